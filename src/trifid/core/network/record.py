@@ -1,0 +1,115 @@
+"""A virtual network as a record: its address ranges, and the leases taken from them.
+
+Free addresses are never stored: a range knows its size and cursor, and leases are separate records
+keyed by (network, range, index), so that a /8 network costs no memory.
+"""
+
+import enum
+
+import msgspec
+
+from trifid.core.access import Permissions
+from trifid.core.template.model import Template
+
+
+class NetworkState(enum.IntEnum):
+    """Network states of today's API (reference/api-modern.md §5.6)."""
+
+    INIT = 0
+    READY = 1
+    LOCK_CREATE = 2
+    LOCK_DELETE = 3
+    DONE = 4
+    ERROR = 5
+    UPDATE_FAILURE = 6
+
+    @property
+    def short(self) -> str:
+        """What lists show."""
+        return ("init", "rdy", "lock", "lock", "done", "err", "fail")[self.value]
+
+
+class AddressRange(msgspec.Struct, frozen=True):
+    """A run of consecutive addresses (reference/templates.md §4.6).
+
+    Address i of the range is MAC + i and, when it has one, IP + i.
+
+    Attributes:
+        id: AR_ID, unique in its network, never given again.
+        type: ETHER, IP4, IP6, IP4_6, IP6_STATIC or IP4_6_STATIC.
+        size: number of addresses that are given automatically.
+        mac: first MAC as an integer.
+        ip: first IPv4 address as an integer, None for a range without IPv4.
+        next_index: the cursor: where the search for a free address begins.
+        first_explicit, last_explicit: the indexes that an explicit request may name, inclusive;
+            classic RANGED networks accept the whole aligned block around the automatic ones
+            (reference/templates.md §4.3), so they can lie outside 0 … size-1.  None = 0 … size-1.
+        keep_cursor: the cursor stays on the address just given (classic RANGED, §4.4) instead of
+            moving one past it.
+        attributes: all other attributes of the range (GATEWAY, DNS, IP6, GLOBAL_PREFIX …).
+    """
+
+    id: int
+    type: str
+    size: int
+    mac: int
+    ip: int | None = None
+    next_index: int = 0
+    first_explicit: int | None = None
+    last_explicit: int | None = None
+    keep_cursor: bool = False
+    attributes: dict[str, str] = {}
+
+
+class Network(msgspec.Struct, frozen=True):
+    """A virtual network.
+
+    Attributes:
+        template: the user's attributes that are not fields here (GATEWAY, DNS, NETWORK_MASK, TYPE …).
+        next_range_id: AR_ID of the next range added.
+    """
+
+    id: int
+    uid: int
+    gid: int
+    name: str
+    bridge: str
+    vn_mad: str
+    state: NetworkState = NetworkState.READY
+    prev: NetworkState = NetworkState.READY
+    permissions: Permissions = Permissions(0o600)
+    bridge_type: str = "linux"
+    phydev: str = ""
+    vlan_id: str = ""
+    parent_id: str = ""
+    template: Template = Template()
+    ranges: tuple[AddressRange, ...] = ()
+    next_range_id: int = 0
+
+
+LeaseKey = tuple[int, int, int]
+"""(network id, address range id, index in the range)"""
+
+HELD_BY_NOBODY = -1
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """One address in use.
+
+    Attributes:
+        index: position in its range; may be negative for a classic explicit request.
+        vm_id: its holder, or HELD_BY_NOBODY for a lease put on hold by an administrator.
+        mac: the MAC in use, as an integer (a FIXED lease may carry its own).
+    """
+
+    network_id: int
+    range_id: int
+    index: int
+    vm_id: int
+    mac: int
+    ip: int | None = None
+
+    @property
+    def key(self) -> LeaseKey:
+        """Where the store and memory keep it."""
+        return (self.network_id, self.range_id, self.index)

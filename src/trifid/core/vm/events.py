@@ -1,0 +1,182 @@
+"""What can happen to a virtual machine: requests, answers of drivers, observations.
+
+An event says what happened, never what must follow; that is the table's part.
+"""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened to a VM."""
+
+
+class Request(Event):
+    """Somebody asked for it.  `word` names the action in messages, `number` in history records.
+
+    Numbers: reference/lifecycle.md §3.2.
+    """
+
+    word = ""
+    number = 0
+
+
+class Deploy(Request):
+    """Run on this host.  The caller has checked that the host exists and has room."""
+
+    word = "deploy"
+    number = 30
+    host_id: int
+    hostname: str
+    cluster_id: int
+    vmm: str
+    tm: str
+    datastore_id: int
+
+
+class Hold(Request):
+    """Keep the scheduler away."""
+
+    word = "hold"
+    number = 7
+
+
+class Release(Request):
+    """Let the scheduler have it again."""
+
+    word = "release"
+    number = 8
+
+
+class Terminate(Request):
+    """Shut down in an orderly way, save what is to be saved, clean up."""
+
+    word = "terminate"
+    number = 27
+
+
+class TerminateHard(Request):
+    """As Terminate, but the domain is destroyed instead of asked."""
+
+    word = "terminate-hard"
+    number = 28
+
+
+class Poweroff(Request):
+    """Shut down, keep disks and place."""
+
+    word = "poweroff"
+    number = 19
+
+
+class PoweroffHard(Request):
+    """As Poweroff, but destroyed."""
+
+    word = "poweroff-hard"
+    number = 20
+
+
+class Resume(Request):
+    """Run again where it is."""
+
+    word = "resume"
+    number = 11
+
+
+class Reboot(Request):
+    """Ask the guest to reboot."""
+
+    word = "reboot"
+    number = 15
+
+
+class RebootHard(Request):
+    """Reset the machine."""
+
+    word = "reboot-hard"
+    number = 16
+
+
+class Resched(Request):
+    """Mark for the scheduler to move."""
+
+    word = "resched"
+    number = 17
+
+
+class Unresched(Request):
+    """Take the mark away."""
+
+    word = "unresched"
+    number = 18
+
+
+class MigrateLive(Deploy):
+    """Move to another host without stopping."""
+
+    word = "live-migrate"
+    number = 2
+
+
+class MigrateSave(Deploy):
+    """Save, move the files, restore on another host."""
+
+    word = "migrate"
+    number = 1
+
+
+class Retry(Request):
+    """Do again what failed (recover 2)."""
+
+    word = "recover --retry"
+    number = 43
+
+
+class Delete(Request):
+    """Clean up whatever there is and finish (recover 3)."""
+
+    word = "recover --delete"
+    number = 13
+
+
+class Answer(Event):
+    """A driver answered the action of this step.  With another step number it changes nothing."""
+
+    step: int
+
+
+class Done(Answer):
+    """The action's goal is met.  `info` is what the driver told (a deploy id …)."""
+
+    info: str = ""
+
+
+class Failed(Answer):
+    """The action's goal is not met, for all that the driver knows.  `why` is for people."""
+
+    why: str
+
+
+class Found(Answer):
+    """A look at a host (POLL) saw the VM running there."""
+
+
+class Absent(Answer):
+    """A look at a host (POLL) did not see the VM running there."""
+
+
+class Observation(Event):
+    """Monitoring saw something, without being asked about this VM."""
+
+
+class SeenRunning(Observation):
+    """The domain runs.  `deploy_id` as the hypervisor names it, empty when not told."""
+
+    deploy_id: str = ""
+
+
+class SeenOff(Observation):
+    """The domain is off or gone."""
+
+
+class SeenLost(Observation):
+    """The hypervisor reports a failed domain, or its host is lost."""

@@ -1,0 +1,114 @@
+"""A virtual machine as a record, its history, and the one driver action it may have in flight."""
+
+import msgspec
+
+from trifid.core.access import Permissions
+from trifid.core.template.model import Template
+from trifid.core.vm.states import VmState
+
+
+class Needs(msgspec.Struct, frozen=True, array_like=True):
+    """Capacity that a VM asks of its host.
+
+    Attributes:
+        cpu_percent: 100 = one core.
+        memory_mib: MiB.
+    """
+
+    cpu_percent: int = 0
+    memory_mib: int = 0
+
+
+class HistoryRecord(msgspec.Struct, frozen=True):
+    """One stay of a VM on a host (reference/lifecycle.md §3).  Times are epoch seconds, 0 = not yet.
+
+    Attributes:
+        stime, etime: the record was opened, closed.
+        pstime, petime: prolog (transfer) began, ended.
+        rstime, retime: the hypervisor's part began, ended.
+        estime, eetime: epilog (transfer) began, ended.
+        action: number of the operation that closed the record, 0 while none.
+        uid, gid, request_id: who asked for that operation; -1 for the engine itself.
+    """
+
+    seq: int
+    host_id: int
+    hostname: str
+    cluster_id: int
+    vmm: str
+    tm: str
+    datastore_id: int
+    stime: int
+    etime: int = 0
+    pstime: int = 0
+    petime: int = 0
+    rstime: int = 0
+    retime: int = 0
+    estime: int = 0
+    eetime: int = 0
+    action: int = 0
+    uid: int = -1
+    gid: int = -1
+    request_id: str = "-1"
+
+
+class VM(msgspec.Struct, frozen=True):
+    """A virtual machine.  Replaced whole on every change, never edited.
+
+    Attributes:
+        prev: the state before the last change.
+        step: counts transitions; ties the answer of a driver to the action that asked for it.
+        deploy_id: the hypervisor's name for it, empty until deployed.
+        template: what the engine and the drivers act upon, with ids, leases and targets filled in.
+        user_template: everything else the user wrote, with SCHED_* and ERROR.
+        history: oldest first; the last record may be open (etime 0).
+    """
+
+    id: int
+    uid: int
+    gid: int
+    name: str
+    state: VmState
+    needs: Needs
+    stime: int
+    permissions: Permissions = Permissions()
+    prev: VmState = VmState.INIT
+    step: int = 0
+    etime: int = 0
+    resched: bool = False
+    deploy_id: str = ""
+    template: Template = Template()
+    user_template: Template = Template()
+    history: tuple[HistoryRecord, ...] = ()
+
+    @property
+    def current(self) -> HistoryRecord:
+        """The newest history record.  Asserts that there is one."""
+        assert self.history, f"vm {self.id} has no history record"
+        return self.history[-1]
+
+    @property
+    def previous(self) -> HistoryRecord:
+        """The record before the newest.  Asserts that there is one."""
+        assert len(self.history) > 1, f"vm {self.id} has no previous history record"
+        return self.history[-2]
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A driver action not yet answered: a row of the outbox, at most one per VM.
+
+    What goes over the line is rendered from the VM's record when the action is sent.
+
+    Attributes:
+        step: the VM's step number that the answer must match.
+        family: "vmm" or "tm".
+        verb: the word on the wire for vmm (DEPLOY, SHUTDOWN …); the transfer operation for tm
+            (prolog, epilog, delete, migrate …).
+        previous: the action concerns the previous history record's host, not the current one's.
+    """
+
+    vm_id: int
+    step: int
+    family: str
+    verb: str
+    previous: bool = False

@@ -1,0 +1,178 @@
+"""Every state of a virtual machine, once: its two numbers on the wire and its short name.
+
+The numbers, names and holes are those of reference/lifecycle.md §1.  One enum carries both numbers,
+so that no code can set one without the other.
+"""
+
+import enum
+
+_ACTIVE = 3
+
+
+class VmState(enum.IntEnum):
+    """Where a VM stands.
+
+    A value below 100 is the outer STATE itself.  The others are ACTIVE with an inner LCM_STATE:
+    value = 300 + LCM_STATE, plus 1000 for a further phase of the same LCM_STATE that the wire does
+    not tell apart (for example CLEANUP_DELETE: first the domain goes, then the files).
+    """
+
+    INIT = 0
+    PENDING = 1
+    HOLD = 2
+    STOPPED = 4
+    SUSPENDED = 5
+    DONE = 6
+    POWEROFF = 8
+    UNDEPLOYED = 9
+    CLONING = 10
+    CLONING_FAILURE = 11
+
+    ACTIVE = 300
+    PROLOG = 301
+    BOOT = 302
+    RUNNING = 303
+    MIGRATE = 304
+    SAVE_STOP = 305
+    SAVE_SUSPEND = 306
+    SAVE_MIGRATE = 307
+    PROLOG_MIGRATE = 308
+    PROLOG_RESUME = 309
+    EPILOG_STOP = 310
+    EPILOG = 311
+    SHUTDOWN = 312
+    CLEANUP_RESUBMIT = 315
+    UNKNOWN = 316
+    HOTPLUG = 317
+    SHUTDOWN_POWEROFF = 318
+    BOOT_UNKNOWN = 319
+    BOOT_POWEROFF = 320
+    BOOT_SUSPENDED = 321
+    BOOT_STOPPED = 322
+    CLEANUP_DELETE = 323
+    HOTPLUG_SNAPSHOT = 324
+    HOTPLUG_NIC = 325
+    HOTPLUG_SAVEAS = 326
+    HOTPLUG_SAVEAS_POWEROFF = 327
+    HOTPLUG_SAVEAS_SUSPENDED = 328
+    SHUTDOWN_UNDEPLOY = 329
+    EPILOG_UNDEPLOY = 330
+    PROLOG_UNDEPLOY = 331
+    BOOT_UNDEPLOY = 332
+    HOTPLUG_PROLOG_POWEROFF = 333
+    HOTPLUG_EPILOG_POWEROFF = 334
+    BOOT_MIGRATE = 335
+    BOOT_FAILURE = 336
+    BOOT_MIGRATE_FAILURE = 337
+    PROLOG_MIGRATE_FAILURE = 338
+    PROLOG_FAILURE = 339
+    EPILOG_FAILURE = 340
+    EPILOG_STOP_FAILURE = 341
+    EPILOG_UNDEPLOY_FAILURE = 342
+    PROLOG_MIGRATE_POWEROFF = 343
+    PROLOG_MIGRATE_POWEROFF_FAILURE = 344
+    PROLOG_MIGRATE_SUSPEND = 345
+    PROLOG_MIGRATE_SUSPEND_FAILURE = 346
+    BOOT_UNDEPLOY_FAILURE = 347
+    BOOT_STOPPED_FAILURE = 348
+    PROLOG_RESUME_FAILURE = 349
+    PROLOG_UNDEPLOY_FAILURE = 350
+    DISK_SNAPSHOT_POWEROFF = 351
+    DISK_SNAPSHOT_REVERT_POWEROFF = 352
+    DISK_SNAPSHOT_DELETE_POWEROFF = 353
+    DISK_SNAPSHOT_SUSPENDED = 354
+    DISK_SNAPSHOT_DELETE_SUSPENDED = 356
+    DISK_SNAPSHOT = 357
+    DISK_SNAPSHOT_DELETE = 359
+    PROLOG_MIGRATE_UNKNOWN = 360
+    PROLOG_MIGRATE_UNKNOWN_FAILURE = 361
+    DISK_RESIZE = 362
+    DISK_RESIZE_POWEROFF = 363
+    DISK_RESIZE_UNDEPLOYED = 364
+    HOTPLUG_NIC_POWEROFF = 365
+    HOTPLUG_RESIZE = 366
+    HOTPLUG_SAVEAS_UNDEPLOYED = 367
+    HOTPLUG_SAVEAS_STOPPED = 368
+    BACKUP = 369
+    BACKUP_POWEROFF = 370
+    RESTORE = 371
+
+    MIGRATE_LOCATE = 1304
+    """A live migration was reported failed, which proves nothing: the target is asked for the VM."""
+    MIGRATE_LOCATE_SOURCE = 2304
+    """The target does not have it: the source is asked."""
+    CLEANUP_DELETE_FILES = 1323
+    """The domain is gone; its files go."""
+    CLEANUP_FAILURE = 1340
+    """The files of a deleted VM could not be removed."""
+
+    @property
+    def state(self) -> int:
+        """The outer STATE number; 3 for everything ACTIVE."""
+        return self.value if self.value < 100 else _ACTIVE
+
+    @property
+    def lcm_state(self) -> int:
+        """The inner LCM_STATE number; 0 unless ACTIVE."""
+        return 0 if self.value < 100 else self.value % 1000 - 300
+
+    @property
+    def printable(self) -> str:
+        """The name that error messages carry: the LCM name when ACTIVE, else the STATE name."""
+        return VmState(self.value % 1000).name if self.value >= 1000 else self.name
+
+    @property
+    def short(self) -> str:
+        """The four letters that lists show (reference/lifecycle.md §1)."""
+        return _SHORT[self.printable]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the outer STATE is ACTIVE."""
+        return self.value >= 100
+
+
+def _short_names() -> dict[str, str]:
+    by_short = {
+        "init": "INIT ACTIVE",
+        "pend": "PENDING",
+        "hold": "HOLD",
+        "stop": "STOPPED",
+        "susp": "SUSPENDED",
+        "done": "DONE",
+        "poff": "POWEROFF",
+        "unde": "UNDEPLOYED",
+        "clon": "CLONING",
+        "prol": "PROLOG PROLOG_RESUME PROLOG_UNDEPLOY",
+        "boot": "BOOT BOOT_UNKNOWN BOOT_POWEROFF BOOT_SUSPENDED BOOT_STOPPED BOOT_UNDEPLOY BOOT_MIGRATE",
+        "runn": "RUNNING",
+        "migr": "MIGRATE PROLOG_MIGRATE PROLOG_MIGRATE_POWEROFF PROLOG_MIGRATE_SUSPEND PROLOG_MIGRATE_UNKNOWN",
+        "save": "SAVE_STOP SAVE_SUSPEND SAVE_MIGRATE",
+        "epil": "EPILOG EPILOG_STOP EPILOG_UNDEPLOY",
+        "shut": "SHUTDOWN SHUTDOWN_POWEROFF SHUTDOWN_UNDEPLOY",
+        "clea": "CLEANUP_RESUBMIT CLEANUP_DELETE",
+        "unkn": "UNKNOWN",
+        "drsz": "DISK_RESIZE DISK_RESIZE_POWEROFF DISK_RESIZE_UNDEPLOYED",
+        "back": "BACKUP BACKUP_POWEROFF",
+        "rest": "RESTORE",
+    }
+    names = {name: short for short, text in by_short.items() for name in text.split()}
+    for state in VmState:
+        if state.name.endswith("_FAILURE"):
+            names[state.name] = "fail"
+        elif "SNAPSHOT" in state.name:
+            names[state.name] = "snap"
+        elif state.name.startswith("HOTPLUG"):
+            names[state.name] = "hotp"
+    return names
+
+
+_SHORT = _short_names()
+
+
+def printable_state(state: int, lcm_state: int) -> str:
+    """Return the name of the two wire numbers, or the numbers themselves when they are holes."""
+    try:
+        return VmState(state if state != _ACTIVE else 300 + lcm_state).name
+    except ValueError:
+        return f"{state}/{lcm_state}"

@@ -1,0 +1,91 @@
+"""What the engine needs of a database, and nothing more.
+
+The store is the durable copy of memory: it is read once at start and written once per turn.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from trifid.core.host import Host
+from trifid.core.journal import Entry
+from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.user import Group, User
+from trifid.core.vm.record import VM, Action
+
+
+class Snapshot(msgspec.Struct):
+    """Everything durable, as loaded at start.  VMs in state DONE are left out.
+
+    Attributes:
+        counters: {"vm": next VM id, "host": …, "net": …, "user": …, "group": …}; ids are never given twice.
+        journal_id: id of the newest journal entry, 0 = none.
+    """
+
+    vms: list[VM] = []
+    hosts: list[Host] = []
+    networks: list[Network] = []
+    leases: list[Lease] = []
+    users: list[User] = []
+    groups: list[Group] = []
+    actions: list[Action] = []
+    counters: dict[str, int] = {}
+    journal_id: int = 0
+
+
+class Batch(msgspec.Struct):
+    """All that one turn changed.  None stands for a deletion.
+
+    Attributes:
+        vms: a VM's history is part of it; the store keeps it in rows of its own and writes only
+            records that are new or changed.
+        journal: entries with their ids set, in order.
+    """
+
+    vms: dict[int, VM | None] = {}
+    hosts: dict[int, Host | None] = {}
+    networks: dict[int, Network | None] = {}
+    leases: dict[LeaseKey, Lease | None] = {}
+    users: dict[int, User | None] = {}
+    groups: dict[int, Group | None] = {}
+    actions: dict[int, Action | None] = {}
+    counters: dict[str, int] = {}
+    journal: list[Entry] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
+class Store(Protocol):
+    """A durable store.  Methods block; the engine calls them from one writer thread.
+
+    Errors of the database come out as `StoreFault`.
+    """
+
+    def load(self) -> Snapshot:
+        """Read everything."""
+
+    def commit(self, batch: Batch) -> None:
+        """Write `batch` in one transaction, durable when it returns."""
+
+    def journal_after(self, entry_id: int, limit: int) -> Sequence[Entry]:
+        """Return up to `limit` journal entries with an id above `entry_id`, oldest first."""
+
+    def journal_of(self, kind: str, object_id: int, limit: int) -> Sequence[Entry]:
+        """Return the newest `limit` entries about one object, oldest first: its story."""
+
+    def done_vms(self, uids: Sequence[int] | None = None) -> Sequence[VM]:
+        """Return VMs in state DONE, by id, of these users or of all; they are not kept in memory."""
+
+    def done_vm(self, vm_id: int) -> VM | None:
+        """Return one VM in state DONE, or None."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+
+
+class StoreFault(Exception):
+    """The database refused or is gone; the text says which and what to do."""
