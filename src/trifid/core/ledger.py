@@ -4,7 +4,6 @@ import msgspec
 
 from trifid.core.host import Host
 from trifid.core.vm.record import VM, Needs
-from trifid.core.vm.table import CHARGED
 from trifid.errors import Refused
 
 
@@ -34,14 +33,12 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
 
 
 def charged_hosts(vm: VM) -> frozenset[int]:
-    """Return the ids of the hosts that carry `vm`: that of its newest stay, and of every stay still open.
+    """Return the ids of the hosts that carry `vm`: those of its stays that are still open.
 
-    A VM that moves is charged on both hosts until one of the two stays is closed.
-    Source: reference/lifecycle.md §2.2 (cap+ and cap-).
+    A VM that moves is charged on both hosts until one of the two stays is closed; one that is powered
+    off or done has none.  Source: reference/lifecycle.md §2.2 (cap+ and cap-).
     """
-    if vm.state not in CHARGED or not vm.history:
-        return frozenset()
-    return frozenset({vm.history[-1].host_id, *(r.host_id for r in vm.history if not r.etime)})
+    return frozenset(r.host_id for r in vm.history if not r.etime)
 
 
 def check_room(host: Host, share: Share, needs: Needs) -> None:

@@ -97,6 +97,8 @@ class VmState(enum.IntEnum):
     BACKUP_POWEROFF = 370
     RESTORE = 371
 
+    RUNNING_LOOK = 1303
+    """A shutdown was reported failed: the hypervisor is asked what is true."""
     MIGRATE_LOCATE = 1304
     """A live migration was reported failed, which proves nothing: the target is asked for the VM."""
     MIGRATE_LOCATE_SOURCE = 2304

@@ -131,6 +131,17 @@ ROWS: tuple[Row, ...] = (
     row(S.RUNNING, MigrateLive,   S.MIGRATE,           do.open_target_record, live_migrate),
     row(S.RUNNING, MigrateSave,   S.SAVE_MIGRATE,      do.open_target_record, save_source),
 
+    # a shutdown failed: what is true?
+    row(S.RUNNING_LOOK, Found,         S.RUNNING),
+    row(S.RUNNING_LOOK, SeenRunning,   S.RUNNING,        do.take_deploy_id),
+    row(S.RUNNING_LOOK, Absent,        S.POWEROFF,       do.run_ended, do.close_record),
+    row(S.RUNNING_LOOK, SeenOff,       S.POWEROFF,       do.run_ended, do.close_record),
+    row(S.RUNNING_LOOK, Failed,        S.UNKNOWN),
+    row(S.RUNNING_LOOK, SeenLost,      S.UNKNOWN),
+    row(S.RUNNING_LOOK, Terminate,     S.SHUTDOWN,       do.asked, shutdown),
+    row(S.RUNNING_LOOK, TerminateHard, S.SHUTDOWN,       do.asked, cancel),
+    row(S.RUNNING_LOOK, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+
     # nobody knows
     row(S.UNKNOWN, SeenRunning,   S.RUNNING,           do.take_deploy_id),
     row(S.UNKNOWN, SeenOff,       S.POWEROFF,          do.run_ended, do.close_record),
@@ -148,7 +159,7 @@ ROWS: tuple[Row, ...] = (
     # off, in its place
     row(S.SHUTDOWN_POWEROFF, Done,         S.POWEROFF,          do.run_ended, do.close_record),
     row(S.SHUTDOWN_POWEROFF, SeenOff,      S.POWEROFF,          do.run_ended, do.close_record),
-    row(S.SHUTDOWN_POWEROFF, Failed,       S.RUNNING,           do.tell_owner),
+    row(S.SHUTDOWN_POWEROFF, Failed,       S.RUNNING_LOOK,      do.tell_owner, look),
     row(S.SHUTDOWN_POWEROFF, PoweroffHard, S.SHUTDOWN_POWEROFF, do.asked, cancel),
     row(S.SHUTDOWN_POWEROFF, Delete,       S.CLEANUP_DELETE,    do.asked, cancel),
     row(S.POWEROFF, Resume,        S.BOOT_POWEROFF,  do.reopen_record, deploy),
@@ -166,7 +177,7 @@ ROWS: tuple[Row, ...] = (
     # the end
     row(S.SHUTDOWN, Done,          S.EPILOG,         do.run_ended, do.epilog_begins, epilog),
     row(S.SHUTDOWN, SeenOff,       S.EPILOG,         do.run_ended, do.epilog_begins, epilog),
-    row(S.SHUTDOWN, Failed,        S.RUNNING,        do.tell_owner),
+    row(S.SHUTDOWN, Failed,        S.RUNNING_LOOK,   do.tell_owner, look),
     row(S.SHUTDOWN, TerminateHard, S.SHUTDOWN,       do.asked, cancel),
     row(S.SHUTDOWN, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
     row(S.EPILOG,   Done,          S.DONE,           do.epilog_ended, do.close_record, do.finish, do.release_leases),
@@ -224,10 +235,6 @@ TABLE: dict[tuple[S, type[Event]], Row] = {(r.start, r.event): r for r in ROWS}
 
 TRANSIENT: frozenset[S] = frozenset(r.end for r in ROWS if r.ask) - {S.RUNNING}
 """States that wait for a driver's answer."""
-
-CHARGED: frozenset[S] = frozenset(r.start for r in ROWS) - {S.PENDING, S.HOLD, S.POWEROFF}
-"""States in which the host of the current record (and of every record still open) carries the VM."""
-
 
 def needed_states(event: type[Request]) -> list[S]:
     """Return the states in which a request is legal, in the table's order."""

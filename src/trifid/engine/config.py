@@ -1,0 +1,118 @@
+"""The engine's configuration: HOME/trifid.toml, read once at start."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class ConfigFault(Exception):
+    """The configuration cannot be used; the text names the file, the key and what was expected."""
+
+
+class Api(msgspec.Struct, forbid_unknown_fields=True):
+    """Where clients call."""
+
+    listen: str = "127.0.0.1"
+    port: int = 2633
+    body_bytes_max: int = 8 * 1024 * 1024
+
+
+class Database(msgspec.Struct, forbid_unknown_fields=True):
+    """SQLAlchemy URL; a relative SQLite path is relative to the home."""
+
+    url: str = "sqlite:///trifid.db"
+
+
+class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Places and times.
+
+    Attributes:
+        datastore_location: directory of the datastores, relative to the home or absolute.
+        transfer: name of the transfer driver of system datastore 0.
+        monitoring_interval_s: how often information drivers report.
+        host_lost_after_s: a silent host is in error after this.
+        frontend: how transfer scripts call the machine that the engine runs on.
+    """
+
+    datastore_location: str = "datastores"
+    transfer: str = "shared"
+    monitoring_interval_s: int = 30
+    host_lost_after_s: int = 90
+    frontend: str = "localhost"
+
+
+class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Defaults of virtual networks."""
+
+    mac_prefix: str = "02:00"
+    network_size: int = 254
+
+
+class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The scheduler process."""
+
+    enabled: bool = True
+    interval_s: int = 30
+    policy: str = "striping"
+
+
+class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """One driver process.
+
+    Attributes:
+        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH.
+        arguments: handed over as one argument, unsplit (reference/drivers.md §1).
+        timeout_s: an action not answered by then has failed; 0 = wait for ever.
+    """
+
+    executable: str
+    arguments: str = ""
+    timeout_s: float = 600.0
+
+
+class Drivers(msgspec.Struct, forbid_unknown_fields=True):
+    """Drivers by family and name."""
+
+    vmm: dict[str, DriverSettings] = {}
+    tm: dict[str, DriverSettings] = {}
+    im: dict[str, DriverSettings] = {}
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything in trifid.toml."""
+
+    api: Api = msgspec.field(default_factory=Api)
+    database: Database = msgspec.field(default_factory=Database)
+    engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
+    scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
+    drivers: Drivers = msgspec.field(default_factory=Drivers)
+
+
+def parse(text: str, source: str) -> Config:
+    """Return the configuration that `text` describes.
+
+    Raises:
+        ConfigFault: not TOML, an unknown key, or a value of the wrong type.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+        return msgspec.convert(data, Config)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
+        raise ConfigFault(f"{source}: {fault}") from fault
+
+
+def load(home: Path) -> Config:
+    """Read HOME/trifid.toml.
+
+    Raises:
+        ConfigFault: missing, unreadable or wrong.
+    """
+    path = home / "trifid.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as fault:
+        raise ConfigFault(f'{path}: {fault.strerror}: make a home with "trifid init --home {home}"') from fault
+    return parse(text, str(path))

@@ -1,0 +1,227 @@
+"""Driver processes: started, greeted, listened to, restarted.
+
+A driver is any executable that speaks lines on stdin and stdout (reference/drivers.md §1–2).  This
+module knows processes and lines; what the messages mean is the business of whoever listens.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from trifid.engine.config import DriverSettings
+from trifid.errors import DriverFault
+from trifid.wire.lines import Lines, Message, parse_from_driver
+
+log = logging.getLogger("trifid.driver")
+
+INIT_TIMEOUT_S = 30.0
+FINALIZE_GRACE_S = 5.0
+RESTART_DELAYS_S = (0.1, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+READ_BYTES = 1 << 16
+QUOTED_MAX = 200
+
+
+class Listener(Protocol):
+    """Who is told about a driver."""
+
+    def driver_ready(self, driver: "Driver") -> None:
+        """The driver has said INIT SUCCESS; nothing that an earlier process was asked is known to it."""
+
+    def driver_said(self, driver: "Driver", message: Message) -> None:
+        """A message came."""
+
+    def driver_down(self, driver: "Driver", why: str) -> None:
+        """The process is gone or never came up; it will be tried again."""
+
+
+class Driver:
+    """One driver process, kept running.
+
+    Attributes:
+        family, name: as in the configuration.
+        settings: its configuration.
+        is_ready: whether it takes messages now.
+        trouble: why it is not ready, for people; empty while it is.
+        pid: of the process, 0 while there is none.
+    """
+
+    def __init__(self, family: str, name: str, settings: DriverSettings, home: Path, listener: Listener) -> None:
+        self.family = family
+        self.name = name
+        self.settings = settings
+        self.is_ready = False
+        self.trouble = "it is being started"
+        self.pid = 0
+        self.failures = 0
+        self._home = home
+        self._listener = listener
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.family} driver {self.name}"
+
+    def start(self) -> None:
+        """Start the process and keep it running until `stop`."""
+        self._task = asyncio.create_task(self._keep_running(), name=str(self))
+
+    def send(self, line: bytes) -> None:
+        """Write one line.  Lost when the process is just dying: the outbox is sent again to the next one."""
+        assert self.is_ready and self._process and self._process.stdin
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self._process.stdin.write(line)
+
+    async def stop(self) -> None:
+        """Say FINALIZE, wait a little, end the whole process group."""
+        self._stopping = True
+        self.is_ready = False
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                assert process.stdin
+                process.stdin.write(b"FINALIZE\n")
+                process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), FINALIZE_GRACE_S)
+            _end_group(process)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep_running(self) -> None:
+        while not self._stopping:
+            try:
+                why = await self._run_once()
+            except (OSError, DriverFault) as fault:
+                why = str(fault)
+            self.is_ready, self.pid, self.trouble = False, 0, why
+            if self._stopping:
+                return
+            delay_s = RESTART_DELAYS_S[min(self.failures, len(RESTART_DELAYS_S) - 1)]
+            self.failures += 1
+            log.error("%s is down: %s; next try in %g s", self, why, delay_s)
+            self._listener.driver_down(self, why)
+            await asyncio.sleep(delay_s)
+
+    async def _run_once(self) -> str:
+        """Run the process to its end; return why it ended."""
+        path = find_executable(self.settings.executable, self._home)
+        if path is None:
+            raise DriverFault(
+                f"executable {self.settings.executable} not found in {self._home / 'drivers'}, "
+                f"{Path(sys.executable).parent} or PATH: mend [drivers.{self.family}.{self.name}] in trifid.toml"
+            )
+        log_path = self._home / "log" / f"driver-{self.family}-{self.name}.log"
+        with log_path.open("ab") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                path,
+                self.settings.arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                cwd=self._home,
+                env={**os.environ, "TRIFID_HOME": str(self._home)},
+                process_group=0,
+            )
+        self._process, self.pid = process, process.pid
+        try:
+            return await self._converse(process)
+        finally:
+            _end_group(process)
+            await process.wait()
+
+    async def _converse(self, process: asyncio.subprocess.Process) -> str:
+        assert process.stdin and process.stdout
+        lines = Lines()
+        process.stdin.write(b"INIT\n")
+        try:
+            async with asyncio.timeout(INIT_TIMEOUT_S):
+                waiting = await self._greet(process.stdout, lines)
+        except TimeoutError:
+            raise DriverFault(f"no INIT SUCCESS within {INIT_TIMEOUT_S:g} s") from None
+        self.is_ready, self.trouble = True, ""
+        log.info("%s is ready, pid %d", self, process.pid)
+        self._listener.driver_ready(self)
+        for line in waiting:
+            self._hear(line)
+        while data := await process.stdout.read(READ_BYTES):
+            for line in lines.feed(data):
+                self._hear(line)
+        code = await process.wait()
+        return f"it ended with exit status {code}, see log/driver-{self.family}-{self.name}.log"
+
+    async def _greet(self, stdout: asyncio.StreamReader, lines: Lines) -> list[bytes]:
+        """Wait for INIT SUCCESS; return the lines that came with it."""
+        while data := await stdout.read(READ_BYTES):
+            complete = lines.feed(data)
+            if complete:
+                words = complete[0].split()
+                if words[:2] != [b"INIT", b"SUCCESS"]:
+                    raise DriverFault(f"expected INIT SUCCESS, it said {complete[0][:QUOTED_MAX]!r}")
+                return complete[1:]
+        raise DriverFault(f"it ended before INIT SUCCESS, see log/driver-{self.family}-{self.name}.log")
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            message = parse_from_driver(line, monitor=self.family == "im")
+        except DriverFault as fault:
+            log.warning("%s said garbage, ignored: %s", self, fault)
+            return
+        self.failures = 0
+        self._listener.driver_said(self, message)
+
+
+def _end_group(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of the driver's process group: half-done children must not outlive it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def find_executable(name: str, home: Path) -> str | None:
+    """Return the path of a driver program, or None.
+
+    Looked up in HOME/drivers, beside the running Python, then on PATH; absolute names as they are.
+    """
+    if "/" in name:
+        return name if os.access(name, os.X_OK) else None
+    places = [str(home / "drivers"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
+class DriverSet:
+    """All drivers of the configuration."""
+
+    def __init__(self, drivers: dict[tuple[str, str], Driver]) -> None:
+        self._drivers = drivers
+
+    def get(self, family: str, name: str) -> Driver | None:
+        """Return a driver of the configuration, ready or not."""
+        return self._drivers.get((family, name))
+
+    def names(self, family: str) -> list[str]:
+        """Return the names configured for a family."""
+        return [name for of, name in self._drivers if of == family]
+
+    def each(self) -> list[Driver]:
+        """Return all drivers."""
+        return list(self._drivers.values())
+
+    def start(self) -> None:
+        """Start all processes."""
+        for driver in self._drivers.values():
+            driver.start()
+
+    async def stop(self) -> None:
+        """Stop all processes, at the same time."""
+        await asyncio.gather(*(driver.stop() for driver in self._drivers.values()))
+
+
+DriverFactory = Callable[[str, str, DriverSettings], Driver]

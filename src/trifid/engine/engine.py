@@ -1,0 +1,138 @@
+"""The engine as one object: what methods may use, and how its parts are wired.
+
+Nothing here decides anything; it puts memory, turns, drivers, outbox, monitoring and documents
+together, and makes the first users and groups of a new database.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID
+from trifid.core.template.model import Template, Value
+from trifid.core.user import Group, User
+from trifid.engine.auth import Authenticator, hash_password
+from trifid.engine.config import Config
+from trifid.engine.documents import Documents
+from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.memory import Memory
+from trifid.engine.monitoring import Monitoring
+from trifid.engine.orders import Orders
+from trifid.engine.outbox import Outbox
+from trifid.engine.transaction import Draft
+from trifid.engine.turn import Turns
+from trifid.engine.watch import Watch
+from trifid.store.interface import Store
+from trifid.wire.lines import Message
+
+log = logging.getLogger("trifid.engine")
+
+FIRST_FREE_GROUP_ID = 100
+
+
+class Engine:
+    """A running engine.
+
+    Attributes:
+        home: directory of its state.
+        turns: where every change goes through.
+        documents: cached XML of every object.
+        watch: the newest journal entries, to wait for.
+    """
+
+    def __init__(self, home: Path, config: Config, store: Store, now: Callable[[], int] | None = None) -> None:
+        self.home = home
+        self.config = config
+        self.store = store
+        self.now = now or (lambda: int(time.time()))
+        memory = Memory(store.load())
+        self.turns = Turns(memory, store, self.now)
+        self.watch = Watch(memory.journal_id)
+        self.turns.after_commit.append(self.watch.committed)
+        self.auth = Authenticator(memory, self.now)
+        self.drivers = self._driver_set()
+        settings = config.engine
+        self.monitoring = Monitoring(
+            self.turns, self.drivers, self.now, settings.monitoring_interval_s, settings.host_lost_after_s
+        )
+        self.documents = Documents(memory, self.monitoring)
+        self.turns.after_commit.append(self.documents.committed)
+        datastores = home / settings.datastore_location
+        self.orders = Orders(home, datastores, settings.frontend, self.documents.vm_for_drivers)
+        self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self._silence: asyncio.Task[None] | None = None
+
+    def _driver_set(self) -> DriverSet:
+        found = {}
+        for family in ("vmm", "tm", "im"):
+            for name, settings in getattr(self.config.drivers, family).items():
+                found[(family, name)] = Driver(family, name, settings, self.home, self)
+        return DriverSet(found)
+
+    async def start(self, oneadmin: str) -> None:
+        """Make the first objects if the database is new, then start drivers and monitoring.
+
+        Args:
+            oneadmin: `name:password` of the first administrator, used for a new database only.
+        """
+        await self.turns.ask(lambda draft: _first_objects(draft, oneadmin))
+        self.drivers.start()
+        self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
+
+    async def stop(self) -> None:
+        """Stop drivers, write what is queued, close the store."""
+        if self._silence is not None:
+            self._silence.cancel()
+        await self.drivers.stop()
+        await self.turns.close()
+        self.store.close()
+
+    # -- what drivers tell ---------------------------------------------------------------------
+
+    def driver_ready(self, driver: Driver) -> None:
+        """Start its hosts, or send it what it has to do."""
+        (self.monitoring if driver.family == "im" else self.outbox).ready(driver)
+
+    def driver_said(self, driver: Driver, message: Message) -> None:
+        """Hand a message to whom it concerns."""
+        (self.monitoring if driver.family == "im" else self.outbox).said(driver, message)
+
+    def driver_down(self, driver: Driver, why: str) -> None:
+        """Tell whom it concerns."""
+        (self.monitoring if driver.family == "im" else self.outbox).down(driver, why)
+
+    # -- what the API tells about the engine -----------------------------------------------------
+
+    def public_config(self) -> Template:
+        """Return the configuration as one.system.config answers it: no secrets, no database URL."""
+        config = self.config
+        pairs: list[tuple[str, Value]] = [
+            ("API_LIST_ORDER", "DESC"),
+            ("DATASTORE_LOCATION", config.engine.datastore_location),
+            ("DEFAULT_DEVICE_PREFIX", "sd"),
+            ("LISTEN_ADDRESS", config.api.listen),
+            ("MAC_PREFIX", config.network.mac_prefix),
+            ("NETWORK_SIZE", str(config.network.network_size)),
+            ("PORT", str(config.api.port)),
+        ]
+        for word, family in (("IM_MAD", "im"), ("TM_MAD", "tm"), ("VM_MAD", "vmm")):
+            for name, settings in getattr(config.drivers, family).items():
+                pairs.append((word, {"NAME": name, "EXECUTABLE": settings.executable}))
+        return Template(tuple(pairs))
+
+
+def _first_objects(draft: Draft, oneadmin: str) -> None:
+    """Make groups 0 and 1 and users 0 and 1, once (reference/api-modern.md §7.12–13)."""
+    if draft.memory.users:
+        return
+    name, _, password = oneadmin.partition(":")
+    for gid, group in ((ONEADMIN_GID, "oneadmin"), (USERS_GID, "users")):
+        draft.put(Group(id=gid, name=group))
+    draft.put(User(id=draft.next_id("user"), name=name, gids=(ONEADMIN_GID,), password=hash_password(password)))
+    draft.put(User(id=draft.next_id("user"), name="serveradmin", gids=(ONEADMIN_GID,), auth_driver="server_cipher"))
+    draft.batch.counters["group"] = FIRST_FREE_GROUP_ID
+    draft.note("ENGINE", 0, ENGINE, "first start", text=f"user {name} made")
+
+

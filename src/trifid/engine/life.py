@@ -1,0 +1,32 @@
+"""Carrying out a VM's step inside a draft: record, outbox row, leases, journal, together.
+
+The only code of the engine that calls `step`; methods, driver answers and monitoring all come here.
+"""
+
+from trifid.core.access import ENGINE
+from trifid.core.vm.effects import Moment
+from trifid.core.vm.events import Event, Failed
+from trifid.core.vm.record import VM
+from trifid.core.vm.step import step
+from trifid.engine.transaction import Draft
+
+
+def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> VM:
+    """Return the VM after `event`; write all that follows from it into `draft`.
+
+    Raises:
+        Refused: a request that the VM's state does not allow.
+    """
+    moment = moment or Moment(draft.now, ENGINE)
+    outcome = step(vm, event, moment)
+    if outcome.ignored:
+        return vm
+    after = outcome.vm
+    draft.put(after)
+    draft.set_action(vm.id, outcome.action)
+    if outcome.releases_leases:
+        for lease in draft.leases_of(vm.id):
+            draft.delete("leases", lease.key)
+    text = event.why if isinstance(event, Failed) else ""
+    draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, text)
+    return after

@@ -1,0 +1,176 @@
+"""trifidd, the engine's daemon: one process, one loop, started by `trifid start`.
+
+It holds a lock on its home, so that two engines can never run the same VMs.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+from trifid.engine.children import Scheduler
+from trifid.engine.config import Config, ConfigFault, load
+from trifid.engine.engine import Engine
+from trifid.store.interface import StoreFault
+
+log = logging.getLogger("trifid")
+
+
+class CannotStart(Exception):
+    """The daemon cannot serve; the text says why and what to do."""
+
+
+def main() -> None:
+    """Run the daemon until SIGTERM or SIGINT; exit status 1 with the reason if it cannot serve."""
+    arguments = _arguments()
+    home = arguments.home.resolve()
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.INFO,
+        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    ready = _Ready(arguments.ready_fd)
+    try:
+        lock = _lock(home)
+        config = load(home)
+        _run(home, config, ready)
+        lock.close()
+    except (CannotStart, ConfigFault, StoreFault, OSError) as reason:
+        log.critical("cannot start: %s", reason)
+        ready.failed(str(reason))
+        sys.exit(1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="trifidd", description="The engine's daemon; see also: trifid start --help")
+    default = os.environ.get("TRIFID_HOME")
+    parser.add_argument("--home", type=Path, required=default is None, default=default and Path(default))
+    parser.add_argument("--ready-fd", type=int, default=-1, help="write READY or FAILED to this descriptor")
+    parser.add_argument("--debug", action="store_true", help="log lines on the wire as well")
+    return parser.parse_args()
+
+
+class _Ready:
+    """Tells whoever started us that we serve, or why not."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def serving(self) -> None:
+        self._write("READY\n")
+
+    def failed(self, reason: str) -> None:
+        self._write(f"FAILED {' '.join(reason.split())}\n")
+
+    def _write(self, text: str) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._descriptor, text.encode())
+                os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _lock(home: Path) -> IO[str]:
+    """Take the home for this process alone."""
+    if not (home / "trifid.toml").exists():
+        raise CannotStart(f'{home} is not the home of an engine: make one with "trifid init --home {home}"')
+    (home / "run").mkdir(exist_ok=True)
+    lock = (home / "run" / "lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CannotStart(f'another engine runs from {home}: see "trifid status --home {home}"') from None
+    return lock
+
+
+def _run(home: Path, config: Config, ready: _Ready) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_serve(home, config, ready))
+    else:
+        uvloop.run(_serve(home, config, ready))
+
+
+async def _serve(home: Path, config: Config, ready: _Ready) -> None:
+    from trifid.doors.xmlrpc import application, serve
+    from trifid.methods.dispatch import Dispatcher
+    from trifid.store.sql import open_store
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    store = open_store(config.database.url, home)
+    engine = Engine(home, config, store)
+    (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
+    try:
+        await engine.start(_first_administrator(home))
+        dispatcher = Dispatcher(engine)
+        app = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
+        async with serve(app, config.api.listen, config.api.port):
+            gc.collect()
+            gc.freeze()
+            scheduler = Scheduler(home, config.scheduler)
+            scheduler.start()
+            log.info("serving at http://%s:%d/RPC2, home %s", config.api.listen, config.api.port, home)
+            ready.serving()
+            writing = asyncio.create_task(_write_children(home, engine, scheduler))
+            await _until(stop, engine)
+            log.info("stopping")
+            writing.cancel()
+            await scheduler.stop()
+    finally:
+        await engine.stop()
+        with contextlib.suppress(FileNotFoundError):
+            (home / "run" / "trifidd.pid").unlink()
+
+
+async def _until(stop: asyncio.Event, engine: Engine) -> None:
+    """Return when told to stop; raise when the database no longer takes writes."""
+    told = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({told, engine.turns.failed}, return_when=asyncio.FIRST_COMPLETED)
+    if told not in done:
+        told.cancel()
+        raise engine.turns.failed.result()
+
+
+async def _write_children(home: Path, engine: Engine, scheduler: Scheduler) -> None:
+    """Keep run/children.json true: what `trifid status --pids` shows."""
+    path = home / "run" / "children.json"
+    last: list[dict[str, object]] = []
+    while True:
+        now: list[dict[str, object]] = [
+            {"name": str(driver), "pid": driver.pid, "trouble": driver.trouble} for driver in engine.drivers.each()
+        ]
+        now.append({"name": "scheduler", "pid": scheduler.pid, "trouble": scheduler.trouble})
+        if now != last:
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(now))
+            part.replace(path)
+            last = now
+        await asyncio.sleep(0.5)
+
+
+def _first_administrator(home: Path) -> str:
+    path = home / "one_auth"
+    try:
+        line = path.read_text(encoding="utf-8").strip()
+    except OSError as fault:
+        raise CannotStart(f'{path}: {fault.strerror}: it holds "oneadmin:PASSWORD", made by "trifid init"') from fault
+    if ":" not in line:
+        raise CannotStart(f'{path} must hold one line "oneadmin:PASSWORD"')
+    return line
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The working copy: every durable object in memory, with the indexes that calls need.
+
+Memory changes in one place only, `adopt`, when a transaction has been committed; records are
+immutable, so whoever holds one may go on reading it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TypeVar
+
+from trifid.core.host import Host
+from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.user import Group, User
+from trifid.core.vm.record import VM, Action
+from trifid.store.interface import Batch, Snapshot
+
+NO_SHARE = Share()
+
+Named = TypeVar("Named", Host, User, Group)
+
+
+class Memory:
+    """What the engine knows.
+
+    Attributes:
+        vms: all but those DONE.
+        shares: host id to what it carries; derived from `vms`.
+        vms_on: host id to the ids of the VMs charged there; derived.
+        leases_of, leases_on: VM id, network id to the keys of its leases; derived.
+        used: (network id, range id) to the number of leases taken; derived.
+        names: ("host" | "user" | "group", name) to id; derived.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.vms: dict[int, VM] = {}
+        self.hosts: dict[int, Host] = {}
+        self.networks: dict[int, Network] = {}
+        self.leases: dict[LeaseKey, Lease] = {}
+        self.users: dict[int, User] = {}
+        self.groups: dict[int, Group] = {}
+        self.actions: dict[int, Action] = {}
+        self.counters: dict[str, int] = dict(snapshot.counters)
+        self.journal_id = snapshot.journal_id
+
+        self.shares: dict[int, Share] = {}
+        self.vms_on: dict[int, set[int]] = defaultdict(set)
+        self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
+        self.leases_on: dict[int, set[LeaseKey]] = defaultdict(set)
+        self.used: dict[tuple[int, int], int] = defaultdict(int)
+        self.names: dict[tuple[str, str], int] = {}
+        self.adopt(
+            Batch(
+                vms={vm.id: vm for vm in snapshot.vms},
+                hosts={host.id: host for host in snapshot.hosts},
+                networks={network.id: network for network in snapshot.networks},
+                leases={lease.key: lease for lease in snapshot.leases},
+                users={user.id: user for user in snapshot.users},
+                groups={group.id: group for group in snapshot.groups},
+                actions={action.vm_id: action for action in snapshot.actions},
+            )
+        )
+
+    def adopt(self, batch: Batch) -> None:
+        """Make a committed batch the present."""
+        for vm_id, vm in batch.vms.items():
+            self._put_vm(vm_id, vm)
+        for key, lease in batch.leases.items():
+            self._put_lease(key, lease)
+        self._put_named("host", self.hosts, batch.hosts)
+        self._put_named("user", self.users, batch.users)
+        self._put_named("group", self.groups, batch.groups)
+        for pool, changes in ((self.networks, batch.networks), (self.actions, batch.actions)):
+            for key, record in changes.items():
+                if record is None:
+                    pool.pop(key, None)
+                else:
+                    pool[key] = record  # type: ignore[assignment]
+        self.counters.update(batch.counters)
+        if batch.journal:
+            self.journal_id = batch.journal[-1].id
+
+    def _put_vm(self, vm_id: int, vm: VM | None) -> None:
+        old = self.vms.get(vm_id)
+        before = charged_hosts(old) if old else frozenset()
+        after = charged_hosts(vm) if vm else frozenset()
+        if old and (before != after or (vm and vm.needs != old.needs)):
+            for host_id in before:
+                self.shares[host_id] = self.shares.get(host_id, NO_SHARE).plus(old.needs, -1)
+                self.vms_on[host_id].discard(vm_id)
+        if vm and (not old or before != after or vm.needs != old.needs):
+            for host_id in after:
+                self.shares[host_id] = self.shares.get(host_id, NO_SHARE).plus(vm.needs, 1)
+                self.vms_on[host_id].add(vm_id)
+        if vm is None or vm.state.name == "DONE":
+            self.vms.pop(vm_id, None)
+        else:
+            self.vms[vm_id] = vm
+
+    def _put_lease(self, key: LeaseKey, lease: Lease | None) -> None:
+        old = self.leases.pop(key, None)
+        if old is not None:
+            self.used[key[:2]] -= 1
+            self.leases_on[key[0]].discard(key)
+            self.leases_of[old.vm_id].discard(key)
+            if not self.leases_of[old.vm_id]:
+                del self.leases_of[old.vm_id]
+        if lease is not None:
+            self.leases[key] = lease
+            self.used[key[:2]] += 1
+            self.leases_on[key[0]].add(key)
+            self.leases_of[lease.vm_id].add(key)
+
+    def _put_named(
+        self, kind: str, pool: dict[int, Named], changes: dict[int, Named | None]
+    ) -> None:
+        for object_id, record in changes.items():
+            old = pool.pop(object_id, None)
+            if old is not None:
+                self.names.pop((kind, old.name), None)
+            if record is not None:
+                pool[object_id] = record
+                self.names[(kind, record.name)] = object_id
+
+    def leases_in(self, network_id: int) -> Iterator[Lease]:
+        """Yield the leases of one network, in no order."""
+        return (self.leases[key] for key in self.leases_on.get(network_id, ()))

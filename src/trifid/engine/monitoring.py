@@ -1,0 +1,285 @@
+"""What information drivers report: hosts come and go, VMs are seen.
+
+Drivers push (reference/drivers.md §2.3, §5.2): START_MONITOR begins it, then SYSTEM_HOST, MONITOR_HOST,
+STATE_VM, MONITOR_VM and BEACON_HOST lines come by themselves.  Volatile figures stay in memory; what
+changes a host's or a VM's state goes through a turn like everything else.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.access import ENGINE
+from trifid.core.host import Host, HostObservation, HostState
+from trifid.core.template.model import Template, Value
+from trifid.core.template.scanner import parse, render
+from trifid.core.vm.events import Event, SeenLost, SeenOff, SeenRunning
+from trifid.core.vm.states import VmState
+from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.life import happen
+from trifid.engine.transaction import Draft
+from trifid.engine.turn import Turns
+from trifid.errors import DriverFault, TrifidError
+from trifid.store.interface import Batch
+from trifid.wire.lines import Message, monitor_to_driver, unpack
+
+log = logging.getLogger("trifid.monitoring")
+
+WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
+_SEEN: dict[str, Callable[[str], Event]] = {
+    "RUNNING": lambda deploy_id: SeenRunning(deploy_id=deploy_id),
+    "POWEROFF": lambda _: SeenOff(),
+    "FAILURE": lambda _: SeenLost(),
+    "UNKNOWN": lambda _: SeenLost(),
+}
+_OBSERVABLE = {VmState.RUNNING, VmState.RUNNING_LOOK, VmState.SHUTDOWN, VmState.SHUTDOWN_POWEROFF, VmState.UNKNOWN}
+"""States in which a VM that its host does not report is off."""
+
+
+class VmObservation(msgspec.Struct):
+    """The newest monitoring of a VM, in memory only.
+
+    Attributes:
+        at: epoch seconds, 0 = none yet.
+        values: CPU (percent), MEMORY (KiB), NETRX, NETTX (bytes) … as reported.
+    """
+
+    at: int = 0
+    values: dict[str, str] = {}
+
+
+class Monitoring:
+    """Keeps information drivers at work and takes in what they say.
+
+    Attributes:
+        hosts, vms: newest observation by id.
+    """
+
+    def __init__(
+        self, turns: Turns, drivers: DriverSet, now: Callable[[], int], interval_s: int, lost_after_s: int
+    ) -> None:
+        self.hosts: dict[int, HostObservation] = {}
+        self.vms: dict[int, VmObservation] = {}
+        self._turns = turns
+        self._drivers = drivers
+        self._now = now
+        self._interval_s = interval_s
+        self._lost_after_s = lost_after_s
+        self._moved_at: dict[int, int] = {}
+        self._expected_since: dict[int, int] = {}
+        self._latest: dict[tuple[str, int], int] = {}
+        turns.after_commit.append(self.committed)
+
+    def committed(self, batch: Batch) -> None:
+        """Follow hosts that were added, enabled, switched off or deleted, and remember when VMs moved."""
+        now = self._now()
+        for vm_id, vm in batch.vms.items():
+            if vm is None or vm.state is VmState.DONE:
+                self._moved_at.pop(vm_id, None)
+                self.vms.pop(vm_id, None)
+            else:
+                self._moved_at[vm_id] = now
+        for host_id, host in batch.hosts.items():
+            if host is None or host.state not in WATCHED:
+                if self._expected_since.pop(host_id, None) is not None:
+                    self._stop(host_id, host)
+                self.hosts.pop(host_id, None)
+            elif host_id not in self._expected_since:
+                self.start(host)
+
+    def start(self, host: Host) -> None:
+        """Ask the host's information driver to begin; when it is not up, it is asked once it is."""
+        self._expected_since[host.id] = self._now()
+        driver = self._drivers.get("im", host.im)
+        if driver is None:
+            self._host_failed(host.id, f"im driver {host.im} is not configured, see trifid.toml")
+        elif driver.is_ready:
+            about: tuple[tuple[str, Value], ...] = (
+                ("HOST", {"ID": str(host.id), "NAME": host.name}),
+                ("PERIOD_S", str(self._interval_s)),
+            )
+            text = render(Template(about + host.template.without("HOST", "PERIOD_S", "ERROR").pairs))
+            driver.send(monitor_to_driver("START_MONITOR", host.id, self._now(), text))
+
+    def _stop(self, host_id: int, host: Host | None) -> None:
+        for driver in self._drivers.each():
+            if driver.family == "im" and driver.is_ready and (host is None or host.im == driver.name):
+                driver.send(monitor_to_driver("STOP_MONITOR", host_id, self._now(), ""))
+
+    def ready(self, driver: Driver) -> None:
+        """An information driver came up: start all its hosts."""
+        for host in self._turns.memory.hosts.values():
+            if host.im == driver.name and host.state in WATCHED:
+                self.start(host)
+
+    def down(self, driver: Driver, why: str) -> None:
+        """An information driver does not come up: its hosts cannot be seen."""
+        if driver.failures > 1:
+            for host in self._turns.memory.hosts.values():
+                if host.im == driver.name and host.state in WATCHED:
+                    self._host_failed(host.id, f"{driver} is down: {why}")
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def said(self, driver: Driver, message: Message) -> None:
+        """Take in one message of an information driver."""
+        if message.type == "LOG":
+            log.info("host %d  %s: %s", message.oid, driver, message.payload)
+            return
+        host = self._turns.memory.hosts.get(message.oid)
+        if host is None or host.im != driver.name:
+            return
+        try:
+            text = unpack(message.payload) if message.payload not in ("", "-") else ""
+            said = parse(text) if message.status == "SUCCESS" else Template()
+        except (DriverFault, TrifidError) as fault:
+            log.warning("%s: %s of host %d cannot be read, ignored: %s", driver, message.type, host.id, fault)
+            return
+        at = message.timestamp or self._now()
+        if at < self._latest.get((message.type, host.id), 0):
+            return
+        self._latest[(message.type, host.id)] = at
+        if message.status != "SUCCESS":
+            self._host_failed(host.id, text or f"{message.type} failed without a reason")
+            return
+        self.hosts.setdefault(host.id, HostObservation()).at = self._now()
+        match message.type:
+            case "SYSTEM_HOST":
+                self._system(host, said)
+            case "MONITOR_HOST":
+                self._capacity(host, said)
+            case "STATE_VM":
+                self._states(host, said, at)
+            case "MONITOR_VM":
+                self._figures(host, said, at)
+
+    def _system(self, host: Host, said: Template) -> None:
+        total_cpu_percent = _integer(said.single("TOTALCPU"), host.total_cpu_percent)
+        total_memory_kib = _integer(said.single("TOTALMEMORY"), host.total_memory_kib)
+        merged = host.template.merged(said)
+        if (
+            merged.by_name() == host.template.by_name()
+            and total_cpu_percent == host.total_cpu_percent
+            and total_memory_kib == host.total_memory_kib
+        ):
+            return
+
+        def command(draft: Draft) -> None:
+            now = draft.find_host(host.id)
+            if now is not None:
+                draft.put(
+                    replace(
+                        now,
+                        template=now.template.merged(said),
+                        total_cpu_percent=total_cpu_percent,
+                        total_memory_kib=total_memory_kib,
+                    )
+                )
+
+        self._turns.post(command)
+
+    def _capacity(self, host: Host, said: Template) -> None:
+        seen = self.hosts[host.id]
+        seen.free_cpu_percent = _integer(said.single("FREECPU"), 0)
+        seen.used_cpu_percent = _integer(said.single("USEDCPU"), 0)
+        seen.free_memory_kib = _integer(said.single("FREEMEMORY"), 0)
+        seen.used_memory_kib = _integer(said.single("USEDMEMORY"), 0)
+        known = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY")
+        seen.more = {name: value for name, value in said if isinstance(value, str) and name not in known}
+        if host.state in (HostState.INIT, HostState.ERROR):
+            self._turns.post(lambda draft: _set_host_state(draft, host.id, HostState.MONITORED, ""))
+
+    def _states(self, host: Host, said: Template, at: int) -> None:
+        reported: set[int] = set()
+        for vector in said.vectors("VM"):
+            vm_id = _integer(vector.get("ID", ""), -1)
+            reported.add(vm_id)
+            if (make := _SEEN.get(vector.get("STATE", ""))) is not None:
+                self._seen(host.id, vm_id, make(vector.get("DEPLOY_ID", "")), at)
+        if said.single("SYNC_STATE").upper() == "YES":
+            make = _SEEN.get(said.single("MISSING_STATE", "POWEROFF"), _SEEN["POWEROFF"])
+            for vm_id in set(self._turns.memory.vms_on.get(host.id, ())) - reported:
+                vm = self._turns.memory.vms.get(vm_id)
+                if vm is not None and vm.state in _OBSERVABLE:
+                    self._seen(host.id, vm_id, make(""), at)
+
+    def _seen(self, host_id: int, vm_id: int, event: Event, at: int) -> None:
+        """Tell a VM that it was seen, unless that was before its last move or on a host that it left."""
+        vm = self._turns.memory.vms.get(vm_id)
+        if vm is None or not vm.history or vm.current.host_id != host_id:
+            return
+        if vm.state is VmState.RUNNING and isinstance(event, SeenRunning):
+            return
+        if at <= self._moved_at.get(vm_id, 0):
+            return
+
+        def command(draft: Draft) -> None:
+            now = draft.find_vm(vm_id)
+            if now is not None and now.step == vm.step:
+                happen(draft, now, event)
+
+        self._turns.post(command)
+
+    def _figures(self, host: Host, said: Template, at: int) -> None:
+        for vector in said.vectors("VM"):
+            vm_id = _integer(vector.get("ID", ""), -1)
+            vm = self._turns.memory.vms.get(vm_id)
+            if vm is None or not vm.history or vm.current.host_id != host.id:
+                continue
+            try:
+                figures = parse(base64.b64decode(vector.get("MONITOR", ""), validate=True).decode())
+            except (binascii.Error, UnicodeDecodeError, TrifidError):
+                log.warning("host %d: monitoring of vm %d cannot be read, ignored", host.id, vm_id)
+                continue
+            self.vms[vm_id] = VmObservation(at, {n: v for n, v in figures if isinstance(v, str)})
+
+    # -- hosts that fail -----------------------------------------------------------------------
+
+    def _host_failed(self, host_id: int, why: str) -> None:
+        self._turns.post(lambda draft: _set_host_state(draft, host_id, HostState.ERROR, why))
+
+    async def watch_for_silence(self, sleep: Callable[[float], "asyncio.Future[None]"] | None = None) -> None:
+        """Put hosts that have been silent for too long into ERROR, for ever."""
+        while True:
+            await (sleep or asyncio.sleep)(max(1.0, self._lost_after_s / 6))
+            self.check_silence()
+
+    def check_silence(self) -> None:
+        """Put hosts that have been silent for too long into ERROR, once."""
+        now = self._now()
+        for host_id, since in self._expected_since.items():
+            host = self._turns.memory.hosts.get(host_id)
+            heard = max(since, self.hosts.get(host_id, HostObservation()).at)
+            if host is not None and host.state != HostState.ERROR and now - heard > self._lost_after_s:
+                self._host_failed(host_id, f"no monitoring for {now - heard} s (limit {self._lost_after_s} s)")
+
+
+def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> None:
+    """Change a host's state; VMs that run on a host in error are unknown from then on."""
+    host = draft.find_host(host_id)
+    if host is None:
+        return
+    told = host.template.replacing("ERROR", why) if why else host.template.without("ERROR")
+    if host.state == state and told == host.template:
+        return
+    if state == HostState.ERROR and host.state == HostState.DISABLED:
+        state = HostState.DISABLED
+    draft.put(replace(host, state=state, prev=host.state, template=told))
+    draft.note("HOST", host_id, ENGINE, "state", host.state.name, state.name, why)
+    if state == HostState.ERROR and host.state != HostState.ERROR:
+        for vm_id in sorted(draft.vms_on(host_id)):
+            vm = draft.find_vm(vm_id)
+            if vm is not None and vm.current.host_id == host_id:
+                happen(draft, vm, SeenLost())
+
+
+def _integer(text: str, otherwise: int) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return otherwise

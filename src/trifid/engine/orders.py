@@ -1,0 +1,94 @@
+"""What goes over the line for an action: rendered from the VM's record when it is sent.
+
+Transfer actions need a script file; it lies with the VM's files on the front-end and is written here.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from trifid.core.template.context import context_sh
+from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm.transfer import transfer_lines
+from trifid.wire import action_data
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One line to a driver: its first word and its payload."""
+
+    word: str
+    payload: str
+
+
+class Orders:
+    """Renders orders.
+
+    Args:
+        home: the engine's home.
+        datastores: directory of the datastores, the same path on every host (shared transfer).
+        frontend: how transfer scripts call this machine.
+        vm_document: renders the full VM document for drivers.
+    """
+
+    def __init__(self, home: Path, datastores: Path, frontend: str, vm_document: Callable[[VM], str]) -> None:
+        self._home = home
+        self._datastores = datastores
+        self._frontend = frontend
+        self._vm_document = vm_document
+
+    def render(self, vm: VM, action: Action) -> Order:
+        """Return the order for an action, with its files written.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        if action.family == "tm":
+            return Order("TRANSFER", str(self._write_script(vm, action)))
+        return Order(action.verb, self._vmm_payload(vm, action))
+
+    def directory(self, vm: VM, record: HistoryRecord) -> Path:
+        """Return the VM's directory on a host."""
+        return self._datastores / str(record.datastore_id) / str(vm.id)
+
+    def _vmm_payload(self, vm: VM, action: Action) -> str:
+        record = vm.previous if action.previous else vm.current
+        directory = self.directory(vm, record)
+        return action_data.render(
+            action_data.ActionData(
+                host=record.hostname,
+                migrate_host=vm.current.hostname if action.previous else "",
+                deploy_id=vm.deploy_id or f"one-{vm.id}",
+                local_deployment_file="",
+                remote_deployment_file=str(directory / f"deployment.{record.seq}"),
+                checkpoint_file=str(directory / "checkpoint"),
+                disk_target_path=str(directory),
+                step=action.step,
+                vm=self._vm_document(vm),
+                datastore="",
+            )
+        )
+
+    def _write_script(self, vm: VM, action: Action) -> Path:
+        files = self._home / "vms" / str(vm.id)
+        files.mkdir(parents=True, exist_ok=True)
+        context = vm.template.vector("CONTEXT")
+        if action.verb == "prolog" and context:
+            path = files / "context.sh"
+            path.touch(mode=0o600)
+            path.write_text(context_sh(context), encoding="utf-8")
+        lines = self._lines(vm, action.verb, files)
+        script = files / f"transfer.{vm.current.seq}.{action.verb}"
+        script.write_text("\n".join([f"# trifid step {action.step}", *lines, ""]), encoding="utf-8")
+        return script
+
+    def _lines(self, vm: VM, operation: str, files: Path) -> list[str]:
+        place = {"frontend": self._frontend, "datastores": str(self._datastores), "vm_files": str(files)}
+        if operation != "delete_both":
+            return transfer_lines(vm, operation, tm=vm.current.tm, **place)
+        both = []
+        for history in (vm.history, vm.history[:-1]):
+            if history:
+                past = msgspec.structs.replace(vm, history=history)
+                both += transfer_lines(past, "delete", tm=past.current.tm, **place)
+        return list(dict.fromkeys(both))

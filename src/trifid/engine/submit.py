@@ -1,0 +1,111 @@
+"""From a template to a VM that waits for a host: validated, numbered, addressed, inside one draft."""
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.access import Caller, Right, allowed
+from trifid.core.network.nic import lease_nics
+from trifid.core.network.record import Network
+from trifid.core.template.context import substitute
+from trifid.core.template.model import Template
+from trifid.core.template.prepare import prepare
+from trifid.core.template.validate import restricted
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.engine.transaction import Draft
+from trifid.errors import NotAllowed
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """What somebody wants to run.
+
+    Attributes:
+        template: as written.
+        hold: wait in HOLD instead of PENDING.
+    """
+
+    caller: Caller
+    template: Template
+    hold: bool
+    mac_prefix: str
+
+
+def submit(draft: Draft, submission: Submission) -> int:
+    """Make the VM, take its leases, and return its id; nothing is kept when anything is refused.
+
+    Raises:
+        BadTemplate, NoLease, NotAllowed: with the attribute and what was expected.
+    """
+    caller = submission.caller
+    if not caller.is_admin and (forbidden := restricted(submission.template)):
+        raise NotAllowed(f"User [{caller.uid}] : VM Template includes a restricted attribute {forbidden[0]}.")
+    prepared = prepare(submission.template, uid=caller.uid)
+    vm_id = draft.next_id("vm")
+    template, leases, networks = lease_nics(
+        prepared.template,
+        vm_id=vm_id,
+        uid=caller.uid,
+        network_of=lambda nic: _network(draft, caller, nic),
+        taken=lambda network_id, range_id, index: draft.lease((network_id, range_id, index)) is not None,
+        used_count=lambda network_id, range_id: draft.used_leases(network_id, range_id),
+    )
+    for network in networks:
+        draft.put(network)
+    for lease in leases:
+        draft.put(lease)
+    name = prepared.name or f"one-{vm_id}"
+    vm = VM(
+        id=vm_id,
+        uid=caller.uid,
+        gid=caller.gid,
+        name=name,
+        state=VmState.HOLD if submission.hold else VmState.PENDING,
+        needs=prepared.needs,
+        stime=draft.now,
+        template=template.replacing("VMID", str(vm_id)),
+        user_template=prepared.user_template,
+    )
+    vm = replace(vm, template=_with_context(draft, vm, caller))
+    draft.put(vm)
+    draft.note("VM", vm_id, caller, "allocated", new=vm.state.name, text=name)
+    return vm_id
+
+
+def _with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
+    context = vm.template.vector("CONTEXT")
+    if not context:
+        return vm.template
+    networks = {network.id: network for network in draft.each("networks")} if "$" in str(context) else {}
+
+    def network_attribute(key: str, value: str, attribute: str) -> str:
+        """Return an attribute of a network of this VM, by NAME or ID."""
+        for network in networks.values():
+            if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
+                found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
+                return found.get(attribute) or network.template.single(attribute)
+        return ""
+
+    values = {
+        "VMID": str(vm.id),
+        "UID": str(vm.uid),
+        "GID": str(vm.gid),
+        "UNAME": caller.name,
+        "GNAME": draft.group(vm.gid).name,
+        "NAME": vm.name,
+    }
+    filled = substitute(vm.template, vm.user_template, values, network_attribute)
+    return vm.template.replacing("CONTEXT", filled)
+
+
+def _network(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:
+    """Return the network that a NIC names and the caller may use, or None."""
+    if "NETWORK_ID" in nic:
+        number = nic["NETWORK_ID"]
+        network = draft.find_network(int(number)) if number.isdigit() else None
+        return network if network is not None and allowed(caller, Right.USE, "NET", network) else None
+    name, owner = nic.get("NETWORK"), nic.get("NETWORK_UID")
+    named = [n for n in draft.each("networks") if n.name == name and allowed(caller, Right.USE, "NET", n)]
+    if owner is not None:
+        named = [n for n in named if str(n.uid) == owner]
+    mine = [n for n in named if n.uid == caller.uid]
+    return min(mine or named, key=lambda n: n.id, default=None)

@@ -1,0 +1,248 @@
+"""What one turn changes: a layer over memory that can be thrown away.
+
+A turn takes many commands.  Each works on a `Draft` of its own over the turn's draft, which lies over
+memory; a refused command drops its draft and leaves no trace, a good one is folded into the turn's.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from trifid.core.access import Caller
+from trifid.core.host import Host
+from trifid.core.journal import Entry
+from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.user import Group, User
+from trifid.core.vm.record import VM, Action
+from trifid.engine.memory import NO_SHARE, Memory
+from trifid.errors import NotFound
+from trifid.store.interface import Batch
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+WORDS = {"vms": "virtual machine", "hosts": "host", "networks": "virtual network", "users": "user", "groups": "group"}
+"""How messages call an object (reference/xmlrpc.md §1)."""
+
+
+class Draft:
+    """Changes not yet committed, over a parent draft or memory.
+
+    Attributes:
+        now: epoch seconds; the same for everything in one turn.
+        batch: the changes of this layer.
+    """
+
+    def __init__(self, memory: Memory, now: int, parent: "Draft | None" = None) -> None:
+        self.memory = memory
+        self.now = now
+        self.parent = parent
+        self.batch = Batch()
+        self._charges: dict[int, list[int]] = {}
+        self._taken: dict[tuple[int, int], int] = {}
+
+    def child(self) -> "Draft":
+        """Return an empty draft over this one."""
+        return Draft(self.memory, self.now, self)
+
+    def fold(self) -> None:
+        """Move this draft's changes into its parent."""
+        assert self.parent is not None
+        for name in Batch.__struct_fields__:
+            ours, theirs = getattr(self.batch, name), getattr(self.parent.batch, name)
+            if isinstance(ours, list):
+                theirs.extend(ours)
+            else:
+                theirs.update(ours)
+        for host_id, change in self._charges.items():
+            self.parent._charge(host_id, *change)
+        for key, count in self._taken.items():
+            self.parent._taken[key] = self.parent._taken.get(key, 0) + count
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def _look(self, pool: str, key: Any) -> Any:
+        layer: Draft | None = self
+        while layer is not None:
+            changes = getattr(layer.batch, pool)
+            if key in changes:
+                return changes[key]
+            layer = layer.parent
+        return getattr(self.memory, pool).get(key)
+
+    def _get(self, pool: str, object_id: int) -> Any:
+        record = self._look(pool, object_id)
+        if record is None:
+            raise NotFound(WORDS[pool], object_id)
+        return record
+
+    def vm(self, vm_id: int) -> VM:
+        """Return a VM; raises NotFound."""
+        found: VM = self._get("vms", vm_id)
+        return found
+
+    def find_vm(self, vm_id: int) -> VM | None:
+        """Return a VM or None."""
+        found: VM | None = self._look("vms", vm_id)
+        return found
+
+    def host(self, host_id: int) -> Host:
+        """Return a host; raises NotFound."""
+        found: Host = self._get("hosts", host_id)
+        return found
+
+    def find_host(self, host_id: int) -> Host | None:
+        """Return a host or None."""
+        found: Host | None = self._look("hosts", host_id)
+        return found
+
+    def network(self, network_id: int) -> Network:
+        """Return a virtual network; raises NotFound."""
+        found: Network = self._get("networks", network_id)
+        return found
+
+    def find_network(self, network_id: int) -> Network | None:
+        """Return a virtual network or None."""
+        found: Network | None = self._look("networks", network_id)
+        return found
+
+    def user(self, user_id: int) -> User:
+        """Return a user; raises NotFound."""
+        found: User = self._get("users", user_id)
+        return found
+
+    def group(self, group_id: int) -> Group:
+        """Return a group; raises NotFound."""
+        found: Group = self._get("groups", group_id)
+        return found
+
+    def action(self, vm_id: int) -> Action | None:
+        """Return the driver action that the VM has in flight, if any."""
+        found: Action | None = self._look("actions", vm_id)
+        return found
+
+    def lease(self, key: LeaseKey) -> Lease | None:
+        """Return a lease, or None when the address is free."""
+        found: Lease | None = self._look("leases", key)
+        return found
+
+    def _layers(self) -> Iterator["Draft"]:
+        layer: Draft | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.parent
+
+    def each(self, pool: str) -> Iterator[Any]:
+        """Yield every present record of a pool, in no order: for commands that must see all."""
+        seen: set[Any] = set()
+        for layer in self._layers():
+            changes: Mapping[Any, Any] = getattr(layer.batch, pool)
+            for key, record in changes.items():
+                if key not in seen:
+                    seen.add(key)
+                    if record is not None:
+                        yield record
+        for key, record in getattr(self.memory, pool).items():
+            if key not in seen:
+                yield record
+
+    def named(self, kind: str, name: str) -> int | None:
+        """Return the id of the host, user or group of that name, or None."""
+        pool = kind + "s"
+        for layer in self._layers():
+            for object_id, record in getattr(layer.batch, pool).items():
+                if record is not None and record.name == name and self._look(pool, object_id) is record:
+                    return int(object_id)
+        object_id = self.memory.names.get((kind, name))
+        if object_id is None:
+            return None
+        now = self._look(pool, object_id)
+        return object_id if now is not None and now.name == name else None
+
+    def share(self, host_id: int) -> Share:
+        """Return what a host carries, with the changes of this draft."""
+        share = self.memory.shares.get(host_id, NO_SHARE)
+        changes = [layer._charges[host_id] for layer in self._layers() if host_id in layer._charges]
+        return Share(*(sum(parts) for parts in zip((share.cpu_percent, share.memory_mib, share.vms), *changes)))
+
+    def vms_on(self, host_id: int) -> set[int]:
+        """Return the ids of the VMs charged on a host."""
+        found = set(self.memory.vms_on.get(host_id, ()))
+        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+            vm = self.find_vm(vm_id)
+            if vm is not None and host_id in charged_hosts(vm):
+                found.add(vm_id)
+            else:
+                found.discard(vm_id)
+        return found
+
+    def used_leases(self, network_id: int, range_id: int) -> int:
+        """Return how many leases of a range are taken."""
+        key = (network_id, range_id)
+        return self.memory.used.get(key, 0) + sum(layer._taken.get(key, 0) for layer in self._layers())
+
+    def leases_of(self, vm_id: int) -> list[Lease]:
+        """Return the leases that a VM holds."""
+        keys = set(self.memory.leases_of.get(vm_id, ()))
+        keys.update(key for layer in self._layers() for key in layer.batch.leases)
+        return [lease for key in keys if (lease := self.lease(key)) is not None and lease.vm_id == vm_id]
+
+    # -- changing ------------------------------------------------------------------------------
+
+    def put(self, record: VM | Host | Network | User | Group | Lease) -> None:
+        """Write a record, new or changed."""
+        match record:
+            case VM():
+                self._recharge(self.find_vm(record.id), record)
+                self.batch.vms[record.id] = record
+            case Host():
+                self.batch.hosts[record.id] = record
+            case Network():
+                self.batch.networks[record.id] = record
+            case User():
+                self.batch.users[record.id] = record
+            case Group():
+                self.batch.groups[record.id] = record
+            case Lease():
+                if self.lease(record.key) is None:
+                    self._count(record.key, 1)
+                self.batch.leases[record.key] = record
+
+    def delete(self, pool: str, key: Any) -> None:
+        """Delete a record."""
+        if pool == "vms":
+            self._recharge(self.find_vm(key), None)
+        elif pool == "leases" and self.lease(key) is not None:
+            self._count(key, -1)
+        getattr(self.batch, pool)[key] = None
+
+    def _recharge(self, old: VM | None, new: VM | None) -> None:
+        for vm, sign in ((old, -1), (new, 1)):
+            if vm is not None:
+                for host_id in charged_hosts(vm):
+                    self._charge(host_id, sign * vm.needs.cpu_percent, sign * vm.needs.memory_mib, sign)
+
+    def _charge(self, host_id: int, *change: int) -> None:
+        before = self._charges.get(host_id, [0, 0, 0])
+        self._charges[host_id] = [a + b for a, b in zip(before, change, strict=True)]
+
+    def _count(self, key: LeaseKey, change: int) -> None:
+        self._taken[key[:2]] = self._taken.get(key[:2], 0) + change
+
+    def set_action(self, vm_id: int, action: Action | None) -> None:
+        """Make `action` the one that the VM has in flight; None when it has none any more."""
+        if action is not None or self.action(vm_id) is not None:
+            self.batch.actions[vm_id] = action
+
+    def next_id(self, kind: str) -> int:
+        """Return an id that was never given before."""
+        given = next((c[kind] for layer in self._layers() if kind in (c := layer.batch.counters)), None)
+        number = given if given is not None else self.memory.counters.get(kind, 0)
+        self.batch.counters[kind] = number + 1
+        return number
+
+    def note(
+        self, kind: str, object_id: int, caller: Caller, what: str, old: str = "", new: str = "", text: str = ""
+    ) -> None:
+        """Append a fact to the journal."""
+        self.batch.journal.append(Entry(0, self.now, kind, object_id, caller.uid, what, old, new, text))

@@ -1,0 +1,136 @@
+"""The turn: take what arrived, decide, write once, and only then let the effects out.
+
+Everything that changes anything is a command: a function of a draft.  Commands queue while a commit
+is under way and are then decided together, so that one durable write serves all of them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from trifid.engine.memory import Memory
+from trifid.engine.transaction import Draft
+from trifid.errors import Internal, TrifidError
+from trifid.store.interface import Batch, Store, StoreFault
+
+log = logging.getLogger("trifid.turn")
+
+COMMANDS_PER_TURN_MAX = 256
+
+T = TypeVar("T")
+Command = Callable[[Draft], T]
+
+
+class Turns:
+    """The one writer.
+
+    Attributes:
+        memory: changed here and nowhere else.
+        after_commit: called with each committed batch, in order; what sends actions, wakes watchers
+            and drops cached documents hangs here.
+        failed: set with the fault when the store refuses to write; nothing is decided from then on,
+            since memory and store could differ.
+    """
+
+    def __init__(self, memory: Memory, store: Store, now: Callable[[], int]) -> None:
+        self.memory = memory
+        self.after_commit: list[Callable[[Batch], None]] = []
+        self.failed: asyncio.Future[StoreFault] = asyncio.get_running_loop().create_future()
+        self._store = store
+        self._now = now
+        self._inbox: deque[tuple[Command[Any], asyncio.Future[Any]]] = deque()
+        self._arrived = asyncio.Event()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._task = asyncio.create_task(self._run(), name="turns")
+
+    async def ask(self, command: Command[T]) -> T:
+        """Return what `command` returns, once everything that it changed is durable.
+
+        Raises:
+            TrifidError: the command refused; nothing was changed.
+            StoreFault: the database refused; nothing was changed.
+        """
+        return await self.post(command)
+
+    def post(self, command: Command[T]) -> "asyncio.Future[T]":
+        """Queue `command`; its result comes through the future, which nobody has to await."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self.failed.done():
+            future.set_exception(self.failed.result())
+        else:
+            self._inbox.append((command, future))
+            self._arrived.set()
+        return future
+
+    async def close(self) -> None:
+        """Decide what is queued, write it, and stop."""
+        if not self.failed.done():
+            await self.ask(lambda draft: None)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.shutdown(wait=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._inbox:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        draft = Draft(self.memory, self._now())
+        answers: list[tuple[asyncio.Future[Any], Any]] = []
+        for _ in range(min(len(self._inbox), COMMANDS_PER_TURN_MAX)):
+            command, future = self._inbox.popleft()
+            self._decide(draft, command, future, answers)
+        batch = draft.batch
+        batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
+        if not batch.is_empty:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.commit, batch)
+            except StoreFault as fault:
+                self._give_up(fault, answers)
+                return
+            self.memory.adopt(batch)
+            for hear in self.after_commit:
+                hear(batch)
+        for future, value in answers:
+            if not future.done():
+                future.set_result(value)
+
+    def _decide(
+        self, draft: Draft, command: Command[Any], future: "asyncio.Future[Any]", answers: list[Any]
+    ) -> None:
+        """Run one command on a draft of its own; a refusal goes back at once and leaves nothing."""
+        mine = draft.child()
+        try:
+            value = command(mine)
+        except TrifidError as refusal:
+            _refuse(future, refusal)
+        except Exception as bug:  # a bug of ours: this command is undone, all others go on
+            log.exception("bug while deciding a command; it was undone")
+            _refuse(future, Internal(f"internal error ({type(bug).__name__}); nothing was changed, see the log"))
+        else:
+            mine.fold()
+            answers.append((future, value))
+
+    def _give_up(self, fault: StoreFault, answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:
+        log.critical("the database refused a write, no further changes are accepted: %s", fault)
+        if not self.failed.done():
+            self.failed.set_result(fault)
+        waiting = [future for future, _ in answers] + [future for _, future in self._inbox]
+        self._inbox.clear()
+        for future in waiting:
+            _refuse(future, Internal(f"the database refused the change, nothing was changed: {fault}"))
+
+
+def _refuse(future: "asyncio.Future[Any]", error: Exception) -> None:
+    if future.done():
+        return
+    future.set_exception(error)
+    future.exception()  # nobody has to await it: do not report it as never retrieved

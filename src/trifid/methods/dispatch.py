@@ -1,0 +1,71 @@
+"""From a decoded call to its answer: session, arguments, time limit, errors, log.
+
+Every call, through whatever door, passes here, so authentication and the bounds are in one place.
+"""
+
+import asyncio
+import itertools
+import logging
+from typing import Any
+
+from trifid.engine.engine import Engine
+from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
+from trifid.methods import host, network, system, user, vm  # noqa: F401  (declare their methods)
+from trifid.methods.registry import METHODS, Call, WrongArguments
+from trifid.wire.answers import Answer, Fault
+
+log = logging.getLogger("trifid.call")
+
+CALL_TIME_S_MAX = 120.0
+FAULT_TYPE, FAULT_NO_METHOD = -501, -506
+
+_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring")
+"""Last words of methods that change nothing and are not logged one by one."""
+
+
+class Dispatcher:
+    """Answers calls with the engine's methods."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, name: str, arguments: list[Any], peer: str) -> Answer | Fault:
+        """Answer one call; never raises."""
+        method = METHODS.get(name)
+        if method is None:
+            return Fault(FAULT_NO_METHOD, f"method {name} is not known")
+        if not arguments or type(arguments[0]) is not str:
+            return Fault(FAULT_TYPE, f"{name}: the first parameter must be the session string user:secret")
+        request_id = str(next(self._numbers))
+        try:
+            given = method.arguments(arguments[1:])
+            auth = self._engine.auth
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
+            call = Call(self._engine, name, caller, request_id)
+            async with asyncio.timeout(CALL_TIME_S_MAX):
+                value = await method.handler(call, *given)
+        except WrongArguments as wrong:
+            return Fault(FAULT_TYPE, str(wrong))
+        except TrifidError as error:
+            if not isinstance(error, BadTemplate | NotFound):
+                log.info("%s refused (%s): %s", name, peer, error.message)
+            return refusal(name, error)
+        except TimeoutError:
+            late = Internal(f"no answer within {CALL_TIME_S_MAX:g} s; what was asked may still happen, look before you ask again")
+            return refusal(name, late)
+        except Exception:
+            log.exception("bug in %s", name)
+            return refusal(name, Internal("internal error, see the engine's log"))
+        if not name.rpartition(".")[2].startswith(_QUIET):
+            log.info("%s -> %s  by %d (%s) from %s", name, value if type(value) is int else "ok", caller.uid, caller.name, peer)
+        return Answer(value)
+
+
+def refusal(name: str, error: TrifidError) -> Answer:
+    """Return the answer for an error, with the text shape that clients know (reference/api-modern.md §2)."""
+    text = error.message
+    if isinstance(error, NotFound):
+        which = f"[{error.object_id}]" if error.object_id >= 0 else "Pool"
+        text = f"Error getting {text} {which}."
+    return Answer(f"[{name}] {text}", success=False, code=error.code, object_id=error.object_id)

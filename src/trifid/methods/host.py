@@ -1,0 +1,150 @@
+"""one.host.* and one.hostpool.info."""
+
+from msgspec.structs import replace
+
+from trifid.core.access import Right, check
+from trifid.core.host import Host, HostState
+from trifid.engine.transaction import Draft
+from trifid.errors import BadRequest, NotAllocated, Refused
+from trifid.methods.common import listed, name_checked, read, updated
+from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
+
+_FORBIDDEN = " <>&\"'\\/:|=\t\n\r"
+_STATUS = {0: HostState.INIT, 1: HostState.DISABLED, 2: HostState.OFFLINE}
+
+
+class HostNotAllocated(NotAllocated):
+    """Hosts are refused with a code and a prefix of their own (reference/api-modern.md §2)."""
+
+    code = 0x4000
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Error allocating a new host. {reason}")
+
+
+@method("one.host.allocate")
+async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -1) -> int:
+    """Add a host; its information driver begins to watch it at once."""
+    check(call.caller, Right.CREATE, "HOST")
+    drivers = call.engine.drivers
+    try:
+        name = name_checked(name, _FORBIDDEN, "HOSTNAME")
+    except Refused as bad:
+        char = next((c for c in name if c in _FORBIDDEN), "")
+        reason = f"Invalid HOSTNAME, '{char}' is invalid character for a HOSTNAME" if char else bad.message
+        raise HostNotAllocated(reason) from bad
+    if name.startswith("-"):
+        raise HostNotAllocated("Invalid HOSTNAME, it must not begin with '-'")
+    for word, family, driver in (("IM_MAD_NAME", "im", im), ("VM_MAD_NAME", "vmm", vmm)):
+        if not driver:
+            raise HostNotAllocated(f"{word} cannot be empty.")
+        if drivers.get(family, driver) is None:
+            known = ", ".join(drivers.names(family)) or "none"
+            raise HostNotAllocated(f"{word} {driver} is not configured; [drivers.{family}] of trifid.toml has: {known}")
+    if cluster_id not in (-1, 0):
+        raise HostNotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
+
+    def command(draft: Draft) -> int:
+        taken = draft.named("host", name)
+        if taken is not None:
+            raise HostNotAllocated(f"NAME is already taken by HOST {taken}.")
+        host = Host(id=draft.next_id("host"), name=name, state=HostState.INIT, im=im, vmm=vmm)
+        draft.put(host)
+        draft.note("HOST", host.id, call.caller, "allocated", new="INIT", text=name)
+        return host.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.host.delete")
+async def delete(call: Call, host_id: int) -> int:
+    """Delete a host that carries no VM."""
+
+    def command(draft: Draft) -> int:
+        host = draft.host(host_id)
+        check(call.caller, Right.ADMIN, "HOST", host)
+        carried = draft.vms_on(host_id)
+        if carried:
+            some = ", ".join(str(vm_id) for vm_id in sorted(carried)[:5])
+            raise Refused(
+                f"Can not remove host {host.name} [{host_id}]: {len(carried)} VMs are on it ({some}): "
+                "terminate or migrate them first",
+                host_id,
+            )
+        draft.delete("hosts", host_id)
+        draft.note("HOST", host_id, call.caller, "deleted", host.state.name, text=host.name)
+        return host_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.host.info")
+async def info(call: Call, host_id: int, decrypt: bool = False) -> Escaped:
+    """Answer a host's document."""
+    host = read(call.engine.turns.memory.hosts, "hosts", host_id)
+    check(call.caller, Right.USE, "HOST", host)
+    return call.engine.documents.host(host)
+
+
+@method("one.hostpool.info")
+async def pool(call: Call) -> Escaped:
+    """Answer all hosts that the caller may see."""
+    hosts = listed(call.engine.turns.memory.hosts.values(), call.caller, "HOST", -2, -1, -1)
+    return call.engine.documents.host_pool(hosts)
+
+
+@method("one.host.status")
+async def status(call: Call, host_id: int, wanted: int) -> int:
+    """Enable (0), disable (1) or switch off (2) a host; VMs that run there stay."""
+    if wanted not in _STATUS:
+        raise BadRequest(f"Wrong status code {wanted}: 0 enables, 1 disables, 2 is offline")
+
+    def command(draft: Draft) -> int:
+        host = draft.host(host_id)
+        check(call.caller, Right.ADMIN, "HOST", host)
+        state = _STATUS[wanted]
+        if state == HostState.INIT and host.state != HostState.OFFLINE:
+            # monitoring went on while it was disabled
+            known = host.total_cpu_percent > 0 and host.state in (HostState.DISABLED, HostState.MONITORED)
+            state = HostState.MONITORED if known else host.state if host.state != HostState.DISABLED else state
+        if state != host.state:
+            draft.put(replace(host, state=state, prev=host.state))
+            draft.note("HOST", host_id, call.caller, "state", host.state.name, state.name)
+        return host_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.host.update")
+async def update(call: Call, host_id: int, template: str, append: int = 0) -> int:
+    """Replace (0) or extend (1) the attributes of a host."""
+
+    def command(draft: Draft) -> int:
+        host = draft.host(host_id)
+        check(call.caller, Right.ADMIN, "HOST", host)
+        draft.put(replace(host, template=updated(host.template, template, append)))
+        draft.note("HOST", host_id, call.caller, "updated")
+        return host_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.host.rename")
+async def rename(call: Call, host_id: int, name: str) -> int:
+    """Give a host another name; drivers reach it by that name from then on."""
+    new = name_checked(name, _FORBIDDEN)
+
+    def command(draft: Draft) -> int:
+        host = draft.host(host_id)
+        check(call.caller, Right.ADMIN, "HOST", host)
+        taken = draft.named("host", new)
+        if taken not in (None, host_id):
+            raise Refused(f"NAME is already taken by HOST {taken}.", host_id)
+        if draft.vms_on(host_id):
+            raise Refused(f"host {host.name} [{host_id}] carries VMs, whose drivers know it by this name", host_id)
+        draft.put(replace(host, name=new))
+        draft.note("HOST", host_id, call.caller, "renamed", text=f"{host.name} -> {new}")
+        return host_id
+
+    return await call.engine.turns.ask(command)

@@ -1,0 +1,69 @@
+"""one.system.* and the event log."""
+
+import asyncio
+
+import msgspec
+
+from trifid import __version__
+from trifid.core.access import Right, check
+from trifid.core.template.xml import to_xml
+from trifid.methods.registry import Call, method
+
+WIRE_VERSION = "7.4.0"
+"""The release whose API is spoken; clients compare it with their own."""
+
+EVENTS_MAX = 1000
+WAIT_S_MAX = 60
+
+
+@method("one.system.version")
+async def version(call: Call) -> str:
+    """Answer the release of the API that is spoken."""
+    return WIRE_VERSION
+
+
+@method("one.system.config")
+async def config(call: Call) -> str:
+    """Answer the configuration, without secrets."""
+    return to_xml(call.engine.public_config(), root="OPENNEBULA_CONFIGURATION")
+
+
+@method("trifid.system.version")
+async def own_version(call: Call) -> str:
+    """Answer Trifid's own version."""
+    return __version__
+
+
+@method("trifid.event.list")
+async def events(call: Call, after: int, wait_s: int = 0, limit: int = EVENTS_MAX) -> str:
+    """Answer the journal after an entry as JSON, waiting for news if there is none.
+
+    With `after` -1 only the id of the newest entry is told, at once.
+    """
+    check(call.caller, Right.MANAGE, "SYSTEM")
+    engine = call.engine
+    if after < 0:
+        return _events(engine.turns.memory.journal_id, [])
+    if wait_s > 0:
+        await engine.watch.later_than(after, min(wait_s, WAIT_S_MAX))
+    last = engine.turns.memory.journal_id
+    if last <= after:
+        return _events(last, [])
+    found = engine.watch.recent(after)
+    if found is None:
+        found = list(await asyncio.to_thread(engine.store.journal_after, after, min(limit, EVENTS_MAX)))
+    found = found[: max(1, min(limit, EVENTS_MAX))]
+    return _events(found[-1].id if found else last, found)
+
+
+@method("trifid.event.story")
+async def story(call: Call, kind: str, object_id: int, limit: int = 200) -> str:
+    """Answer what happened to one object, oldest first, as JSON."""
+    check(call.caller, Right.MANAGE, "SYSTEM")
+    store = call.engine.store
+    found = await asyncio.to_thread(store.journal_of, kind.upper(), object_id, max(1, min(limit, EVENTS_MAX)))
+    return _events(found[-1].id if found else 0, list(found))
+
+
+def _events(last: int, found: list[object]) -> str:
+    return msgspec.json.encode({"last": last, "events": found}).decode()

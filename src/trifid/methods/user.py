@@ -1,0 +1,274 @@
+"""one.user.*, one.userpool.info and the groups that users belong to."""
+
+import secrets
+from typing import Any
+
+import asyncio
+
+from msgspec.structs import replace
+
+from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, check
+from trifid.core.user import Group, LoginToken, User
+from trifid.engine.auth import hash_password, token_digest
+from trifid.engine.transaction import Draft
+from trifid.errors import NotAllocated, NotAllowed, NotFound, Refused
+from trifid.methods.common import listed, name_checked, read, updated
+from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
+
+SERVERADMIN_UID = 1
+TOKENS_MAX = 32
+
+
+def _target(call: Call, user_id: int) -> int:
+    """Return the user id meant: -1 is the caller."""
+    return call.caller.uid if user_id == -1 else user_id
+
+
+@method("one.user.allocate")
+async def allocate(call: Call, name: str, password: str, driver: str = "", groups: list = []) -> int:  # type: ignore[type-arg]  # noqa: B006
+    """Add a user; the first group is its primary one."""
+    check(call.caller, Right.CREATE, "USER")
+    if driver not in ("", "core"):
+        raise NotAllocated(f"authentication driver {driver} is not configured; the only one is core")
+    if not password:
+        raise NotAllocated("Invalid password, it cannot be empty.")
+    try:
+        name = name_checked(name, ":<>&\"' \t\n\r")
+    except Refused as bad:
+        raise NotAllocated(f"{bad.message}.") from bad
+    if not all(type(gid) is int for gid in groups):
+        raise NotAllocated("groups must be an array of group ids")
+    gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
+    kept = await asyncio.to_thread(hash_password, password)
+
+    def command(draft: Draft) -> int:
+        taken = draft.named("user", name)
+        if taken is not None:
+            raise NotAllocated(f"NAME is already taken by USER {taken}.")
+        for gid in gids:
+            draft.group(gid)
+        user = User(id=draft.next_id("user"), name=name, gids=gids, password=kept)
+        draft.put(user)
+        draft.note("USER", user.id, call.caller, "allocated", text=name)
+        return user.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.delete")
+async def delete(call: Call, user_id: int) -> int:
+    """Delete a user that owns nothing."""
+
+    def command(draft: Draft) -> int:
+        user = draft.user(user_id)
+        check(call.caller, Right.ADMIN, "USER", user)
+        if user_id in (ONEADMIN_UID, SERVERADMIN_UID):
+            raise Refused(f"Cannot delete user. {user.name} cannot be deleted.", user_id)
+        owned = [f"VM {vm.id}" for vm in draft.each("vms") if vm.uid == user_id]
+        owned += [f"network {network.id}" for network in draft.each("networks") if network.uid == user_id]
+        if owned:
+            raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}", user_id)
+        draft.delete("users", user_id)
+        draft.note("USER", user_id, call.caller, "deleted", text=user.name)
+        return user_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.info")
+async def info(call: Call, user_id: int, decrypt: bool = False) -> Escaped:
+    """Answer a user's document; -1 is the caller."""
+    user = read(call.engine.turns.memory.users, "users", _target(call, user_id))
+    check(call.caller, Right.USE, "USER", user)
+    return call.engine.documents.user(user)
+
+
+@method("one.userpool.info")
+async def pool(call: Call) -> Escaped:
+    """Answer all users that the caller may see."""
+    users = listed(call.engine.turns.memory.users.values(), call.caller, "USER", -2, -1, -1)
+    return call.engine.documents.user_pool(users)
+
+
+@method("one.user.passwd")
+async def passwd(call: Call, user_id: int, password: str) -> int:
+    """Set a password; login tokens stop working."""
+    if not password:
+        raise Refused("Invalid password, it cannot be empty")
+    kept = await asyncio.to_thread(hash_password, password)
+
+    def command(draft: Draft) -> int:
+        user = draft.user(_target(call, user_id))
+        check(call.caller, Right.MANAGE, "USER", user)
+        draft.put(replace(user, password=kept, tokens=()))
+        draft.note("USER", user.id, call.caller, "password set")
+        return user.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.login")
+async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1) -> str:
+    """Make (valid_s > 0, or -1 for ever) or clear (0) a login token; answer it, this one time only."""
+
+    def command(draft: Draft) -> str:
+        user_id = draft.named("user", name)
+        if user_id is None:
+            raise NotFound("user", -1)
+        user = draft.user(user_id)
+        check(call.caller, Right.MANAGE, "USER", user)
+        if egid == -1 and set(call.caller.gids) != set(user.gids):
+            raise NotAllowed(f"User [{call.caller.uid}] : Not authorized to make a token of another user's groups.", user_id)
+        if egid != -1 and egid not in user.gids:
+            raise Refused(f"user {name} is not a member of group {egid}", user_id)
+        digest = token_digest(token)
+        live = tuple(t for t in user.tokens if t.expires_at < 0 or t.expires_at > draft.now)
+        if valid_s == 0:
+            kept = tuple(t for t in live if t.digest != digest) if token else ()
+            if token and len(kept) == len(live):
+                raise Refused(f"user {name} has no such token", user_id)
+            draft.put(replace(user, tokens=kept))
+            draft.note("USER", user_id, call.caller, "token cleared")
+            return token or " "
+        if len(live) >= TOKENS_MAX:
+            raise Refused(f"user {name} has {len(live)} login tokens, {TOKENS_MAX} at most: clear some with validity 0", user_id)
+        new = token or secrets.token_hex(32)
+        expires_at = -1 if valid_s < 0 else draft.now + valid_s
+        draft.put(replace(user, tokens=(*live, LoginToken(token_digest(new), expires_at, egid))))
+        draft.note("USER", user_id, call.caller, "token made")
+        return new
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.update")
+async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
+    """Replace (0) or extend (1) the attributes of a user."""
+
+    def command(draft: Draft) -> int:
+        user = draft.user(_target(call, user_id))
+        check(call.caller, Right.MANAGE, "USER", user)
+        draft.put(replace(user, template=updated(user.template, template, append)))
+        draft.note("USER", user.id, call.caller, "updated")
+        return user.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.enable")
+async def enable(call: Call, user_id: int, enabled: bool) -> int:
+    """Let a user in, or keep it out; what it owns stays."""
+
+    def command(draft: Draft) -> int:
+        user = draft.user(user_id)
+        check(call.caller, Right.ADMIN, "USER", user)
+        if user_id == ONEADMIN_UID and not enabled:
+            raise Refused("Cannot disable user. oneadmin cannot be disabled.", user_id)
+        draft.put(replace(user, enabled=enabled))
+        draft.note("USER", user_id, call.caller, "enabled" if enabled else "disabled")
+        return user_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.user.chgrp")
+async def chgrp(call: Call, user_id: int, group_id: int) -> int:
+    """Change a user's primary group."""
+
+    def change(user: User) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((group_id, *user.gids[1:])))
+
+    return await _regroup(call, user_id, group_id, change)
+
+
+@method("one.user.addgroup")
+async def addgroup(call: Call, user_id: int, group_id: int) -> int:
+    """Add a user to a further group."""
+
+    def change(user: User) -> tuple[int, ...]:
+        if group_id in user.gids:
+            raise Refused(f"User is already in group {group_id}", user_id)
+        return (*user.gids, group_id)
+
+    return await _regroup(call, user_id, group_id, change)
+
+
+@method("one.user.delgroup")
+async def delgroup(call: Call, user_id: int, group_id: int) -> int:
+    """Take a user out of a further group."""
+
+    def change(user: User) -> tuple[int, ...]:
+        if group_id == user.gids[0]:
+            raise Refused(f"Cannot remove user from its primary group {group_id}: use chgrp", user_id)
+        if group_id not in user.gids:
+            raise Refused(f"User is not part of group {group_id}", user_id)
+        return tuple(gid for gid in user.gids if gid != group_id)
+
+    return await _regroup(call, user_id, group_id, change)
+
+
+async def _regroup(call: Call, user_id: int, group_id: int, change: Any) -> int:
+    def command(draft: Draft) -> int:
+        user = draft.user(user_id)
+        check(call.caller, Right.ADMIN, "USER", user)
+        draft.group(group_id)
+        draft.put(replace(user, gids=change(user)))
+        draft.note("USER", user_id, call.caller, "groups changed")
+        return user_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.group.allocate")
+async def group_allocate(call: Call, name: str) -> int:
+    """Add a group."""
+    check(call.caller, Right.CREATE, "GROUP")
+    new = name_checked(name)
+
+    def command(draft: Draft) -> int:
+        taken = draft.named("group", new)
+        if taken is not None:
+            raise NotAllocated(f"NAME is already taken by GROUP {taken}.")
+        group = Group(id=draft.next_id("group"), name=new)
+        draft.put(group)
+        draft.note("GROUP", group.id, call.caller, "allocated", text=new)
+        return group.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.group.delete")
+async def group_delete(call: Call, group_id: int) -> int:
+    """Delete a group without members."""
+
+    def command(draft: Draft) -> int:
+        group = draft.group(group_id)
+        check(call.caller, Right.ADMIN, "GROUP", group)
+        if group_id < 100:
+            raise Refused("Cannot delete group. System Groups (ID < 100) cannot be deleted.", group_id)
+        members = [user.name for user in draft.each("users") if group_id in user.gids]
+        if members:
+            raise Refused(f"Cannot delete group. Group {group_id} is not empty: {', '.join(sorted(members)[:5])}.", group_id)
+        draft.delete("groups", group_id)
+        draft.note("GROUP", group_id, call.caller, "deleted", text=group.name)
+        return group_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.group.info")
+async def group_info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
+    """Answer a group's document; -1 is the caller's primary group."""
+    group = read(call.engine.turns.memory.groups, "groups", call.caller.gid if group_id == -1 else group_id)
+    check(call.caller, Right.USE, "GROUP", group)
+    return call.engine.documents.group(group)
+
+
+@method("one.grouppool.info")
+async def group_pool(call: Call) -> Escaped:
+    """Answer all groups that the caller may see."""
+    groups = listed(call.engine.turns.memory.groups.values(), call.caller, "GROUP", -2, -1, -1)
+    return call.engine.documents.group_pool(groups)
+
+

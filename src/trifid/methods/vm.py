@@ -1,0 +1,282 @@
+"""one.vm.* and one.vmpool.*."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from trifid.core.access import Right, check
+from trifid.core.ledger import check_room
+from trifid.core.vm import events
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.engine.life import happen
+from trifid.engine.submit import Submission, submit
+from trifid.engine.transaction import Draft
+from trifid.errors import BadRequest, Internal, NotFound, Refused
+from trifid.methods.common import listed, name_checked, parse_allocate, permissions_changed, updated
+from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
+
+SYSTEM_DATASTORE_ID = 0
+STATE_ANY, STATE_NOT_DONE = -2, -1
+DONE = VmState.DONE.state
+
+_ADMIN_ACTIONS = {"resched", "unresched"}
+_ACTIONS: dict[str, type[events.Request]] = {
+    request.word: request
+    for request in (
+        events.Terminate,
+        events.TerminateHard,
+        events.Hold,
+        events.Release,
+        events.Poweroff,
+        events.PoweroffHard,
+        events.Resume,
+        events.Reboot,
+        events.RebootHard,
+        events.Resched,
+        events.Unresched,
+    )
+}
+_NOT_YET = ("undeploy", "undeploy-hard", "stop", "suspend")
+_CLASSIC = {
+    "shutdown": events.Terminate,
+    "cancel": events.TerminateHard,
+    "finalize": events.TerminateHard,
+    "delete": events.TerminateHard,
+}
+"""The verbs of 2009 and what they are called today (reference/lifecycle.md §5.1)."""
+
+
+@method("one.vm.allocate")
+async def allocate(call: Call, template: str, hold: bool = False) -> int:
+    """Submit a VM; its addresses are chosen now, its host later."""
+    check(call.caller, Right.CREATE, "VM")
+    parsed = parse_allocate(template)
+    submission = Submission(call.caller, parsed, hold, call.engine.config.network.mac_prefix)
+    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
+
+
+@method("one.vm.deploy")
+async def deploy(
+    call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
+) -> int:
+    """Run a waiting VM on a host; with `enforce` only if it has room."""
+
+    def command(draft: Draft) -> int:
+        vm = draft.vm(vm_id)
+        check(call.caller, Right.ADMIN, "VM", vm)
+        request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
+        happen(draft, vm, request, call.moment(draft.now))
+        return vm_id
+
+    return await call.engine.turns.ask(command)
+
+
+def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datastore_id: int) -> dict[str, object]:
+    """Return the fields of a placement after checking that the host may, can and has room."""
+    host = draft.host(host_id)
+    check(call.caller, Right.MANAGE, "HOST", host)
+    if not host.takes_vms:
+        known = f": {host.template.single('ERROR')}" if host.template.single("ERROR") else ""
+        raise Refused(f"host {host.name} [{host_id}] is {host.state.name}, it must be MONITORED{known}", host_id)
+    if datastore_id not in (-1, SYSTEM_DATASTORE_ID):
+        raise NotFound("datastore", datastore_id)
+    if enforce:
+        check_room(host, draft.share(host_id), vm.needs)
+    return {
+        "host_id": host_id,
+        "hostname": host.name,
+        "cluster_id": host.cluster_id,
+        "vmm": host.vmm,
+        "tm": call.engine.config.engine.transfer,
+        "datastore_id": SYSTEM_DATASTORE_ID,
+    }
+
+
+@method("one.vm.action")
+async def action(call: Call, word: str, vm_id: int) -> int:
+    """Carry out an action by its name; the action comes first, the id second."""
+    request = _ACTIONS.get(word) or _CLASSIC.get(word)
+    if request is None:
+        if word in _NOT_YET:
+            raise Refused(f'Action "{word}" is not supported yet; poweroff and migrate are', vm_id)
+        raise Refused(f'Action "{word}" is not supported', vm_id)
+
+    def command(draft: Draft) -> int:
+        vm = _find(draft, vm_id)
+        check(call.caller, Right.ADMIN if word in _ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
+        if request is events.Resume and vm.state is VmState.POWEROFF:
+            host = draft.host(vm.current.host_id)
+            check_room(host, draft.share(host.id), vm.needs)
+        happen(draft, vm, request(), call.moment(draft.now))
+        return vm_id
+
+    return await call.engine.turns.ask(command)
+
+
+def _find(draft: Draft, vm_id: int) -> VM:
+    """Return a VM for an action; one that is DONE is refused by state, not by absence."""
+    vm = draft.find_vm(vm_id)
+    if vm is not None:
+        return vm
+    if 0 <= vm_id < draft.memory.counters.get("vm", 0):
+        raise Refused(f"This action is not available for state DONE: virtual machine [{vm_id}] is finished", vm_id)
+    raise NotFound("virtual machine", vm_id)
+
+
+@method("one.vm.migrate")
+async def migrate(
+    call: Call, vm_id: int, host_id: int, live: bool, enforce: bool = False, datastore_id: int = -1, kind: int = 0
+) -> int:
+    """Move a running VM to another host: live, or saved and restored."""
+    if kind != 0:
+        raise Refused("migration by poweroff is not supported yet; type 0 (save) and live are", vm_id)
+
+    def command(draft: Draft) -> int:
+        vm = _find(draft, vm_id)
+        check(call.caller, Right.ADMIN, "VM", vm)
+        if vm.history and vm.current.host_id == host_id:
+            raise Refused(f"VM {vm_id} is already on host {vm.current.hostname} [{host_id}]: choose another", vm_id)
+        wanted = events.MigrateLive if live else events.MigrateSave
+        place = _place(call, draft, vm, host_id, enforce, datastore_id)
+        if vm.history and vm.current.vmm != place["vmm"]:
+            raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
+        happen(draft, vm, wanted(**place), call.moment(draft.now))
+        return vm_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.vm.recover")
+async def recover(call: Call, vm_id: int, operation: int) -> int:
+    """Help a VM out: 0 its pending action failed, 1 succeeded, 2 try it again, 3 delete the VM."""
+    known = {0: "failure", 1: "success", 2: "retry", 3: "delete"}
+    if operation not in known:
+        supported = ", ".join(f"{number} {name}" for number, name in known.items())
+        raise Refused(f"Wrong recovery operation code {operation}, supported are {supported}", vm_id)
+
+    def command(draft: Draft) -> int:
+        vm = _find(draft, vm_id)
+        check(call.caller, Right.ADMIN, "VM", vm)
+        who = f"{call.caller.name} by recover --{known[operation]}"
+        if operation == 3:
+            happen(draft, vm, events.Delete(), call.moment(draft.now))
+        elif operation == 2:
+            happen(draft, vm, events.Retry(), call.moment(draft.now))
+        elif draft.action(vm_id) is None:
+            raise Refused(f"VM {vm_id} is {vm.state.printable} and waits for no driver, there is nothing to recover", vm_id)
+        elif operation == 1:
+            happen(draft, vm, events.Done(step=vm.step), call.moment(draft.now))
+        else:
+            happen(draft, vm, events.Failed(step=vm.step, why=f"declared failed by {who}"), call.moment(draft.now))
+        return vm_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.vm.update")
+async def update(call: Call, vm_id: int, template: str, append: int = 0) -> int:
+    """Replace (0) or extend (1) the user attributes of a VM."""
+
+    def change(draft: Draft, vm: VM) -> VM:
+        return replace(vm, user_template=updated(vm.user_template, template, append))
+
+    return await _changed(call, vm_id, Right.MANAGE, "updated", change)
+
+
+@method("one.vm.rename")
+async def rename(call: Call, vm_id: int, name: str) -> int:
+    """Give a VM another name."""
+    new = name_checked(name)
+    return await _changed(call, vm_id, Right.MANAGE, "renamed", lambda draft, vm: replace(vm, name=new))
+
+
+@method("one.vm.chmod")
+async def chmod(
+    call: Call, vm_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
+) -> int:
+    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
+
+    def change(draft: Draft, vm: VM) -> VM:
+        flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
+        return replace(vm, permissions=permissions_changed(call.caller, "VM", vm, flags))
+
+    return await _changed(call, vm_id, Right.USE, "permissions changed", change)
+
+
+@method("one.vm.chown")
+async def chown(call: Call, vm_id: int, user_id: int, group_id: int) -> int:
+    """Change owner and group; -1 keeps."""
+
+    def change(draft: Draft, vm: VM) -> VM:
+        uid = vm.uid if user_id == -1 else draft.user(user_id).id
+        gid = vm.gid if group_id == -1 else draft.group(group_id).id
+        return replace(vm, uid=uid, gid=gid)
+
+    return await _changed(call, vm_id, Right.ADMIN, "owner changed", change)
+
+
+async def _changed(call: Call, vm_id: int, right: Right, what: str, change: Callable[[Draft, VM], VM]) -> int:
+    def command(draft: Draft) -> int:
+        vm = _find(draft, vm_id)
+        check(call.caller, right, "VM", vm)
+        draft.put(change(draft, vm))
+        draft.note("VM", vm_id, call.caller, what)
+        return vm_id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.vm.info")
+async def info(call: Call, vm_id: int, decrypt: bool = False) -> Escaped:
+    """Answer a VM's document, with all its history."""
+    engine = call.engine
+    vm = engine.turns.memory.vms.get(vm_id)
+    if vm is None:
+        vm = await asyncio.to_thread(engine.store.done_vm, vm_id)
+        if vm is None:
+            raise NotFound("virtual machine", vm_id)
+    check(call.caller, Right.USE, "VM", vm)
+    return engine.documents.vm(vm)
+
+
+async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int, query: str) -> list[VM]:
+    if not -2 <= state <= 11:
+        raise BadRequest(f"Incorrect state filter {state}")
+    if query:
+        raise Internal("search by attributes is not supported by this database; filter what is listed instead")
+    memory = call.engine.turns.memory
+    vms = [vm for vm in memory.vms.values() if state < 0 or vm.state.state == state]
+    if state in (STATE_ANY, DONE):
+        vms += await asyncio.to_thread(call.engine.store.done_vms)
+    return listed(vms, call.caller, "VM", filter_flag, start, end)
+
+
+@method("one.vmpool.info")
+async def pool(
+    call: Call, filter_flag: int, start: int = -1, end: int = -1, state: int = STATE_NOT_DONE, query: str = ""
+) -> Escaped:
+    """Answer the VMs that the filter selects, with short bodies."""
+    return call.engine.documents.vm_pool(await _listed(call, filter_flag, start, end, state, query))
+
+
+@method("one.vmpool.infoextended")
+async def pool_extended(
+    call: Call, filter_flag: int, start: int = -1, end: int = -1, state: int = STATE_NOT_DONE, query: str = ""
+) -> Escaped:
+    """Answer the VMs that the filter selects, with full bodies and their last history record."""
+    return call.engine.documents.vm_pool_extended(await _listed(call, filter_flag, start, end, state, query))
+
+
+@method("one.vmpool.infoset")
+async def pool_set(call: Call, ids: str, extended: bool) -> Escaped:
+    """Answer the VMs of a comma separated list of ids."""
+    try:
+        wanted = {int(word) for word in ids.split(",") if word.strip()}
+    except ValueError:
+        raise BadRequest(f"ids must be numbers separated by commas, is {ids[:40]!r}") from None
+    vms = [vm for vm in await _listed(call, -2, -1, -1, STATE_NOT_DONE, "") if vm.id in wanted]
+    documents = call.engine.documents
+    return documents.vm_pool_extended(vms) if extended else documents.vm_pool(vms)
