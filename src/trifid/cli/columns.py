@@ -1,0 +1,205 @@
+"""Lists: columns as data, chosen, ordered, filtered and printed.
+
+Source: reference/xmlrpc.md §5 (columns, widths, -l -o -f).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from trifid.cli.failure import Failure
+
+Row = dict[str, Any]
+"""An object's document (trifid.client.elements)."""
+
+
+class View(NamedTuple):
+    """How a list is looked at.
+
+    Attributes:
+        kilobytes: memory as plain KiB.
+        numeric: ids instead of the names of users and groups.
+        now: epoch seconds.
+        more: what was asked beside the pool, for columns that need it.
+    """
+
+    kilobytes: bool = False
+    numeric: bool = False
+    now: int = 0
+    more: dict[str, Any] = {}
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        width: at least; longer values are never cut, so that scripts see all of them.
+        value: what it is sorted and compared by.
+        show: what is printed for the value.
+        left: whether text stands at the left.
+        colours: of certain values, on terminals.
+    """
+
+    name: str
+    width: int
+    about: str
+    value: Callable[[Row, View], Any]
+    show: Callable[[Any, View], str] = lambda value, view: str(value)
+    left: bool = False
+    colours: dict[str, str] = {}
+
+
+class Columns(NamedTuple):
+    """The columns of one list.
+
+    Attributes:
+        default: the names shown unless -l is given.
+    """
+
+    command: str
+    default: str
+    all: tuple[Column, ...]
+
+    def named(self, names: str) -> list[Column]:
+        """Return the columns of a comma separated list of names.
+
+        Raises:
+            Failure: there is no such column.
+        """
+        return [self.one(name) for name in names.split(",") if name.strip()]
+
+    def one(self, name: str) -> Column:
+        """Return a column by its name, in any case."""
+        for column in self.all:
+            if column.name == name.strip().upper():
+                return column
+        known = ", ".join(column.name for column in self.all)
+        raise Failure(f"there is no column {name.strip()}", f"{self.command} has {known}")
+
+
+def text(path: str) -> Callable[[Row, View], str]:
+    """Return a getter of the text at `A/B/C`; empty when there is none."""
+    names = path.split("/")
+
+    def value(row: Row, view: View) -> str:
+        found: Any = row
+        for name in names:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, str) else ""
+
+    return value
+
+
+def number(path: str) -> Callable[[Row, View], float]:
+    """Return a getter of the number at `A/B/C`; 0 when there is none."""
+    get = text(path)
+
+    def value(row: Row, view: View) -> float:
+        try:
+            found = float(get(row, view) or 0)
+        except ValueError:
+            return 0
+        return int(found) if found == int(found) else found
+
+    return value
+
+
+def named_or_id(name: str, number_path: str) -> Callable[[Row, View], str]:
+    """Return a getter of a name, or of the id with --numeric."""
+    by_name, by_id = text(name), text(number_path)
+    return lambda row, view: by_id(row, view) if view.numeric else by_name(row, view)
+
+
+_FILTER = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)(.*)\Z", re.DOTALL)
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def filtered(rows: Iterable[Row], columns: Columns, filters: str, view: View) -> list[Row]:
+    """Return the rows for which every `COLUMN=pattern` holds.
+
+    A pattern is a regular expression, upper and lower case alike; `!=` is its opposite, and
+    `<` `>` `<=` `>=` compare numbers.
+    """
+    tests = [_test(columns, one, view) for one in filters.split(",") if one.strip()]
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def _test(columns: Columns, written: str, view: View) -> Callable[[Row], bool]:
+    parts = _FILTER.match(written)
+    if not parts:
+        raise Failure(f"{written} is not a filter", "write COLUMN=PATTERN, such as -f STAT=runn,NAME=web")
+    column, operator, wanted = columns.one(parts[1]), parts[2], parts[3].strip()
+    if operator in _COMPARE:
+        try:
+            bound = float(wanted)
+        except ValueError:
+            raise Failure(f"{written}: {wanted} is not a number", f"write {parts[1]}=PATTERN to compare text") from None
+        return lambda row: _COMPARE[operator](_as_number(column.value(row, view)), bound)
+    try:
+        pattern = re.compile(wanted, re.IGNORECASE)
+    except re.error as bad:
+        raise Failure(f"{written}: {wanted} is not a regular expression: {bad}", "put \\ before ( [ * + ?") from None
+    found: Callable[[Row], bool] = lambda row: pattern.search(column.show(column.value(row, view), view)) is not None  # noqa: E731
+    return found if operator == "=" else lambda row: not found(row)
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def ordered(rows: list[Row], columns: Columns, order: str, view: View) -> list[Row]:
+    """Return the rows ordered by columns, the highest value first; `-COLUMN`: the lowest first."""
+    for name in reversed([name.strip() for name in order.split(",") if name.strip()]):
+        column = columns.one(name.removeprefix("-"))
+        rows = sorted(rows, key=lambda row: _sortable(column.value(row, view)), reverse=not name.startswith("-"))
+    return rows
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    is_text = isinstance(value, str) and not value.lstrip("-").isdigit()
+    return (is_text, value if is_text else float(value))
+
+
+def table(rows: Iterable[Row], columns: Sequence[Column], view: View, *, header: bool, colour: bool) -> str:
+    """Return the rows as lines of aligned columns."""
+    cells = [[column.show(column.value(row, view), view) for column in columns] for row in rows]
+    widths = [max(column.width, *(len(line[i]) for line in cells), len(column.name), 0) for i, column in enumerate(columns)]
+    lines = []
+    if header:
+        names = _line([column.name for column in columns], columns, widths)
+        lines.append(click.style(names, underline=True) if colour else names)
+    for line in cells:
+        lines.append(_line(line, columns, widths, colour))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], colour: bool = False) -> str:
+    out = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        padded = cell.ljust(width) if column.left else cell.rjust(width)
+        of_value = column.colours.get(cell)
+        out.append(click.style(padded, fg=of_value) if colour and of_value else padded)
+    return " ".join(out).rstrip()
+
+
+def csv_table(rows: Iterable[Row], columns: Sequence[Column], view: View, *, header: bool) -> str:
+    """Return the rows as comma separated values."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if header:
+        writer.writerow([column.name for column in columns])
+    writer.writerows([column.show(column.value(row, view), view) for column in columns] for row in rows)
+    return out.getvalue().rstrip("\n")

@@ -1,0 +1,325 @@
+"""Commands as data, and what turns the data into a program.
+
+A sub-command is one row: its word, its arguments, and the API method that each object is sent to, or a
+function when it does more.  `CommandTable` builds the row that was asked for, and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from trifid.cli.failure import FAILED, INTERRUPTED, Failure, explain
+from trifid.cli.follow import DEFAULT_TIMEOUT_S, Follower, Goal, is_state
+from trifid.cli.kinds import Kind
+from trifid.cli.shell import Shell, complain
+
+
+class Given:
+    """What the user gave: arguments and options by name, kinds already turned into ids."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the command declares no argument or option {name}")
+
+
+class Argument(NamedTuple):
+    """One positional argument.
+
+    Attributes:
+        name: as the usage line shows it; lower case in `Given`.
+        kind: what its words are names or ids of; None = text.
+        many: takes lists and ranges, and several words when it is the only argument.
+        optional: may be left out.
+    """
+
+    name: str
+    kind: Kind | None = None
+    many: bool = False
+    optional: bool = False
+
+
+Send = Callable[[int, Given], tuple[Any, ...]]
+Run = Callable[[Shell, Given], None]
+
+
+class Command(NamedTuple):
+    """One sub-command.
+
+    Attributes:
+        word: what is typed.
+        about: one sentence for the help.
+        method: called once for each id of the first argument, with what `send` returns.
+        run: instead of `method`, for what is more than a call.
+        goal: the state that `--wait` waits for; no `--wait` when empty.
+        aliases: other words for the same, those of earlier releases.
+        more: further text for the help.
+        examples: command lines without the program's name.
+    """
+
+    word: str
+    about: str
+    arguments: tuple[Argument, ...] = ()
+    method: str = ""
+    send: Send = lambda object_id, given: (object_id,)
+    run: Run | None = None
+    options: tuple[click.Option, ...] = ()
+    goal: str = ""
+    aliases: tuple[str, ...] = ()
+    more: str = ""
+    examples: tuple[str, ...] = ()
+
+
+HOME = click.Option(
+    ["--home"],
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The engine's home: where to find its address and one_auth.",
+)
+ENDPOINT = click.Option(["--endpoint"], metavar="URL", help="Where the engine answers, instead of ONE_XMLRPC.")
+VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, help="Tell more.")
+LONG_VERBOSE = click.Option(["--verbose"], is_flag=True, help="Tell more.")
+WAIT = click.Option(
+    ["--wait", "wait"],
+    metavar="[STATE]",
+    help="Return when the VM is in this state; without one, when what was asked is done.",
+)
+TIMEOUT = click.Option(
+    ["--timeout"],
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    help=f"Longest that --wait waits, {DEFAULT_TIMEOUT_S:g} s by default.",
+)
+
+_WAIT_FOR_GOAL = "="
+"""Stands for a --wait without a state."""
+
+
+class SubCommand(click.Command):
+    """A sub-command built from its row."""
+
+    def __init__(self, row: Command, kind: Kind | None) -> None:
+        self.row = row
+        self.kind = kind
+        short = {option for declared in row.options for option in declared.opts}
+        shared = [HOME, ENDPOINT, LONG_VERBOSE if "-v" in short else VERBOSE]
+        waiting = [WAIT, TIMEOUT] if row.goal else []
+        super().__init__(
+            row.word,
+            params=[*map(_parameter, row.arguments, [row] * len(row.arguments)), *row.options, *waiting, *shared],
+            callback=self._run,
+            help="\n\n".join(part for part in (row.about, row.more) if part),
+            short_help=row.about,
+            epilog=_epilog(row, kind),
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with the words about missing arguments that the commands always had."""
+        try:
+            return super().parse_args(ctx, self._with_wait_value(args))
+        except click.MissingParameter as missing:
+            if not isinstance(missing.param, click.Argument):
+                raise
+            count = sum(not argument.optional for argument in self.row.arguments)
+            needs = "one parameter" if count == 1 else f"{count} parameters"
+            raise click.UsageError(f"Command {self.row.word} requires {needs} to run.", ctx) from None
+
+    def _with_wait_value(self, args: list[str]) -> list[str]:
+        """Give --wait a value, so that in `--wait FILE` the file is not taken for a state."""
+        out: list[str] = []
+        rest = list(args)
+        while rest and self.row.goal:
+            word = rest.pop(0)
+            if word == "--":
+                return [*out, word, *rest]
+            if word != "--wait":
+                out.append(word)
+            elif rest and is_state(rest[0]):
+                out.append(f"--wait={rest.pop(0).upper()}")
+            else:
+                out.append(f"--wait={_WAIT_FOR_GOAL}")
+        return [*out, *rest]
+
+    def _run(self, home: Path | None, endpoint: str | None, verbose: bool, **values: Any) -> None:
+        shell = click.get_current_context().find_object(Shell)
+        assert shell is not None
+        shell.home = home or shell.home
+        shell.endpoint = endpoint or shell.endpoint
+        shell.verbose = verbose or shell.verbose
+        for argument in self.row.arguments:
+            values[argument.name.lower()] = _resolved(shell, argument, values[argument.name.lower()])
+        given = Given(values)
+        if self.row.run is not None:
+            self.row.run(shell, given)
+        else:
+            self._perform(shell, given)
+        if shell.is_failed:
+            click.get_current_context().exit(FAILED)
+
+    def _perform(self, shell: Shell, given: Given) -> None:
+        """Send every object to the method; one that is refused does not keep the others from it."""
+        assert self.kind is not None
+        row, kind = self.row, self.kind
+        ids: list[int] = getattr(given, row.arguments[0].name.lower())
+        goal = wait_goal(given, row.goal, row.word)
+        follower = Follower(shell) if goal else None
+        done = [one for one in ids if shell.attempt(kind, one, row.method, *row.send(one, given))]
+        for object_id in done:
+            shell.mention(f"{kind.label} {object_id}: {row.word}")
+        if follower and goal and done:
+            follower.until(done, goal, given.timeout)
+
+
+def wait_goal(given: Given, usual: str, word: str) -> Goal | None:
+    """Return what --wait waits for, or None when it was not given.
+
+    Raises:
+        Failure: no such state.
+    """
+    wanted = getattr(given, "wait", None) if usual else None
+    if not wanted:
+        return None
+    if wanted == _WAIT_FOR_GOAL:
+        wanted = usual
+    if not is_state(wanted):
+        raise Failure(f"{wanted} is not a state of a VM", "such as RUNNING, POWEROFF or DONE")
+    host_id = given.host if word in ("migrate", "livemigrate") else None
+    return Goal(wanted.upper(), is_strict=wanted.upper() == usual, host_id=host_id)
+
+
+class CommandTable(click.Group):
+    """A program made of rows.
+
+    Args:
+        kind: what its objects are; None for `trifid`.
+        not_here: words that users may know, with what to tell about them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        rows: Sequence[Command],
+        kind: Kind | None = None,
+        not_here: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            params=[HOME, ENDPOINT, _version_option()],
+            callback=_remember,
+            help=about,
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+            epilog=f"See also: {name} COMMAND --help",
+        )
+        self.kind = kind
+        self.rows = rows
+        self.not_here = not_here or {}
+        self._by_word = {word: row for row in rows for word in (row.word, *row.aliases)}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the words, without aliases."""
+        return [row.word for row in self.rows]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the sub-command of a word, built now."""
+        if cmd_name in self.not_here:
+            raise Failure(f"{self.name} {cmd_name}: {self.not_here[cmd_name]}", f'see "{self.name} --help"')
+        row = self._by_word.get(cmd_name)
+        return SubCommand(row, self.kind) if row else None
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run and end the process: 0 done, 255 not done, 130 interrupted."""
+        extra["obj"] = extra.get("obj") or Shell()
+        try:
+            status = super().main(args, prog_name or self.name, complete_var, standalone_mode=False, **extra)
+        except Failure as failure:
+            complain(failure)
+            raise SystemExit(FAILED) from None
+        except click.UsageError as usage:
+            complain(self._usage(usage))
+            raise SystemExit(FAILED) from None
+        except click.ClickException as refused:
+            complain(Failure(refused.format_message()))
+            raise SystemExit(FAILED) from None
+        except (click.Abort, KeyboardInterrupt):
+            raise SystemExit(INTERRUPTED) from None
+        except Exception as error:
+            complain(self._explained(error))
+            raise SystemExit(FAILED) from None
+        raise SystemExit(status if isinstance(status, int) else 0)
+
+    def _usage(self, usage: click.UsageError) -> Failure:
+        path = usage.ctx.command_path if usage.ctx else self.name
+        line = usage.ctx.get_usage().strip() if usage.ctx else ""
+        return Failure(usage.format_message(), f'{line}\n  see "{path} --help"'.strip())
+
+    def _explained(self, error: Exception) -> Failure:
+        """Return what to tell about an error; what is not the client's is a bug, and stays one."""
+        from trifid.client.errors import ClientError
+        from trifid.errors import BadTemplate
+
+        if isinstance(error, ClientError):
+            return explain(error, self.kind.command if self.kind else self.name or "trifid")
+        if isinstance(error, BadTemplate):
+            return Failure(error.message)
+        if isinstance(error, OSError):
+            return Failure(str(error))
+        raise error
+
+
+def _remember(home: Path | None, endpoint: str | None) -> None:
+    shell = click.get_current_context().find_object(Shell)
+    assert shell is not None
+    shell.home, shell.endpoint = home, endpoint or ""
+
+
+def _version_option() -> click.Option:
+    def show(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+        if asked:
+            from trifid import __version__
+
+            click.echo(f"Trifid {__version__}")
+            ctx.exit()
+
+    return click.Option(
+        ["-V", "--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Tell the version."
+    )
+
+
+def _parameter(argument: Argument, row: Command) -> click.Argument:
+    several = argument.many and len(row.arguments) == 1
+    shown = f"{argument.name}..." if several else argument.name
+    return click.Argument(
+        [argument.name.lower()],
+        nargs=-1 if several else 1,
+        required=not argument.optional,
+        metavar=f"[{shown}]" if argument.optional else shown,
+    )
+
+
+def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:
+    """Return the ids (many), the id, or the text that an argument means."""
+    if argument.kind is None or value is None:
+        return value
+    if argument.many:
+        return shell.ids(argument.kind, value if isinstance(value, tuple) else (value,))
+    return shell.id(argument.kind, value)
+
+
+def _epilog(row: Command, kind: Kind | None) -> str:
+    program = kind.command if kind else "trifid"
+    lines = [f"  {program} {example}" for example in row.examples]
+    parts = ["\b\nExamples:\n" + "\n".join(lines)] if lines else []
+    if row.aliases:
+        parts.append("Also called: " + ", ".join(row.aliases))
+    return "\n\n".join(parts)

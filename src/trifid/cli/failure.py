@@ -1,0 +1,53 @@
+"""What the commands say when something goes wrong: what is, and what to do next.
+
+Every failure ends the process with status 255, as it always did (reference/xmlrpc.md §5.1).
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trifid.client.errors import ClientError
+
+FAILED = 255
+INTERRUPTED = 130
+
+_NEXT = {
+    0x0100: "check USER:PASSWORD in the credentials file: $ONE_AUTH, $TRIFID_HOME/one_auth or ~/.one/one_auth",
+    0x0200: "ask its owner, or a member of the group oneadmin",
+    0x2000: "nothing was changed: correct what the message names and try again",
+    0x4000: "nothing was changed: correct what the message names and try again",
+}
+
+
+class Failure(Exception):
+    """A command cannot do what it was asked.
+
+    Attributes:
+        text: what is wrong, about which object.
+        next: what to do about it; may be empty when the text says it.
+    """
+
+    def __init__(self, text: str, next: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.next = next
+
+
+def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
+    """Return what to tell about a call that brought no result.
+
+    Args:
+        command: onevm, onehost …: where the object can be looked at.
+        object_id: what the call was about, -1 for nothing.
+    """
+    code = getattr(error, "code", 0)
+    about = getattr(error, "object_id", -1)
+    if type(error).__name__ == "ApiFault":
+        return Failure(str(error), 'this engine does not know the call: compare its version, see "trifid status"')
+    if code == 0x0400:
+        return Failure(str(error), f'see "{command} list" for what there is')
+    if code in (0x0800, 0x8000) and max(about, object_id) >= 0:
+        return Failure(str(error), f'see "{command} show {object_id if object_id >= 0 else about}" for its state')
+    if code == 0x1000:
+        return Failure(str(error), f'see "{command} --help" for what is accepted')
+    return Failure(str(error), _NEXT.get(code, ""))

@@ -1,0 +1,79 @@
+"""The kinds of objects that commands act on: what they are called, and how they are looked up.
+
+Source: reference/xmlrpc.md §5.1 (the texts about names), reference/api-modern.md §3 and §4.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """One kind of object.
+
+    Attributes:
+        command: the command that manages it.
+        element: its name in documents; that of its pool ends in _POOL.
+        label: what messages call it.
+        methods: prefix of its methods.
+        pool: the method that lists them, with the arguments that list all.
+        missing, several: what is said about a name that nobody has, or more than one.
+    """
+
+    command: str
+    element: str
+    label: str
+    methods: str
+    pool: tuple[Any, ...]
+    missing: str
+    several: str
+
+    @property
+    def info(self) -> str:
+        """The method that answers one object's document."""
+        return f"{self.methods}.info"
+
+
+VM = Kind(
+    "onevm",
+    "VM",
+    "VM",
+    "one.vm",
+    ("one.vmpool.info", -2, -1, -1, -1),
+    "VM named {} not found.",
+    "There are multiple VM's with name {}.",
+)
+HOST = Kind(
+    "onehost",
+    "HOST",
+    "host",
+    "one.host",
+    ("one.hostpool.info",),
+    "Host named {} not found.",
+    "There are multiple hosts with name {}.",
+)
+NETWORK = Kind(
+    "onevnet",
+    "VNET",
+    "network",
+    "one.vn",
+    ("one.vnpool.info", -2, -1, -1),
+    "Virtual networks named {} not found.",
+    "There are multiple virtual networks with name {}.",
+)
+USER = Kind(
+    "oneuser",
+    "USER",
+    "user",
+    "one.user",
+    ("one.userpool.info",),
+    "User named {} not found.",
+    "There are multiple users with name {}.",
+)
+GROUP = Kind(
+    "oneuser",
+    "GROUP",
+    "group",
+    "one.group",
+    ("one.grouppool.info",),
+    "Group named {} not found.",
+    "There are multiple groups with name {}.",
+)

@@ -1,0 +1,187 @@
+"""The sub-commands list, top and show that every command has: their options, and how documents come out."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from trifid.cli import columns as c
+from trifid.cli.command import Given
+from trifid.cli.failure import Failure
+from trifid.cli.kinds import USER, Kind
+from trifid.cli.shell import Shell
+
+XML = click.Option(["-x", "--xml"], is_flag=True, help="The engine's document as XML.")
+JSON = click.Option(["-j", "--json"], is_flag=True, help="The engine's document as JSON.")
+_TABLE_OPTIONS = (
+    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show."),
+    click.Option(["--list-columns"], is_flag=True, help="Tell which columns there are."),
+    click.Option(["-o", "--order"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest first."),
+    click.Option(
+        ["-f", "--filter"],
+        metavar="X=Y,…",
+        default="",
+        help="Only rows where column X matches Y (a regular expression); also != < > <= >=.",
+    ),
+    click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups."),
+    click.Option(["-k", "--kilobytes"], is_flag=True, help="Memory in KiB."),
+    click.Option(["--csv"], is_flag=True, help="Comma separated values."),
+    click.Option(["--no-header"], is_flag=True, help="Without the line of names."),
+)
+LIST_OPTIONS = (*_TABLE_OPTIONS, XML, JSON)
+TOP_OPTIONS = (
+    *_TABLE_OPTIONS,
+    click.Option(
+        ["-d", "--delay"], type=click.FloatRange(min=0.1), metavar="SECONDS", default=2.0, help="How often to look, 2 s."
+    ),
+)
+SHOW_OPTIONS = (XML, JSON)
+
+FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
+"""Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""
+FILTER_HELP = "FILTER: a (all, the default), m (mine), g (mine and my groups'), or the name or id of a user."
+
+
+class Listing(NamedTuple):
+    """One list.
+
+    Attributes:
+        call: returns method and arguments for what was given.
+        more: returns what columns need beside the pool, or None.
+    """
+
+    kind: Kind
+    columns: c.Columns
+    call: Callable[[Shell, Given], tuple[Any, ...]]
+    more: Callable[[Shell], dict[str, Any]] | None = None
+
+    def run(self, shell: Shell, given: Given) -> None:
+        """Print the list."""
+        if given.list_columns:
+            self._tell_columns(shell)
+        elif given.xml or given.json:
+            shell.say(_document(shell.call(*self.call(shell, given)), f"{self.kind.element}_POOL", self.kind.element, given))
+        else:
+            self._print(shell, given)
+
+    def top(self, shell: Shell, given: Given) -> None:
+        """Print the list again and again, until interrupted."""
+        if given.list_columns:
+            self._tell_columns(shell)
+            return
+        while True:
+            if sys.stdout.isatty():
+                click.clear()
+            self._print(shell, given)
+            shell.sleep(given.delay)
+
+    def _print(self, shell: Shell, given: Given) -> None:
+        chosen = self.columns.named(given.list or self.columns.default)
+        from trifid.client.elements import iter_elements
+
+        rows = list(iter_elements(shell.call(*self.call(shell, given)), self.kind.element))
+        more = self.more(shell) if self.more else {}
+        view = c.View(given.kilobytes, given.numeric, shell.now(), more)
+        rows = c.ordered(c.filtered(rows, self.columns, given.filter, view), self.columns, given.order, view)
+        header = not given.no_header
+        if given.csv:
+            shell.say(c.csv_table(rows, chosen, view, header=header))
+        elif rows or header:
+            shell.say(c.table(rows, chosen, view, header=header, colour=has_colours()))
+
+    def _tell_columns(self, shell: Shell) -> None:
+        default = self.columns.default.split(",")
+        for column in self.columns.all:
+            shown = "*" if column.name in default else " "
+            shell.say(f"{shown} {column.name:<14} {column.about}")
+
+
+def has_colours() -> bool:
+    """Tell whether standard output is a terminal whose user wants colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def whose(shell: Shell, word: str | None) -> int:
+    """Return the filter flag of a word: m, g, a, or a user."""
+    if not word:
+        return FILTERS["all"]
+    return FILTERS[word] if word in FILTERS else shell.id(USER, word)
+
+
+Print = Callable[[Shell, dict[str, Any]], None]
+
+
+def show(kind: Kind, argument: str, printed: Print) -> Callable[[Shell, Given], None]:
+    """Return what runs a show command: each object as XML, JSON, or printed for people."""
+
+    def run(shell: Shell, given: Given) -> None:
+        for object_id in getattr(given, argument):
+            if given.xml or given.json:
+                shell.say(_document(shell.call(kind.info, object_id), kind.element, "", given))
+            else:
+                printed(shell, shell.one(kind, object_id))
+
+    return run
+
+
+def _document(document: str, root: str, entry: str, given: Given) -> str:
+    """Return a document as indented XML or JSON; the entries of a pool are always a list."""
+    if given.xml:
+        from xml.etree import ElementTree
+
+        tree = ElementTree.fromstring(document)
+        ElementTree.indent(tree)
+        return ElementTree.tostring(tree, encoding="unicode")
+    import json
+
+    from trifid.client.elements import iter_elements, one_element
+
+    if entry:
+        content: Any = {root: {entry: list(iter_elements(document, entry))}}
+    else:
+        content = {root: one_element(document, root)}
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def section(shell: Shell, title: str) -> None:
+    """Print the heading of a part of a show command."""
+    shell.say("\n" + (click.style(title, bold=True) if has_colours() else title))
+
+
+def pairs(shell: Shell, values: dict[str, Any]) -> None:
+    """Print `LABEL : value` lines; a value that is empty is a dash."""
+    for label, value in values.items():
+        shell.say(f"{label:<20}: {value if value not in ('', None) else '-'}")
+
+
+def template_text(attributes: Any) -> str:
+    """Return the attributes of a document's TEMPLATE as template text."""
+    from trifid.client.elements import several
+    from trifid.core.template.model import Template
+    from trifid.core.template.scanner import render
+
+    found = attributes if isinstance(attributes, dict) else {}
+    return render(Template(tuple((name, one) for name, value in found.items() for one in several(value) or [""])))
+
+
+def print_template(shell: Shell, title: str, attributes: Any) -> None:
+    """Print a template as a part of a show command, if there is any."""
+    text = template_text(attributes).rstrip("\n")
+    if text:
+        section(shell, title)
+        shell.say(text)
+
+
+def permissions_flags(octal: str) -> tuple[int, ...]:
+    """Return the nine flags of an octal mode: 4 use, 2 manage, 1 admin, for owner, group and others.
+
+    Raises:
+        Failure: not three octal digits.
+    """
+    if len(octal) != 3 or any(digit not in "01234567" for digit in octal):
+        raise Failure(
+            f"{octal} is not a mode", "write three digits for owner, group, others; 4 use, 2 manage, 1 admin: 640"
+        )
+    return tuple(int(digit) >> shift & 1 for digit in octal for shift in (2, 1, 0))

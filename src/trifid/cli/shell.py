@@ -1,0 +1,158 @@
+"""What a running command works with: the client, names turned into ids, places to write to.
+
+The client is loaded and connected at the first call, so that `--help` costs nothing.
+"""
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from trifid.cli.failure import Failure, explain
+from trifid.cli.kinds import GROUP, Kind
+
+_NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
+_RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)\Z", re.ASCII)
+RANGE_MAX = 10_000
+
+
+class Caller(Protocol):
+    """What a command needs of a client."""
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Return the result of a method of the API."""
+
+
+class Shell:
+    """One run of a command.
+
+    Args:
+        client: calls the engine; None = made from the environment when first needed.
+
+    Attributes:
+        home: of the engine, from --home.
+        endpoint: from --endpoint, instead of that of the environment.
+        verbose: tell more than results.
+    """
+
+    def __init__(self, client: Caller | None = None) -> None:
+        self.home: Path | None = None
+        self.endpoint = ""
+        self.verbose = False
+        self.is_failed = False
+        self._client = client
+        self._pools: dict[str, list[tuple[int, str]]] = {}
+
+    @property
+    def client(self) -> Caller:
+        """The client of the API."""
+        if self._client is None:
+            from trifid.client import Client, from_environment
+
+            endpoint, session = from_environment(self.home)
+            self._client = Client(self.endpoint or endpoint, session)
+        return self._client
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Return the result of a method of the API."""
+        return self.client.call(method, *args)
+
+    def one(self, kind: Kind, object_id: int) -> dict[str, Any]:
+        """Return an object's document as a dictionary."""
+        from trifid.client.elements import one_element
+
+        return one_element(self.call(kind.info, object_id), kind.element)
+
+    def all(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return the documents of a pool as dictionaries."""
+        from trifid.client.elements import iter_elements
+
+        return list(iter_elements(self.call(*kind.pool), kind.element))
+
+    def id(self, kind: Kind, word: str) -> int:
+        """Return the id that a word means: the id itself, or a name that exactly one object has."""
+        if _NUMBER.match(word):
+            return int(word)
+        if kind.element not in self._pools:
+            self._pools[kind.element] = [(int(one["ID"]), str(one["NAME"])) for one in self.all(kind)]
+        found = [object_id for object_id, name in self._pools[kind.element] if name == word]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(str(object_id) for object_id in sorted(found))
+            raise Failure(kind.several.format(word), f"use an id: {ids}")
+        where = "groups are shown by \"oneuser list\"" if kind is GROUP else f'see "{kind.command} list"'
+        raise Failure(kind.missing.format(word), where)
+
+    def ids(self, kind: Kind, words: tuple[str, ...]) -> list[int]:
+        """Return the ids that words mean, each once, in their order: ids, names, `1,3..5`, `web,db`."""
+        found: dict[int, None] = {}
+        for word in words:
+            for part in word.split(","):
+                found.update(dict.fromkeys(self._range(part) or [self.id(kind, part)]))
+        return list(found)
+
+    @staticmethod
+    def _range(part: str) -> list[int]:
+        bounds = _RANGE.match(part)
+        if not bounds:
+            return []
+        first, last = int(bounds[1]), int(bounds[2])
+        if last < first or last - first >= RANGE_MAX:
+            raise Failure(f"{part} is not a range", f"write FIRST..LAST, at most {RANGE_MAX} ids, such as 3..5")
+        return list(range(first, last + 1))
+
+    def say(self, text: str) -> None:
+        """Write a line of the result."""
+        click.echo(text)
+
+    def tell(self, text: str) -> None:
+        """Write a line about what is going on, where it does not mix with results."""
+        click.echo(text, err=True)
+
+    def mention(self, text: str) -> None:
+        """Write a line that is only of interest with --verbose."""
+        if self.verbose:
+            click.echo(text)
+
+    def complain(self, failure: Failure) -> None:
+        """Write a failure and go on; the command ends as failed."""
+        self.is_failed = True
+        complain(failure)
+
+    def attempt(self, kind: Kind, object_id: int, method: str, *args: Any) -> bool:
+        """Call a method for one object of several; tell whether it was done, complain if not."""
+        from trifid.client import ApiError
+
+        try:
+            self.call(method, *args)
+        except ApiError as error:
+            self.complain(explain(error, kind.command, object_id))
+            return False
+        return True
+
+    def watches(self) -> bool:
+        """Tell whether somebody looks on, so that progress is worth a line."""
+        return self.verbose or sys.stderr.isatty()
+
+    def now(self) -> int:
+        """Return the time, epoch seconds."""
+        return int(time.time())
+
+    def clock(self) -> float:
+        """Return seconds that only ever increase."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def complain(failure: Failure) -> None:
+    """Write a failure to standard error."""
+    click.echo(f"Error: {failure.text}", err=True)
+    if failure.next:
+        click.echo(f"  {failure.next}", err=True)

@@ -1,0 +1,72 @@
+"""Where the engine is and who calls it: from the environment, as all clients of the field do it.
+
+Source: reference/xmlrpc.md §5 (ONE_AUTH, ONE_XMLRPC).
+"""
+
+import os
+from pathlib import Path
+
+from trifid.client.errors import ClientError, NoSession
+
+DEFAULT_PORT = 2633
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def from_environment(home: Path | None = None) -> tuple[str, str]:
+    """Return endpoint and session string.
+
+    A home given by the caller comes first.  Otherwise the session is the first line of the file
+    $ONE_AUTH, else of $TRIFID_HOME/one_auth, else of ~/.one/one_auth; the endpoint is $ONE_XMLRPC, else
+    that of $TRIFID_HOME/trifid.toml, else http://localhost:2633/RPC2.
+
+    Raises:
+        NoSession: no such file, or nothing in it.
+        ClientError: trifid.toml cannot be read.
+    """
+    return _endpoint(home), _session(home)
+
+
+def _home() -> Path | None:
+    name = os.environ.get("TRIFID_HOME")
+    return Path(name) if name else None
+
+
+def _session(home: Path | None) -> str:
+    named = os.environ.get("ONE_AUTH")
+    if home is not None:
+        path = home / "one_auth"
+    elif named:
+        path = Path(named)
+    elif (of_engine := _home()) is not None and (of_engine / "one_auth").exists():
+        path = of_engine / "one_auth"
+    else:
+        path = Path("~/.one/one_auth").expanduser()
+    try:
+        session = path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        why = getattr(fault, "strerror", None) or "not UTF-8 text"
+        raise NoSession(
+            f"no session: {path}: {why}: write USER:PASSWORD into it, or set ONE_AUTH to a file that has it"
+        ) from fault
+    if ":" not in session:
+        raise NoSession(f"no session: {path} must hold one line USER:PASSWORD")
+    return session
+
+
+def _endpoint(home: Path | None) -> str:
+    named = os.environ.get("ONE_XMLRPC")
+    if home is None and named:
+        return named
+    home = home or _home()
+    path = home / "trifid.toml" if home is not None else None
+    if path is None or not path.exists():
+        return f"http://localhost:{DEFAULT_PORT}/RPC2"
+    import tomllib  # only here: it takes longer to load than all the rest of the client
+
+    try:
+        api = tomllib.loads(path.read_text(encoding="utf-8")).get("api", {})
+    except (OSError, ValueError) as fault:
+        raise ClientError(f"{path}: {fault}") from fault
+    listen = api.get("listen", "127.0.0.1")
+    host = _ANY_ADDRESS.get(listen, listen)
+    return f"http://{f'[{host}]' if ':' in host else host}:{api.get('port', DEFAULT_PORT)}/RPC2"

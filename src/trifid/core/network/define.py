@@ -1,0 +1,354 @@
+"""From a template to a virtual network: the classic forms (RANGED, FIXED) and address ranges.
+
+A classic network becomes address ranges like any other, so that nothing behind this module knows
+two kinds.  Source: reference/templates.md §4.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.network.address import (
+    IPV4_MAX,
+    IPV6_MAX,
+    MAC_MAX,
+    SUFFIX_BITS,
+    format_ipv4,
+    format_mac,
+    mac_for,
+    parse_ipv4,
+    parse_ipv6,
+    parse_mac,
+)
+from trifid.core.network.classic import fixed, ranged
+from trifid.core.network.lease import explicit_span
+from trifid.core.network.record import AddressRange, Network
+from trifid.core.template.model import Template
+from trifid.errors import BadTemplate, Refused
+
+RandomSuffix = Callable[[], int]
+"""Returns 32 random bits."""
+
+NETWORK_DRIVERS = frozenset(
+    ("dummy", "bridge", "fw", "ebtables", "802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan", "elastic", "nodeport")
+)
+CLASSIC_DRIVER = "dummy"
+"""The network driver of templates from before there were any: the bridge is there already."""
+
+NAME_LENGTH_MAX = 128
+RANGE_SIZE_MAX = 1 << 32
+
+_FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES")
+_HAS_IP = ("IP4", "IP4_6", "IP4_6_STATIC")
+_IS_STATIC = ("IP6_STATIC", "IP4_6_STATIC")
+_TYPES = ("ETHER", "IP4", "IP6", "IP4_6", "IP6_STATIC", "IP4_6_STATIC")
+_RANGE_FIELDS = ("AR_ID", "TYPE", "SIZE", "MAC", "IP")
+_SHOWN_ONLY = ("NEXT_INDEX", "USED_LEASES", "LEASES", "ALLOCATED", "MAC_END", "IP_END", "IP6_END", "IP6_LINK") + tuple(
+    f"IP6_{kind}{end}" for kind in ("GLOBAL", "ULA") for end in ("", "_END")
+)
+"""Keys of a range's document that clients send back with an update; they are computed, never stored."""
+_FIXED_AFTERWARDS = ("TYPE", "MAC", "IP", "IP6")
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What a template may leave out.
+
+    Attributes:
+        mac_prefix: first two bytes of MACs, 16 bits.
+        network_size: NETWORK_SIZE of a classic ranged network.
+    """
+
+    mac_prefix: int
+    network_size: int
+
+
+def define(
+    template: Template,
+    *,
+    network_id: int,
+    uid: int,
+    gid: int,
+    defaults: Defaults,
+    random_mac_suffix: RandomSuffix,
+) -> Network:
+    """Return the network that a template describes.
+
+    Raises:
+        BadTemplate: with upstream's text where clients match it (reference/api-modern.md §2), else the
+            attribute, what it is and what it must be.
+    """
+    name = _name(template)
+    classic = is_classic(template)
+    driver = template.single("VN_MAD") or (CLASSIC_DRIVER if classic else "")
+    if not driver:
+        raise BadTemplate("No VN_MAD in template for Virtual Network.")
+    if driver not in NETWORK_DRIVERS:
+        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+    network = Network(
+        id=network_id,
+        uid=uid,
+        gid=gid,
+        name=name,
+        bridge=_bridge(template, network_id, classic),
+        bridge_type=template.single("BRIDGE_TYPE") or "linux",
+        vn_mad=driver,
+        phydev=template.single("PHYDEV"),
+        vlan_id=template.single("VLAN_ID"),
+        template=template.without(*_FIELDS),
+    )
+    if classic:
+        return _with_ranges(network, _classic_ranges(template, network_id, defaults))
+    for vector in _vectors(template, "AR"):
+        network = add_range(network, vector, defaults=defaults, random_mac_suffix=random_mac_suffix)
+    return network
+
+
+def is_classic(template: Template) -> bool:
+    """Tell whether a template is of the form of 2009: a TYPE or LEASES of its own, or an address without a driver."""
+    if "AR" in template:
+        return False
+    return "TYPE" in template or "LEASES" in template or ("NETWORK_ADDRESS" in template and "VN_MAD" not in template)
+
+
+def _name(template: Template) -> str:
+    name = template.single("NAME").strip()
+    if not name:
+        raise BadTemplate("No NAME in template for Virtual Network.")
+    if len(name) > NAME_LENGTH_MAX:
+        raise BadTemplate(f"Invalid NAME, it is longer than {NAME_LENGTH_MAX} characters")
+    for char in name:
+        if char in "<>&\"'" or not char.isprintable():
+            raise BadTemplate(f"Invalid NAME, char '{char}' is not allowed")
+    return name
+
+
+def _bridge(template: Template, network_id: int, classic: bool) -> str:
+    bridge = template.single("BRIDGE").strip()
+    if bridge:
+        return bridge
+    if classic and not template.single("PHYDEV"):
+        raise BadTemplate("No BRIDGE in template for Virtual Network.")
+    return f"onebr{network_id}"
+
+
+def _classic_ranges(template: Template, network_id: int, defaults: Defaults) -> Iterable[AddressRange]:
+    kind = template.single("TYPE").upper() or ("FIXED" if "LEASES" in template else "RANGED")
+    if kind == "RANGED":
+        return [ranged(template, defaults.mac_prefix, defaults.network_size)]
+    if kind == "FIXED":
+        return fixed(_vectors(template, "LEASES"), defaults.mac_prefix)
+    raise BadTemplate(
+        f"Wrong type in template for Virtual Network, id: {network_id}. TYPE must be RANGED or FIXED, is '{kind}'"
+    )
+
+
+def _vectors(template: Template, name: str) -> list[dict[str, str]]:
+    vectors = template.vectors(name)
+    if len(vectors) != len(template.all(name)):
+        raise BadTemplate(f"{name} must be a vector: {name} = [ IP = … ]")
+    return vectors
+
+
+def _with_ranges(network: Network, ranges: Iterable[AddressRange]) -> Network:
+    """Return the network with ranges appended, numbered on; raises BadTemplate when one overlaps another."""
+    first_id = network.next_range_id
+    numbered = tuple(replace(ar, id=first_id + i) for i, ar in enumerate(ranges))
+    network = replace(network, ranges=network.ranges + numbered, next_range_id=first_id + len(numbered))
+    _refuse_overlaps(network)
+    return network
+
+
+def _refuse_overlaps(network: Network) -> None:
+    """Raise when an IPv4 or MAC address lies in two ranges: it could be given to two VMs."""
+    for what, show in (("IP", format_ipv4), ("MAC", format_mac)):
+        spans = []
+        for ar in network.ranges:
+            start = ar.ip if what == "IP" else ar.mac
+            if start is not None:
+                first, last = explicit_span(ar)
+                spans.append((start + first, start + last, ar.id))
+        spans.sort()
+        for (_, end, one), (start, _, other) in pairwise(spans):
+            if start <= end:
+                raise BadTemplate(
+                    f"network {network.name}: {what} {show(start)} would be in address range {one} and in {other}, "
+                    "an address can be given only once"
+                )
+
+
+def add_range(
+    network: Network, vector: dict[str, str], *, defaults: Defaults, random_mac_suffix: RandomSuffix
+) -> Network:
+    """Return the network with the range of `AR=[TYPE=…, SIZE=…, …]` added.
+
+    Raises:
+        BadTemplate: `Unknown or missing address range TYPE.`, `Wrong SIZE for address range`, an address
+            that is none, or one that another range has.
+
+    Source: reference/templates.md §4.6.
+    """
+    kind = vector.get("TYPE", "").upper()
+    if kind not in _TYPES:
+        known = ", ".join(_TYPES)
+        raise BadTemplate(f"Unknown or missing address range TYPE. It must be one of {known}, is '{kind}'")
+    if vector.get("SHARED", "").upper() == "YES":
+        raise BadTemplate("SHARED=YES is not supported for address ranges: leave it out")
+    ip = parse_ipv4(vector.get("IP", ""), "IP of the address range") if kind in _HAS_IP else None
+    more = {k: v for k, v in vector.items() if k not in _RANGE_FIELDS and k not in _SHOWN_ONLY}
+    if kind not in _HAS_IP and vector.get("IP"):
+        raise BadTemplate(f"an address range of TYPE {kind} has no IP, it is '{vector['IP']}': use IP4 or IP4_6")
+    _check_ipv6(kind, more)
+    size = _size(kind, vector)
+    mac = _first_mac(vector, ip, size, defaults.mac_prefix, random_mac_suffix)
+    ar = AddressRange(id=-1, type=kind, size=size, mac=mac, ip=ip, attributes=more)
+    _check_ends(ar)
+    return _with_ranges(network, [ar])
+
+
+def _check_ipv6(kind: str, vector: dict[str, str]) -> None:
+    if kind in _IS_STATIC:
+        parse_ipv6(vector.get("IP6", ""), "IP6 of the address range")
+        length = vector.get("PREFIX_LENGTH", "")
+        if not (length.isdecimal() and 1 <= int(length) <= 128):
+            raise BadTemplate(f"PREFIX_LENGTH of the address range must be 1 to 128, is '{length}'")
+    elif kind in ("IP6", "IP4_6"):
+        for key in ("GLOBAL_PREFIX", "ULA_PREFIX"):
+            if vector.get(key):
+                parse_ipv6(vector[key], f"{key} of the address range")
+
+
+def _size(kind: str, vector: dict[str, str]) -> int:
+    text = vector.get("SIZE", "").strip()
+    if not text and kind in _IS_STATIC:
+        return int(min(1 << (128 - int(vector["PREFIX_LENGTH"])), 1 << SUFFIX_BITS - 1))
+    if not text.isdecimal() or not 1 <= int(text) <= RANGE_SIZE_MAX:
+        raise BadTemplate(f"Wrong SIZE for address range: it must be 1 to {RANGE_SIZE_MAX}, is '{text}'")
+    return int(text)
+
+
+def _first_mac(vector: dict[str, str], ip: int | None, size: int, prefix: int, random_mac_suffix: RandomSuffix) -> int:
+    if vector.get("MAC"):
+        return parse_mac(vector["MAC"], "MAC of the address range")
+    if ip is not None:
+        return mac_for(prefix, ip)
+    # The last MAC must still have the prefix.
+    return mac_for(prefix, random_mac_suffix() % ((1 << SUFFIX_BITS) - size + 1))
+
+
+def _check_ends(ar: AddressRange) -> None:
+    ends = [("IP", ar.ip, IPV4_MAX), ("MAC", ar.mac, MAC_MAX)]
+    if ar.type in _IS_STATIC:
+        ends.append(("IP6", parse_ipv6(ar.attributes["IP6"]), IPV6_MAX))
+    for what, first, limit in ends:
+        if first is not None and first + ar.size - 1 > limit:
+            raise BadTemplate(f"Wrong SIZE for address range: {ar.size} addresses do not fit behind its first {what}")
+
+
+def remove_range(network: Network, range_id: int, used: int) -> Network:
+    """Return the network without a range; its id is never given again.
+
+    Args:
+        used: how many leases it has.
+
+    Raises:
+        NotFound: no such range.
+        Refused: addresses of it are in use.
+    """
+    find_range(network, range_id)
+    if used:
+        raise Refused(
+            f"address range {range_id} of network {network.name} [{network.id}] has {used} leases in use: "
+            f'free them first, see "onevnet show {network.id}"',
+            network.id,
+        )
+    return replace(network, ranges=tuple(ar for ar in network.ranges if ar.id != range_id))
+
+
+def find_range(network: Network, range_id: int) -> AddressRange:
+    """Return a range of a network; raises Refused when there is none of that id."""
+    for ar in network.ranges:
+        if ar.id == range_id:
+            return ar
+    known = ", ".join(str(ar.id) for ar in network.ranges) or "none"
+    raise Refused(f"network {network.name} [{network.id}] has no address range {range_id}, it has {known}", network.id)
+
+
+def update_range(network: Network, vector: dict[str, str], highest_used_index: int) -> Network:
+    """Return the network with a range's size and free attributes replaced by those of `AR=[AR_ID=…, …]`.
+
+    SIZE is kept when it is left out.  Where the range begins cannot change, since its leases do not move.
+
+    Args:
+        highest_used_index: of its leases, -1 for none.
+
+    Raises:
+        BadTemplate: AR_ID or SIZE is no number, or the new size reaches into another range.
+        Refused: no such range, another beginning, or a lease would fall out of it.
+    """
+    if not vector.get("AR_ID", "").isdecimal():
+        raise BadTemplate(f"AR_ID of the address range must be a number, is '{vector.get('AR_ID', '')}'")
+    old = find_range(network, int(vector["AR_ID"]))
+    _refuse_moved(network, old, vector)
+    kept = {k: v for k, v in old.attributes.items() if k in ("IP6", "GLOBAL_PREFIX", "ULA_PREFIX", "PREFIX_LENGTH")}
+    more = {k: v for k, v in vector.items() if k not in _RANGE_FIELDS and k not in _SHOWN_ONLY}
+    attributes = {**kept, **more}
+    _check_ipv6(old.type, attributes)
+    size = _size(old.type, {"SIZE": vector.get("SIZE") or str(old.size)})
+    last = old.last_explicit if old.last_explicit is None else max(old.last_explicit, size - 1)
+    cursor = old.next_index if old.next_index < size else 0
+    new = replace(old, size=size, next_index=cursor, last_explicit=last, attributes=attributes)
+    if highest_used_index > explicit_span(new)[1]:
+        raise Refused(
+            f"address range {old.id} of network {network.name} [{network.id}] cannot have SIZE {size}: "
+            f"address number {highest_used_index} of it is in use",
+            network.id,
+        )
+    _check_ends(new)
+    changed = replace(network, ranges=tuple(new if ar.id == new.id else ar for ar in network.ranges))
+    _refuse_overlaps(changed)
+    return changed
+
+
+def _refuse_moved(network: Network, old: AddressRange, vector: dict[str, str]) -> None:
+    parsers = {"IP": (parse_ipv4, old.ip), "MAC": (parse_mac, old.mac)}
+    for key in _FIXED_AFTERWARDS:
+        if not vector.get(key):
+            continue
+        if key in parsers:
+            parse, present = parsers[key]
+            same = parse(vector[key]) == present
+        elif key == "IP6":
+            same = parse_ipv6(vector[key]) == parse_ipv6(old.attributes.get("IP6", "::"))
+        else:
+            same = vector[key].upper() == old.type
+        if not same:
+            raise Refused(
+                f"{key} of address range {old.id} of network {network.name} [{network.id}] cannot be changed to "
+                f"'{vector[key]}': remove the range and add another",
+                network.id,
+            )
+
+
+def update_template(network: Network, template: Template) -> Network:
+    """Return the network with the user's attributes replaced by `template`.
+
+    BRIDGE, BRIDGE_TYPE, VN_MAD, PHYDEV and VLAN_ID keep their values unless they are given.  NAME, AR
+    and LEASES of a template sent again as a whole change nothing: rename, and the calls for ranges, do.
+
+    Raises:
+        BadTemplate: an unknown VN_MAD.
+    """
+    driver = template.single("VN_MAD") or network.vn_mad
+    if driver not in NETWORK_DRIVERS:
+        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+    return replace(
+        network,
+        bridge=template.single("BRIDGE").strip() or network.bridge,
+        bridge_type=template.single("BRIDGE_TYPE") or network.bridge_type,
+        vn_mad=driver,
+        phydev=template.single("PHYDEV") if "PHYDEV" in template else network.phydev,
+        vlan_id=template.single("VLAN_ID") if "VLAN_ID" in template else network.vlan_id,
+        template=template.without(*_FIELDS),
+    )

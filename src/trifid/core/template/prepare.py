@@ -1,0 +1,155 @@
+"""From what a user wrote to what the engine acts upon: validated, divided, numbered, with targets.
+
+Source: reference/templates.md §2, §2.1, §2.2.
+"""
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+
+import msgspec
+
+from trifid.core.template.attributes import TEMPLATE, USER_TEMPLATE, place_of
+from trifid.core.template.model import Template, Value
+from trifid.core.template.validate import shown, validate
+from trifid.core.vm.record import Needs
+from trifid.errors import BadTemplate
+
+DEVICE_PREFIX = "sd"
+CDROM_PREFIX = "hd"
+_PREFIX_OF_BUS = {"VIRTIO": "vd", "IDE": "hd", "SCSI": "sd", "SATA": "sd", "USB": "sd", "XEN": "xvd", "FDC": "fd"}
+_VOLATILE = ("SWAP", "FS")
+
+Vector = dict[str, str]
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A template ready to become a VM.
+
+    Attributes:
+        name: empty when the user gave none.
+        template: for the engine and the drivers; every DISK has DISK_ID, TYPE, TARGET, CLONE, SAVE
+            and READONLY, every NIC its NIC_ID, CONTEXT its DISK_ID and TARGET.
+        user_template: everything else that the user wrote.
+    """
+
+    name: str
+    needs: Needs
+    template: Template
+    user_template: Template
+
+
+def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PREFIX) -> Prepared:
+    """Return a submitted template validated, divided and filled in.
+
+    What only the engine writes (VMID, AUTOMATIC_REQUIREMENTS, ERROR …) is dropped.
+
+    Args:
+        uid: who submits, for the refusal of images.
+        device_prefix: of disks whose bus does not tell another.
+
+    Raises:
+        BadTemplate: a value is wrong, two devices have one target, or a disk has no contents.
+    """
+    validate(template)
+    template = Template(tuple(pair for pair in template if pair != ("CONTEXT", {})))
+    disks = [_disk(number, disk, uid) for number, disk in enumerate(template.vectors("DISK"))]
+    context = [{**vector, "DISK_ID": str(len(disks))} for vector in template.vectors("CONTEXT")[:1]]
+    disks, context = _with_targets(disks, context, device_prefix)
+    filled: dict[str, Iterator[Vector]] = {
+        "DISK": iter(disks),
+        "CONTEXT": iter(context),
+        "NIC": ({**nic, "NIC_ID": str(number)} for number, nic in enumerate(template.vectors("NIC"))),
+    }
+    pairs: list[tuple[str, Value]] = [
+        (attribute, next(filled[attribute]) if attribute in filled else value)
+        for attribute, value in template
+        if place_of(attribute) == TEMPLATE
+    ]
+    return Prepared(
+        name=template.single("NAME").strip(),
+        needs=needs_of(template),
+        template=Template(tuple(pairs)),
+        user_template=Template(tuple(pair for pair in template if place_of(pair[0]) == USER_TEMPLATE)),
+    )
+
+
+def needs_of(template: Template) -> Needs:
+    """Return the capacity that a validated template asks: CPU × 100 rounded, at least 1, and MEMORY."""
+    percent = (Decimal(template.single("CPU")) * 100).quantize(Decimal(1), ROUND_HALF_UP)
+    return Needs(cpu_percent=max(1, int(percent)), memory_mib=int(template.single("MEMORY")))
+
+
+def _disk(number: int, disk: Vector, uid: int) -> Vector:
+    """Return a DISK with its number and defaults; TARGET is chosen later, when all disks are known."""
+    where = f"DISK {number}"
+    if disk.get("IMAGE"):
+        owner = disk.get("IMAGE_UNAME") or disk.get("IMAGE_UID") or uid
+        raise BadTemplate(
+            f"{where}: User {owner} does not own an image with name: {shown(disk['IMAGE'])} ."
+            " Set IMAGE_UNAME or IMAGE_UID of owner in DISK."
+        )
+    if disk.get("IMAGE_ID"):
+        raise BadTemplate(f"{where}: Image with ID: {disk['IMAGE_ID']} does not exist")
+    kind = disk.get("TYPE", "").upper()
+    source = disk.get("SOURCE")
+    if not kind and not source:
+        raise BadTemplate(f"{where}: Unknown disk type ")
+    kind = "DISK" if kind in ("", "FILE") else kind
+    if kind in _VOLATILE and source:
+        raise BadTemplate(f"{where}: TYPE {kind} is made on the host and takes no SOURCE, remove one of them")
+    if kind in _VOLATILE and not disk.get("SIZE"):
+        raise BadTemplate(f"{where}: SIZE attribute must be a positive integer value.")
+    if kind not in _VOLATILE and not source:
+        raise BadTemplate(f"{where}: SOURCE is missing, TYPE {kind} needs the path of an image")
+    filled = {**disk, "DISK_ID": str(number), "TYPE": kind}
+    for key, default in (("READONLY", "YES" if kind == "CDROM" else "NO"), ("CLONE", "YES"), ("SAVE", "NO")):
+        filled[key] = (disk.get(key) or default).upper()
+    return filled
+
+
+def _with_targets(disks: list[Vector], context: list[Vector], prefix: str) -> tuple[list[Vector], list[Vector]]:
+    """Give every disk a TARGET: first the first system disk, then the context, CDROMs, all others."""
+    taken: dict[str, str] = {}
+    everything = [*disks, *context]
+    names = [f"DISK {number}" for number in range(len(disks))] + ["CONTEXT"]
+    for where, vector in zip(names, everything, strict=False):
+        if target := vector.get("TARGET"):
+            if target in taken:
+                raise BadTemplate(f"{where}: TARGET {target} is already taken by {taken[target]}, choose another")
+            taken[target] = where
+    system = next((number for number, disk in enumerate(disks) if disk["TYPE"] in ("DISK", "BLOCK")), -1)
+    order = sorted(range(len(everything)), key=lambda number: (_turn(number, system, everything, len(disks)), number))
+    for number in order:
+        vector = everything[number]
+        if not vector.get("TARGET"):
+            target = _free_target(vector, taken, CDROM_PREFIX if number == len(disks) else prefix)
+            taken[target] = names[number]
+            everything[number] = {**vector, "TARGET": target}
+    return everything[: len(disks)], everything[len(disks) :]
+
+
+def _turn(number: int, system: int, vectors: list[Vector], context: int) -> int:
+    if number == system:
+        return 0
+    if number == context:
+        return 1
+    return 2 if vectors[number].get("TYPE") == "CDROM" else 3
+
+
+def _free_target(vector: Vector, taken: dict[str, str], default: str) -> str:
+    """Return the first free device name with the prefix that DEV_PREFIX, the bus or the kind tells."""
+    by_kind = {"CDROM": CDROM_PREFIX, "FLOPPY": "fd"}.get(vector.get("TYPE", ""), default)
+    prefix = vector.get("DEV_PREFIX") or _PREFIX_OF_BUS.get(vector.get("BUS", "").upper()) or by_kind
+    return next(target for target in _letters(prefix) if target not in taken)
+
+
+def _letters(prefix: str) -> Iterator[str]:
+    """Yield PREFIXa … PREFIXz, PREFIXaa …"""
+    number = 0
+    while True:
+        suffix, rest = "", number
+        while rest >= 0:
+            suffix = chr(ord("a") + rest % 26) + suffix
+            rest = rest // 26 - 1
+        yield prefix + suffix
+        number += 1

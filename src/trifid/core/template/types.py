@@ -1,0 +1,112 @@
+"""What the value of an attribute may be: a test, and the words that complete "must be …".
+
+An empty value means that the attribute is not given and passes everywhere; what must not be missing
+is checked where it is needed.  Paths and names are strict because they travel in blank-separated
+lines to drivers and become arguments of programs there.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+import msgspec
+
+WHOLE_MAX = 1 << 40
+CORES_MAX = 1 << 16
+MEMORY_MIB_MAX = 1 << 31
+PATH_LENGTH_MAX = 4096
+
+
+class Type(msgspec.Struct, frozen=True):
+    """A kind of value.
+
+    Attributes:
+        expected: completes "NAME must be …".
+        accepts: tells whether a text is such a value.
+        is_vector: whether the attribute is a vector; None = either form.
+        holds_paths: whether it names files of the front-end or a host.
+    """
+
+    expected: str
+    accepts: Callable[[str], bool]
+    is_vector: bool | None = False
+    holds_paths: bool = False
+
+
+def _pattern(expected: str, pattern: str) -> Type:
+    compiled = re.compile(pattern)
+    return Type(expected, lambda value: compiled.fullmatch(value) is not None)
+
+
+def one_of(*words: str) -> Type:
+    """Return the type of these words, in any case."""
+    known = frozenset(words)
+    return Type("one of " + ", ".join(words), lambda value: value.upper() in known)
+
+
+def whole(lowest: int, highest: int, expected: str) -> Type:
+    """Return the type of the whole numbers from `lowest` to `highest`."""
+    digits = re.compile(r"-?[0-9]{1,18}")
+    return Type(expected, lambda value: digits.fullmatch(value) is not None and lowest <= int(value) <= highest)
+
+
+def _is_cores(value: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", value) is not None and 0 < float(value) <= CORES_MAX
+
+
+def _is_ip(value: str, version: int) -> bool:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value and address.version == version
+
+
+def is_path(value: str) -> bool:
+    """Tell whether a text is an absolute path, `host:path` or `scheme://…` fit for a driver's line."""
+    if not value.isprintable() or any(char.isspace() for char in value) or len(value) > PATH_LENGTH_MAX:
+        return False
+    if re.fullmatch(r"(/|[A-Za-z0-9][A-Za-z0-9.-]*:/|[a-z][a-z0-9+]*://).*", value) is None:
+        return False
+    return ".." not in value.split("/")
+
+
+def _is_paths(value: str) -> bool:
+    return all(is_path(word) for word in value.split(" ") if word)
+
+
+_PATH_WORDS = "absolute, host:/path or a URL, without blanks, control characters or .."
+
+ANY = Type("anything", lambda _: True, is_vector=None)
+VECTOR = Type("a vector", lambda _: True, is_vector=True)
+TEXT = Type("text", lambda _: True)
+LINE = Type("text without control characters", str.isprintable)
+YES_NO = Type("YES or NO", lambda value: value.upper() in ("YES", "NO"))
+COUNT = whole(0, WHOLE_MAX, "a whole number from 0")
+POSITIVE = whole(1, WHOLE_MAX, "a positive whole number")
+INTEGER = whole(-WHOLE_MAX, WHOLE_MAX, "a whole number")
+SIZE_MIB = whole(1, WHOLE_MAX, "a positive number of MiB")
+MEMORY_MIB = whole(1, MEMORY_MIB_MAX, "a positive number of MiB")
+CORES = Type(f"a positive number of cores up to {CORES_MAX}", _is_cores)
+VIRTUAL_CORES = whole(1, CORES_MAX, f"a positive whole number up to {CORES_MAX}")
+NUMBER = _pattern("a number", r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
+PORT = whole(0, 65535, "a port number up to 65535")
+VLAN = whole(1, 4094, "a VLAN id from 1 to 4094")
+HEX4 = _pattern("up to four hexadecimal digits", r"(0x)?[0-9A-Fa-f]{1,4}")
+TOKEN = _pattern("a word of letters, digits and _ . + -", r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+TOKENS = _pattern("words of letters, digits and _ . + -, with commas between", r"[A-Za-z0-9_.+-]+( *, *[A-Za-z0-9_.+-]+)*")
+IDS = _pattern("whole numbers with commas between", r"[0-9]{1,18}( *, *[0-9]{1,18})*")
+PORTS = _pattern("ports and ranges like 80,8080:8090", r"[0-9]{1,5}(:[0-9]{1,5})?( *, *[0-9]{1,5}(:[0-9]{1,5})?)*")
+PATH = Type(f"a path: {_PATH_WORDS}", is_path, holds_paths=True)
+PATHS = Type(f"paths with one blank between: {_PATH_WORDS}", _is_paths, holds_paths=True)
+DEVICE = _pattern("a device name of a-z and 0-9, without /dev", r"[a-z][a-z0-9]{1,15}")
+DEVICE_PREFIX = _pattern("the first letters of a device name, like sd", r"[a-z]{1,8}")
+ROOT_DEVICE = _pattern("a device name without blanks, like sda1", r"[A-Za-z0-9_/][A-Za-z0-9_/.=:-]*")
+BOOT = _pattern("devices with commas between, like hd,network or disk0,nic0", r"[a-z]+[0-9]*( *, *[a-z]+[0-9]*)*")
+INTERFACE = _pattern("an interface name: up to 15 letters, digits and _ . -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+MAC = _pattern("a MAC address like 02:00:0a:00:00:01", r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+IPV4 = Type("an IPv4 address", lambda value: _is_ip(value, 4))
+IPV6 = Type("an IPv6 address", lambda value: _is_ip(value, 6))
+LISTEN = _pattern("an address or host name", r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]+")
+RESOLUTION = _pattern("a resolution like 1280x720", r"[0-9]{2,5}x[0-9]{2,5}")
+PCI_ADDRESS = _pattern("a PCI address like 01:00.0", r"([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}[:.][0-9A-Fa-f]{2}\.[0-7]")

@@ -1,0 +1,43 @@
+"""Which events may let a waiting VM be placed: all others must not wake the scheduler."""
+
+from collections import Counter
+from typing import Any
+
+_GIVES_CAPACITY_BACK = frozenset(("DONE", "POWEROFF", "UNDEPLOYED", "STOPPED", "SUSPENDED"))
+
+
+class News:
+    """Judges events one by one.
+
+    Attributes:
+        moving: VMs that were told to move; to be looked at until they have.
+    """
+
+    def __init__(self) -> None:
+        self.moving: set[int] = set()
+        self._own_updates: Counter[int] = Counter()
+
+    def wrote(self, vm_id: int) -> None:
+        """Remember that the scheduler itself updated a VM: that event is no news."""
+        self._own_updates[vm_id] += 1
+
+    def forget(self) -> None:
+        """Forget what was written: its events may never come, the engine was away."""
+        self._own_updates.clear()
+
+    def matters(self, event: dict[str, Any]) -> bool:
+        """Tell whether something may be placed now that could not before."""
+        if event["kind"] == "HOST":
+            return True
+        if event["kind"] != "VM":
+            return False
+        vm_id, what, old, new = event["object_id"], event["what"], event["old"], event["new"]
+        if what == "updated":
+            if self._own_updates[vm_id] > 0:
+                self._own_updates[vm_id] -= 1
+                return False
+            return True
+        if old == new == "RUNNING":
+            self.moving.add(vm_id)
+            return True
+        return new == "PENDING" or new in _GIVES_CAPACITY_BACK or (new == "RUNNING" and "MIGRATE" in old)

@@ -1,0 +1,282 @@
+"""Which VM goes on which host: a pure function from a view to a plan.
+
+Hosts are filtered by state, driver, requirement and capacity, then ranked; the best one takes the VM
+and has less room for the next.  Expressions are evaluated once per host and text, not once per VM, and
+VMs that want the same share one queue of candidates, so that a thousand of them cost little more than one.
+
+Source: reference/templates.md §5 and §6.
+"""
+
+import heapq
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from trifid.core.template.rank import Rank, compile_rank
+from trifid.core.template.requirements import Requirement, compile_requirement
+from trifid.errors import BadTemplate
+from trifid.scheduler.view import MONITORED, Expression, HostView, View, WaitingVm
+
+POLICIES = {
+    "packing": "RUNNING_VMS",
+    "striping": "- RUNNING_VMS",
+    "load-aware": "FREE_CPU",
+    "fixed": "PRIORITY",
+}
+"""The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
+
+_USAGE = frozenset(("CPU_USAGE", "MEM_USAGE", "FREE_CPU", "FREECPU", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM"))
+_CHANGING = _USAGE | {"RUNNING_VMS", "CURRENT_VMS"}
+"""Attributes that a placement changes at once, so that the next VM sees it."""
+
+_AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
+_QUEUED_MAX = 2_000_000
+"""Candidates kept for later VMs; beyond it the queues are made anew, which only costs time."""
+
+
+class Plan(msgspec.Struct):
+    """What should be done.
+
+    Attributes:
+        placements: (VM id, host id) in the order to be carried out.
+        refusals: VM id to why no host takes it.
+        warnings: VM id to what is wrong with it though it was placed or will be.
+    """
+
+    placements: list[tuple[int, int]] = []
+    refusals: dict[int, str] = {}
+    warnings: dict[int, str] = {}
+
+
+class _Host:
+    """A host and what this plan has put on it so far."""
+
+    __slots__ = ("cpu_percent", "id", "memory_kib", "version", "view", "vms")
+
+    def __init__(self, view: HostView) -> None:
+        self.view = view
+        self.id = view.id
+        self.cpu_percent = view.free_cpu_percent
+        self.memory_kib = view.free_memory_kib
+        self.vms: list[int] = []
+        self.version = 0
+
+    def takes(self, vm: WaitingVm) -> bool:
+        """Whether it may be considered at all, capacity apart."""
+        view = self.view
+        return view.state == MONITORED and view.id != vm.host_id and vm.vmm in ("", view.vmm)
+
+    def has_room(self, vm: WaitingVm) -> bool:
+        return vm.cpu_percent <= self.cpu_percent and vm.memory_mib * 1024 <= self.memory_kib
+
+    def put(self, vm: WaitingVm) -> None:
+        self.cpu_percent -= vm.cpu_percent
+        self.memory_kib -= vm.memory_mib * 1024
+        self.vms.append(vm.id)
+        self.version += 1
+
+    def all_of(self, name: str) -> list[str]:
+        """Return every occurrence of an attribute, as changed by this plan."""
+        if name not in _CHANGING:
+            return self.view.attributes.get(name, [])
+        if name == "CURRENT_VMS":
+            return [str(vm_id) for vm_id in (*sorted(self.view.vm_ids), *self.vms)]
+        if name == "RUNNING_VMS":
+            return [str(self.view.running_vms + len(self.vms))]
+        values = self.view.attributes.get(name, [])
+        if not self.vms or not values:
+            return values
+        is_cpu = "CPU" in name
+        taken = self.view.free_cpu_percent - self.cpu_percent if is_cpu else self.view.free_memory_kib - self.memory_kib
+        try:
+            return [str(int(values[0]) + (taken if "USAGE" in name else -taken))]
+        except ValueError:
+            return values
+
+    def first_of(self, name: str) -> str | None:
+        values = self.all_of(name)
+        return values[0] if values else None
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    """All that decides about a VM's host: VMs with the same wish share a queue."""
+
+    requirement: Expression
+    rank: Expression
+    cpu_percent: int
+    memory_mib: int
+    host_id: int
+    vmm: str
+
+
+class _Queue:
+    """The candidates of one wish, best first.
+
+    An entry is (-rank, host id, version of the host when it was ranked); one whose host has changed since
+    is void, a newer one stands elsewhere in the heap.
+
+    Attributes:
+        seen: how many placements of the plan are already reflected.
+    """
+
+    __slots__ = ("heap", "seen")
+
+    def __init__(self, heap: list[tuple[int, int, int]], seen: int) -> None:
+        heapq.heapify(heap)
+        self.heap = heap
+        self.seen = seen
+
+
+def place(view: View, policy: str = "striping") -> Plan:
+    """Return a host for every VM that can have one, and the reason for every other.
+
+    VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
+    lowest id is taken.
+
+    Args:
+        policy: one of POLICIES.
+    """
+    return _Placing(view, policy).plan()
+
+
+class _Placing:
+    def __init__(self, view: View, policy: str) -> None:
+        self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
+        self.hosts = {host.id: _Host(host) for host in sorted(view.hosts, key=lambda one: one.id)}
+        self.default_rank = Expression(POLICIES[policy], "modern", policy)
+        self.done: list[tuple[int, int]] = []
+        self.queues: dict[_Wish, _Queue] = {}
+        self.queued = 0
+        self.matched: dict[Expression, dict[int, tuple[int, bool]]] = {}
+        self.ranked: dict[Expression, dict[int, tuple[int, int]]] = {}
+        self.reasons: dict[_Wish, tuple[int, str]] = {}
+
+    def plan(self) -> Plan:
+        plan = Plan(placements=self.done)
+        for vm in self.vms:
+            try:
+                requirement = _requirement(vm.requirement)
+            except BadTemplate as bad:
+                plan.refusals[vm.id] = _error_text(vm.requirement, bad)
+                continue
+            expression = vm.rank if vm.rank.text.strip() else self.default_rank
+            try:
+                rank = compile_rank(expression.text, expression.dialect)
+            except BadTemplate as bad:
+                plan.warnings[vm.id] = f"{_error_text(expression, bad)}; all hosts rank 0"
+                expression = Expression("", "modern", expression.attribute)
+                rank = compile_rank("")
+            wish = _Wish(vm.requirement, expression, vm.cpu_percent, vm.memory_mib, vm.host_id, vm.vmm)
+            host = self.best(vm, wish, requirement, rank)
+            if host is None:
+                plan.refusals[vm.id] = self.reason(vm, wish, requirement)
+            else:
+                host.put(vm)
+                self.done.append((vm.id, host.id))
+        return plan
+
+    def best(self, vm: WaitingVm, wish: _Wish, requirement: Requirement, rank: Rank) -> _Host | None:
+        queue = self.queues.get(wish)
+        if queue is None:
+            queue = self.new_queue(vm, wish, requirement, rank)
+        else:
+            for host_id in {host_id for _, host_id in self.done[queue.seen :]}:
+                host = self.hosts[host_id]
+                if host.takes(vm) and self.matches(wish.requirement, requirement, host):
+                    heapq.heappush(queue.heap, self.entry(wish, rank, host))
+        queue.seen = len(self.done)
+        while queue.heap:
+            _, host_id, version = queue.heap[0]
+            host = self.hosts[host_id]
+            if version == host.version and host.has_room(vm):
+                return host
+            # Void, or full: within a plan a host only gets fuller.
+            heapq.heappop(queue.heap)
+        return None
+
+    def new_queue(self, vm: WaitingVm, wish: _Wish, requirement: Requirement, rank: Rank) -> _Queue:
+        heap = [
+            self.entry(wish, rank, host)
+            for host in self.hosts.values()
+            if host.takes(vm) and host.has_room(vm) and self.matches(wish.requirement, requirement, host)
+        ]
+        if self.queued > _QUEUED_MAX:
+            self.queues.clear()
+            self.queued = 0
+        self.queued += len(heap)
+        self.queues[wish] = queue = _Queue(heap, len(self.done))
+        return queue
+
+    def entry(self, wish: _Wish, rank: Rank, host: _Host) -> tuple[int, int, int]:
+        known = self.ranked.setdefault(wish.rank, {})
+        version = host.version if rank.names & _CHANGING else 0
+        found = known.get(host.id)
+        if found is None or found[0] != version:
+            found = known[host.id] = (version, rank.value(host.first_of))
+        return -found[1], host.id, host.version
+
+    def matches(self, expression: Expression, requirement: Requirement, host: _Host) -> bool:
+        known = self.matched.setdefault(expression, {})
+        version = host.version if requirement.names & _CHANGING else 0
+        found = known.get(host.id)
+        if found is None or found[0] != version:
+            found = known[host.id] = (version, requirement.matches(host.all_of))
+        return found[1]
+
+    def reason(self, vm: WaitingVm, wish: _Wish, requirement: Requirement) -> str:
+        known = self.reasons.get(wish)
+        if known is None or known[0] != len(self.done):
+            text = f"No host meets {vm.requirement.attribute}: {'; '.join(self.causes(vm, wish, requirement))}"
+            self.reasons[wish] = known = (len(self.done), text)
+        return known[1]
+
+    def causes(self, vm: WaitingVm, wish: _Wish, requirement: Requirement) -> Iterator[str]:
+        """Yield the parts of a reason; each host is counted once, for the first thing it lacks."""
+        if not self.hosts:
+            yield 'there is no host, add one with "onehost create"'
+            return
+        hosts = list(self.hosts.values())
+        others = [host for host in hosts if host.id != vm.host_id]
+        up = [host for host in others if host.view.state == MONITORED]
+        same = [host for host in up if host.takes(vm)]
+        fitting = [host for host in same if self.matches(wish.requirement, requirement, host)]
+        no_memory = [host for host in fitting if vm.memory_mib * 1024 > host.memory_kib]
+        no_cpu = [host for host in fitting if vm.memory_mib * 1024 <= host.memory_kib]
+        parts = []
+        if no_memory:
+            best = max(0, *(host.memory_kib for host in no_memory)) // 1024
+            lacks = _count(len(no_memory), "lack")
+            parts.append(f"{lacks} memory (needs {vm.memory_mib} MiB, best has {best} free)")
+        if no_cpu:
+            best_cpu = max(0, *(host.cpu_percent for host in no_cpu)) / 100
+            lacks = _count(len(no_cpu), "lack")
+            parts.append(f"{lacks} CPU (needs {vm.cpu_percent / 100:g} cores, best has {best_cpu:g} free)")
+        if len(fitting) < len(same):
+            parts.append(f"{_count(len(same) - len(fitting), 'do')} not match the expression")
+        if len(same) < len(up):
+            parts.append(f"{_count(len(up) - len(same), 'have')} another driver than {vm.vmm}")
+        if len(up) < len(others):
+            parts.append(f"{_count(len(others) - len(up), 'are')} not MONITORED")
+        if len(others) < len(hosts):
+            parts.append("1 is the host it must leave")
+        yield f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(parts)}"
+
+
+_SINGULAR = {"lack": "lacks", "do": "does", "have": "has", "are": "is"}
+
+
+def _count(hosts: int, verb: str) -> str:
+    return f"{hosts} {_SINGULAR[verb] if hosts == 1 else verb}"
+
+
+def _requirement(expression: Expression) -> Requirement:
+    """Return the compiled requirement; comparing CURRENT_VMS means any of the VMs (reference/templates.md §2.2)."""
+    text = expression.text
+    if expression.dialect == "modern" and "CURRENT_VMS" in text:
+        text = _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", text)
+    return compile_requirement(text, expression.dialect)
+
+
+def _error_text(expression: Expression, bad: BadTemplate) -> str:
+    return f"Error in {expression.attribute}: '{expression.text}', error: {bad.message}"

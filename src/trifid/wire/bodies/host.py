@@ -1,0 +1,82 @@
+"""The document of a host, alone and within a pool alike.
+
+Source: reference/api-modern.md §5.1, §5.5 (host.xsd, host_pool.xsd).
+"""
+
+import re
+from collections.abc import Collection
+
+import msgspec
+
+from trifid.core.host import Host, HostObservation
+from trifid.core.template.scanner import is_name
+from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids
+from trifid.wire.xmltext import escape
+
+_NO_DATASTORES = (
+    "<DATASTORES><DISK_USAGE>0</DISK_USAGE><FREE_DISK>0</FREE_DISK><MAX_DISK>0</MAX_DISK>"
+    "<USED_DISK>0</USED_DISK></DATASTORES><PCI_DEVICES></PCI_DEVICES><NUMA_NODES></NUMA_NODES>"
+)
+_COUNTERS = ("NETRX", "NETTX")
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
+_NO_OBSERVATION = HostObservation()
+
+
+class HostUsage(msgspec.Struct, frozen=True):
+    """What a host carries for VMs.
+
+    Attributes:
+        cpu_percent: promised, 100 = one core.
+        memory_kib: promised, KiB.
+        running_vms: how many VMs are charged here.
+        vm_ids: which.
+    """
+
+    cpu_percent: int = 0
+    memory_kib: int = 0
+    running_vms: int = 0
+    vm_ids: Collection[int] = ()
+
+
+def host_full(
+    host: Host, usage: HostUsage, observation: HostObservation = _NO_OBSERVATION, cluster: str = DEFAULT_CLUSTER
+) -> str:
+    """Return the HOST document.
+
+    Args:
+        observation: newest monitoring; one with `at` 0 leaves MONITORING empty.
+        cluster: name of the host's cluster.
+    """
+    return (
+        f"<HOST><ID>{host.id}</ID><NAME>{escape(host.name)}</NAME><STATE>{host.state.value}</STATE>"
+        f"<PREV_STATE>{host.prev.value}</PREV_STATE><IM_MAD>{cdata(host.im)}</IM_MAD><VM_MAD>{cdata(host.vmm)}</VM_MAD>"
+        f"<CLUSTER_ID>{host.cluster_id}</CLUSTER_ID><CLUSTER>{escape(cluster)}</CLUSTER>{_share(host, usage)}"
+        f"{ids('VMS', usage.vm_ids)}{body('TEMPLATE', host.template)}"
+        f"<MONITORING>{_monitoring(host.id, observation)}</MONITORING></HOST>"
+    )
+
+
+def _share(host: Host, usage: HostUsage) -> str:
+    """Return HOST_SHARE; MAX is what VMs may have, TOTAL what there is."""
+    return (
+        f"<HOST_SHARE><MEM_USAGE>{usage.memory_kib}</MEM_USAGE><CPU_USAGE>{usage.cpu_percent}</CPU_USAGE>"
+        f"<TOTAL_MEM>{host.total_memory_kib}</TOTAL_MEM><TOTAL_CPU>{host.total_cpu_percent}</TOTAL_CPU>"
+        f"<MAX_MEM>{host.total_memory_kib - host.reserved_memory_kib}</MAX_MEM>"
+        f"<MAX_CPU>{host.total_cpu_percent - host.reserved_cpu_percent}</MAX_CPU>"
+        f"<RUNNING_VMS>{usage.running_vms}</RUNNING_VMS><VMS_THREAD>1</VMS_THREAD>{_NO_DATASTORES}</HOST_SHARE>"
+    )
+
+
+def _monitoring(host_id: int, seen: HostObservation) -> str:
+    """Return the children of MONITORING; a probe's own figures follow those that the schema knows."""
+    if not seen.at:
+        return ""
+    known = [name for name in _COUNTERS if _INTEGER.match(seen.more.get(name, ""))]
+    own = [name for name in sorted(seen.more) if name not in _COUNTERS and is_name(name)]
+    system = "".join([f"<{name}>{cdata(seen.more[name])}</{name}>" for name in (*known, *own)])
+    return (
+        f"<TIMESTAMP>{seen.at}</TIMESTAMP><ID>{host_id}</ID>"
+        f"<CAPACITY><FREE_CPU>{seen.free_cpu_percent}</FREE_CPU><FREE_MEMORY>{seen.free_memory_kib}</FREE_MEMORY>"
+        f"<USED_CPU>{seen.used_cpu_percent}</USED_CPU><USED_MEMORY>{seen.used_memory_kib}</USED_MEMORY></CAPACITY>"
+        f"<SYSTEM>{system}</SYSTEM>"
+    )

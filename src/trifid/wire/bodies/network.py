@@ -1,0 +1,107 @@
+"""The documents of a virtual network: with its leases alone, without them in a pool.
+
+Source: reference/api-modern.md §5.1, §5.2, §5.4, §5.5 (vnet.xsd, vnet_pool.xsd); templates.md §4.6.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from trifid.core.network.address import addresses_at, format_ipv4, format_mac
+from trifid.core.network.record import AddressRange, Lease, Network
+from trifid.core.template.scanner import is_name
+from trifid.wire.bodies.parts import Names, body, cdata, ids, owner, permissions, texts, words
+from trifid.wire.xmltext import escape
+
+_SCHEMA_ORDER = words(
+    "AR_ID CVLANS GLOBAL_PREFIX IP MAC NEXT_INDEX PARENT_NETWORK_AR_ID SHARED SIZE TYPE VLAN_ID ULA_PREFIX VN_MAD"
+)
+_ENDS_ORDER = words("MAC_END IP_END IP6_ULA IP6_ULA_END IP6_GLOBAL IP6_GLOBAL_END IP6 IP6_END PORT_START PORT_SIZE")
+_COMPUTED = frozenset((*_ENDS_ORDER, "USED_LEASES", "LEASES", "ALLOCATED"))
+
+
+def network_full(network: Network, names: Names, leases: Iterable[Lease]) -> str:
+    """Return the VNET document with the leases of every range.
+
+    Args:
+        leases: all of this network, in any order.
+    """
+    by_range: dict[int, list[Lease]] = {ar.id: [] for ar in network.ranges}
+    for lease in leases:
+        by_range.setdefault(lease.range_id, []).append(lease)
+    ranges = "".join([_range_with_leases(ar, by_range[ar.id]) for ar in network.ranges])
+    used = sum(map(len, by_range.values()))
+    holders = {lease.vm_id for of_range in by_range.values() for lease in of_range if lease.vm_id >= 0}
+    return _document(network, names, used, holders, ranges)
+
+
+def network_pool_entry(network: Network, names: Names, used: int) -> str:
+    """Return the VNET document without leases, an entry of vnpool.info.
+
+    Args:
+        used: number of leases taken.
+    """
+    return _document(network, names, used, (), "".join([f"<AR>{texts(_range(ar))}</AR>" for ar in network.ranges]))
+
+
+def _document(network: Network, names: Names, used: int, vm_ids: Iterable[int], ranges: str) -> str:
+    return (
+        f"<VNET><ID>{network.id}</ID>{owner(network.uid, network.gid, names)}<NAME>{escape(network.name)}</NAME>"
+        f"{permissions(network.permissions)}<CLUSTERS><ID>0</ID></CLUSTERS><BRIDGE>{cdata(network.bridge)}</BRIDGE>"
+        f"<BRIDGE_TYPE>{cdata(network.bridge_type)}</BRIDGE_TYPE><STATE>{cdata(str(network.state.value))}</STATE>"
+        f"<PREV_STATE>{cdata(str(network.prev.value))}</PREV_STATE>"
+        f"<PARENT_NETWORK_ID>{cdata(network.parent_id)}</PARENT_NETWORK_ID><TEMPLATE_ID></TEMPLATE_ID>"
+        f"<VN_MAD>{cdata(network.vn_mad)}</VN_MAD><PHYDEV>{cdata(network.phydev)}</PHYDEV>"
+        f"<VLAN_ID>{cdata(network.vlan_id)}</VLAN_ID><OUTER_VLAN_ID></OUTER_VLAN_ID>"
+        "<VLAN_ID_AUTOMATIC>0</VLAN_ID_AUTOMATIC><OUTER_VLAN_ID_AUTOMATIC>0</OUTER_VLAN_ID_AUTOMATIC>"
+        f"<USED_LEASES>{used}</USED_LEASES><VROUTERS></VROUTERS>{ids('UPDATED_VMS', vm_ids)}"
+        "<OUTDATED_VMS></OUTDATED_VMS><UPDATING_VMS></UPDATING_VMS><ERROR_VMS></ERROR_VMS>"
+        f"{body('TEMPLATE', network.template)}<AR_POOL>{ranges}</AR_POOL></VNET>"
+    )
+
+
+def _range(ar: AddressRange) -> dict[str, str]:
+    """Return the attributes of a range in the schema's order, what the schema does not know at the end."""
+    values = {n: v for n, v in ar.attributes.items() if n not in _COMPUTED and is_name(n)}
+    values |= {
+        "AR_ID": str(ar.id),
+        "MAC": format_mac(ar.mac),
+        "NEXT_INDEX": str(ar.next_index),
+        "SIZE": str(ar.size),
+        "TYPE": ar.type,
+    }
+    if ar.ip is not None:
+        values["IP"] = format_ipv4(ar.ip)
+    else:
+        values.pop("IP", None)
+    known = {name: values.pop(name) for name in _SCHEMA_ORDER if name in values}
+    return known | dict(sorted(values.items()))
+
+
+def _range_with_leases(ar: AddressRange, leases: list[Lease]) -> str:
+    known = _range(ar)
+    own = {name: known.pop(name) for name in list(known) if name not in _SCHEMA_ORDER}
+    leased = "".join([_lease(ar, lease) for lease in sorted(leases, key=lambda lease: lease.index)])
+    return (
+        f"<AR>{texts(known)}{texts(_ends(ar))}<USED_LEASES>{len(leases)}</USED_LEASES>"
+        f"<LEASES>{leased}</LEASES>{texts(own)}</AR>"
+    )
+
+
+def _ends(ar: AddressRange) -> dict[str, str]:
+    """Return first and last addresses that are computed, in the schema's order."""
+    if ar.size < 1:
+        return {}
+    first, last = addresses_at(ar, 0), addresses_at(ar, ar.size - 1)
+    found: dict[str, str] = {"MAC_END": last["MAC"]}
+    if "IP" in last:
+        found["IP_END"] = last["IP"]
+    for name in ("IP6_ULA", "IP6_GLOBAL", "IP6"):
+        if name in last:
+            found[name], found[f"{name}_END"] = first[name], last[name]
+    return found | {name: ar.attributes[name] for name in ("PORT_START", "PORT_SIZE") if name in ar.attributes}
+
+
+def _lease(ar: AddressRange, lease: Lease) -> str:
+    values: Mapping[str, str] = {**addresses_at(ar, lease.index), "MAC": format_mac(lease.mac)}
+    if lease.ip is not None:
+        values = {**values, "IP": format_ipv4(lease.ip)}
+    return f"<LEASE>{texts(dict(sorted(values.items())))}<VM>{lease.vm_id}</VM></LEASE>"

@@ -1,0 +1,181 @@
+"""The documents of a VM: full, within an extended pool, and short within a pool.
+
+Source: reference/api-modern.md §5.1, §5.2, §5.5 (vm.xsd, vm_pool.xsd); lifecycle.md §3.2.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from trifid.core.template.model import Template, Value
+from trifid.core.template.scanner import is_name
+from trifid.core.template.xml import element
+from trifid.core.vm.record import VM, HistoryRecord
+from trifid.wire.bodies.parts import Names, body, cdata, owner, permissions, words
+from trifid.wire.xmltext import escape, writable
+
+NO_MONITORING: Mapping[str, str] = {}
+
+_SCHEMA_ORDER = words(
+    "AUTOMATIC_DS_REQUIREMENTS AUTOMATIC_NIC_REQUIREMENTS AUTOMATIC_REQUIREMENTS CLONING_TEMPLATE_ID CONTEXT CPU "
+    "CPU_COST DISK DISK_COST EMULATOR FEATURES HYPERV_OPTIONS GRAPHICS VIDEO IMPORTED INPUT MEMORY MEMORY_COST "
+    "MEMORY_MAX MEMORY_SLOTS MEMORY_RESIZE_MODE NIC NIC_ALIAS NIC_DEFAULT NUMA_NODE OS PCI QEMU_GA_EXEC RAW "
+    "SECURITY_GROUP_RULE SNAPSHOT SPICE_OPTIONS SUBMIT_ON_HOLD TEMPLATE_ID TM_MAD_SYSTEM TOPOLOGY TPM "
+    "MEMORY_ENCRYPTION VCPU VCPU_MAX VMGROUP VMID VROUTER_ID VROUTER_KEEPALIVED_ID VROUTER_KEEPALIVED_PASSWORD "
+    "SCHED_ACTION"
+)
+_PLACE = {name: place for place, name in enumerate(_SCHEMA_ORDER)}
+_LAST = len(_PLACE)
+"""What the schema does not name comes after what it names."""
+
+_RATE = ("", "_BW", "_BW_FORECAST", "_BW_FORECAST_FAR")
+_LEVEL = ("", "_FORECAST", "_FORECAST_FAR")
+_FIGURES = (
+    *(f"CPU{suffix}" for suffix in _LEVEL),
+    *(f"{name}{suffix}" for name in ("DISKRDBYTES", "DISKRDIOPS", "DISKWRBYTES", "DISKWRIOPS") for suffix in _RATE),
+    *(f"MEMORY{suffix}" for suffix in _LEVEL),
+    *(f"{name}{suffix}" for name in ("NETRX", "NETTX") for suffix in _RATE),
+)
+_BEFORE_ID = frozenset(name for name in _FIGURES if name < "ID")
+_SET_HERE = frozenset({"ID", "TIMESTAMP", "DISK_SIZE"})
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z", re.ASCII)
+
+_SHORT_CAPACITY = ("CPU", "MEMORY", "VCPU")
+_SHORT_VECTORS = {
+    "DISK": words("DATASTORE DATASTORE_ID DISK_ID IMAGE IMAGE_ID SIZE SOURCE TARGET TYPE"),
+    "NIC": words(
+        "AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NIC_ID SECURITY_GROUPS"
+    ),
+    "GRAPHICS": words("LISTEN PORT TYPE"),
+}
+_SHORT_USER_ATTRIBUTES = words(
+    "ERROR LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_MESSAGE SCHED_RANK "
+    "SCHED_REQUIREMENTS USER_PRIORITY"
+)
+"""RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them."""
+
+_NO_BACKUPS = "<BACKUPS><BACKUP_CONFIG></BACKUP_CONFIG><BACKUP_IDS></BACKUP_IDS></BACKUPS>"
+
+
+def vm_full(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+    """Return the VM document with all history records: what vm.info answers and what drivers get.
+
+    Args:
+        last_poll: epoch seconds of the newest monitoring, 0 = none yet.
+        monitoring: its figures by name (CPU percent, MEMORY KiB, NETRX bytes …).
+    """
+    return _document(vm, names, last_poll, monitoring, vm.history)
+
+
+def vm_extended(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+    """Return the VM document with the last history record only: an entry of an extended pool."""
+    return _document(vm, names, last_poll, monitoring, vm.history[-1:])
+
+
+def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+    """Return the short VM document, an entry of vmpool.info."""
+    figures = [name for name in ("CPU", "MEMORY") if _is_figure(monitoring, name)]
+    seen = _elements([*figures, "STATE"] if "STATE" in monitoring else figures, monitoring)
+    return (
+        f"<VM>{_head(vm, names)}<LAST_POLL>{last_poll}</LAST_POLL>"
+        f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>{_times(vm)}"
+        f"<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
+        f"{body('USER_TEMPLATE', vm.user_template.only(*_SHORT_USER_ATTRIBUTES))}"
+        f"{_history(vm.id, vm.history[-1:], _short_record)}</VM>"
+    )
+
+
+def _document(
+    vm: VM, names: Names, last_poll: int, monitoring: Mapping[str, str], history: tuple[HistoryRecord, ...]
+) -> str:
+    return (
+        f"<VM>{_head(vm, names)}{permissions(vm.permissions)}<LAST_POLL>{last_poll}</LAST_POLL>"
+        f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>"
+        f"<PREV_STATE>{vm.prev.state}</PREV_STATE><PREV_LCM_STATE>{vm.prev.lcm_state}</PREV_LCM_STATE>{_times(vm)}"
+        f"<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING><SCHED_ACTIONS></SCHED_ACTIONS>"
+        f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
+        f"{_history(vm.id, history, _record)}{_NO_BACKUPS}</VM>"
+    )
+
+
+def _head(vm: VM, names: Names) -> str:
+    return f"<ID>{vm.id}</ID>{owner(vm.uid, vm.gid, names)}<NAME>{escape(vm.name)}</NAME>"
+
+
+def _times(vm: VM) -> str:
+    return (
+        f"<RESCHED>{vm.resched:d}</RESCHED><STIME>{vm.stime}</STIME><ETIME>{vm.etime}</ETIME>"
+        f"<DEPLOY_ID>{escape(vm.deploy_id)}</DEPLOY_ID>"
+    )
+
+
+def _template(vm: VM) -> str:
+    """Return the children of TEMPLATE in the schema's order.
+
+    The schema wants TM_MAD_SYSTEM and VMID of every VM; one that was never deployed has an empty
+    TM_MAD_SYSTEM, where today's engine breaks its own schema by leaving it out.
+    """
+    template = vm.template.replacing("VMID", str(vm.id))
+    if "TM_MAD_SYSTEM" not in template:
+        template = template.having(("TM_MAD_SYSTEM", vm.history[-1].tm if vm.history else ""))
+    ordered = sorted(template.by_name(), key=_place)
+    return writable("".join([element(name, value) for name, value in ordered]))
+
+
+def _place(pair: tuple[str, Value]) -> int:
+    return _PLACE.get(pair[0], _LAST)
+
+
+def _monitoring(vm_id: int, last_poll: int, monitoring: Mapping[str, str]) -> str:
+    """Return the children of MONITORING: what the schema knows in its order, then what else was seen.
+
+    Figures that are not numbers are left out: clients that bind documents to types would fail on them.
+    """
+    if not last_poll:
+        return ""
+    before = [name for name in _FIGURES if name in _BEFORE_ID and _is_figure(monitoring, name)]
+    after = [name for name in _FIGURES if name not in _BEFORE_ID and _is_figure(monitoring, name)]
+    more = [n for n in sorted(monitoring) if n not in _FIGURES and n not in _SET_HERE and is_name(n)]
+    return (
+        f"{_elements(before, monitoring)}<ID>{vm_id}</ID>{_elements(after, monitoring)}"
+        f"<TIMESTAMP>{last_poll}</TIMESTAMP>{_elements(more, monitoring)}"
+    )
+
+
+def _elements(names: Iterable[str], values: Mapping[str, str]) -> str:
+    return "".join([f"<{name}>{cdata(values[name])}</{name}>" for name in names])
+
+
+def _is_figure(values: Mapping[str, str], name: str) -> bool:
+    return _DECIMAL.match(values.get(name, "")) is not None
+
+
+def _short_template(template: Template) -> str:
+    parts = [element(name, value) for name in _SHORT_CAPACITY if (value := template.single(name))]
+    for name, keys in _SHORT_VECTORS.items():
+        for vector in template.vectors(name):
+            parts.append(element(name, {key: vector[key] for key in sorted(vector) if key in keys}))
+    return writable("".join(parts))
+
+
+def _history(vm_id: int, records: Iterable[HistoryRecord], record: Callable[[int, HistoryRecord], str]) -> str:
+    return f"<HISTORY_RECORDS>{''.join([record(vm_id, one) for one in records])}</HISTORY_RECORDS>"
+
+
+def _record(vm_id: int, r: HistoryRecord) -> str:
+    return (
+        f"<HISTORY><OID>{vm_id}</OID><SEQ>{r.seq}</SEQ><HOSTNAME>{escape(r.hostname)}</HOSTNAME>"
+        f"<HID>{r.host_id}</HID><CID>{r.cluster_id}</CID><STIME>{r.stime}</STIME><ETIME>{r.etime}</ETIME>"
+        f"<VM_MAD>{cdata(r.vmm)}</VM_MAD><TM_MAD>{cdata(r.tm)}</TM_MAD><DS_ID>{r.datastore_id}</DS_ID>"
+        "<PLAN_ID>-1</PLAN_ID><ACTION_ID>-1</ACTION_ID>"
+        f"<PSTIME>{r.pstime}</PSTIME><PETIME>{r.petime}</PETIME><RSTIME>{r.rstime}</RSTIME><RETIME>{r.retime}</RETIME>"
+        f"<ESTIME>{r.estime}</ESTIME><EETIME>{r.eetime}</EETIME><ACTION>{r.action}</ACTION>"
+        f"<UID>{r.uid}</UID><GID>{r.gid}</GID><REQUEST_ID>{escape(r.request_id)}</REQUEST_ID></HISTORY>"
+    )
+
+
+def _short_record(vm_id: int, r: HistoryRecord) -> str:
+    return (
+        f"<HISTORY><OID>{vm_id}</OID><SEQ>{r.seq}</SEQ><HOSTNAME>{cdata(r.hostname)}</HOSTNAME>"
+        f"<HID>{r.host_id}</HID><CID>{r.cluster_id}</CID><DS_ID>{r.datastore_id}</DS_ID>"
+        f"<VM_MAD>{cdata(r.vmm)}</VM_MAD><TM_MAD>{cdata(r.tm)}</TM_MAD><ACTION>{r.action}</ACTION></HISTORY>"
+    )

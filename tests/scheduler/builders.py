@@ -1,0 +1,120 @@
+"""Pools of the API as documents, and a small engine to schedule for."""
+
+import json
+from html import escape
+
+from trifid.client.errors import ApiError, EngineUnreachable
+
+
+def tags(values: dict[str, object]) -> str:
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
+
+
+def vm_xml(vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", **user) -> str:
+    return (
+        f"<VM><ID>{vm_id}</ID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY></TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
+    )
+
+
+def host_xml(host_id=0, *, state=2, cpu=400, memory_mib=4096, cpu_used=0, memory_used_mib=0, vms=(), vmm="kvm", **more):
+    return (
+        f"<HOST><ID>{host_id}</ID><NAME>host{host_id}</NAME><STATE>{state}</STATE><VM_MAD>{vmm}</VM_MAD>"
+        f"<HOST_SHARE><MEM_USAGE>{memory_used_mib * 1024}</MEM_USAGE><CPU_USAGE>{cpu_used}</CPU_USAGE>"
+        f"<MAX_MEM>{memory_mib * 1024}</MAX_MEM><MAX_CPU>{cpu}</MAX_CPU>"
+        f"<RUNNING_VMS>{len(vms)}</RUNNING_VMS></HOST_SHARE>"
+        f"<VMS>{''.join(f'<ID>{vm}</ID>' for vm in vms)}</VMS><TEMPLATE>{tags(more)}</TEMPLATE>"
+        f"<MONITORING><CAPACITY><FREE_CPU>{cpu - cpu_used}</FREE_CPU></CAPACITY></MONITORING></HOST>"
+    )
+
+
+class Engine:
+    """Answers the calls that the scheduler makes; time goes by only when it waits.
+
+    Attributes:
+        pending: VM id to keyword arguments of vm_xml; a deploy takes it out.
+        hosts: host id to those of host_xml.
+        refuse: VM ids whose deploy is refused.
+        coming: (second, event or function) that happen while the scheduler waits.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pending: dict[int, dict] = {}
+        self.running: dict[int, str] = {}
+        self.hosts: dict[int, dict] = {}
+        self.refuse: set[int] = set()
+        self.events: list[dict] = []
+        self.coming: list[tuple[float, object]] = []
+        self.calls: list[tuple] = []
+        self.is_up = True
+        self.rounds_left = 1
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self._happen()
+
+    def event(self, kind="VM", object_id=0, what="state", old="", new="") -> None:
+        self.events.append(
+            {"id": len(self.events) + 1, "kind": kind, "object_id": object_id, "what": what, "old": old, "new": new}
+        )
+
+    def called(self, method: str) -> list[tuple]:
+        return [args for name, *args in self.calls if name == method]
+
+    def _happen(self) -> None:
+        for one in sorted(self.coming, key=lambda pair: pair[0]):
+            if one[0] <= self.now:
+                self.coming.remove(one)
+                one[1]()
+
+    def call(self, method: str, *args):
+        if not self.is_up:
+            raise EngineUnreachable("no engine answers")
+        self.calls.append((method, *args))
+        return getattr(self, method.replace(".", "_"))(*args)
+
+    def trifid_event_list(self, after, wait_s, limit):
+        if after < 0:
+            return json.dumps({"last": len(self.events), "events": []})
+        end = self.now + wait_s
+        while len(self.events) <= after and self.now < end:
+            self.now = min([end, *(at for at, _ in self.coming if at > self.now)])
+            self._happen()
+        found = self.events[after : after + limit]
+        return json.dumps({"last": found[-1]["id"] if found else after, "events": found})
+
+    def one_vmpool_info(self, flag, start, end, state):
+        if state == 3:
+            return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
+        return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
+
+    def one_hostpool_info(self):
+        return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+
+    def one_vm_info(self, vm_id, decrypt):
+        if vm_id not in self.running:
+            raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
+        return self.running[vm_id]
+
+    def one_vm_deploy(self, vm_id, host_id, enforce, datastore_id, template):
+        if vm_id in self.refuse:
+            raise ApiError("[one.vm.deploy] no", 0x800, vm_id)
+        del self.pending[vm_id]
+        self.event(object_id=vm_id, old="PENDING", new="PROLOG")
+        return vm_id
+
+    def one_vm_migrate(self, vm_id, host_id, live, enforce, datastore_id, kind):
+        del self.running[vm_id]
+        return vm_id
+
+    def one_vm_update(self, vm_id, template, append):
+        assert append == 1
+        if vm_id in self.pending:
+            self.pending[vm_id]["SCHED_MESSAGE"] = template.removeprefix('SCHED_MESSAGE="').rstrip().removesuffix('"')
+        self.event(object_id=vm_id, what="updated")
+        return vm_id

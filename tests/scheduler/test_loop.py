@@ -1,0 +1,179 @@
+import logging
+
+import pytest
+
+from tests.scheduler.builders import Engine, vm_xml
+from trifid.scheduler.loop import BACK_OFF_S_MAX, MESSAGES_MAX, Loop
+
+HISTORY = "<HISTORY><HID>0</HID><VM_MAD>kvm</VM_MAD></HISTORY>"
+
+
+@pytest.fixture
+def engine():
+    return Engine()
+
+
+def loop(engine):
+    return Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep)
+
+
+def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
+    engine.pending, engine.hosts = {4: {}}, {2: {}}
+    loop(engine).round()
+    assert engine.called("one.vm.deploy") == [[4, 2, True, -1, ""]]
+
+
+def test_an_engine_at_rest_is_asked_twice_an_interval(engine):
+    scheduler = loop(engine)
+    scheduler.round()
+    engine.calls.clear()
+    scheduler.round()
+    assert engine.now == 60
+    assert [call[0] for call in engine.calls] == ["one.vmpool.info", "trifid.event.list"]
+
+
+def test_news_wakes_it_at_once(engine):
+    engine.hosts = {2: {}}
+
+    def submit():
+        engine.pending[7] = {}
+        engine.event(object_id=7, what="allocated", new="PENDING")
+
+    engine.coming = [(11.0, submit)]
+    scheduler = loop(engine)
+    scheduler.round()
+    scheduler.cycle()
+    assert engine.now < 12
+    assert engine.called("one.vm.deploy") == [[7, 2, True, -1, ""]]
+
+
+def test_events_that_do_not_matter_neither_wake_it_nor_keep_it_from_looking(engine):
+    engine.coming = [(float(s), lambda: engine.event(old="BOOT", new="RUNNING")) for s in range(1, 100)]
+    loop(engine).round()
+    assert 30 <= engine.now < 32
+    assert len(engine.called("one.vmpool.info")) == 2
+
+
+def test_the_reason_is_written_once_and_does_not_wake_it(engine):
+    engine.pending, engine.hosts = {4: {"memory": "9999"}}, {2: {}}
+    scheduler = loop(engine)
+    for _ in range(3):
+        scheduler.round()
+    ((vm_id, template, append),) = engine.called("one.vm.update")
+    assert (vm_id, append) == (4, 1)
+    assert template.startswith('SCHED_MESSAGE="No host meets SCHED_REQUIREMENTS: 1 host, 1 lacks memory')
+    assert engine.now >= 90
+
+
+def test_a_changed_reason_is_written_again_but_not_more_often_than_once_an_interval(engine):
+    engine.pending, engine.hosts = {4: {"memory": "9999"}}, {2: {}}
+    scheduler = loop(engine)
+    scheduler.cycle()
+    engine.hosts[3] = {}
+    scheduler.cycle()
+    assert len(engine.called("one.vm.update")) == 1
+    engine.now += 30
+    scheduler.cycle()
+    assert len(engine.called("one.vm.update")) == 2
+
+
+def test_explaining_is_bounded_and_goes_on_in_the_next_round(engine):
+    engine.pending = {vm_id: {} for vm_id in range(MESSAGES_MAX + 5)}
+    scheduler = loop(engine)
+    scheduler.cycle()
+    assert len(engine.called("one.vm.update")) == MESSAGES_MAX
+    scheduler.cycle()
+    assert {args[0] for args in engine.called("one.vm.update")} == set(engine.pending)
+
+
+def test_an_expression_error_is_written_to_its_vm(engine):
+    engine.pending, engine.hosts = {4: {"SCHED_REQUIREMENTS": 'A = "'}}, {2: {}}
+    loop(engine).cycle()
+    assert "Error in SCHED_REQUIREMENTS: 'A = " in engine.called("one.vm.update")[0][1]
+
+
+def test_a_reason_that_is_over_is_cleared(engine):
+    engine.pending, engine.hosts = {4: {"SCHED_MESSAGE": "No host"}}, {2: {}}
+    loop(engine).cycle()
+    assert engine.called("one.vm.update") == [[4, 'SCHED_MESSAGE=""\n', 1]]
+
+
+def test_a_refused_vm_is_left_alone_twice_as_long_each_time_and_keeps_nobody_waiting(engine):
+    engine.pending, engine.hosts, engine.refuse = {4: {}, 5: {}}, {2: {}}, {4}
+    scheduler = loop(engine)
+    scheduler.cycle()
+    assert [args[0] for args in engine.called("one.vm.deploy")] == [4, 5]
+    tried_at = [0.0]
+    while len(tried_at) < 12:
+        before = len(engine.called("one.vm.deploy"))
+        engine.now += 0.5
+        scheduler.cycle()
+        if len(engine.called("one.vm.deploy")) > before:
+            tried_at.append(engine.now)
+    delays = [b - a for a, b in zip(tried_at, tried_at[1:], strict=False)]
+    assert delays[:4] == [1, 2, 4, 8]
+    assert delays[-1] == BACK_OFF_S_MAX
+
+
+def test_a_refusal_of_the_engine_is_told_to_the_vm(engine):
+    engine.pending, engine.hosts, engine.refuse = {4: {}}, {2: {}}, {4}
+    loop(engine).cycle()
+    assert "Host 2 was chosen, but the engine refused: [one.vm.deploy] no" in engine.called("one.vm.update")[0][1]
+
+
+def test_it_looks_again_when_a_refused_vm_may_be_tried(engine):
+    engine.pending, engine.hosts, engine.refuse = {4: {}}, {2: {}}, {4}
+    loop(engine).round()
+    assert 1 <= engine.now < 3
+
+
+def test_an_engine_that_is_away_is_waited_for_and_said_once(engine, caplog):
+    caplog.set_level(logging.INFO, "trifid.scheduler")
+    engine.pending, engine.hosts, engine.is_up = {4: {}}, {2: {}}, False
+    scheduler = loop(engine)
+    waits = []
+    for _ in range(8):
+        before = engine.now
+        scheduler.round()
+        waits.append(engine.now - before)
+    assert waits[:2] == pytest.approx([0.2, 0.5])
+    assert waits[-1] == pytest.approx(5)
+    engine.is_up = True
+    scheduler.round()
+    assert engine.called("one.vm.deploy")
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count("cannot schedule: no engine answers") == 1
+    assert "engine is back" in said
+
+
+def test_after_an_outage_it_listens_from_now_on(engine):
+    scheduler = loop(engine)
+    scheduler.round()
+    engine.is_up = False
+    scheduler.round()
+    engine.is_up, engine.events = True, []
+    engine.calls.clear()
+    scheduler.round()
+    assert engine.calls[0] == ("trifid.event.list", -1, 0, 1)
+
+
+def test_a_vm_marked_before_the_start_is_moved_to_another_host(engine):
+    engine.running = {6: vm_xml(6, state=3, lcm_state=3, resched=1, history=HISTORY)}
+    engine.hosts = {0: {}, 1: {"vms": (1, 2)}}
+    loop(engine).round()
+    assert engine.called("one.vm.migrate") == [[6, 1, False, True, -1, 0]]
+
+
+def test_a_vm_marked_later_is_moved_too(engine):
+    engine.hosts = {0: {}, 1: {}}
+
+    def mark():
+        engine.running[6] = vm_xml(6, state=3, lcm_state=3, resched=1, history=HISTORY)
+        engine.event(object_id=6, old="RUNNING", new="RUNNING")
+
+    engine.coming = [(3.0, mark)]
+    scheduler = loop(engine)
+    scheduler.round()
+    scheduler.cycle()
+    scheduler.cycle()
+    assert engine.called("one.vm.migrate") == [[6, 1, False, True, -1, 0]]
