@@ -12,7 +12,7 @@ import click
 from trifid.cli.failure import Failure
 
 Row = dict[str, Any]
-"""An object's document (trifid.client.elements)."""
+"""An object's document (trifid.wire.elements)."""
 
 
 class View(NamedTuple):

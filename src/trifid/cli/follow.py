@@ -109,7 +109,7 @@ class Follower:
     def _is_in_place(self, vm_id: int, goal: Goal) -> bool:
         if goal.host_id is None:
             return True
-        from trifid.client.elements import several
+        from trifid.wire.elements import several
 
         records = several((self._shell.one(VM, vm_id).get("HISTORY_RECORDS") or {}).get("HISTORY"))
         return bool(records) and int(records[-1]["HID"]) == goal.host_id

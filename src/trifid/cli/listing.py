@@ -79,7 +79,7 @@ class Listing(NamedTuple):
 
     def _print(self, shell: Shell, given: Given) -> None:
         chosen = self.columns.named(given.list or self.columns.default)
-        from trifid.client.elements import iter_elements
+        from trifid.wire.elements import iter_elements
 
         rows = list(iter_elements(shell.call(*self.call(shell, given)), self.kind.element))
         more = self.more(shell) if self.more else {}
@@ -136,7 +136,7 @@ def _document(document: str, root: str, entry: str, given: Given) -> str:
         return ElementTree.tostring(tree, encoding="unicode")
     import json
 
-    from trifid.client.elements import iter_elements, one_element
+    from trifid.wire.elements import iter_elements, one_element
 
     if entry:
         content: Any = {root: {entry: list(iter_elements(document, entry))}}
@@ -158,7 +158,7 @@ def pairs(shell: Shell, values: dict[str, Any]) -> None:
 
 def template_text(attributes: Any) -> str:
     """Return the attributes of a document's TEMPLATE as template text."""
-    from trifid.client.elements import several
+    from trifid.wire.elements import several
     from trifid.core.template.model import Template
     from trifid.core.template.scanner import render
 

@@ -62,13 +62,13 @@ class Shell:
 
     def one(self, kind: Kind, object_id: int) -> dict[str, Any]:
         """Return an object's document as a dictionary."""
-        from trifid.client.elements import one_element
+        from trifid.wire.elements import one_element
 
         return one_element(self.call(kind.info, object_id), kind.element)
 
     def all(self, kind: Kind) -> list[dict[str, Any]]:
         """Return the documents of a pool as dictionaries."""
-        from trifid.client.elements import iter_elements
+        from trifid.wire.elements import iter_elements
 
         return list(iter_elements(self.call(*kind.pool), kind.element))
 

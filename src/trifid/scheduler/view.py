@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from trifid.client.elements import iter_elements, numbers, several
+from trifid.wire.elements import iter_elements, numbers, several
 from trifid.core.template.expression import Dialect
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of

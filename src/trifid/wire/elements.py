@@ -1,4 +1,4 @@
-"""Documents as plain dictionaries: for lists and for the scheduler, without a tree of objects.
+"""Documents as plain dictionaries: for lists, drivers and the scheduler, without a tree of objects.
 
 An element with children is a dict, one without is its text, and a name that repeats is a list:
 
@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from trifid.client.errors import ClientError
-
 Element = str | dict[str, Any]
 
 DEPTH_MAX = 64
 _PIECE_BYTES = 64 * 1024
 
 
-class BadDocument(ClientError):
-    """What the engine answered is not a document."""
+class BadDocument(ValueError):
+    """The bytes are not a document; the text says why."""
 
 
 class _Reader:
@@ -81,7 +79,7 @@ def iter_elements(document: str | bytes, name: str) -> Iterator[dict[str, Any]]:
             reader.ready.clear()
         reader.parser.Parse(b"", True)
     except (expat.ExpatError, ValueError, LookupError) as bad:
-        raise BadDocument(f"what the engine answered is not a document: {bad}") from None
+        raise BadDocument(f"not a document: {bad}") from None
 
 
 def one_element(document: str | bytes, name: str) -> dict[str, Any]:
@@ -92,7 +90,7 @@ def one_element(document: str | bytes, name: str) -> dict[str, Any]:
     """
     for found in iter_elements(document, name):
         return found
-    raise BadDocument(f"the engine's answer has no {name} element")
+    raise BadDocument(f"the document has no {name} element")
 
 
 def several(value: Any) -> list[Any]:

@@ -1,0 +1,293 @@
+"""The kit: a driver in a dozen lines.
+
+    def deploy(request: Request) -> str:
+        …                       # do it; "already so" is a success
+        return "one-12"         # told to the engine; "" for nothing
+
+    def main() -> None:
+        Kit("vmm-mine", {"DEPLOY": deploy}, step_of=step_of_payload).run()
+
+A verb is a blocking function in a thread of its own.  What one object (a VM) is asked is done one by
+one, in order, and every request is answered exactly once; different objects go side by side.  A verb
+that cannot do it raises `Failure`; the text reaches the VM's owner.
+
+Three rules keep a VM from running twice (docs/decisions/0001): verbs are idempotent; a request with
+a lower step number than the last one seen for its object is refused, across restarts; and everything
+that the driver started ends with it, and it ends with the engine (end of file on its stdin).
+
+Source: reference/drivers.md §1 (process model) and §2.3 (lines).
+"""
+
+import collections
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from trifid.errors import DriverFault
+from trifid.wire import action_data
+from trifid.wire.lines import Lines, Message, from_driver, parse_to_driver
+
+WORKERS_MAX = 16
+"""Requests carried out at the same time, when a driver does not say otherwise."""
+READ_BYTES = 1 << 16
+ERROR_TEXT_MAX = 1000
+
+
+class Failure(Exception):
+    """The action cannot be done; the text says what is wrong and, where it helps, what to do."""
+
+
+class Request:
+    """One request being carried out.
+
+    Attributes:
+        verb: its word.
+        oid: the VM's id.
+        payload: as on the line.
+        step: number that orders the requests of one object; 0 when the payload has none.
+    """
+
+    def __init__(self, kit: "Kit", message: Message, step: int) -> None:
+        self.verb = message.type
+        self.oid = message.oid
+        self.payload = message.payload
+        self.step = step
+        self._kit = kit
+        self._cancelled = threading.Event()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+
+    def data(self) -> action_data.ActionData:
+        """Return the payload of a virtual machine driver's request.
+
+        Raises:
+            Failure: it cannot be read.
+        """
+        try:
+            return action_data.parse(self.payload)
+        except DriverFault as fault:
+            raise Failure(str(fault)) from fault
+
+    def log(self, text: str, level: str = "I") -> None:
+        """Say something for the VM's log; level E, W, I or D."""
+        self._kit.say(from_driver("LOG", level, self.oid, text))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the engine does not want it any more."""
+        return self._cancelled.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raises Failure at once when the request is cancelled."""
+        if self._cancelled.wait(seconds):
+            raise Failure("cancelled by the engine")
+
+    def run(self, *argv: str, text: str = "", timeout_s: float | None = None) -> str:
+        """Return what a program printed; `text` goes to its standard input.
+
+        Raises:
+            Failure: not installed, exit status other than 0 (with its error text), too slow, cancelled.
+        """
+        child = self._start(argv)
+        try:
+            out, err = child.communicate(text.encode(), timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            raise Failure(f"{shlex.join(argv)} was not done after {timeout_s:g} s") from None
+        finally:
+            with self._lock:
+                self._children.discard(child)
+        if self.is_cancelled:
+            raise Failure("cancelled by the engine")
+        if child.returncode:
+            said = err.decode(errors="replace").strip() or out.decode(errors="replace").strip()
+            raise Failure(f"{shlex.join(argv)}: {said[-ERROR_TEXT_MAX:] or f'exit status {child.returncode}'}")
+        return out.decode(errors="replace")
+
+    def _start(self, argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self.is_cancelled:
+                raise Failure("cancelled by the engine")
+            try:
+                child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            except OSError as fault:
+                raise Failure(f"cannot run {argv[0]}: {fault.strerror}: is it installed on this machine?") from fault
+            self._children.add(child)
+            return child
+
+    def cancel(self) -> None:
+        """End it as soon as possible."""
+        with self._lock:
+            self._cancelled.set()
+            for child in self._children:
+                child.kill()
+
+
+Verb = Callable[[Request], str]
+
+
+def step_of_action_data(payload: str) -> int:
+    """Return the step number in the payload of a virtual machine driver's request."""
+    return action_data.parse(payload).step
+
+
+class Kit:
+    """Reads requests, has them done, answers.
+
+    Args:
+        name: of the driver, for files and messages: `vmm-dummy`.
+        verbs: word on the wire to what does it; other words are answered with a failure.
+        step_of: gets the step number out of a payload; None: requests are not ordered by number.
+        begin: called before INIT is answered; what it raises as Failure becomes INIT FAILURE.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        verbs: Mapping[str, Verb],
+        *,
+        step_of: Callable[[str], int] | None = None,
+        begin: Callable[["Kit"], None] | None = None,
+        workers: int = WORKERS_MAX,
+    ) -> None:
+        self.name = name
+        self._verbs = verbs
+        self._step_of = step_of
+        self._begin = begin
+        self._workers = threading.Semaphore(workers)
+        self._waiting: dict[int, collections.deque[Request]] = {}
+        self._lock = threading.Lock()
+        self._out = -1
+        self._out_lock = threading.Lock()
+
+    def run(self) -> None:
+        """Serve until FINALIZE or the end of standard input, then end, with everything that was started."""
+        self._out = os.dup(1)
+        os.dup2(2, 1)  # whatever a library prints must not get among the messages
+        lines = Lines()
+        while data := os.read(0, READ_BYTES):
+            for line in lines.feed(data):
+                if not self._take(line):
+                    self._end()
+        self._end()
+
+    def say(self, line: bytes) -> None:
+        """Write one line to the engine, whole."""
+        with self._out_lock:
+            while line:
+                try:
+                    line = line[os.write(self._out, line) :]
+                except BrokenPipeError:
+                    self._end()
+
+    def _end(self) -> None:
+        """End this process and its children, half-done or not: the next one is asked again."""
+        with contextlib.suppress(PermissionError):
+            if os.getpgrp() == os.getpid():
+                os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+    def _take(self, line: bytes) -> bool:
+        try:
+            message = parse_to_driver(line)
+        except DriverFault as fault:
+            print(f"{self.name}: ignored: {fault}", file=sys.stderr, flush=True)
+            return True
+        if message.type == "INIT":
+            self._greet()
+        elif message.type == "FINALIZE":
+            return False
+        elif message.type == "DRIVER_CANCEL":
+            with self._lock:
+                for request in self._waiting.get(message.oid, ()):
+                    request.cancel()
+        else:
+            self._queue(message)
+        return True
+
+    def _greet(self) -> None:
+        try:
+            if self._begin is not None:
+                self._begin(self)
+        except Failure as failure:
+            self.say(from_driver("INIT", "FAILURE", -1, str(failure)))
+        else:
+            self.say(from_driver("INIT", "SUCCESS", -1, ""))
+
+    def _queue(self, message: Message) -> None:
+        try:
+            step = self._step_of(message.payload) if self._step_of else 0
+        except DriverFault as fault:
+            self.say(from_driver(message.type, "FAILURE", message.oid, str(fault)))
+            return
+        request = Request(self, message, step)
+        with self._lock:
+            waiting = self._waiting.setdefault(message.oid, collections.deque())
+            waiting.append(request)
+            if len(waiting) > 1:
+                return
+        threading.Thread(target=self._work, args=(message.oid,), daemon=True).start()
+
+    def _work(self, oid: int) -> None:
+        """Do what one object is asked, until nothing is left."""
+        while True:
+            with self._lock:
+                waiting = self._waiting[oid]
+                if not waiting:
+                    del self._waiting[oid]
+                    return
+                request = waiting[0]
+            with self._workers:
+                status, info = self._outcome(request)
+            with self._lock:
+                waiting.popleft()
+            self.say(from_driver(request.verb, status, request.oid, info))
+
+    def _outcome(self, request: Request) -> tuple[str, str]:
+        verb = self._verbs.get(request.verb)
+        try:
+            if verb is None:
+                raise Failure(f"{self.name} does not know {request.verb}")
+            if request.is_cancelled:
+                raise Failure("cancelled by the engine before it began")
+            with self._fenced(request):
+                return "SUCCESS", verb(request)
+        except Failure as failure:
+            return "FAILURE", str(failure)
+        except OSError as fault:
+            return "FAILURE", f"{fault.filename or request.verb}: {fault.strerror or fault}"
+        except Exception as bug:
+            traceback.print_exc()
+            return "FAILURE", f"bug in {self.name}: {type(bug).__name__}: {bug}"
+
+    @contextlib.contextmanager
+    def _fenced(self, request: Request) -> Iterator[None]:
+        """Hold the object against other processes of this driver, and refuse what is out of date."""
+        home = os.environ.get("TRIFID_HOME")
+        if not request.step or not home:
+            yield
+            return
+        directory = Path(home) / "vms" / str(request.oid)
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"fence.{self.name}"
+        with path.open("a+") as fence:
+            fcntl.flock(fence, fcntl.LOCK_EX)
+            fence.seek(0)
+            text = fence.read().strip()
+            seen = int(text) if text.isdigit() else 0
+            if request.step < seen:
+                raise Failure(f"step {request.step} is out of date, step {seen} was seen already ({path})")
+            fence.seek(0)
+            fence.truncate()
+            fence.write(f"{request.step}\n")
+            fence.flush()
+            yield
