@@ -1,3 +1,4 @@
+import itertools
 import logging
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_refused_vm_is_left_alone_twice_as_long_each_time_and_keeps_nobody_wai
         scheduler.cycle()
         if len(engine.called("one.vm.deploy")) > before:
             tried_at.append(engine.now)
-    delays = [b - a for a, b in zip(tried_at, tried_at[1:], strict=False)]
+    delays = [b - a for a, b in itertools.pairwise(tried_at)]
     assert delays[:4] == [1, 2, 4, 8]
     assert delays[-1] == BACK_OFF_S_MAX
 

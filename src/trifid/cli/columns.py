@@ -4,7 +4,8 @@ Source: reference/xmlrpc.md §5 (columns, widths, -l -o -f).
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
@@ -13,6 +14,8 @@ from trifid.cli.failure import Failure
 
 Row = dict[str, Any]
 """An object's document (trifid.wire.elements)."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class View(NamedTuple):
@@ -28,7 +31,7 @@ class View(NamedTuple):
     kilobytes: bool = False
     numeric: bool = False
     now: int = 0
-    more: dict[str, Any] = {}
+    more: Mapping[str, Any] = _NOTHING
 
 
 class Column(NamedTuple):
@@ -48,7 +51,7 @@ class Column(NamedTuple):
     value: Callable[[Row, View], Any]
     show: Callable[[Any, View], str] = lambda value, view: str(value)
     left: bool = False
-    colours: dict[str, str] = {}
+    colours: Mapping[str, str] = _NOTHING
 
 
 class Columns(NamedTuple):
@@ -173,7 +176,8 @@ def _sortable(value: Any) -> tuple[bool, Any]:
 def table(rows: Iterable[Row], columns: Sequence[Column], view: View, *, header: bool, colour: bool) -> str:
     """Return the rows as lines of aligned columns."""
     cells = [[column.show(column.value(row, view), view) for column in columns] for row in rows]
-    widths = [max(column.width, *(len(line[i]) for line in cells), len(column.name), 0) for i, column in enumerate(columns)]
+    by_column = list(zip(*cells, strict=True)) or [()] * len(columns)
+    widths = [max(len(column.name), column.width, *map(len, of)) for column, of in zip(columns, by_column, strict=True)]
     lines = []
     if header:
         names = _line([column.name for column in columns], columns, widths)

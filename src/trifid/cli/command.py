@@ -55,6 +55,7 @@ class Command(NamedTuple):
         method: called once for each id of the first argument, with what `send` returns.
         run: instead of `method`, for what is more than a call.
         goal: the state that `--wait` waits for; no `--wait` when empty.
+        goal_of: returns that state where it depends on what was given.
         aliases: other words for the same, those of earlier releases.
         more: further text for the help.
         examples: command lines without the program's name.
@@ -68,6 +69,7 @@ class Command(NamedTuple):
     run: Run | None = None
     options: tuple[click.Option, ...] = ()
     goal: str = ""
+    goal_of: Callable[[Given], str] | None = None
     aliases: tuple[str, ...] = ()
     more: str = ""
     examples: tuple[str, ...] = ()
@@ -105,7 +107,7 @@ class SubCommand(click.Command):
         self.row = row
         self.kind = kind
         short = {option for declared in row.options for option in declared.opts}
-        shared = [HOME, ENDPOINT, LONG_VERBOSE if "-v" in short else VERBOSE]
+        shared = [HOME, *([ENDPOINT] if kind else []), LONG_VERBOSE if "-v" in short else VERBOSE]
         waiting = [WAIT, TIMEOUT] if row.goal else []
         super().__init__(
             row.word,
@@ -143,7 +145,7 @@ class SubCommand(click.Command):
                 out.append(f"--wait={_WAIT_FOR_GOAL}")
         return [*out, *rest]
 
-    def _run(self, home: Path | None, endpoint: str | None, verbose: bool, **values: Any) -> None:
+    def _run(self, home: Path | None, verbose: bool, endpoint: str | None = None, **values: Any) -> None:
         shell = click.get_current_context().find_object(Shell)
         assert shell is not None
         shell.home = home or shell.home
@@ -164,7 +166,7 @@ class SubCommand(click.Command):
         assert self.kind is not None
         row, kind = self.row, self.kind
         ids: list[int] = getattr(given, row.arguments[0].name.lower())
-        goal = wait_goal(given, row.goal, row.word)
+        goal = wait_goal(given, row.goal_of(given) if row.goal_of else row.goal, row.word)
         follower = Follower(shell) if goal else None
         done = [one for one in ids if shell.attempt(kind, one, row.method, *row.send(one, given))]
         for object_id in done:
@@ -196,6 +198,7 @@ class CommandTable(click.Group):
     Args:
         kind: what its objects are; None for `trifid`.
         not_here: words that users may know, with what to tell about them.
+        failed: exit status of what could not be done.
     """
 
     def __init__(
@@ -205,10 +208,11 @@ class CommandTable(click.Group):
         rows: Sequence[Command],
         kind: Kind | None = None,
         not_here: dict[str, str] | None = None,
+        failed: int = FAILED,
     ) -> None:
         super().__init__(
             name,
-            params=[HOME, ENDPOINT, _version_option()],
+            params=[HOME, *([ENDPOINT] if kind else []), _version_option()],
             callback=_remember,
             help=about,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -217,6 +221,7 @@ class CommandTable(click.Group):
         self.kind = kind
         self.rows = rows
         self.not_here = not_here or {}
+        self.failed = failed
         self._by_word = {word: row for row in rows for word in (row.word, *row.aliases)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -230,7 +235,7 @@ class CommandTable(click.Group):
         row = self._by_word.get(cmd_name)
         return SubCommand(row, self.kind) if row else None
 
-    def main(  # type: ignore[override]
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
@@ -238,24 +243,24 @@ class CommandTable(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> NoReturn:
-        """Run and end the process: 0 done, 255 not done, 130 interrupted."""
+        """Run and end the process: 0 done, `failed` not done, 130 interrupted."""
         extra["obj"] = extra.get("obj") or Shell()
         try:
             status = super().main(args, prog_name or self.name, complete_var, standalone_mode=False, **extra)
         except Failure as failure:
             complain(failure)
-            raise SystemExit(FAILED) from None
+            raise SystemExit(self.failed) from None
         except click.UsageError as usage:
             complain(self._usage(usage))
-            raise SystemExit(FAILED) from None
+            raise SystemExit(self.failed) from None
         except click.ClickException as refused:
             complain(Failure(refused.format_message()))
-            raise SystemExit(FAILED) from None
+            raise SystemExit(self.failed) from None
         except (click.Abort, KeyboardInterrupt):
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
             complain(self._explained(error))
-            raise SystemExit(FAILED) from None
+            raise SystemExit(self.failed) from None
         raise SystemExit(status if isinstance(status, int) else 0)
 
     def _usage(self, usage: click.UsageError) -> Failure:
@@ -267,17 +272,22 @@ class CommandTable(click.Group):
         """Return what to tell about an error; what is not the client's is a bug, and stays one."""
         from trifid.client.errors import ClientError
         from trifid.errors import BadTemplate
+        from trifid.wire.elements import BadDocument
 
         if isinstance(error, ClientError):
             return explain(error, self.kind.command if self.kind else self.name or "trifid")
         if isinstance(error, BadTemplate):
             return Failure(error.message)
+        if isinstance(error, BadDocument):
+            return Failure(
+                f"the engine's answer cannot be read: {error}", "ask again; compare versions with trifid status"
+            )
         if isinstance(error, OSError):
             return Failure(str(error))
         raise error
 
 
-def _remember(home: Path | None, endpoint: str | None) -> None:
+def _remember(home: Path | None, endpoint: str | None = None) -> None:
     shell = click.get_current_context().find_object(Shell)
     assert shell is not None
     shell.home, shell.endpoint = home, endpoint or ""

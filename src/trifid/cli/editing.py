@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -40,7 +39,7 @@ def edited(text: str, suffix: str = ".one") -> str | None:
         Failure: there is no terminal to edit at.
     """
     if not sys.stdin.isatty():
-        raise Failure("there is no terminal for an editor", "name a file with the new attributes, or - for standard input")
+        raise Failure("there is no terminal for an editor", "name a file with the new text, or - for standard input")
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     import subprocess
     import tempfile
@@ -83,7 +82,7 @@ def update_command(kind: Kind, argument: str, attributes: str) -> Command:
         (Argument(argument, kind), Argument("FILE", optional=True)),
         run=run,
         options=(APPEND,),
-        examples=("update 3", "update 3 attributes.txt --append", "echo 'COLOUR=red' | {} update 3 - -a".format(kind.command)),
+        examples=("update 3", "update 3 attributes.txt --append"),
     )
 
 
@@ -95,6 +94,7 @@ def rename_command(kind: Kind, argument: str) -> Command:
         (Argument(argument, kind, many=True), Argument("NAME")),
         f"{kind.methods}.rename",
         lambda object_id, given: (object_id, given.name),
+        examples=("rename 3 another-name",),
     )
 
 
@@ -106,10 +106,12 @@ def access_commands(kind: Kind, argument: str, user: Kind, group: Kind) -> tuple
     def owner(object_id: int, given: Given) -> tuple[int, ...]:
         return object_id, given.user, keep if given.group is None else given.group
 
+    def to_group(object_id: int, given: Given) -> tuple[int, ...]:
+        return object_id, keep, given.group
+
     def mode(object_id: int, given: Given) -> tuple[int, ...]:
         return object_id, *permissions_flags(given.mode)
 
-    send: Callable[[int, Given], tuple[int, ...]] = lambda object_id, given: (object_id, keep, given.group)  # noqa: E731
     return (
         Command(
             "chown",
@@ -117,9 +119,15 @@ def access_commands(kind: Kind, argument: str, user: Kind, group: Kind) -> tuple
             (objects, Argument("USER", user), Argument("GROUP", group, optional=True)),
             f"{kind.methods}.chown",
             owner,
+            examples=("chown 3,5 alice", "chown 3 alice users"),
         ),
         Command(
-            "chgrp", f"Give {kind.label}s to another group.", (objects, Argument("GROUP", group)), f"{kind.methods}.chown", send
+            "chgrp",
+            f"Give {kind.label}s to another group.",
+            (objects, Argument("GROUP", group)),
+            f"{kind.methods}.chown",
+            to_group,
+            examples=("chgrp 3,5 users",),
         ),
         Command(
             "chmod",

@@ -16,7 +16,7 @@ _NEWS_WAIT_S = 20
 _EVENTS_MAX = 1000
 _LOOK_EVERY_S = 0.5
 
-_RESTING = frozenset("HOLD RUNNING STOPPED SUSPENDED DONE POWEROFF UNDEPLOYED UNKNOWN".split())
+_RESTING = frozenset({"HOLD", "RUNNING", "STOPPED", "SUSPENDED", "DONE", "POWEROFF", "UNDEPLOYED", "UNKNOWN"})
 """States that a VM does not leave by itself."""
 
 

@@ -18,7 +18,7 @@ JSON = click.Option(["-j", "--json"], is_flag=True, help="The engine's document 
 _TABLE_OPTIONS = (
     click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show."),
     click.Option(["--list-columns"], is_flag=True, help="Tell which columns there are."),
-    click.Option(["-o", "--order"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest first."),
+    click.Option(["-o", "--order"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest."),
     click.Option(
         ["-f", "--filter"],
         metavar="X=Y,…",
@@ -34,14 +34,18 @@ LIST_OPTIONS = (*_TABLE_OPTIONS, XML, JSON)
 TOP_OPTIONS = (
     *_TABLE_OPTIONS,
     click.Option(
-        ["-d", "--delay"], type=click.FloatRange(min=0.1), metavar="SECONDS", default=2.0, help="How often to look, 2 s."
+        ["-d", "--delay"],
+        type=click.FloatRange(min=0.1),
+        metavar="SECONDS",
+        default=2.0,
+        help="How often to look: every 2 s by default.",
     ),
 )
 SHOW_OPTIONS = (XML, JSON)
 
 FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
 """Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""
-FILTER_HELP = "FILTER: a (all, the default), m (mine), g (mine and my groups'), or the name or id of a user."
+WHOSE_HELP = "WHOSE: a (all, the default), m (mine), g (mine and my groups'), or the name or id of a user."
 
 
 class Listing(NamedTuple):
@@ -62,7 +66,8 @@ class Listing(NamedTuple):
         if given.list_columns:
             self._tell_columns(shell)
         elif given.xml or given.json:
-            shell.say(_document(shell.call(*self.call(shell, given)), f"{self.kind.element}_POOL", self.kind.element, given))
+            document = shell.call(*self.call(shell, given))
+            shell.say(_document(document, f"{self.kind.element}_POOL", self.kind.element, given))
         else:
             self._print(shell, given)
 
@@ -131,7 +136,12 @@ def _document(document: str, root: str, entry: str, given: Given) -> str:
     if given.xml:
         from xml.etree import ElementTree
 
-        tree = ElementTree.fromstring(document)
+        from trifid.wire.elements import BadDocument
+
+        try:
+            tree = ElementTree.fromstring(document)  # noqa: S314 (the engine's own; expat bounds expansion)
+        except ElementTree.ParseError as bad:
+            raise BadDocument(f"not a document: {bad}") from bad
         ElementTree.indent(tree)
         return ElementTree.tostring(tree, encoding="unicode")
     import json
@@ -158,9 +168,9 @@ def pairs(shell: Shell, values: dict[str, Any]) -> None:
 
 def template_text(attributes: Any) -> str:
     """Return the attributes of a document's TEMPLATE as template text."""
-    from trifid.wire.elements import several
     from trifid.core.template.model import Template
     from trifid.core.template.scanner import render
+    from trifid.wire.elements import several
 
     found = attributes if isinstance(attributes, dict) else {}
     return render(Template(tuple((name, one) for name, value in found.items() for one in several(value) or [""])))

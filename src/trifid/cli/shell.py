@@ -76,16 +76,23 @@ class Shell:
         """Return the id that a word means: the id itself, or a name that exactly one object has."""
         if _NUMBER.match(word):
             return int(word)
-        if kind.element not in self._pools:
-            self._pools[kind.element] = [(int(one["ID"]), str(one["NAME"])) for one in self.all(kind)]
-        found = [object_id for object_id, name in self._pools[kind.element] if name == word]
+        found = [object_id for object_id, name in self._names(kind) if name == word]
         if len(found) == 1:
             return found[0]
         if found:
             ids = ", ".join(str(object_id) for object_id in sorted(found))
             raise Failure(kind.several.format(word), f"use an id: {ids}")
-        where = "groups are shown by \"oneuser list\"" if kind is GROUP else f'see "{kind.command} list"'
+        where = 'groups are shown by "oneuser list"' if kind is GROUP else f'see "{kind.command} list"'
         raise Failure(kind.missing.format(word), where)
+
+    def name(self, kind: Kind, object_id: int) -> str:
+        """Return the name of an object, empty when the caller sees none with that id."""
+        return dict(self._names(kind)).get(object_id, "")
+
+    def _names(self, kind: Kind) -> list[tuple[int, str]]:
+        if kind.element not in self._pools:
+            self._pools[kind.element] = [(int(one["ID"]), str(one["NAME"])) for one in self.all(kind)]
+        return self._pools[kind.element]
 
     def ids(self, kind: Kind, words: tuple[str, ...]) -> list[int]:
         """Return the ids that words mean, each once, in their order: ids, names, `1,3..5`, `web,db`."""

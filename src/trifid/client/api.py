@@ -1,7 +1,7 @@
 """The API client: calls over one kept connection.
 
-    client = Client(*from_environment())
-    document = client.call("one.vm.info", 3)
+client = Client(*from_environment())
+document = client.call("one.vm.info", 3)
 """
 
 import http.client
@@ -71,7 +71,8 @@ class Client:
             code = answer[2] if len(answer) > 2 and type(answer[2]) is int else 0
             object_id = answer[3] if len(answer) > 3 and type(answer[3]) is int else -1
             raise ApiError(str(answer[1]), code, object_id)
-        raise EngineUnreachable(f"{self.endpoint} answers, but not as an engine: {str(answer)[:_QUOTED_MAX]}", sent=True)
+        said = str(answer)[:_QUOTED_MAX]
+        raise EngineUnreachable(f"{self.endpoint} answers, but not as an engine: {said}", sent=True)
 
     def _post(self, body: bytes) -> bytes:
         connection = self._connected()

@@ -9,7 +9,7 @@ from pathlib import Path
 from trifid.client.errors import ClientError, NoSession
 
 DEFAULT_PORT = 2633
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (where clients call one that listens anywhere)
 
 
 def from_environment(home: Path | None = None) -> tuple[str, str]:
@@ -23,7 +23,7 @@ def from_environment(home: Path | None = None) -> tuple[str, str]:
         NoSession: no such file, or nothing in it.
         ClientError: trifid.toml cannot be read.
     """
-    return _endpoint(home), _session(home)
+    return endpoint_of(home), _session(home)
 
 
 def _home() -> Path | None:
@@ -53,7 +53,12 @@ def _session(home: Path | None) -> str:
     return session
 
 
-def _endpoint(home: Path | None) -> str:
+def endpoint_of(home: Path | None = None) -> str:
+    """Return where the engine of a home answers, or the one of the environment (see from_environment).
+
+    Raises:
+        ClientError: trifid.toml cannot be read.
+    """
     named = os.environ.get("ONE_XMLRPC")
     if home is None and named:
         return named

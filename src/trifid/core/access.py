@@ -107,7 +107,9 @@ DEFAULT_RULES = (
 )
 
 
-def allowed(caller: Caller, right: Right, kind: str, target: Owned | None, rules: tuple[Rule, ...] = DEFAULT_RULES) -> bool:
+def allowed(
+    caller: Caller, right: Right, kind: str, target: Owned | None, rules: tuple[Rule, ...] = DEFAULT_RULES
+) -> bool:
     """Tell whether `caller` has `right` on `target`, or on the whole kind when there is no target.
 
     Args:
@@ -133,4 +135,5 @@ def check(caller: Caller, right: Right, kind: str, target: Owned | None = None) 
     """
     if not allowed(caller, right, kind, target):
         which = f" [{target.id}]" if target is not None else ""
-        raise NotAllowed(f"User [{caller.uid}] : Not authorized to perform {right.name} {kind}{which}.", target.id if target else -1)
+        text = f"User [{caller.uid}] : Not authorized to perform {right.name} {kind}{which}."
+        raise NotAllowed(text, -1 if target is None else target.id)

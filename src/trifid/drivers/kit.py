@@ -5,9 +5,9 @@
         return "one-12"         # told to the engine; "" for nothing
 
     def main() -> None:
-        Kit("vmm-mine", {"DEPLOY": deploy}, step_of=step_of_payload).run()
+        Kit("vmm-mine", {"DEPLOY": deploy}, step_of=step_of_action_data).run()
 
-A verb is a blocking function in a thread of its own.  What one object (a VM) is asked is done one by
+A verb is a blocking function, called in a thread.  What one object (a VM) is asked is done one by
 one, in order, and every request is answered exactly once; different objects go side by side.  A verb
 that cannot do it raises `Failure`; the text reaches the VM's owner.
 
@@ -39,6 +39,7 @@ WORKERS_MAX = 16
 """Requests carried out at the same time, when a driver does not say otherwise."""
 READ_BYTES = 1 << 16
 ERROR_TEXT_MAX = 1000
+FENCE_DIGITS = 20
 
 
 class Failure(Exception):
@@ -53,13 +54,15 @@ class Request:
         oid: the VM's id.
         payload: as on the line.
         step: number that orders the requests of one object; 0 when the payload has none.
+        trouble: why it cannot be carried out at all, empty when it can.
     """
 
-    def __init__(self, kit: "Kit", message: Message, step: int) -> None:
+    def __init__(self, kit: "Kit", message: Message, step: int, trouble: str = "") -> None:
         self.verb = message.type
         self.oid = message.oid
         self.payload = message.payload
         self.step = step
+        self.trouble = trouble
         self._kit = kit
         self._cancelled = threading.Event()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -146,8 +149,10 @@ class Kit:
     Args:
         name: of the driver, for files and messages: `vmm-dummy`.
         verbs: word on the wire to what does it; other words are answered with a failure.
-        step_of: gets the step number out of a payload; None: requests are not ordered by number.
+        step_of: gets the step number out of a payload, raises DriverFault when it cannot; None:
+            requests are not ordered by number.
         begin: called before INIT is answered; what it raises as Failure becomes INIT FAILURE.
+        workers: requests carried out at the same time.
     """
 
     def __init__(
@@ -163,9 +168,13 @@ class Kit:
         self._verbs = verbs
         self._step_of = step_of
         self._begin = begin
-        self._workers = threading.Semaphore(workers)
+        self._workers_max = workers
+        self._workers = 0
+        self._idle = 0
         self._waiting: dict[int, collections.deque[Request]] = {}
+        self._ready: collections.deque[int] = collections.deque()
         self._lock = threading.Lock()
+        self._work_is_there = threading.Condition(self._lock)
         self._out = -1
         self._out_lock = threading.Lock()
 
@@ -175,7 +184,12 @@ class Kit:
         os.dup2(2, 1)  # whatever a library prints must not get among the messages
         lines = Lines()
         while data := os.read(0, READ_BYTES):
-            for line in lines.feed(data):
+            try:
+                complete = lines.feed(data)
+            except DriverFault as fault:
+                self._ignore(fault)
+                continue
+            for line in complete:
                 if not self._take(line):
                     self._end()
         self._end()
@@ -191,16 +205,22 @@ class Kit:
 
     def _end(self) -> None:
         """End this process and its children, half-done or not: the next one is asked again."""
-        with contextlib.suppress(PermissionError):
-            if os.getpgrp() == os.getpid():
-                os.killpg(0, signal.SIGKILL)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        with self._lock:
+            for waiting in self._waiting.values():
+                for request in waiting:
+                    request.cancel()
         os._exit(0)
+
+    def _ignore(self, fault: DriverFault) -> None:
+        print(f"{self.name}: ignored: {fault}", file=sys.stderr, flush=True)
 
     def _take(self, line: bytes) -> bool:
         try:
             message = parse_to_driver(line)
         except DriverFault as fault:
-            print(f"{self.name}: ignored: {fault}", file=sys.stderr, flush=True)
+            self._ignore(fault)
             return True
         if message.type == "INIT":
             self._greet()
@@ -224,43 +244,54 @@ class Kit:
             self.say(from_driver("INIT", "SUCCESS", -1, ""))
 
     def _queue(self, message: Message) -> None:
-        try:
-            step = self._step_of(message.payload) if self._step_of else 0
-        except DriverFault as fault:
-            self.say(from_driver(message.type, "FAILURE", message.oid, str(fault)))
-            return
-        request = Request(self, message, step)
+        step, trouble = 0, ""
+        if message.type not in self._verbs:
+            trouble = f"{self.name} does not know {message.type}, it knows {', '.join(self._verbs)}"
+        elif self._step_of is not None:
+            try:
+                step = self._step_of(message.payload)
+            except DriverFault as fault:
+                trouble = str(fault)
         with self._lock:
             waiting = self._waiting.setdefault(message.oid, collections.deque())
-            waiting.append(request)
+            waiting.append(Request(self, message, step, trouble))
             if len(waiting) > 1:
                 return
-        threading.Thread(target=self._work, args=(message.oid,), daemon=True).start()
+            self._ready.append(message.oid)
+            self._work_is_there.notify()
+            if self._idle >= len(self._ready) or self._workers >= self._workers_max:
+                return
+            self._workers += 1
+        threading.Thread(target=self._work, daemon=True).start()
 
-    def _work(self, oid: int) -> None:
-        """Do what one object is asked, until nothing is left."""
+    def _work(self) -> None:
+        """Do one request of one object, then of the next, for ever."""
         while True:
             with self._lock:
-                waiting = self._waiting[oid]
-                if not waiting:
-                    del self._waiting[oid]
-                    return
-                request = waiting[0]
-            with self._workers:
-                status, info = self._outcome(request)
-            with self._lock:
-                waiting.popleft()
+                while not self._ready:
+                    self._idle += 1
+                    self._work_is_there.wait()
+                    self._idle -= 1
+                oid = self._ready.popleft()
+                request = self._waiting[oid][0]
+            status, info = self._outcome(request)
             self.say(from_driver(request.verb, status, request.oid, info))
+            with self._lock:
+                waiting = self._waiting[oid]
+                waiting.popleft()
+                if waiting:
+                    self._ready.append(oid)
+                else:
+                    del self._waiting[oid]
 
     def _outcome(self, request: Request) -> tuple[str, str]:
-        verb = self._verbs.get(request.verb)
         try:
-            if verb is None:
-                raise Failure(f"{self.name} does not know {request.verb}")
+            if request.trouble:
+                raise Failure(request.trouble)
             if request.is_cancelled:
                 raise Failure("cancelled by the engine before it began")
             with self._fenced(request):
-                return "SUCCESS", verb(request)
+                return "SUCCESS", self._verbs[request.verb](request)
         except Failure as failure:
             return "FAILURE", str(failure)
         except OSError as fault:
@@ -279,15 +310,12 @@ class Kit:
         directory = Path(home) / "vms" / str(request.oid)
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"fence.{self.name}"
-        with path.open("a+") as fence:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as fence:
             fcntl.flock(fence, fcntl.LOCK_EX)
-            fence.seek(0)
             text = fence.read().strip()
             seen = int(text) if text.isdigit() else 0
             if request.step < seen:
                 raise Failure(f"step {request.step} is out of date, step {seen} was seen already ({path})")
-            fence.seek(0)
-            fence.truncate()
-            fence.write(f"{request.step}\n")
-            fence.flush()
+            # always as many bytes, in one write: a crash leaves the old number or the new one
+            os.pwrite(fence.fileno(), f"{request.step:0{FENCE_DIGITS}}\n".encode(), 0)
             yield

@@ -34,6 +34,9 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
         monitoring_interval_s: how often information drivers report.
         host_lost_after_s: a silent host is in error after this.
         frontend: how transfer scripts call the machine that the engine runs on.
+        user_paths: directories, and prefixes of URLs, that ends in "/", whose files any user may name in
+            a template (DISK/SOURCE, OS/KERNEL …).  All others only the administrators may name: whatever
+            a template names is read with the engine's rights.
     """
 
     datastore_location: str = "datastores"
@@ -41,6 +44,7 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     monitoring_interval_s: int = 30
     host_lost_after_s: int = 90
     frontend: str = "localhost"
+    user_paths: list[str] = []
 
 
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):

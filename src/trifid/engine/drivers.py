@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +22,10 @@ from trifid.wire.lines import Lines, Message, parse_from_driver
 log = logging.getLogger("trifid.driver")
 
 INIT_TIMEOUT_S = 30.0
+STARTS_FAILED_MAX = 2
 FINALIZE_GRACE_S = 5.0
 RESTART_DELAYS_S = (0.1, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+STEADY_AFTER_S = 60.0
 READ_BYTES = 1 << 16
 QUOTED_MAX = 200
 
@@ -50,9 +52,21 @@ class Driver:
         is_ready: whether it takes messages now.
         trouble: why it is not ready, for people; empty while it is.
         pid: of the process, 0 while there is none.
+        failures: how often in a row it ended soon and without having said anything of use.
+        starts_failed: how often in a row it ended before it was ready.
     """
 
-    def __init__(self, family: str, name: str, settings: DriverSettings, home: Path, listener: Listener) -> None:
+    def __init__(
+        self,
+        family: str,
+        name: str,
+        settings: DriverSettings,
+        home: Path,
+        listener: Listener,
+        *,
+        init_timeout_s: float = INIT_TIMEOUT_S,
+        restart_delays_s: Sequence[float] = RESTART_DELAYS_S,
+    ) -> None:
         self.family = family
         self.name = name
         self.settings = settings
@@ -60,14 +74,22 @@ class Driver:
         self.trouble = "it is being started"
         self.pid = 0
         self.failures = 0
+        self.starts_failed = 0
         self._home = home
         self._listener = listener
+        self._init_timeout_s = init_timeout_s
+        self._restart_delays_s = restart_delays_s
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
         return f"{self.family} driver {self.name}"
+
+    @property
+    def does_not_start(self) -> bool:
+        """Whether it is not worth waiting for: one that merely died is up again soon."""
+        return self.starts_failed >= STARTS_FAILED_MAX
 
     def start(self) -> None:
         """Start the process and keep it running until `stop`."""
@@ -97,16 +119,21 @@ class Driver:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep_running(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._stopping:
+            began = loop.time()
             try:
                 why = await self._run_once()
             except (OSError, DriverFault) as fault:
                 why = str(fault)
-            self.is_ready, self.pid, self.trouble = False, 0, why
+            was_ready, self.is_ready, self.pid, self.trouble = self.is_ready, False, 0, why
             if self._stopping:
                 return
-            delay_s = RESTART_DELAYS_S[min(self.failures, len(RESTART_DELAYS_S) - 1)]
+            if was_ready and loop.time() - began > STEADY_AFTER_S:
+                self.failures = 0
+            delay_s = self._restart_delays_s[min(self.failures, len(self._restart_delays_s) - 1)]
             self.failures += 1
+            self.starts_failed = 0 if was_ready else self.starts_failed + 1
             log.error("%s is down: %s; next try in %g s", self, why, delay_s)
             self._listener.driver_down(self, why)
             await asyncio.sleep(delay_s)
@@ -119,8 +146,7 @@ class Driver:
                 f"executable {self.settings.executable} not found in {self._home / 'drivers'}, "
                 f"{Path(sys.executable).parent} or PATH: mend [drivers.{self.family}.{self.name}] in trifid.toml"
             )
-        log_path = self._home / "log" / f"driver-{self.family}-{self.name}.log"
-        with log_path.open("ab") as stderr:
+        with (self._home / self._log_name).open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 path,
                 self.settings.arguments,
@@ -132,21 +158,24 @@ class Driver:
                 process_group=0,
             )
         self._process, self.pid = process, process.pid
+        # A child that outlives the driver would hold its stdout open, and its end would never be seen.
+        burial = asyncio.create_task(_bury(process), name=f"end of {self}")
         try:
             return await self._converse(process)
         finally:
             _end_group(process)
-            await process.wait()
+            await burial
 
     async def _converse(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdin and process.stdout
         lines = Lines()
-        process.stdin.write(b"INIT\n")
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            process.stdin.write(b"INIT\n")
         try:
-            async with asyncio.timeout(INIT_TIMEOUT_S):
+            async with asyncio.timeout(self._init_timeout_s):
                 waiting = await self._greet(process.stdout, lines)
         except TimeoutError:
-            raise DriverFault(f"no INIT SUCCESS within {INIT_TIMEOUT_S:g} s") from None
+            raise DriverFault(f"no INIT SUCCESS within {self._init_timeout_s:g} s") from None
         self.is_ready, self.trouble = True, ""
         log.info("%s is ready, pid %d", self, process.pid)
         self._listener.driver_ready(self)
@@ -155,8 +184,15 @@ class Driver:
         while data := await process.stdout.read(READ_BYTES):
             for line in lines.feed(data):
                 self._hear(line)
-        code = await process.wait()
-        return f"it ended with exit status {code}, see log/driver-{self.family}-{self.name}.log"
+        try:
+            code = await asyncio.wait_for(process.wait(), FINALIZE_GRACE_S)
+        except TimeoutError:
+            return f"it closed its stdout, see {self._log_name}"
+        return f"it ended with exit status {code}, see {self._log_name}"
+
+    @property
+    def _log_name(self) -> str:
+        return f"log/driver-{self.family}-{self.name}.log"
 
     async def _greet(self, stdout: asyncio.StreamReader, lines: Lines) -> list[bytes]:
         """Wait for INIT SUCCESS; return the lines that came with it."""
@@ -167,7 +203,7 @@ class Driver:
                 if words[:2] != [b"INIT", b"SUCCESS"]:
                     raise DriverFault(f"expected INIT SUCCESS, it said {complete[0][:QUOTED_MAX]!r}")
                 return complete[1:]
-        raise DriverFault(f"it ended before INIT SUCCESS, see log/driver-{self.family}-{self.name}.log")
+        raise DriverFault(f"it ended before INIT SUCCESS, see {self._log_name}")
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -176,7 +212,15 @@ class Driver:
             log.warning("%s said garbage, ignored: %s", self, fault)
             return
         self.failures = 0
-        self._listener.driver_said(self, message)
+        try:
+            self._listener.driver_said(self, message)
+        except Exception:  # a bug of ours over one message must not take the driver's other messages away
+            log.exception("bug while hearing %s: %s of %d", self, message.type, message.oid)
+
+
+async def _bury(process: asyncio.subprocess.Process) -> None:
+    await process.wait()
+    _end_group(process)
 
 
 def _end_group(process: asyncio.subprocess.Process) -> None:
@@ -222,6 +266,3 @@ class DriverSet:
     async def stop(self) -> None:
         """Stop all processes, at the same time."""
         await asyncio.gather(*(driver.stop() for driver in self._drivers.values()))
-
-
-DriverFactory = Callable[[str, str, DriverSettings], Driver]

@@ -134,5 +134,3 @@ def _first_objects(draft: Draft, oneadmin: str) -> None:
     draft.put(User(id=draft.next_id("user"), name="serveradmin", gids=(ONEADMIN_GID,), auth_driver="server_cipher"))
     draft.batch.counters["group"] = FIRST_FREE_GROUP_ID
     draft.note("ENGINE", 0, ENGINE, "first start", text=f"user {name} made")
-
-

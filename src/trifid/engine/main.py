@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from trifid.engine.children import Scheduler
 from trifid.engine.config import Config, ConfigFault, load
@@ -101,7 +101,8 @@ def _run(home: Path, config: Config, ready: _Ready) -> None:
 
 
 async def _serve(home: Path, config: Config, ready: _Ready) -> None:
-    from trifid.doors.xmlrpc import application, serve
+    from trifid.doors.server import serve
+    from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import Dispatcher
     from trifid.store.sql import open_store
 
@@ -137,8 +138,9 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
 
 async def _until(stop: asyncio.Event, engine: Engine) -> None:
     """Return when told to stop; raise when the database no longer takes writes."""
-    told = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({told, engine.turns.failed}, return_when=asyncio.FIRST_COMPLETED)
+    told = asyncio.ensure_future(stop.wait())
+    either: set[asyncio.Future[Any]] = {told, engine.turns.failed}
+    done, _ = await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if told not in done:
         told.cancel()
         raise engine.turns.failed.result()

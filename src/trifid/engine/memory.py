@@ -13,11 +13,14 @@ from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
+from trifid.core.vm.states import VmState
 from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
 Named = TypeVar("Named", Host, User, Group)
+R = TypeVar("R")
+K = TypeVar("K")
 
 
 class Memory:
@@ -70,12 +73,8 @@ class Memory:
         self._put_named("host", self.hosts, batch.hosts)
         self._put_named("user", self.users, batch.users)
         self._put_named("group", self.groups, batch.groups)
-        for pool, changes in ((self.networks, batch.networks), (self.actions, batch.actions)):
-            for key, record in changes.items():
-                if record is None:
-                    pool.pop(key, None)
-                else:
-                    pool[key] = record  # type: ignore[assignment]
+        _put(self.networks, batch.networks)
+        _put(self.actions, batch.actions)
         self.counters.update(batch.counters)
         if batch.journal:
             self.journal_id = batch.journal[-1].id
@@ -84,40 +83,51 @@ class Memory:
         old = self.vms.get(vm_id)
         before = charged_hosts(old) if old else frozenset()
         after = charged_hosts(vm) if vm else frozenset()
-        if old and (before != after or (vm and vm.needs != old.needs)):
-            for host_id in before:
-                self.shares[host_id] = self.shares.get(host_id, NO_SHARE).plus(old.needs, -1)
-                self.vms_on[host_id].discard(vm_id)
-        if vm and (not old or before != after or vm.needs != old.needs):
-            for host_id in after:
-                self.shares[host_id] = self.shares.get(host_id, NO_SHARE).plus(vm.needs, 1)
-                self.vms_on[host_id].add(vm_id)
-        if vm is None or vm.state.name == "DONE":
+        if before != after or (old and vm and old.needs != vm.needs):
+            if old:
+                for host_id in before:
+                    self._charge(host_id, old, -1)
+            if vm:
+                for host_id in after:
+                    self._charge(host_id, vm, 1)
+        if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:
             self.vms[vm_id] = vm
+
+    def _charge(self, host_id: int, vm: VM, sign: int) -> None:
+        """Charge (1) or credit (-1) a host with a VM; what carries nothing has no entry."""
+        share = self.shares.get(host_id, NO_SHARE).plus(vm.needs, sign)
+        if share.vms:
+            self.shares[host_id] = share
+        else:
+            assert share == NO_SHARE, f"host {host_id} carries no VM and yet {share}"
+            del self.shares[host_id]
+        if sign > 0:
+            self.vms_on[host_id].add(vm.id)
+        else:
+            _take_out(self.vms_on, host_id, vm.id)
 
     def _put_lease(self, key: LeaseKey, lease: Lease | None) -> None:
         old = self.leases.pop(key, None)
         if old is not None:
             self.used[key[:2]] -= 1
-            self.leases_on[key[0]].discard(key)
-            self.leases_of[old.vm_id].discard(key)
-            if not self.leases_of[old.vm_id]:
-                del self.leases_of[old.vm_id]
+            if not self.used[key[:2]]:
+                del self.used[key[:2]]
+            _take_out(self.leases_on, key[0], key)
+            _take_out(self.leases_of, old.vm_id, key)
         if lease is not None:
             self.leases[key] = lease
             self.used[key[:2]] += 1
             self.leases_on[key[0]].add(key)
             self.leases_of[lease.vm_id].add(key)
 
-    def _put_named(
-        self, kind: str, pool: dict[int, Named], changes: dict[int, Named | None]
-    ) -> None:
+    def _put_named(self, kind: str, pool: dict[int, Named], changes: dict[int, Named | None]) -> None:
         for object_id, record in changes.items():
             old = pool.pop(object_id, None)
-            if old is not None:
-                self.names.pop((kind, old.name), None)
+            # Another one may have taken the old name already, in the same batch.
+            if old is not None and self.names.get((kind, old.name)) == object_id:
+                del self.names[(kind, old.name)]
             if record is not None:
                 pool[object_id] = record
                 self.names[(kind, record.name)] = object_id
@@ -125,3 +135,19 @@ class Memory:
     def leases_in(self, network_id: int) -> Iterator[Lease]:
         """Yield the leases of one network, in no order."""
         return (self.leases[key] for key in self.leases_on.get(network_id, ()))
+
+
+def _put(pool: dict[int, R], changes: dict[int, R | None]) -> None:
+    for object_id, record in changes.items():
+        if record is None:
+            pool.pop(object_id, None)
+        else:
+            pool[object_id] = record
+
+
+def _take_out(index: dict[int, set[K]], key: int, member: K) -> None:
+    """Take a member out of an index; an empty set is not kept."""
+    members = index[key]
+    members.discard(member)
+    if not members:
+        del index[key]

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
-from trifid.core.vm.events import Event, SeenLost, SeenOff, SeenRunning
+from trifid.core.vm.events import Event, SeenAtSource, SeenLost, SeenOff, SeenRunning
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.life import happen
@@ -89,6 +89,7 @@ class Monitoring:
                 if self._expected_since.pop(host_id, None) is not None:
                     self._stop(host_id, host)
                 self.hosts.pop(host_id, None)
+                self._latest = {key: at for key, at in self._latest.items() if key[1] != host_id}
             elif host_id not in self._expected_since:
                 self.start(host)
 
@@ -119,7 +120,7 @@ class Monitoring:
 
     def down(self, driver: Driver, why: str) -> None:
         """An information driver does not come up: its hosts cannot be seen."""
-        if driver.failures > 1:
+        if driver.does_not_start:
             for host in self._turns.memory.hosts.values():
                 if host.im == driver.name and host.state in WATCHED:
                     self._host_failed(host.id, f"{driver} is down: {why}")
@@ -132,7 +133,7 @@ class Monitoring:
             log.info("host %d  %s: %s", message.oid, driver, message.payload)
             return
         host = self._turns.memory.hosts.get(message.oid)
-        if host is None or host.im != driver.name:
+        if host is None or host.im != driver.name or host.state not in WATCHED:
             return
         try:
             text = unpack(message.payload) if message.payload not in ("", "-") else ""
@@ -171,15 +172,12 @@ class Monitoring:
 
         def command(draft: Draft) -> None:
             now = draft.find_host(host.id)
-            if now is not None:
-                draft.put(
-                    replace(
-                        now,
-                        template=now.template.merged(said),
-                        total_cpu_percent=total_cpu_percent,
-                        total_memory_kib=total_memory_kib,
-                    )
-                )
+            if now is None:
+                return
+            total = {"total_cpu_percent": total_cpu_percent, "total_memory_kib": total_memory_kib}
+            draft.put(replace(now, template=now.template.merged(said), **total))
+            if (now.total_cpu_percent, now.total_memory_kib) != (total_cpu_percent, total_memory_kib):
+                draft.note("HOST", host.id, ENGINE, "capacity")
 
         self._turns.post(command)
 
@@ -191,7 +189,7 @@ class Monitoring:
         seen.used_memory_kib = _integer(said.single("USEDMEMORY"), 0)
         known = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY")
         seen.more = {name: value for name, value in said if isinstance(value, str) and name not in known}
-        if host.state in (HostState.INIT, HostState.ERROR):
+        if host.state in (HostState.INIT, HostState.ERROR) or host.template.single("ERROR"):
             self._turns.post(lambda draft: _set_host_state(draft, host.id, HostState.MONITORED, ""))
 
     def _states(self, host: Host, said: Template, at: int) -> None:
@@ -211,8 +209,14 @@ class Monitoring:
     def _seen(self, host_id: int, vm_id: int, event: Event, at: int) -> None:
         """Tell a VM that it was seen, unless that was before its last move or on a host that it left."""
         vm = self._turns.memory.vms.get(vm_id)
-        if vm is None or not vm.history or vm.current.host_id != host_id:
+        if vm is None or not vm.history:
             return
+        if vm.current.host_id != host_id:
+            if vm.state is not VmState.UNKNOWN_MIGRATE or not isinstance(event, SeenRunning):
+                return
+            if vm.previous.host_id != host_id:
+                return
+            event = SeenAtSource()
         if vm.state is VmState.RUNNING and isinstance(event, SeenRunning):
             return
         if at <= self._moved_at.get(vm_id, 0):
@@ -243,10 +247,13 @@ class Monitoring:
     def _host_failed(self, host_id: int, why: str) -> None:
         self._turns.post(lambda draft: _set_host_state(draft, host_id, HostState.ERROR, why))
 
-    async def watch_for_silence(self, sleep: Callable[[float], "asyncio.Future[None]"] | None = None) -> None:
-        """Put hosts that have been silent for too long into ERROR, for ever."""
+    async def watch_for_silence(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Expect to hear of every host, and put those that have been silent for too long into ERROR, for ever."""
+        for host in self._turns.memory.hosts.values():
+            if host.state in WATCHED and host.id not in self._expected_since:
+                self.start(host)
         while True:
-            await (sleep or asyncio.sleep)(max(1.0, self._lost_after_s / 6))
+            await sleep(max(1.0, self._lost_after_s / 6))
             self.check_silence()
 
     def check_silence(self) -> None:
@@ -256,22 +263,25 @@ class Monitoring:
             host = self._turns.memory.hosts.get(host_id)
             heard = max(since, self.hosts.get(host_id, HostObservation()).at)
             if host is not None and host.state != HostState.ERROR and now - heard > self._lost_after_s:
-                self._host_failed(host_id, f"no monitoring for {now - heard} s (limit {self._lost_after_s} s)")
+                # The text does not count the seconds: it would be another change at every look.
+                self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
 
 
 def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> None:
     """Change a host's state; VMs that run on a host in error are unknown from then on."""
     host = draft.find_host(host_id)
-    if host is None:
+    if host is None or host.state not in WATCHED:
         return
     told = host.template.replacing("ERROR", why) if why else host.template.without("ERROR")
     if host.state == state and told == host.template:
         return
-    if state == HostState.ERROR and host.state == HostState.DISABLED:
+    if host.state == HostState.DISABLED:
+        if told == host.template:
+            return
         state = HostState.DISABLED
     draft.put(replace(host, state=state, prev=host.state, template=told))
     draft.note("HOST", host_id, ENGINE, "state", host.state.name, state.name, why)
-    if state == HostState.ERROR and host.state != HostState.ERROR:
+    if why:
         for vm_id in sorted(draft.vms_on(host_id)):
             vm = draft.find_vm(vm_id)
             if vm is not None and vm.current.host_id == host_id:

@@ -1,14 +1,19 @@
 """The outbox at work: committed actions go out to drivers, their answers come back as events.
 
 An action is a row that stays until its answer has been committed, so after a crash, or when a driver
-died, it is simply sent again: drivers take "already so" for success.  A driver answers the actions of
-one VM in the order in which it got them; what was sent is remembered in that order, so that an answer
-finds its step number although the wire carries only the VM's id.
+died, it is simply sent again: drivers take "already so" for success.
+
+The wire carries the VM's id but no step number, and the same word stands for many actions (TRANSFER).
+So a driver has at most one action of a VM under way: a newer one waits until the older one, cancelled,
+is answered.  Our own drivers answer it at once; those of others may never do (drivers of the field are
+silent about what was cancelled), so the wait is short.  An answer thus belongs to what is under way,
+and it carries the step number of that: to a VM that has gone on, it means nothing.
 """
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +21,7 @@ from trifid.core.vm.events import Absent, Done, Event, Failed, Found
 from trifid.core.vm.record import VM, Action
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.life import happen
-from trifid.engine.orders import Orders
+from trifid.engine.orders import Order, Orders
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.store.interface import Batch
@@ -26,6 +31,22 @@ log = logging.getLogger("trifid.outbox")
 
 SENDINGS_MAX = 3
 """How often an action is sent to a driver that keeps dying over it."""
+CANCEL_GRACE_S = 5.0
+"""How long a cancelled action may stay unanswered before the next one is sent."""
+
+Key = tuple[str, str, int]
+"""(family, name of the driver, VM id)"""
+
+
+class Timer(Protocol):
+    """Something that will happen, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+CallLater = Callable[..., Timer]
+"""(seconds, function, arguments …) -> timer"""
 
 
 class Sent(msgspec.Struct):
@@ -33,37 +54,54 @@ class Sent(msgspec.Struct):
 
     Attributes:
         word: the word on the wire that the answer will repeat.
+        timer: of its time-out; once it is cancelled, of the end of the grace.
     """
 
     action: Action
     word: str
-    deadline: asyncio.TimerHandle | None = None
+    timer: Timer | None = None
+    is_cancelled: bool = False
 
 
 class Outbox:
-    """Sends actions and understands answers."""
+    """Sends actions and understands answers.
 
-    def __init__(self, turns: Turns, drivers: DriverSet, orders: Orders) -> None:
+    Args:
+        call_later: as of an event loop; the running one's by default.
+    """
+
+    def __init__(
+        self,
+        turns: Turns,
+        drivers: DriverSet,
+        orders: Orders,
+        *,
+        cancel_grace_s: float = CANCEL_GRACE_S,
+        call_later: CallLater | None = None,
+    ) -> None:
         self._turns = turns
         self._drivers = drivers
         self._orders = orders
-        self._sent: dict[tuple[str, str, int], deque[Sent]] = defaultdict(deque)
-        self._sendings: dict[tuple[int, int], int] = {}
+        self._cancel_grace_s = cancel_grace_s
+        self._call_later = call_later or asyncio.get_running_loop().call_later
+        self._under_way: dict[Key, Sent] = {}
+        self._next: dict[Key, Action] = {}
+        self._losses: dict[int, tuple[int, int]] = {}
         turns.after_commit.append(self.committed)
 
     def committed(self, batch: Batch) -> None:
         """Send what the batch asks for."""
         for vm_id, action in batch.actions.items():
+            if vm_id in self._losses and (action is None or action.step != self._losses[vm_id][0]):
+                del self._losses[vm_id]
             if action is not None:
                 self.send(action)
-            elif vm_id in batch.vms:
-                self._sendings = {k: v for k, v in self._sendings.items() if k[0] != vm_id} if self._sendings else {}
 
     def send(self, action: Action) -> None:
         """Hand one action to its driver; what cannot be sent has failed at once, or waits for its driver."""
         vm = self._turns.memory.vms.get(action.vm_id)
         if vm is None or vm.step != action.step:
-            return  # superseded in the same turn
+            return  # the VM has gone on
         family, name = action.family, driver_name(vm, action)
         driver = self._drivers.get(family, name)
         if driver is None:
@@ -71,58 +109,92 @@ class Outbox:
             self._fail(action, f"{family} driver {name} is not configured (configured: {known}), see trifid.toml")
         elif driver.is_ready:
             self._send_to(driver, vm, action)
-        elif driver.failures:
+        elif driver.does_not_start:
             self._fail(action, f"{driver} is down: {driver.trouble}")
 
     def _send_to(self, driver: Driver, vm: VM, action: Action) -> None:
         key = (driver.family, driver.name, vm.id)
-        attempt = self._sendings.get((vm.id, action.step), 0) + 1
-        if attempt > SENDINGS_MAX:
+        older = self._under_way.get(key)
+        if older is not None:
+            self._next[key] = action
+            self._cancel(driver, key, older)
+            return
+        if self._lost(action) >= SENDINGS_MAX:
             self._fail(action, f"{driver} died {SENDINGS_MAX} times over this action, see its log")
             return
-        try:
-            order = self._orders.render(vm, action)
-        except OSError as fault:
-            self._fail(action, f"cannot write {fault.filename}: {fault.strerror}")
+        order = self._rendered(vm, action)
+        if order is None:
             return
-        if attempt > 1:
-            self._sendings[(vm.id, action.step)] = attempt
-        if self._sent[key]:
-            driver.send(to_driver("DRIVER_CANCEL", vm.id, "-"))
-        sent = Sent(action, order.word)
+        sent = self._under_way[key] = Sent(action, order.word)
         timeout_s = driver.settings.timeout_s
         if timeout_s > 0:
-            why = f"{driver} did not answer {order.word} within {timeout_s:g} s"
-            sent.deadline = asyncio.get_running_loop().call_later(timeout_s, self._fail, action, why)
-        self._sent[key].append(sent)
+            sent.timer = self._call_later(timeout_s, self._timed_out, driver, key, sent)
         driver.send(to_driver(order.word, vm.id, order.payload))
+
+    def _rendered(self, vm: VM, action: Action) -> Order | None:
+        """Return the order for an action; one that cannot be rendered has failed."""
+        try:
+            return self._orders.render(vm, action)
+        except OSError as fault:
+            self._fail(action, f"cannot write {fault.filename}: {fault.strerror}")
+        except Exception as bug:  # a bug of ours about one VM must not keep the others' actions back
+            log.exception("bug while rendering %s.%s of vm %d", action.family, action.verb, vm.id)
+            self._fail(action, f"internal error ({type(bug).__name__}), see the engine's log")
+        return None
+
+    def _cancel(self, driver: Driver, key: Key, sent: Sent) -> None:
+        """Tell a driver that an action is not wanted any more, once; it is waited for a little longer."""
+        if sent.is_cancelled:
+            return
+        sent.is_cancelled = True
+        if sent.timer is not None:
+            sent.timer.cancel()
+        sent.timer = self._call_later(self._cancel_grace_s, self._over, key, sent)
+        driver.send(to_driver("DRIVER_CANCEL", sent.action.vm_id, "-"))
+
+    def _timed_out(self, driver: Driver, key: Key, sent: Sent) -> None:
+        self._cancel(driver, key, sent)
+        self._fail(sent.action, f"{driver} did not answer {sent.word} within {driver.settings.timeout_s:g} s")
+
+    def _over(self, key: Key, sent: Sent) -> None:
+        """An action is no longer under way; send what waited for that."""
+        del self._under_way[key]
+        if sent.timer is not None:
+            sent.timer.cancel()
+        waiting = self._next.pop(key, None)
+        if waiting is not None:
+            self.send(waiting)
 
     def ready(self, driver: Driver) -> None:
         """A driver came up: send it, again, everything that it has to do."""
-        self._forget(driver, count=True)
-        for action in list(self._turns.memory.actions.values()):
-            vm = self._turns.memory.vms.get(action.vm_id)
-            if vm is not None and action.family == driver.family and driver_name(vm, action) == driver.name:
-                self.send(action)
+        for action in self._actions_of(driver):
+            self.send(action)
 
     def down(self, driver: Driver, why: str) -> None:
-        """A driver is gone.  One that just died is up again soon; one that does not come up fails its actions."""
-        if driver.failures <= 1:
-            return
-        self._forget(driver, count=False)
-        for action in list(self._turns.memory.actions.values()):
-            vm = self._turns.memory.vms.get(action.vm_id)
-            if vm is not None and action.family == driver.family and driver_name(vm, action) == driver.name:
+        """A driver is gone.  One that died is up again soon; one that does not start fails its actions."""
+        for key in [key for key in self._under_way if key[:2] == (driver.family, driver.name)]:
+            sent = self._under_way.pop(key)
+            self._next.pop(key, None)
+            if sent.timer is not None:
+                sent.timer.cancel()
+            if not sent.is_cancelled:
+                self._losses[sent.action.vm_id] = (sent.action.step, self._lost(sent.action) + 1)
+        if driver.does_not_start:
+            for action in self._actions_of(driver):
                 self._fail(action, f"{driver} is down: {why}")
 
-    def _forget(self, driver: Driver, count: bool) -> None:
-        for key in [key for key in self._sent if key[:2] == (driver.family, driver.name)]:
-            for sent in self._sent.pop(key):
-                if sent.deadline is not None:
-                    sent.deadline.cancel()
-                if count:
-                    step = (sent.action.vm_id, sent.action.step)
-                    self._sendings[step] = self._sendings.get(step, 0) + 1
+    def _lost(self, action: Action) -> int:
+        """Return how often a driver died while it had this action."""
+        step, losses = self._losses.get(action.vm_id, (action.step, 0))
+        return losses if step == action.step else 0
+
+    def _actions_of(self, driver: Driver) -> list[Action]:
+        memory, found = self._turns.memory, []
+        for action in memory.actions.values():
+            vm = memory.vms.get(action.vm_id)
+            if vm is not None and action.family == driver.family and driver_name(vm, action) == driver.name:
+                found.append(action)
+        return found
 
     def said(self, driver: Driver, message: Message) -> None:
         """An answer, or a line for a VM's log."""
@@ -130,17 +202,12 @@ class Outbox:
             log.info("vm %d  %s: %s", message.oid, driver, message.payload)
             return
         key = (driver.family, driver.name, message.oid)
-        waiting = self._sent.get(key)
-        sent = next((s for s in waiting if s.word == message.type), None) if waiting else None
-        if waiting is None or sent is None:
+        sent = self._under_way.get(key)
+        if sent is None or sent.word != message.type:
             log.warning("%s answered what was not asked, ignored: %s %s", driver, message.type, message.oid)
             return
-        waiting.remove(sent)
-        if not waiting:
-            del self._sent[key]
-        if sent.deadline is not None:
-            sent.deadline.cancel()
         self._happen(sent.action, _event(sent.action, message))
+        self._over(key, sent)
 
     def _fail(self, action: Action, why: str) -> None:
         self._happen(action, Failed(step=action.step, why=why))

@@ -9,7 +9,7 @@ from trifid.core.network.record import Network
 from trifid.core.template.context import substitute
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import prepare
-from trifid.core.template.validate import restricted
+from trifid.core.template.validate import file_paths, restricted
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.transaction import Draft
@@ -22,12 +22,14 @@ class Submission(msgspec.Struct, frozen=True):
     Attributes:
         template: as written.
         hold: wait in HOLD instead of PENDING.
+        user_paths: where the files lie that callers who are no administrators may name.
     """
 
     caller: Caller
     template: Template
     hold: bool
     mac_prefix: str
+    user_paths: tuple[str, ...] = ()
 
 
 def submit(draft: Draft, submission: Submission) -> int:
@@ -37,8 +39,8 @@ def submit(draft: Draft, submission: Submission) -> int:
         BadTemplate, NoLease, NotAllowed: with the attribute and what was expected.
     """
     caller = submission.caller
-    if not caller.is_admin and (forbidden := restricted(submission.template)):
-        raise NotAllowed(f"User [{caller.uid}] : VM Template includes a restricted attribute {forbidden[0]}.")
+    if not caller.is_admin:
+        _check_restricted(submission)
     prepared = prepare(submission.template, uid=caller.uid)
     vm_id = draft.next_id("vm")
     template, leases, networks = lease_nics(
@@ -71,15 +73,29 @@ def submit(draft: Draft, submission: Submission) -> int:
     return vm_id
 
 
+def _check_restricted(submission: Submission) -> None:
+    """Raise NotAllowed for what only administrators may ask; a file that a template names is read as the engine."""
+    who = f"User [{submission.caller.uid}] : "
+    if forbidden := restricted(submission.template):
+        raise NotAllowed(f"{who}VM Template includes a restricted attribute {forbidden[0]}.")
+    for attribute, path in file_paths(submission.template):
+        if not any(path.startswith(f"{place.rstrip('/')}/") for place in submission.user_paths):
+            allowed_places = ", ".join(submission.user_paths) or "none"
+            raise NotAllowed(
+                f"{who}VM Template includes a restricted attribute {attribute}: {path} lies outside the places that "
+                f"users may name ({allowed_places}), see user_paths in trifid.toml."
+            )
+
+
 def _with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
     context = vm.template.vector("CONTEXT")
     if not context:
         return vm.template
-    networks = {network.id: network for network in draft.each("networks")} if "$" in str(context) else {}
+    networks: list[Network] = list(draft.each("networks")) if "$" in str(context) else []
 
     def network_attribute(key: str, value: str, attribute: str) -> str:
         """Return an attribute of a network of this VM, by NAME or ID."""
-        for network in networks.values():
+        for network in networks:
             if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
                 found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
                 return found.get(attribute) or network.template.single(attribute)

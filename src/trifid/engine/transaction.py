@@ -163,7 +163,9 @@ class Draft:
         """Return what a host carries, with the changes of this draft."""
         share = self.memory.shares.get(host_id, NO_SHARE)
         changes = [layer._charges[host_id] for layer in self._layers() if host_id in layer._charges]
-        return Share(*(sum(parts) for parts in zip((share.cpu_percent, share.memory_mib, share.vms), *changes)))
+        return Share(
+            *(sum(parts) for parts in zip((share.cpu_percent, share.memory_mib, share.vms), *changes, strict=True))
+        )
 
     def vms_on(self, host_id: int) -> set[int]:
         """Return the ids of the VMs charged on a host."""

@@ -5,6 +5,7 @@ is under way and are then decided together, so that one durable write serves all
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Turns:
 
         Raises:
             TrifidError: the command refused; nothing was changed.
-            StoreFault: the database refused; nothing was changed.
+            Internal: the database refused the write, now or earlier; nothing was changed.
         """
         return await self.post(command)
 
@@ -61,7 +62,7 @@ class Turns:
         """Queue `command`; its result comes through the future, which nobody has to await."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self.failed.done():
-            future.set_exception(self.failed.result())
+            _refuse(future, _not_written(self.failed.result()))
         else:
             self._inbox.append((command, future))
             self._arrived.set()
@@ -69,7 +70,7 @@ class Turns:
 
     async def close(self) -> None:
         """Decide what is queued, write it, and stop."""
-        if not self.failed.done():
+        with contextlib.suppress(TrifidError):  # the database refuses: that is known already
             await self.ask(lambda draft: None)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -91,21 +92,35 @@ class Turns:
         batch = draft.batch
         batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
         if not batch.is_empty:
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.commit, batch)
-            except StoreFault as fault:
+            fault = await self._write(batch)
+            if fault is not None:
                 self._give_up(fault, answers)
                 return
             self.memory.adopt(batch)
-            for hear in self.after_commit:
-                hear(batch)
+            self._tell(batch)
         for future, value in answers:
             if not future.done():
                 future.set_result(value)
 
-    def _decide(
-        self, draft: Draft, command: Command[Any], future: "asyncio.Future[Any]", answers: list[Any]
-    ) -> None:
+    async def _write(self, batch: Batch) -> StoreFault | None:
+        """Make a batch durable; return what went wrong, whatever it was: memory must not go ahead of the store."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._store.commit, batch)
+        except StoreFault as fault:
+            return fault
+        except Exception as bug:  # the store did not foresee it: the outcome is the same
+            log.exception("bug while writing to the database")
+            return StoreFault(f"unexpected {type(bug).__name__}: {bug}")
+        return None
+
+    def _tell(self, batch: Batch) -> None:
+        for hear in self.after_commit:
+            try:
+                hear(batch)
+            except Exception:  # the change is durable; one who cannot use the news must not stop the others
+                log.exception("bug after a commit, in %s", getattr(hear, "__qualname__", hear))
+
+    def _decide(self, draft: Draft, command: Command[Any], future: "asyncio.Future[Any]", answers: list[Any]) -> None:
         """Run one command on a draft of its own; a refusal goes back at once and leaves nothing."""
         mine = draft.child()
         try:
@@ -126,7 +141,11 @@ class Turns:
         waiting = [future for future, _ in answers] + [future for _, future in self._inbox]
         self._inbox.clear()
         for future in waiting:
-            _refuse(future, Internal(f"the database refused the change, nothing was changed: {fault}"))
+            _refuse(future, _not_written(fault))
+
+
+def _not_written(fault: StoreFault) -> Internal:
+    return Internal(f"the database refused the change, nothing was changed: {fault}")
 
 
 def _refuse(future: "asyncio.Future[Any]", error: Exception) -> None:

@@ -52,13 +52,22 @@ class Dispatcher:
                 log.info("%s refused (%s): %s", name, peer, error.message)
             return refusal(name, error)
         except TimeoutError:
-            late = Internal(f"no answer within {CALL_TIME_S_MAX:g} s; what was asked may still happen, look before you ask again")
+            late = Internal(
+                f"no answer within {CALL_TIME_S_MAX:g} s; what was asked may still happen, look before you ask again"
+            )
             return refusal(name, late)
         except Exception:
             log.exception("bug in %s", name)
             return refusal(name, Internal("internal error, see the engine's log"))
         if not name.rpartition(".")[2].startswith(_QUIET):
-            log.info("%s -> %s  by %d (%s) from %s", name, value if type(value) is int else "ok", caller.uid, caller.name, peer)
+            log.info(
+                "%s -> %s  by %d (%s) from %s",
+                name,
+                value if type(value) is int else "ok",
+                caller.uid,
+                caller.name,
+                peer,
+            )
         return Answer(value)
 
 

@@ -64,7 +64,7 @@ async def delete(call: Call, host_id: int) -> int:
     def command(draft: Draft) -> int:
         host = draft.host(host_id)
         check(call.caller, Right.ADMIN, "HOST", host)
-        carried = draft.vms_on(host_id)
+        carried = _vms_with_files_on(draft, host_id)
         if carried:
             some = ", ".join(str(vm_id) for vm_id in sorted(carried)[:5])
             raise Refused(
@@ -141,10 +141,16 @@ async def rename(call: Call, host_id: int, name: str) -> int:
         taken = draft.named("host", new)
         if taken not in (None, host_id):
             raise Refused(f"NAME is already taken by HOST {taken}.", host_id)
-        if draft.vms_on(host_id):
+        if _vms_with_files_on(draft, host_id):
             raise Refused(f"host {host.name} [{host_id}] carries VMs, whose drivers know it by this name", host_id)
         draft.put(replace(host, name=new))
         draft.note("HOST", host_id, call.caller, "renamed", text=f"{host.name} -> {new}")
         return host_id
 
     return await call.engine.turns.ask(command)
+
+
+def _vms_with_files_on(draft: Draft, host_id: int) -> set[int]:
+    """Return the VMs that a host carries, and those that are powered off there: their disks are on it."""
+    off = {vm.id for vm in draft.each("vms") if vm.history and vm.current.host_id == host_id}
+    return draft.vms_on(host_id) | off

@@ -187,7 +187,11 @@ async def update_range(call: Call, network_id: int, template: str) -> int:
 
     def change(draft: Draft, network: Network) -> Network:
         for vector in vectors:
-            taken = [key[2] for key in call.engine.turns.memory.leases_on.get(network_id, ()) if str(key[1]) == vector.get("AR_ID")]
+            taken = [
+                key[2]
+                for key in call.engine.turns.memory.leases_on.get(network_id, ())
+                if str(key[1]) == vector.get("AR_ID")
+            ]
             network = define.update_range(network, vector, max(taken, default=-1))
         return network
 
@@ -243,4 +247,3 @@ async def _changed(call: Call, network_id: int, right: Right, what: str, change:
         return network_id
 
     return await call.engine.turns.ask(command)
-

@@ -1,11 +1,13 @@
 """one.system.* and the event log."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from trifid import __version__
-from trifid.core.access import Right, check
+from trifid.core.access import Owned, Right, check
+from trifid.core.journal import Entry
 from trifid.core.template.xml import to_xml
 from trifid.methods.registry import Call, method
 
@@ -58,12 +60,23 @@ async def events(call: Call, after: int, wait_s: int = 0, limit: int = EVENTS_MA
 
 @method("trifid.event.story")
 async def story(call: Call, kind: str, object_id: int, limit: int = 200) -> str:
-    """Answer what happened to one object, oldest first, as JSON."""
-    check(call.caller, Right.MANAGE, "SYSTEM")
+    """Answer what happened to one object, oldest first, as JSON; whoever may see the object may read it."""
+    kind = kind.upper()
+    check(call.caller, *await _story_right(call, kind, object_id))
     store = call.engine.store
-    found = await asyncio.to_thread(store.journal_of, kind.upper(), object_id, max(1, min(limit, EVENTS_MAX)))
-    return _events(found[-1].id if found else 0, list(found))
+    found = await asyncio.to_thread(store.journal_of, kind, object_id, max(1, min(limit, EVENTS_MAX)))
+    return _events(found[-1].id if found else 0, found)
 
 
-def _events(last: int, found: list[object]) -> str:
+async def _story_right(call: Call, kind: str, object_id: int) -> tuple[Right, str, Owned | None]:
+    """Return what a caller must be allowed: to use the object, or to manage the system when there is none."""
+    memory = call.engine.turns.memory
+    pools: dict[str, Mapping[int, Owned]] = {"VM": memory.vms, "HOST": memory.hosts, "NET": memory.networks}
+    found = pools[kind].get(object_id) if kind in pools else None
+    if found is None and kind == "VM":
+        found = await asyncio.to_thread(call.engine.store.done_vm, object_id)
+    return (Right.MANAGE, "SYSTEM", None) if found is None else (Right.USE, kind, found)
+
+
+def _events(last: int, found: Sequence[Entry]) -> str:
     return msgspec.json.encode({"last": last, "events": found}).decode()

@@ -1,9 +1,8 @@
 """one.user.*, one.userpool.info and the groups that users belong to."""
 
+import asyncio
 import secrets
 from typing import Any
-
-import asyncio
 
 from msgspec.structs import replace
 
@@ -81,7 +80,7 @@ async def info(call: Call, user_id: int, decrypt: bool = False) -> Escaped:
     """Answer a user's document; -1 is the caller."""
     user = read(call.engine.turns.memory.users, "users", _target(call, user_id))
     check(call.caller, Right.USE, "USER", user)
-    return call.engine.documents.user(user)
+    return call.engine.documents.user_document(user)
 
 
 @method("one.userpool.info")
@@ -119,7 +118,8 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
         user = draft.user(user_id)
         check(call.caller, Right.MANAGE, "USER", user)
         if egid == -1 and set(call.caller.gids) != set(user.gids):
-            raise NotAllowed(f"User [{call.caller.uid}] : Not authorized to make a token of another user's groups.", user_id)
+            who = f"User [{call.caller.uid}]"
+            raise NotAllowed(f"{who} : Not authorized to make a token of another user's groups.", user_id)
         if egid != -1 and egid not in user.gids:
             raise Refused(f"user {name} is not a member of group {egid}", user_id)
         digest = token_digest(token)
@@ -132,7 +132,8 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
             draft.note("USER", user_id, call.caller, "token cleared")
             return token or " "
         if len(live) >= TOKENS_MAX:
-            raise Refused(f"user {name} has {len(live)} login tokens, {TOKENS_MAX} at most: clear some with validity 0", user_id)
+            many = f"user {name} has {len(live)} login tokens, {TOKENS_MAX} at most"
+            raise Refused(f"{many}: clear some with validity 0", user_id)
         new = token or secrets.token_hex(32)
         expires_at = -1 if valid_s < 0 else draft.now + valid_s
         draft.put(replace(user, tokens=(*live, LoginToken(token_digest(new), expires_at, egid))))
@@ -249,7 +250,8 @@ async def group_delete(call: Call, group_id: int) -> int:
             raise Refused("Cannot delete group. System Groups (ID < 100) cannot be deleted.", group_id)
         members = [user.name for user in draft.each("users") if group_id in user.gids]
         if members:
-            raise Refused(f"Cannot delete group. Group {group_id} is not empty: {', '.join(sorted(members)[:5])}.", group_id)
+            some = ", ".join(sorted(members)[:5])
+            raise Refused(f"Cannot delete group. Group {group_id} is not empty: {some}.", group_id)
         draft.delete("groups", group_id)
         draft.note("GROUP", group_id, call.caller, "deleted", text=group.name)
         return group_id
@@ -262,7 +264,7 @@ async def group_info(call: Call, group_id: int, decrypt: bool = False) -> Escape
     """Answer a group's document; -1 is the caller's primary group."""
     group = read(call.engine.turns.memory.groups, "groups", call.caller.gid if group_id == -1 else group_id)
     check(call.caller, Right.USE, "GROUP", group)
-    return call.engine.documents.group(group)
+    return call.engine.documents.group_document(group)
 
 
 @method("one.grouppool.info")
@@ -270,5 +272,3 @@ async def group_pool(call: Call) -> Escaped:
     """Answer all groups that the caller may see."""
     groups = listed(call.engine.turns.memory.groups.values(), call.caller, "GROUP", -2, -1, -1)
     return call.engine.documents.group_pool(groups)
-
-

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -49,12 +50,17 @@ _CLASSIC = {
 """The verbs of 2009 and what they are called today (reference/lifecycle.md §5.1)."""
 
 
+_RECOVERIES: dict[int, type[events.Request]] = {2: events.Retry, 3: events.Delete}
+"""Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
+
+
 @method("one.vm.allocate")
 async def allocate(call: Call, template: str, hold: bool = False) -> int:
     """Submit a VM; its addresses are chosen now, its host later."""
     check(call.caller, Right.CREATE, "VM")
     parsed = parse_allocate(template)
-    submission = Submission(call.caller, parsed, hold, call.engine.config.network.mac_prefix)
+    config = call.engine.config
+    submission = Submission(call.caller, parsed, hold, config.network.mac_prefix, tuple(config.engine.user_paths))
     return await call.engine.turns.ask(lambda draft: submit(draft, submission))
 
 
@@ -74,7 +80,7 @@ async def deploy(
     return await call.engine.turns.ask(command)
 
 
-def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datastore_id: int) -> dict[str, object]:
+def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datastore_id: int) -> dict[str, Any]:
     """Return the fields of a placement after checking that the host may, can and has room."""
     host = draft.host(host_id)
     check(call.caller, Right.MANAGE, "HOST", host)
@@ -160,17 +166,16 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
-        who = f"{call.caller.name} by recover --{known[operation]}"
-        if operation == 3:
-            happen(draft, vm, events.Delete(), call.moment(draft.now))
-        elif operation == 2:
-            happen(draft, vm, events.Retry(), call.moment(draft.now))
-        elif draft.action(vm_id) is None:
-            raise Refused(f"VM {vm_id} is {vm.state.printable} and waits for no driver, there is nothing to recover", vm_id)
-        elif operation == 1:
-            happen(draft, vm, events.Done(step=vm.step), call.moment(draft.now))
-        else:
-            happen(draft, vm, events.Failed(step=vm.step, why=f"declared failed by {who}"), call.moment(draft.now))
+        if operation in _RECOVERIES:
+            happen(draft, vm, _RECOVERIES[operation](), call.moment(draft.now))
+            return vm_id
+        if draft.action(vm_id) is None:
+            state = vm.state.printable
+            raise Refused(f"VM {vm_id} is {state} and waits for no driver, there is nothing to recover", vm_id)
+        why = f"declared failed by {call.caller.name} with recover --failure"
+        answer = events.Done(step=vm.step) if operation == 1 else events.Failed(step=vm.step, why=why)
+        if happen(draft, vm, answer, call.moment(draft.now)) is vm:
+            raise Refused(f"VM {vm_id} is looking for itself on its hosts: wait for their answers", vm_id)
         return vm_id
 
     return await call.engine.turns.ask(command)

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from trifid.wire.elements import iter_elements, numbers, several
 from trifid.core.template.expression import Dialect
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
 from trifid.core.vm.record import Needs
+from trifid.wire.elements import iter_elements, numbers, several
 
 MONITORED = 2
 """The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""

@@ -158,9 +158,7 @@ def encode_call(method: str, args: Iterable[Any]) -> bytes:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def decode_call(
-    body: bytes, *, depth_max: int = DEPTH_MAX, elements_max: int = ELEMENTS_MAX
-) -> tuple[str, list[Any]]:
+def decode_call(body: bytes, *, depth_max: int = DEPTH_MAX, elements_max: int = ELEMENTS_MAX) -> tuple[str, list[Any]]:
     """Return method name and arguments of a call.
 
     Raises:

@@ -151,7 +151,7 @@ def test_a_wrong_fixed_lease_is_refused(lease, words):
 
 
 def test_a_fixed_lease_given_twice_is_refused():
-    with pytest.raises(BadTemplate, match="IP 1.2.3.4 would be in address range 0 and in 1"):
+    with pytest.raises(BadTemplate, match=r"IP 1.2.3.4 would be in address range 0 and in 1"):
         network(TYPE="FIXED", LEASES=[{"IP": "1.2.3.4"}, {"IP": "1.2.3.4"}])
 
 
@@ -279,7 +279,7 @@ def test_a_range_cannot_begin_elsewhere(change):
 
 def test_a_range_cannot_grow_into_another():
     net = added(modern(), TYPE="IP4", IP="10.0.0.20", SIZE="5")
-    with pytest.raises(BadTemplate, match="IP 10.0.0.20 would be in"):
+    with pytest.raises(BadTemplate, match=r"IP 10.0.0.20 would be in"):
         update_range(net, {"AR_ID": "0", "SIZE": "11"}, -1)
 
 
@@ -300,3 +300,14 @@ def test_an_update_can_change_the_bridge():
 def test_an_update_to_an_unknown_driver_is_refused():
     with pytest.raises(BadTemplate, match='VN_MAD named "x" is not defined'):
         update_template(modern(), template(VN_MAD="x"))
+
+
+@pytest.mark.parametrize("kind", ["IP6_STATIC", "IP4_6_STATIC"])
+def test_a_static_ipv6_address_cannot_be_in_two_ranges(kind):
+    one = {"TYPE": "IP6_STATIC", "IP6": "2001:db8::10", "PREFIX_LENGTH": "64", "SIZE": "5", "MAC": "02:00:00:00:00:01"}
+    two = {**one, "TYPE": kind, "IP6": "2001:db8::14", "MAC": "02:00:00:00:01:00", "IP": "10.0.0.1"}
+    if kind == "IP6_STATIC":
+        del two["IP"]
+    with pytest.raises(BadTemplate, match="IP6 2001:db8::14 would be in address range 0 and in 1"):
+        network(AR=[one, two])
+    assert len(network(AR=[one, {**two, "IP6": "2001:db8::15"}]).ranges) == 2

@@ -1,5 +1,7 @@
+import tracemalloc
+
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -183,7 +185,7 @@ def test_a_held_address_can_be_released_and_no_other():
     assert release(world.network, {"IP": "10.0.0.3"}, lease_of) == [held]
     with pytest.raises(Refused, match=r"Lease is not on hold. 10.0.0.1 of network private \[3\], VM 7 has it"):
         release(world.network, {"IP": "10.0.0.1"}, lease_of)
-    with pytest.raises(Refused, match="Lease is not on hold. .* it is free"):
+    with pytest.raises(Refused, match=r"Lease is not on hold. .* it is free"):
         release(world.network, {"IP": "10.0.0.2"}, lease_of)
 
 
@@ -262,3 +264,40 @@ for machine in (Leases, ModernLeases, FixedLeases):
 TestRangedLeases = Leases.TestCase
 TestModernLeases = ModernLeases.TestCase
 TestFixedLeases = FixedLeases.TestCase
+
+
+@settings(max_examples=60, deadline=None)
+@given(block=st.integers(0, (1 << 24) - 1), size=st.integers(1, 254))
+def test_a_guest_can_compute_its_address_from_its_mac(block, size):
+    world = World(ranged(format_ipv4(block << 8), str(size)))
+    for lease in (world.next(), world.next() if size > 1 else world.ask(ask(format_ipv4(block << 8)))):
+        assert lease.mac >> 32 == 0x0016
+        assert lease.mac & 0xFFFFFFFF == lease.ip
+
+
+@pytest.mark.parametrize("net", [ranged("10.0.0.0", "A"), modern("10.0.0.1", "16777214")], ids=["RANGED", "AR"])
+@pytest.mark.timeout(5)
+def test_a_network_of_sixteen_million_addresses_costs_what_a_small_one_costs(net):
+    world = World(net)
+    tracemalloc.start()
+    leases = [world.next() for _ in range(100)]
+    last = world.ask(ask("10.255.255.254"))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 200_000
+    assert world.asked < 400
+    assert len({lease.ip for lease in [*leases, last]}) == 101
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.randoms(use_true_random=False))
+def test_all_addresses_come_back_on_release(size, random):
+    world = World(ranged(size=str(size)))
+    for _ in range(3):
+        leases = [world.next() for _ in range(size)]
+        with pytest.raises(NoLease):
+            world.next()
+        random.shuffle(leases)
+        for lease in leases:
+            world.free(lease)
+    assert world.leases == {}

@@ -104,7 +104,7 @@ def test_an_address_asked_for_is_not_given_to_a_nic_before_it():
 
 def test_the_same_address_asked_for_twice_is_refused():
     wish = {"NETWORK": "private", "IP": "10.0.0.1"}
-    with pytest.raises(NoLease, match="NIC 1: .*10.0.0.1 is in use"):
+    with pytest.raises(NoLease, match=r"NIC 1: .*10.0.0.1 is in use"):
         leased(wish, wish, networks=[ranged()])
 
 

@@ -11,6 +11,14 @@ from trifid.core.vm.states import VmState
 ALICE = Caller(uid=7, name="alice", gids=(1,))
 WAITING = {VmState.PENDING, VmState.HOLD}
 CLOSED = {VmState.POWEROFF, VmState.DONE}
+ON_TWO_HOSTS = {
+    VmState.MIGRATE,
+    VmState.MIGRATE_LOCATE,
+    VmState.MIGRATE_LOCATE_SOURCE,
+    VmState.SAVE_MIGRATE,
+    VmState.UNKNOWN_MIGRATE,
+    VmState.CLEANUP_DELETE_SOURCE,
+}
 LEFT_THE_SOURCE = {
     VmState.PROLOG_MIGRATE,
     VmState.PROLOG_MIGRATE_FAILURE,
@@ -24,21 +32,28 @@ def stay(seq: int = 0, host_id: int = 3, etime: int = 0) -> HistoryRecord:
     return HistoryRecord(seq, host_id, f"host{host_id}", 0, "dummy", "dummy", 0, stime=100, etime=etime)
 
 
-def vm(state: VmState = VmState.RUNNING, step: int = 7, stays: int = 1, **more: object) -> VM:
-    """A VM of alice's, 100 % CPU and 128 MiB, with open stays from host 3 on."""
-    history = () if state in WAITING else tuple(
+def vm(state: VmState = VmState.RUNNING, step: int = 7, stays: int = 0, **more: object) -> VM:
+    """A VM of alice's, 100 % CPU and 128 MiB, with `stays` on hosts 3, 4 …, or as many as its state has."""
+    count = stays or (0 if state in WAITING else 2 if state in ON_TWO_HOSTS | LEFT_THE_SOURCE else 1)
+    history = tuple(
         stay(n, host_id=3 + n, etime=150 if state in CLOSED or (state in LEFT_THE_SOURCE and n == 0) else 0)
-        for n in range(stays)
+        for n in range(count)
     )
-    made = VM(
-        id=42, uid=7, gid=1, name="web", state=state, needs=Needs(100, 128), stime=90, step=step, history=history
-    )
+    made = VM(id=42, uid=7, gid=1, name="web", state=state, needs=Needs(100, 128), stime=90, step=step, history=history)
     return replace(made, **more)
 
 
 def moment(now: int = 200) -> Moment:
     """Alice asks, at `now`."""
     return Moment(now, ALICE, "17")
+
+
+EVENTS = [
+    kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, events.Event) and not kind.__subclasses__()
+] + [events.Deploy]
+"""Every class of event that can happen."""
 
 
 def event_of(kind: type[events.Event], step: int = 7) -> events.Event:

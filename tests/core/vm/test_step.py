@@ -4,9 +4,9 @@ import pytest
 
 from tests.core.vm.builders import event_of, moment, stay, vm
 from trifid.core.vm import events
+from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.step import step
-from trifid.core.vm.record import VM
 from trifid.errors import Refused
 
 
@@ -84,7 +84,8 @@ def test_a_migration_reported_failed_that_did_happen_is_on_the_target() -> None:
 def test_a_vm_that_no_host_admits_to_is_unknown_and_charged_on_both() -> None:
     moving, _ = play(vm(S.RUNNING), events.MigrateLive)
     lost, _ = play(moving, events.Failed, events.Failed, events.Failed)
-    assert lost.state is S.UNKNOWN
+    assert lost.state is S.UNKNOWN_MIGRATE
+    assert (lost.state.lcm_state, lost.state.short) == (16, "unkn")
     assert [r.etime for r in lost.history] == [0, 0]
 
 

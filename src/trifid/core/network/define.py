@@ -16,6 +16,7 @@ from trifid.core.network.address import (
     MAC_MAX,
     SUFFIX_BITS,
     format_ipv4,
+    format_ipv6,
     format_mac,
     mac_for,
     parse_ipv4,
@@ -26,6 +27,7 @@ from trifid.core.network.classic import fixed, ranged
 from trifid.core.network.lease import explicit_span
 from trifid.core.network.record import AddressRange, Network
 from trifid.core.template.model import Template
+from trifid.core.template.validate import check_name
 from trifid.errors import BadTemplate, Refused
 
 RandomSuffix = Callable[[], int]
@@ -37,7 +39,6 @@ NETWORK_DRIVERS = frozenset(
 CLASSIC_DRIVER = "dummy"
 """The network driver of templates from before there were any: the bridge is there already."""
 
-NAME_LENGTH_MAX = 128
 RANGE_SIZE_MAX = 1 << 32
 
 _FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES")
@@ -45,8 +46,19 @@ _HAS_IP = ("IP4", "IP4_6", "IP4_6_STATIC")
 _IS_STATIC = ("IP6_STATIC", "IP4_6_STATIC")
 _TYPES = ("ETHER", "IP4", "IP6", "IP4_6", "IP6_STATIC", "IP4_6_STATIC")
 _RANGE_FIELDS = ("AR_ID", "TYPE", "SIZE", "MAC", "IP")
-_SHOWN_ONLY = ("NEXT_INDEX", "USED_LEASES", "LEASES", "ALLOCATED", "MAC_END", "IP_END", "IP6_END", "IP6_LINK") + tuple(
-    f"IP6_{kind}{end}" for kind in ("GLOBAL", "ULA") for end in ("", "_END")
+_SHOWN_ONLY = (
+    "NEXT_INDEX",
+    "USED_LEASES",
+    "LEASES",
+    "ALLOCATED",
+    "MAC_END",
+    "IP_END",
+    "IP6_END",
+    "IP6_LINK",
+    "IP6_GLOBAL",
+    "IP6_GLOBAL_END",
+    "IP6_ULA",
+    "IP6_ULA_END",
 )
 """Keys of a range's document that clients send back with an update; they are computed, never stored."""
 _FIXED_AFTERWARDS = ("TYPE", "MAC", "IP", "IP6")
@@ -116,11 +128,7 @@ def _name(template: Template) -> str:
     name = template.single("NAME").strip()
     if not name:
         raise BadTemplate("No NAME in template for Virtual Network.")
-    if len(name) > NAME_LENGTH_MAX:
-        raise BadTemplate(f"Invalid NAME, it is longer than {NAME_LENGTH_MAX} characters")
-    for char in name:
-        if char in "<>&\"'" or not char.isprintable():
-            raise BadTemplate(f"Invalid NAME, char '{char}' is not allowed")
+    check_name(name)
     return name
 
 
@@ -161,11 +169,16 @@ def _with_ranges(network: Network, ranges: Iterable[AddressRange]) -> Network:
 
 
 def _refuse_overlaps(network: Network) -> None:
-    """Raise when an IPv4 or MAC address lies in two ranges: it could be given to two VMs."""
-    for what, show in (("IP", format_ipv4), ("MAC", format_mac)):
+    """Raise when an address lies in two ranges: it could be given to two VMs."""
+    firsts: list[tuple[str, Callable[[int], str], Callable[[AddressRange], int | None]]] = [
+        ("IP", format_ipv4, lambda ar: ar.ip),
+        ("IP6", format_ipv6, lambda ar: parse_ipv6(ar.attributes["IP6"]) if ar.type in _IS_STATIC else None),
+        ("MAC", format_mac, lambda ar: ar.mac),
+    ]
+    for what, show, first_of in firsts:
         spans = []
         for ar in network.ranges:
-            start = ar.ip if what == "IP" else ar.mac
+            start = first_of(ar)
             if start is not None:
                 first, last = explicit_span(ar)
                 spans.append((start + first, start + last, ar.id))

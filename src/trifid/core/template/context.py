@@ -122,7 +122,8 @@ class _Scope:
             self._length_left -= len(result)
             if self._length_left < 0 or self._references_left < 0:
                 raise BadTemplate(
-                    f"CONTEXT {key}: at most {REFERENCES_MAX} references of {LENGTH_MAX} characters together are replaced"
+                    f"CONTEXT {key}: at most {REFERENCES_MAX} references are replaced, "
+                    f"by at most {LENGTH_MAX} characters together"
                 )
             return result
 

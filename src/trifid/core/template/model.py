@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-
 Value = str | dict[str, str]
 """A single attribute's text, or a vector attribute's {KEY: text}."""
 

@@ -15,6 +15,7 @@ WHOLE_MAX = 1 << 40
 CORES_MAX = 1 << 16
 MEMORY_MIB_MAX = 1 << 31
 PATH_LENGTH_MAX = 4096
+PORT_MAX = 65535
 
 
 class Type(msgspec.Struct, frozen=True):
@@ -62,6 +63,14 @@ def _is_ip(value: str, version: int) -> bool:
     return "%" not in value and address.version == version
 
 
+def _are_ports(value: str) -> bool:
+    for one in value.split(","):
+        found = re.fullmatch(r" *([0-9]{1,5})(?::([0-9]{1,5}))? *", one)
+        if not found or not int(found[1]) <= int(found[2] or found[1]) <= PORT_MAX:
+            return False
+    return True
+
+
 def is_path(value: str) -> bool:
     """Tell whether a text is an absolute path, `host:path` or `scheme://…` fit for a driver's line."""
     if not value.isprintable() or any(char.isspace() for char in value) or len(value) > PATH_LENGTH_MAX:
@@ -90,13 +99,15 @@ MEMORY_MIB = whole(1, MEMORY_MIB_MAX, "a positive number of MiB")
 CORES = Type(f"a positive number of cores up to {CORES_MAX}", _is_cores)
 VIRTUAL_CORES = whole(1, CORES_MAX, f"a positive whole number up to {CORES_MAX}")
 NUMBER = _pattern("a number", r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
-PORT = whole(0, 65535, "a port number up to 65535")
+PORT = whole(0, PORT_MAX, f"a port number up to {PORT_MAX}")
 VLAN = whole(1, 4094, "a VLAN id from 1 to 4094")
 HEX4 = _pattern("up to four hexadecimal digits", r"(0x)?[0-9A-Fa-f]{1,4}")
 TOKEN = _pattern("a word of letters, digits and _ . + -", r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-TOKENS = _pattern("words of letters, digits and _ . + -, with commas between", r"[A-Za-z0-9_.+-]+( *, *[A-Za-z0-9_.+-]+)*")
+TOKENS = _pattern(
+    "words of letters, digits and _ . + -, with commas between", r"[A-Za-z0-9_.+-]+( *, *[A-Za-z0-9_.+-]+)*"
+)
 IDS = _pattern("whole numbers with commas between", r"[0-9]{1,18}( *, *[0-9]{1,18})*")
-PORTS = _pattern("ports and ranges like 80,8080:8090", r"[0-9]{1,5}(:[0-9]{1,5})?( *, *[0-9]{1,5}(:[0-9]{1,5})?)*")
+PORTS = Type("ports and ranges like 80,8080:8090", _are_ports)
 PATH = Type(f"a path: {_PATH_WORDS}", is_path, holds_paths=True)
 PATHS = Type(f"paths with one blank between: {_PATH_WORDS}", _is_paths, holds_paths=True)
 DEVICE = _pattern("a device name of a-z and 0-9, without /dev", r"[a-z][a-z0-9]{1,15}")

@@ -66,8 +66,10 @@ def check_name(name: str) -> None:
     if len(name) > NAME_LENGTH_MAX:
         raise BadTemplate(f"Invalid NAME, it is longer than {NAME_LENGTH_MAX} characters")
     for char in name:
-        if char in _NAME_FORBIDDEN or not char.isprintable():
+        if char in _NAME_FORBIDDEN:
             raise BadTemplate(f"Invalid NAME, char '{char}' is not allowed")
+        if not char.isprintable():
+            raise BadTemplate(f"Invalid NAME, char U+{ord(char):04X} is not allowed")
 
 
 def check_vector(name: str, pairs: dict[str, str], where: str, *, substituted: bool = False) -> None:

@@ -122,6 +122,11 @@ def reopen_record(vm: VM, event: Event, moment: Moment) -> VM:
     return replace(vm, history=(*vm.history, record))
 
 
+def reopen_if_closed(vm: VM, event: Event, moment: Moment) -> VM:
+    """Begin another stay on the same host unless one is open: the VM may run there after all."""
+    return reopen_record(vm, event, moment) if vm.current.etime else vm
+
+
 def return_to_previous(vm: VM, event: Event, moment: Moment) -> VM:
     """End both stays of a migration that did not happen and go on where the VM was."""
     now = moment.now

@@ -10,7 +10,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a VM."""
 
 
-class Request(Event):
+class Request(Event, frozen=True, kw_only=True):
     """Somebody asked for it.  `word` names the action in messages, `number` in history records.
 
     Numbers: reference/lifecycle.md §3.2.
@@ -20,7 +20,7 @@ class Request(Event):
     number = 0
 
 
-class Deploy(Request):
+class Deploy(Request, frozen=True, kw_only=True):
     """Run on this host.  The caller has checked that the host exists and has room."""
 
     word = "deploy"
@@ -33,150 +33,154 @@ class Deploy(Request):
     datastore_id: int
 
 
-class Hold(Request):
+class Hold(Request, frozen=True, kw_only=True):
     """Keep the scheduler away."""
 
     word = "hold"
     number = 7
 
 
-class Release(Request):
+class Release(Request, frozen=True, kw_only=True):
     """Let the scheduler have it again."""
 
     word = "release"
     number = 8
 
 
-class Terminate(Request):
+class Terminate(Request, frozen=True, kw_only=True):
     """Shut down in an orderly way, save what is to be saved, clean up."""
 
     word = "terminate"
     number = 27
 
 
-class TerminateHard(Request):
+class TerminateHard(Request, frozen=True, kw_only=True):
     """As Terminate, but the domain is destroyed instead of asked."""
 
     word = "terminate-hard"
     number = 28
 
 
-class Poweroff(Request):
+class Poweroff(Request, frozen=True, kw_only=True):
     """Shut down, keep disks and place."""
 
     word = "poweroff"
     number = 19
 
 
-class PoweroffHard(Request):
+class PoweroffHard(Request, frozen=True, kw_only=True):
     """As Poweroff, but destroyed."""
 
     word = "poweroff-hard"
     number = 20
 
 
-class Resume(Request):
+class Resume(Request, frozen=True, kw_only=True):
     """Run again where it is."""
 
     word = "resume"
     number = 11
 
 
-class Reboot(Request):
+class Reboot(Request, frozen=True, kw_only=True):
     """Ask the guest to reboot."""
 
     word = "reboot"
     number = 15
 
 
-class RebootHard(Request):
+class RebootHard(Request, frozen=True, kw_only=True):
     """Reset the machine."""
 
     word = "reboot-hard"
     number = 16
 
 
-class Resched(Request):
+class Resched(Request, frozen=True, kw_only=True):
     """Mark for the scheduler to move."""
 
     word = "resched"
     number = 17
 
 
-class Unresched(Request):
+class Unresched(Request, frozen=True, kw_only=True):
     """Take the mark away."""
 
     word = "unresched"
     number = 18
 
 
-class MigrateLive(Deploy):
+class MigrateLive(Deploy, frozen=True, kw_only=True):
     """Move to another host without stopping."""
 
     word = "live-migrate"
     number = 2
 
 
-class MigrateSave(Deploy):
+class MigrateSave(Deploy, frozen=True, kw_only=True):
     """Save, move the files, restore on another host."""
 
     word = "migrate"
     number = 1
 
 
-class Retry(Request):
+class Retry(Request, frozen=True, kw_only=True):
     """Do again what failed (recover 2)."""
 
     word = "recover --retry"
     number = 43
 
 
-class Delete(Request):
+class Delete(Request, frozen=True, kw_only=True):
     """Clean up whatever there is and finish (recover 3)."""
 
     word = "recover --delete"
     number = 13
 
 
-class Answer(Event):
+class Answer(Event, frozen=True, kw_only=True):
     """A driver answered the action of this step.  With another step number it changes nothing."""
 
     step: int
 
 
-class Done(Answer):
+class Done(Answer, frozen=True, kw_only=True):
     """The action's goal is met.  `info` is what the driver told (a deploy id …)."""
 
     info: str = ""
 
 
-class Failed(Answer):
+class Failed(Answer, frozen=True, kw_only=True):
     """The action's goal is not met, for all that the driver knows.  `why` is for people."""
 
     why: str
 
 
-class Found(Answer):
+class Found(Answer, frozen=True, kw_only=True):
     """A look at a host (POLL) saw the VM running there."""
 
 
-class Absent(Answer):
+class Absent(Answer, frozen=True, kw_only=True):
     """A look at a host (POLL) did not see the VM running there."""
 
 
-class Observation(Event):
+class Observation(Event, frozen=True, kw_only=True):
     """Monitoring saw something, without being asked about this VM."""
 
 
-class SeenRunning(Observation):
+class SeenRunning(Observation, frozen=True, kw_only=True):
     """The domain runs.  `deploy_id` as the hypervisor names it, empty when not told."""
 
     deploy_id: str = ""
 
 
-class SeenOff(Observation):
+class SeenOff(Observation, frozen=True, kw_only=True):
     """The domain is off or gone."""
 
 
-class SeenLost(Observation):
+class SeenLost(Observation, frozen=True, kw_only=True):
     """The hypervisor reports a failed domain, or its host is lost."""
+
+
+class SeenAtSource(Observation, frozen=True, kw_only=True):
+    """The domain runs on the host that a migration was to leave."""

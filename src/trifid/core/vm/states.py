@@ -103,6 +103,10 @@ class VmState(enum.IntEnum):
     """A live migration was reported failed, which proves nothing: the target is asked for the VM."""
     MIGRATE_LOCATE_SOURCE = 2304
     """The target does not have it: the source is asked."""
+    UNKNOWN_MIGRATE = 1316
+    """A migration is over and neither of the two hosts says that it has the VM; it is charged on both."""
+    CLEANUP_DELETE_SOURCE = 2323
+    """The domain goes from the host that a migration was to leave, then from the other one."""
     CLEANUP_DELETE_FILES = 1323
     """The domain is gone; its files go."""
     CLEANUP_FAILURE = 1340

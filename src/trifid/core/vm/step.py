@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from trifid.core.vm.effects import Ask, Moment, ReleaseLeases
 from trifid.core.vm.events import Answer, Deploy, Event, Request
 from trifid.core.vm.record import VM, Action
-from trifid.core.vm.table import TABLE, needed_states
+from trifid.core.vm.table import HINTS, TABLE, needed_states
 from trifid.errors import Refused
 
 
@@ -65,4 +65,5 @@ def refusal(vm: VM, event: Request) -> Refused:
         text = f"Deploy action is not available for state {here}"
     else:
         text = f'Error performing action "{event.word}": This action is not available for state {here}'
-    return Refused(f"{text}, it needs {needed}", vm.id)
+    wanted = HINTS.get(vm.state) or f"it needs {needed}"
+    return Refused(f"{text}, {wanted}", vm.id)

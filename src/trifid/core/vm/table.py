@@ -35,6 +35,7 @@ from trifid.core.vm.events import (
     Resched,
     Resume,
     Retry,
+    SeenAtSource,
     SeenLost,
     SeenOff,
     SeenRunning,
@@ -76,7 +77,9 @@ prolog, epilog, move = Ask("tm", "prolog"), Ask("tm", "epilog"), Ask("tm", "migr
 delete_files, delete_files_on_both = Ask("tm", "delete"), Ask("tm", "delete_both")
 deploy, shutdown, cancel, restore = (Ask("vmm", verb) for verb in ("DEPLOY", "SHUTDOWN", "CANCEL", "RESTORE"))
 reboot, reset, look = (Ask("vmm", verb) for verb in ("REBOOT", "RESET", "POLL"))
-live_migrate, save_source, look_at_source = (Ask("vmm", verb, previous=True) for verb in ("MIGRATE", "SAVE", "POLL"))
+live_migrate, save_source, look_at_source, cancel_at_source = (
+    Ask("vmm", verb, previous=True) for verb in ("MIGRATE", "SAVE", "POLL", "CANCEL")
+)
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
@@ -191,7 +194,7 @@ ROWS: tuple[Row, ...] = (
 
     # clean-up without epilog: first the domain, then its files
     row(S.CLEANUP_DELETE,       Done,          S.CLEANUP_DELETE_FILES, do.run_ended, delete_files_on_both),
-    row(S.CLEANUP_DELETE,       Failed,        S.UNKNOWN,              do.tell_owner),
+    row(S.CLEANUP_DELETE,       Failed,        S.UNKNOWN,              do.tell_owner, do.reopen_if_closed),
     row(S.CLEANUP_DELETE,       Delete,        S.CLEANUP_DELETE,       do.asked, cancel),
     row(S.CLEANUP_DELETE_FILES, Done,          S.DONE,            do.close_record, do.finish, do.release_leases),
     row(S.CLEANUP_DELETE_FILES, Failed,        S.CLEANUP_FAILURE, do.tell_owner),
@@ -208,8 +211,18 @@ ROWS: tuple[Row, ...] = (
     row(S.MIGRATE_LOCATE,        Absent, S.MIGRATE_LOCATE_SOURCE, look_at_source),
     row(S.MIGRATE_LOCATE,        Failed, S.MIGRATE_LOCATE_SOURCE, look_at_source),
     row(S.MIGRATE_LOCATE_SOURCE, Found,  S.RUNNING,               do.return_to_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.UNKNOWN,               do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN,               do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.UNKNOWN_MIGRATE,       do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN_MIGRATE,       do.unmark_resched),
+
+    # on which of the two hosts?  What is done must hold for both
+    row(S.UNKNOWN_MIGRATE,       SeenRunning,   S.RUNNING,               do.source_left, do.take_deploy_id),
+    row(S.UNKNOWN_MIGRATE,       SeenAtSource,  S.RUNNING,               do.return_to_previous),
+    row(S.UNKNOWN_MIGRATE,       Retry,         S.MIGRATE_LOCATE,        look),
+    row(S.UNKNOWN_MIGRATE,       TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.UNKNOWN_MIGRATE,       Delete,        S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.CLEANUP_DELETE_SOURCE, Done,          S.CLEANUP_DELETE,        do.source_left, cancel),
+    row(S.CLEANUP_DELETE_SOURCE, Failed,        S.UNKNOWN_MIGRATE,       do.tell_owner),
+    row(S.CLEANUP_DELETE_SOURCE, Delete,        S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
 
     # to another host, saved
     row(S.SAVE_MIGRATE,           Done,          S.PROLOG_MIGRATE,         do.source_left, do.prolog_begins, move),
@@ -235,6 +248,13 @@ TABLE: dict[tuple[S, type[Event]], Row] = {(r.start, r.event): r for r in ROWS}
 
 TRANSIENT: frozenset[S] = frozenset(r.end for r in ROWS if r.ask) - {S.RUNNING}
 """States that wait for a driver's answer."""
+
+
+HINTS: dict[S, str] = {
+    S.UNKNOWN_MIGRATE: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
+}
+"""What a refusal adds for a phase that the wire does not tell apart from a state that would do."""
+
 
 def needed_states(event: type[Request]) -> list[S]:
     """Return the states in which a request is legal, in the table's order."""

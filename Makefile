@@ -1,0 +1,41 @@
+# What there is to do here.  Every target sets up what it needs first: .venv, and packages of Debian.
+.POSIX:
+.PHONY: help setup demo demo-clean test lint bench docs lock clean
+
+PYTHON_OF_VENV = .venv/bin/python
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
+
+setup: ## make .venv with every command in .venv/bin
+	@tools/setup
+
+demo: setup ## boot a real virtual machine out of a template, and take it down again
+	@tools/packages guest
+	@$(PYTHON_OF_VENV) tools/demo
+
+demo-clean: ## stop the demo's engine and remove what the demo made
+	@[ ! -d demo-home ] || "$$(command -v .venv/bin/python || command -v python3)" tools/demo clean
+
+test: setup ## run the whole test suite, guests included
+	@tools/packages guest test
+	$(PYTHON_OF_VENV) -m pytest tests --ignore=tests/lab
+	tools/in-lab $(PYTHON_OF_VENV) -m pytest tests/lab -p no:cacheprovider
+
+lint: setup ## check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup ## measure how fast the engine is
+	$(PYTHON_OF_VENV) -m bench
+
+docs: setup ## write the generated pages of docs/
+	$(PYTHON_OF_VENV) docs/make.py
+
+lock: setup ## write requirements.lock out of pyproject.toml
+	tools/lock
+
+clean: demo-clean ## remove everything that was made here
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,171 @@
+"""`trifid init`: a directory becomes the home of an engine."""
+
+import os
+import secrets
+from pathlib import Path
+
+from trifid.cli.command import Given
+from trifid.cli.failure import Failure
+from trifid.cli.home import Home, chosen_path
+from trifid.cli.shell import Shell
+
+DIRECTORIES = ("log", "run", "drivers", "vms", "datastores")
+_DATABASE = "sqlite:///trifid.db"
+_SECRET_BYTES = 18
+_ONLY_OWNER, _FOR_ALL = 0o600, 0o644
+
+_HEAD = """\
+# An engine of Trifid.  Read once, at "trifid start".  Values that are commented out are the defaults.
+
+[api]
+# Where clients call: http://LISTEN:PORT/RPC2.  Calls are not encrypted: before listening on anything but
+# the loopback, put a proxy with TLS in front.
+listen = {listen}
+port = {port}
+# Longest call, in bytes.
+#body_bytes_max = 8388608
+
+[database]
+# An SQLAlchemy URL: sqlite:///FILE, relative to this directory, or postgresql+psycopg://USER@HOST/NAME.
+url = {database}
+
+[engine]
+# Directory of the datastores, relative to this one or absolute; hosts see it at the same place.
+#datastore_location = "datastores"
+# The transfer driver, by its name below: how disks come to hosts.
+transfer = {transfer}
+# How often hosts are looked at, and after how long a silent one is in error, in seconds.
+#monitoring_interval_s = 30
+#host_lost_after_s = 90
+# What hosts call the machine that the engine runs on.
+#frontend = "localhost"
+
+[network]
+# First two bytes of the MAC addresses that are made up, and the size of a network that names none.
+#mac_prefix = "02:00"
+#network_size = 254
+
+[scheduler]
+# Places waiting VMs on hosts; without it "onevm deploy" does.
+#enabled = true
+# Longest time between two looks, in seconds; news are looked at at once.
+#interval_s = 30
+# How hosts are ranked for VMs that do not say: striping (fewest VMs first), packing (most VMs first),
+# load-aware (most free CPU first) or fixed (by the host attribute PRIORITY).
+#policy = "striping"
+
+# Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts) or tm (moves disks).
+# "onehost create HOST --im NAME --vm NAME" chooses among them.
+#   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH
+#   arguments   handed over as one argument
+#   timeout_s   an action that is not answered by then has failed; 600 by default, 0: wait for ever
+"""
+
+_DUMMY = """
+# These only pretend: nothing runs, nothing is copied.  For trying out.
+[drivers.vmm.dummy]
+executable = "trifid-vmm-dummy"
+
+[drivers.im.dummy]
+executable = "trifid-im-dummy"
+
+[drivers.tm.dummy]
+executable = "trifid-tm-dummy"
+"""
+
+_LIBVIRT = """
+# libvirt on this machine.  qemu:///system is that of the machine, qemu:///session that of the user.
+[drivers.vmm.kvm]
+executable = "trifid-vmm-libvirt"
+arguments = "--uri {uri} --type auto"
+
+# Emulated: slow, and needs no virtualization hardware.
+[drivers.vmm.qemu]
+executable = "trifid-vmm-libvirt"
+arguments = "--uri {uri} --type qemu"
+
+[drivers.im.kvm]
+executable = "trifid-im-libvirt"
+arguments = "--uri {uri}"
+
+[drivers.im.qemu]
+executable = "trifid-im-libvirt"
+arguments = "--uri {uri}"
+
+# Disks in a directory that all hosts share.
+[drivers.tm.shared]
+executable = "trifid-tm-shared"
+"""
+
+
+def init(shell: Shell, given: Given) -> None:
+    """Make the home that is named."""
+    path = chosen_path(shell)
+    _check(path)
+    home = Home(path)
+    if home.settings_file.exists() and not given.force:
+        raise Failure(
+            f"{path} is the home of an engine already",
+            f'start it with "trifid start --home {path}", or write a new configuration with --force',
+        )
+    if given.force and home.is_locked():
+        raise Failure(f"an engine runs from {path}", f'stop it first: "trifid stop --home {path}"')
+    try:
+        for directory in DIRECTORIES:
+            (path / directory).mkdir(parents=True, exist_ok=True)
+        _write_administrator(path / "one_auth")
+        database = given.db or _DATABASE
+        # Before an @ stands who logs in to the database, perhaps with a password.
+        text = configuration(given.listen, given.port, given.drivers, database, is_root=os.geteuid() == 0)
+        _write_settings(home.settings_file, text, _ONLY_OWNER if "@" in database else _FOR_ALL)
+    except OSError as fault:
+        raise Failure(f"{fault.filename or path}: {fault.strerror}", "name a directory that can be written") from fault
+    shell.say(f"An engine can live in {path}:")
+    shell.say("  trifid.toml  its configuration")
+    shell.say("  one_auth     name and password of its administrator")
+    shell.say(f"Start it: trifid start --home {path}")
+
+
+def _check(path: Path) -> None:
+    """Refuse a path that driver lines, whose fields end at blanks, could not carry."""
+    if any(char.isspace() or not char.isprintable() for char in str(path)):
+        raise Failure(
+            f"{str(path)!r} cannot be a home: it has blanks or control characters, which lines to drivers cannot carry",
+            "name another directory",
+        )
+
+
+def configuration(listen: str, port: int, drivers: str, database: str, *, is_root: bool) -> str:
+    """Return the text of trifid.toml."""
+    uri = "qemu:///system" if is_root else "qemu:///session"
+    transfer, of_drivers = ("dummy", _DUMMY) if drivers == "dummy" else ("shared", _LIBVIRT.format(uri=uri))
+    head = _HEAD.format(listen=_quoted(listen), port=port, database=_quoted(database), transfer=_quoted(transfer))
+    return head + of_drivers
+
+
+def _quoted(value: str) -> str:
+    """Return a TOML string."""
+    if not value.isprintable():
+        raise Failure(f"{value!r} has characters that cannot be printed", "leave them out")
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _write_administrator(path: Path) -> None:
+    """Write a new password, readable by the owner alone; one that is there is kept."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _ONLY_OWNER)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"oneadmin:{secrets.token_urlsafe(_SECRET_BYTES)}\n")
+
+
+def _write_settings(path: Path, text: str, mode: int) -> None:
+    """Write the configuration, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    part.replace(path)

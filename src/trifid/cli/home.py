@@ -1,0 +1,110 @@
+"""An engine's home on this machine: whether an engine runs from it, and which process it is."""
+
+import contextlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trifid.cli.failure import Failure
+from trifid.cli.shell import Shell
+
+
+class Home(NamedTuple):
+    """The directory that holds all of one engine.
+
+    Attributes:
+        path: absolute, links followed.
+    """
+
+    path: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """trifid.toml: a directory that has it is a home."""
+        return self.path / "trifid.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the engine for as long as it runs."""
+        return self.path / "run" / "lock"
+
+    @property
+    def log_file(self) -> Path:
+        """What the daemon says."""
+        return self.path / "log" / "trifidd.log"
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is in trifid.toml.
+
+        Raises:
+            Failure: it cannot be read.
+        """
+        try:
+            return tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as fault:
+            raise Failure(f"{self.settings_file}: {fault}", "mend the file") from fault
+
+    def pid(self) -> int:
+        """Return the process that runs from here, 0 when there is none.
+
+        The number in the pid file may be old and belong to somebody else by now: it counts only when
+        that process has the lock file open.
+        """
+        try:
+            pid = int((self.path / "run" / "trifidd.pid").read_text())
+        except (OSError, ValueError):
+            return 0
+        return pid if self._has_lock_open(pid) else 0
+
+    def is_locked(self) -> bool:
+        """Tell whether an engine runs from here, or is just starting or ending."""
+        import fcntl
+
+        try:
+            with self.lock_file.open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _has_lock_open(self, pid: int) -> bool:
+        try:
+            descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+        except FileNotFoundError:
+            return False
+        except PermissionError as refused:
+            raise Failure(
+                f"process {pid} belongs to another user", f"run this command as the owner of {self.path}"
+            ) from refused
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if descriptor.readlink() == self.lock_file:
+                    return True
+        return False
+
+
+def chosen_path(shell: Shell) -> Path:
+    """Return the directory that --home or TRIFID_HOME names.
+
+    Raises:
+        Failure: neither does.
+    """
+    named = shell.home or os.environ.get("TRIFID_HOME")
+    if not named:
+        raise Failure("which engine?", "give --home DIR, or set TRIFID_HOME")
+    return Path(named).expanduser().resolve()
+
+
+def existing_home(shell: Shell) -> Home:
+    """Return the home that is meant.
+
+    Raises:
+        Failure: it is not a home.
+    """
+    home = Home(chosen_path(shell))
+    if not home.settings_file.exists():
+        raise Failure(f"{home.path} is not the home of an engine", f'make one with "trifid init --home {home.path}"')
+    return home

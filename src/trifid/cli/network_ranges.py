@@ -1,0 +1,176 @@
+"""The commands of `onevnet` about addresses: ranges of them, and single ones kept back.
+
+Source: reference/api-modern.md §4 (vn.add_ar …, vn.hold), reference/xmlrpc.md §2.2 (addleases, rmleases).
+"""
+
+from typing import Any
+
+import click
+
+from trifid.cli.command import Argument, Command, Given
+from trifid.cli.editing import read
+from trifid.cli.failure import Failure
+from trifid.cli.kinds import NETWORK
+from trifid.cli.shell import Shell
+
+NETWORK_ARGUMENT = Argument("NETWORK", NETWORK)
+_FILE = Argument("FILE", optional=True)
+
+_ATTRIBUTES = (
+    ("type", "TYPE", "IP4 (the default with --ip), IP6, IP4_6 or ETHER."),
+    ("ip", "IP", "First IPv4 address."),
+    ("mac", "MAC", "First MAC address; chosen when left out."),
+    ("ip6-global", "GLOBAL_PREFIX", "IPv6 global prefix."),
+    ("ip6-ula", "ULA_PREFIX", "IPv6 unique local prefix."),
+)
+RANGE_OPTIONS = (
+    click.Option(["-s", "--size"], type=click.IntRange(min=1), metavar="N", help="How many addresses."),
+    *(click.Option([f"--{option}"], metavar=name, help=about) for option, name, about in _ATTRIBUTES),
+)
+FORCE = click.Option(["--force"], is_flag=True, help="Even if it is a reservation.")
+
+
+def _vector(name: str, values: dict[str, str]) -> str:
+    """Return `NAME=[KEY="value", …]`.
+
+    Raises:
+        Failure: a value that cannot be written between quotes.
+    """
+    for key, value in values.items():
+        if '"' in value or "\\" in value:
+            raise Failure(f"{value} cannot be a {key}", "leave out quotes and backslashes")
+    pairs = ", ".join(f'{key}="{value}"' for key, value in values.items())
+    return f"{name}=[{pairs}]"
+
+
+def _range_of(given: Given, required: str) -> dict[str, str]:
+    """Return the attributes of a range that options describe."""
+    values = {name: getattr(given, option.replace("-", "_")) for option, name, _ in _ATTRIBUTES}
+    values["SIZE"] = str(given.size) if given.size else None
+    found = {name: value for name, value in values.items() if value}
+    if not found:
+        raise Failure(f"nothing is said about the range: {required}", "or name a FILE with AR=[…]")
+    return found
+
+
+def _add_range(shell: Shell, given: Given) -> None:
+    if given.file is not None:
+        shell.call("one.vn.add_ar", given.network, read(given.file))
+        return
+    wanted = _range_of(given, "give --size, and --ip or --mac or --type ETHER")
+    if "SIZE" not in wanted:
+        raise Failure("how many addresses shall the range have?", "give --size N")
+    wanted.setdefault("TYPE", "IP4" if "IP" in wanted else "ETHER")
+    shell.call("one.vn.add_ar", given.network, _vector("AR", wanted))
+
+
+def _update_range(shell: Shell, given: Given) -> None:
+    if given.file is not None:
+        template = read(given.file)
+    else:
+        changed = _range_of(given, "give what changes, such as --size")
+        template = _vector("AR", {"AR_ID": given.range_id, **changed})
+    shell.call("one.vn.update_ar", given.network, template)
+
+
+def _remove_range(shell: Shell, given: Given) -> None:
+    shell.call("one.vn.rm_ar", given.network, _number(given.range_id), given.force)
+
+
+def _number(word: str) -> int:
+    if not (word.isascii() and word.isdigit()):
+        raise Failure(f"{word} is not the number of a range", '"onevnet show NETWORK" lists the ranges (AR)')
+    return int(word)
+
+
+def address(word: str) -> dict[str, str]:
+    """Return the lease that an address means: MAC, IPv4 or IPv6."""
+    if word.count(":") == 5 and "::" not in word and all(len(part) <= 2 for part in word.split(":")):
+        return {"MAC": word}
+    return {"IP6": word} if ":" in word else {"IP": word}
+
+
+def _send_lease(network_id: int, given: Given) -> tuple[int, str]:
+    return network_id, "\n".join(_vector("LEASES", address(word)) for word in given.address.split(","))
+
+
+def _add_lease(shell: Shell, given: Given) -> None:
+    values = {"TYPE": "IP4", "SIZE": "1", **address(given.address)}
+    if given.mac is not None:
+        values["MAC"] = given.mac
+    if "IP" not in values:
+        values["TYPE"] = "ETHER"
+    shell.call("one.vn.add_ar", given.network, _vector("AR", values))
+
+
+def _remove_lease(shell: Shell, given: Given) -> None:
+    from trifid.wire.elements import several
+
+    ((kind, wanted),) = address(given.address).items()
+    network: dict[str, Any] = shell.one(NETWORK, given.network)
+    for one in several((network.get("AR_POOL") or {}).get("AR")):
+        if one.get(kind, "").lower() == wanted.lower() and one["SIZE"] == "1":
+            shell.call("one.vn.rm_ar", given.network, int(one["AR_ID"]), False)
+            return
+    raise Failure(
+        f"network {network['NAME']} has no single address {wanted}",
+        f'an address of a larger range is kept back by "onevnet hold {given.network} {wanted}"',
+    )
+
+
+RANGE_COMMANDS = (
+    Command(
+        "addar",
+        "Add a range of addresses, from FILE or from options.",
+        (NETWORK_ARGUMENT, _FILE),
+        run=_add_range,
+        options=RANGE_OPTIONS,
+        examples=("addar private --ip 10.0.1.1 --size 100", "addar private range.ar"),
+    ),
+    Command(
+        "updatear",
+        "Change a range of addresses, from options or from FILE.",
+        (NETWORK_ARGUMENT, Argument("RANGE_ID"), _FILE),
+        run=_update_range,
+        options=RANGE_OPTIONS,
+        examples=("updatear private 0 --size 200",),
+    ),
+    Command(
+        "rmar",
+        "Remove a range of which no address is in use.",
+        (NETWORK_ARGUMENT, Argument("RANGE_ID")),
+        run=_remove_range,
+        options=(FORCE,),
+        examples=("rmar private 1",),
+    ),
+    Command(
+        "hold",
+        "Keep addresses back, so that no VM gets them.",
+        (NETWORK_ARGUMENT._replace(many=True), Argument("ADDRESS")),
+        "one.vn.hold",
+        _send_lease,
+        examples=("hold private 10.0.0.1", "hold private 10.0.0.1,10.0.0.2"),
+    ),
+    Command(
+        "release",
+        "Give addresses back that were held.",
+        (NETWORK_ARGUMENT._replace(many=True), Argument("ADDRESS")),
+        "one.vn.release",
+        _send_lease,
+        examples=("release private 10.0.0.1",),
+    ),
+    Command(
+        "addleases",
+        "Add a single address, as to the FIXED networks of 2009.",
+        (NETWORK_ARGUMENT, Argument("ADDRESS"), Argument("MAC", optional=True)),
+        run=_add_lease,
+        examples=("addleases public 130.10.0.3", "addleases public 130.10.0.3 50:20:20:20:20:23"),
+    ),
+    Command(
+        "rmleases",
+        "Remove a single address.",
+        (NETWORK_ARGUMENT, Argument("ADDRESS")),
+        run=_remove_lease,
+        examples=("rmleases public 130.10.0.3",),
+    ),
+)

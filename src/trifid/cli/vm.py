@@ -1,0 +1,300 @@
+"""`onevm`: virtual machines.
+
+Source: reference/xmlrpc.md §5 (the commands), reference/api-modern.md §4 (the calls).
+"""
+
+from typing import Any
+
+import click
+
+from trifid.cli.command import Argument, Command, CommandTable, Given, wait_goal
+from trifid.cli.editing import access_commands, read, rename_command, update_command
+from trifid.cli.failure import Failure, explain
+from trifid.cli.follow import Follower
+from trifid.cli.kinds import GROUP, HOST, USER, VM
+from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.shell import Shell
+from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
+
+_ALL_IDS = (-1, -1)
+_STATE_ANY, _STATE_NOT_DONE = -2, -1
+_DEFAULT_DATASTORE = -1
+_REFUSED = 0x0800
+_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3}
+
+VMS = Argument("VM", VM, many=True)
+
+HARD = click.Option(["--hard"], is_flag=True, help="At once, without asking the guest.")
+ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host has room for it.")
+ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
+DONE = click.Option(["--done"], is_flag=True, help="Finished VMs as well.")
+LIVE = click.Option(["--live"], is_flag=True, help="Without stopping it.")
+COLUMNS = click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.")
+LIMIT = click.Option(
+    ["-n", "--limit"], type=click.IntRange(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
+)
+AS_JSON = click.Option(["-j", "--json"], is_flag=True, help="The entries as JSON.")
+RECOVERIES = tuple(
+    click.Option([f"--{word}"], is_flag=True, help=about)
+    for word, about in (
+        ("retry", "Do again what failed."),
+        ("delete", "Remove the VM and what it left on its host; disks are not saved."),
+        ("success", "Take what it waits for as done."),
+        ("failure", "Take what it waits for as failed."),
+    )
+)
+
+
+def _create(shell: Shell, given: Given) -> None:
+    from trifid.client import ApiError
+
+    goal = wait_goal(given, "HOLD" if given.hold else "RUNNING", "create")
+    follower = Follower(shell) if goal else None
+    made = []
+    for file in given.file:
+        template = read(file)
+        try:
+            made.append(shell.call("one.vm.allocate", template, given.hold))
+        except ApiError as refused:
+            told = explain(refused, VM.command)
+            shell.complain(Failure(f"{file}: {told.text}", told.next))
+            continue
+        shell.say(f"ID: {made[-1]}")
+    if follower and goal and made:
+        follower.until(made, goal, given.timeout)
+
+
+def _delete(shell: Shell, given: Given) -> None:
+    """End VMs whatever their state: destroy what runs, else remove what a failure left."""
+    from trifid.client import ApiError
+
+    goal = wait_goal(given, "DONE", "delete")
+    follower = Follower(shell) if goal else None
+    done = []
+    for vm_id in given.vm:
+        try:
+            shell.call("one.vm.action", "terminate-hard", vm_id)
+        except ApiError as refused:
+            if refused.code != _REFUSED or not _removed(shell, vm_id):
+                shell.complain(explain(refused, VM.command, vm_id))
+                continue
+        shell.mention(f"VM {vm_id}: delete")
+        done.append(vm_id)
+    if follower and goal and done:
+        follower.until(done, goal, given.timeout)
+
+
+def _removed(shell: Shell, vm_id: int) -> bool:
+    from trifid.client import ApiError
+
+    try:
+        shell.call("one.vm.recover", vm_id, _OPERATIONS["delete"])
+    except ApiError:
+        return False
+    return True
+
+
+def _recovery(vm_id: int, given: Given) -> tuple[int, int]:
+    asked = [word for word in _OPERATIONS if getattr(given, word)]
+    if len(asked) != 1:
+        raise Failure(
+            "recover needs one of --retry, --delete, --success, --failure",
+            f'"onevm show {vm_id}" tells what went wrong; --retry does it again, --delete gives up',
+        )
+    return vm_id, _OPERATIONS[asked[0]]
+
+
+def _listed(shell: Shell, given: Given) -> tuple[Any, ...]:
+    state = _STATE_ANY if given.done else _STATE_NOT_DONE
+    return "one.vmpool.info", whose(shell, given.whose), *_ALL_IDS, state
+
+
+_LISTING = Listing(VM, VM_COLUMNS, _listed)
+_TOP = Listing(VM, VM_COLUMNS._replace(default=TOP_DEFAULT), _listed)
+
+
+def _show(shell: Shell, given: Given) -> None:
+    from trifid.cli.vm_show import print_vm
+
+    show(VM, "vm", print_vm)(shell, given)
+
+
+def _history(shell: Shell, given: Given) -> None:
+    from trifid.cli.vm_show import history
+
+    history(shell, given)
+
+
+def _log(shell: Shell, given: Given) -> None:
+    from trifid.cli.vm_show import log
+
+    log(shell, given)
+
+
+def _action(
+    word: str, about: str, goal: str = "", *, action: str = "", can_be_hard: bool = False, **more: Any
+) -> Command:
+    """Return the row of a command that is one call of one.vm.action."""
+    action = action or word
+
+    def send(vm_id: int, given: Given) -> tuple[str, int]:
+        return (f"{action}-hard" if can_be_hard and given.hard else action), vm_id
+
+    examples = more.pop("examples", (f"{word} 3", f"{word} web,5..7"))
+    options = (HARD,) if can_be_hard else ()
+    return Command(word, about, (VMS,), "one.vm.action", send, goal=goal, options=options, examples=examples, **more)
+
+
+def _migrate(vm_id: int, given: Given) -> tuple[Any, ...]:
+    return vm_id, given.host, given.live, given.enforce
+
+
+ROWS = (
+    Command(
+        "create",
+        "Submit a VM described by a template FILE, - for standard input.",
+        (Argument("FILE", many=True),),
+        run=_create,
+        options=(ON_HOLD,),
+        goal="RUNNING",
+        aliases=("submit",),
+        examples=("create web.vm", "create web.vm db.vm --wait", "create --hold - < web.vm"),
+    ),
+    Command(
+        "deploy",
+        "Run a waiting VM on a host.",
+        (VMS, Argument("HOST", HOST)),
+        "one.vm.deploy",
+        lambda vm_id, given: (vm_id, given.host, given.enforce),
+        options=(ENFORCE,),
+        goal="RUNNING",
+        examples=("deploy 3 host1", "deploy 3,5..7 host1 --wait"),
+    ),
+    _action("hold", "Keep a waiting VM from the scheduler.", "HOLD"),
+    _action("release", "Give a VM on hold to the scheduler.", "PENDING"),
+    _action(
+        "terminate",
+        "Shut a VM down, save the disks that are to be saved, and end it.",
+        "DONE",
+        can_be_hard=True,
+        aliases=("shutdown",),
+        examples=("terminate 3 --wait", "terminate --hard web,5..7"),
+    ),
+    _action("cancel", "End a VM at once, as terminate --hard does.", "DONE", action="terminate-hard"),
+    Command(
+        "delete",
+        "End a VM whatever its state, at once; after a failure what is left of it is removed.",
+        (VMS,),
+        run=_delete,
+        goal="DONE",
+        aliases=("finalize",),
+        examples=("delete 3", "delete 3,5..7 --wait"),
+    ),
+    _action(
+        "poweroff",
+        "Shut a VM down; it keeps its disks and its place.",
+        "POWEROFF",
+        can_be_hard=True,
+        examples=("poweroff 3 --wait", "poweroff --hard 3"),
+    ),
+    _action("resume", "Run a VM again that is powered off, or whose host lost it.", "RUNNING"),
+    _action("reboot", "Reboot a VM.", can_be_hard=True, examples=("reboot 3", "reboot --hard 3")),
+    Command(
+        "migrate",
+        "Move a running VM to another host: saved and restored there, or --live.",
+        (VMS, Argument("HOST", HOST)),
+        "one.vm.migrate",
+        _migrate,
+        options=(LIVE, ENFORCE),
+        goal="RUNNING",
+        examples=("migrate 3 host2 --wait", "migrate --live 3 host2"),
+    ),
+    Command(
+        "livemigrate",
+        "Move a running VM to another host without stopping it, as migrate --live does.",
+        (VMS, Argument("HOST", HOST)),
+        "one.vm.migrate",
+        lambda vm_id, given: (vm_id, given.host, True, given.enforce),
+        options=(ENFORCE,),
+        goal="RUNNING",
+        examples=("livemigrate 3 host2 --wait",),
+    ),
+    Command(
+        "recover",
+        "Help a VM out of a failure, or out of waiting for an answer that does not come.",
+        (VMS,),
+        "one.vm.recover",
+        _recovery,
+        options=RECOVERIES,
+        goal="RUNNING",
+        goal_of=lambda given: "DONE" if given.delete else "RUNNING",
+        examples=("recover 3 --retry --wait", "recover 3 --delete"),
+    ),
+    _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),
+    _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
+    rename_command(VM, "VM"),
+    update_command(VM, "VM", "USER_TEMPLATE"),
+    *access_commands(VM, "VM", USER, GROUP),
+    Command(
+        "list",
+        "List the VMs that are not finished, the newest first.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.run,
+        options=(DONE, *LIST_OPTIONS),
+        more=WHOSE_HELP,
+        examples=("list", "list m -f STAT=runn -l ID,NAME,HOST,IP", "list -l ID,STAT,WHY -f STAT=fail", "list -j"),
+    ),
+    Command(
+        "show",
+        "Tell everything about a VM: where it is, why, its addresses and its history.",
+        (VMS,),
+        run=_show,
+        options=SHOW_OPTIONS,
+        examples=("show 3", "show web -j"),
+    ),
+    Command(
+        "top",
+        "List the VMs again and again, with what they use.",
+        (Argument("WHOSE", optional=True),),
+        run=_TOP.top,
+        options=(DONE, *TOP_OPTIONS),
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -o UCPU"),
+    ),
+    Command(
+        "history",
+        "Tell where VMs were, and what ended each stay.",
+        (Argument("VM", VM, many=True, optional=True),),
+        run=_history,
+        options=(COLUMNS,),
+        examples=("history", "history 3,5"),
+    ),
+    Command(
+        "log",
+        "Tell what happened to a VM, and when: every state, every request, every error.",
+        (VMS,),
+        run=_log,
+        options=(LIMIT, AS_JSON),
+        aliases=("story",),
+        examples=("log 3", "log 3 -n 20"),
+    ),
+)
+
+_NOT_YET = "not supported yet; poweroff keeps a VM in its place, migrate moves it"
+main = CommandTable(
+    "onevm",
+    "Manage virtual machines.  VM stands for ids, names, and lists of them such as 1,3..5,web.",
+    ROWS,
+    VM,
+    {
+        "stop": _NOT_YET,
+        "suspend": _NOT_YET,
+        "undeploy": _NOT_YET,
+        "restart": 'called resume today: "onevm resume VM"',
+        "resubmit": 'not supported; "onevm terminate VM", then "onevm create FILE"',
+        "saveas": "not supported yet; a DISK with SAVE=yes is saved when its VM ends",
+    },
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""`onevm show`, `history` and `log`: one VM, told to people."""
+
+import json
+from typing import Any
+
+from trifid.cli import columns as c
+from trifid.cli.command import Given
+from trifid.cli.failure import Failure, explain
+from trifid.cli.figures import full_moment, memory, permission
+from trifid.cli.follow import printable, state_of
+from trifid.cli.kinds import VM
+from trifid.cli.listing import has_colours, pairs, print_template, section
+from trifid.cli.shell import Shell
+from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
+from trifid.core.vm.states import VmState
+from trifid.wire.elements import several
+
+ENGINE_UID = -1
+LOG_ENTRIES = 200
+
+
+def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
+    """Print everything about a VM: where it stands, why, and what can be done."""
+    state = state_of(vm)
+    section(shell, f"VIRTUAL MACHINE {vm['ID']} INFORMATION")
+    pairs(
+        shell,
+        {
+            "ID": vm["ID"],
+            "NAME": vm["NAME"],
+            "USER": vm["UNAME"],
+            "GROUP": vm["GNAME"],
+            "STATE": VmState.ACTIVE.name if int(vm["STATE"]) == VmState.ACTIVE.state else state,
+            "LCM_STATE": state if int(vm["STATE"]) == VmState.ACTIVE.state else "LCM_INIT",
+            "HOST": last_record(vm).get("HOSTNAME"),
+            "RESCHED": "Yes" if vm.get("RESCHED") == "1" else "No",
+            "START TIME": full_moment(vm["STIME"]),
+            "END TIME": full_moment(vm["ETIME"]),
+            "DEPLOY ID": vm.get("DEPLOY_ID"),
+        },
+    )
+    _print_why(shell, vm, state)
+    _print_monitoring(shell, vm)
+    print_permissions(shell, vm)
+    _print_networks(shell, vm)
+    if last_record(vm):
+        section(shell, "VIRTUAL MACHINE HISTORY")
+        _print_records(shell, [vm], HISTORY_COLUMNS.default.removeprefix("ID,"))
+    print_template(shell, "USER TEMPLATE", vm.get("USER_TEMPLATE"))
+    print_template(shell, "VIRTUAL MACHINE TEMPLATE", vm.get("TEMPLATE"))
+
+
+def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:
+    told = vm.get("USER_TEMPLATE") or {}
+    known = {"WHY": told.get("ERROR"), "SCHEDULER": told.get("SCHED_MESSAGE") if state == "PENDING" else None}
+    lines = {label: value for label, value in known.items() if value}
+    next_step = _next_step(vm["ID"], state, bool(told.get("SCHED_MESSAGE")))
+    if lines or next_step:
+        section(shell, "WHY IT IS SO")
+        pairs(shell, lines | ({"NEXT": next_step} if next_step else {}))
+
+
+def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
+    """Return what a user may do about a state that does not end by itself; empty when nothing is amiss."""
+    if state.endswith("_FAILURE"):
+        return f"onevm recover {vm_id} --retry, or onevm recover {vm_id} --delete"
+    if state == "UNKNOWN":
+        return f"onehost list tells whether its host is up; onevm resume {vm_id} starts it again there"
+    if state == "HOLD":
+        return f"onevm release {vm_id} gives it to the scheduler"
+    if state == "POWEROFF":
+        return f"onevm resume {vm_id} starts it again"
+    if state == "PENDING" and is_refused:
+        return f"onehost list tells what room there is; onevm deploy {vm_id} HOST puts it where you say"
+    return ""
+
+
+def _print_monitoring(shell: Shell, vm: dict[str, Any]) -> None:
+    seen = vm.get("MONITORING") or {}
+    figures = {name: seen[name] for name in ("CPU", "MEMORY", "NETRX", "NETTX") if name in seen}
+    if not figures:
+        return
+    section(shell, "VIRTUAL MACHINE MONITORING")
+    shown = {
+        "CPU": "{} % of a core",
+        "NETRX": "{} bytes received",
+        "NETTX": "{} bytes sent",
+    }
+    lines = {name: shown[name].format(value) for name, value in figures.items() if name in shown}
+    if "MEMORY" in figures:
+        lines["MEMORY"] = memory(figures["MEMORY"])
+    pairs(shell, lines | {"LAST POLL": full_moment(vm.get("LAST_POLL"))})
+
+
+def print_permissions(shell: Shell, one: dict[str, Any]) -> None:
+    """Print who may do what with an object."""
+    flags = one.get("PERMISSIONS") or {}
+    section(shell, "PERMISSIONS")
+    pairs(shell, {who: permission(flags, who) for who in ("OWNER", "GROUP", "OTHER")})
+
+
+_NIC_COLUMNS = (
+    c.Column("ID", 3, "", c.number("NIC_ID")),
+    c.Column("NETWORK", 20, "", c.text("NETWORK"), left=True),
+    c.Column("BRIDGE", 12, "", c.text("BRIDGE"), left=True),
+    c.Column("IP", 15, "", lambda row, view: row.get("IP") or row.get("IP6") or "-", left=True),
+    c.Column("MAC", 17, "", c.text("MAC"), left=True),
+)
+
+
+def _print_networks(shell: Shell, vm: dict[str, Any]) -> None:
+    nics = [nic for nic in several((vm.get("TEMPLATE") or {}).get("NIC")) if isinstance(nic, dict)]
+    if nics:
+        section(shell, "VIRTUAL MACHINE NETWORKS")
+        shell.say(c.table(nics, _NIC_COLUMNS, c.View(), header=True, colour=has_colours()))
+
+
+def _print_records(shell: Shell, vms: list[dict[str, Any]], names: str, header: bool = True) -> None:
+    records = [one for vm in vms for one in several((vm.get("HISTORY_RECORDS") or {}).get("HISTORY"))]
+    shown = HISTORY_COLUMNS.named(names)
+    shell.say(c.table(records, shown, c.View(now=shell.now()), header=header, colour=has_colours()))
+
+
+def history(shell: Shell, given: Given) -> None:
+    """Print where VMs were: those named, else all that are not finished."""
+    ids = given.vm or sorted(int(vm["ID"]) for vm in shell.all(VM))
+    _print_records(shell, [shell.one(VM, vm_id) for vm_id in ids], given.list or HISTORY_COLUMNS.default)
+
+
+def log(shell: Shell, given: Given) -> None:
+    """Print what happened to VMs, from the engine's journal."""
+    from trifid.client import ApiError
+
+    for vm_id in given.vm:
+        try:
+            told = json.loads(shell.call("trifid.event.story", VM.element, vm_id, given.limit))
+        except ApiError as refused:
+            failure = explain(refused, VM.command, vm_id)
+            raise Failure(failure.text, f'the journal is for administrators; try "onevm history {vm_id}"') from refused
+        if given.json:
+            shell.say(json.dumps(told["events"], indent=2, ensure_ascii=False))
+        elif told["events"]:
+            for event in told["events"]:
+                shell.say(_line(event, shell))
+        else:
+            # An id that never was has no story either: asking for the VM tells which.
+            shell.one(VM, vm_id)
+            shell.say(f"VM {vm_id}: the journal has nothing about it")
+
+
+def _line(event: dict[str, Any], shell: Shell) -> str:
+    who = "engine" if event["uid"] == ENGINE_UID else _user_name(shell, event["uid"])
+    old, new = printable(event["old"]), printable(event["new"])
+    if old and old != new:
+        what = f"{old} -> {new}"
+    elif new:
+        what = f"{event['what']} {new}"
+    else:
+        what = event["what"]
+    text = f": {event['text']}" if event["text"] else ""
+    return f"{full_moment(event['at'])}  {who:<10}  {what}{text}"
+
+
+def _user_name(shell: Shell, uid: int) -> str:
+    """Return the name of a user, `user N` of one that is gone."""
+    from trifid.cli.kinds import USER
+
+    return shell.name(USER, uid) or f"user {uid}"

@@ -1,0 +1,125 @@
+"""A hypervisor driver without a hypervisor: domains are lines in a file (see drivers/dummy/world.py).
+
+For trying things out, for scale (thousands of actions a second) and for faults: see drivers/dummy/faults.py
+for the options.  It keeps the contract of the real ones: idempotent, fenced by step number, and its
+domains outlive it.
+"""
+
+import sys
+from collections.abc import Callable
+
+from trifid.drivers.dummy.actions import Actions, home
+from trifid.drivers.dummy.faults import BadOptions, parse_options
+from trifid.drivers.dummy.loop import Loop
+from trifid.drivers.dummy.world import GONE, RUNNING, SAVED, Domain, World
+from trifid.drivers.kit import Failure
+from trifid.wire import action_data
+from trifid.wire.action_data import ActionData
+
+_FIGURES = "USEDCPU=10 USEDMEMORY=65536 NETRX=0 NETTX=0"
+
+
+class Hypervisors:
+    """Every host's hypervisor."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.verbs: dict[str, Callable[[int, ActionData], str]] = {
+            "DEPLOY": self.deploy,
+            "SHUTDOWN": self.end,
+            "CANCEL": self.end,
+            "REBOOT": self.need,
+            "RESET": self.need,
+            "POLL": self.poll,
+            "SAVE": self.save,
+            "RESTORE": self.restore,
+            "MIGRATE": self.migrate,
+        }
+
+    def act(self, verb: str, vm_id: int, payload: str) -> str:
+        """Do what is asked, unless something newer was asked before.
+
+        Raises:
+            Failure: it cannot be done, or is out of date.
+            DriverFault: the payload cannot be read.
+        """
+        data = action_data.parse(payload)
+        self._world.refresh()
+        domain = self._world.get(vm_id)
+        if data.step < domain.step:
+            raise Failure(f"step {data.step} is out of date, step {domain.step} was seen already")
+        if data.step > domain.step:
+            self._put(vm_id, domain.host, domain.state, data)
+        return self.verbs[verb](vm_id, data)
+
+    def deploy(self, vm_id: int, data: ActionData) -> str:
+        """Run it; what runs on this host runs."""
+        domain = self._world.get(vm_id)
+        if domain.state == RUNNING and domain.host != data.host:
+            raise Failure(f"one-{vm_id} runs on {domain.host}: it would run twice")
+        if domain.state != RUNNING:
+            self._put(vm_id, data.host, RUNNING, data)
+        return f"one-{vm_id}"
+
+    def end(self, vm_id: int, data: ActionData) -> str:
+        """End it; what does not run on this host has ended."""
+        if self._runs(vm_id, data.host):
+            self._put(vm_id, data.host, GONE, data)
+        return ""
+
+    def need(self, vm_id: int, data: ActionData) -> str:
+        """Do nothing to a domain that must run."""
+        if not self._runs(vm_id, data.host):
+            raise Failure(f"one-{vm_id} does not run on {data.host}")
+        return ""
+
+    def poll(self, vm_id: int, data: ActionData) -> str:
+        """Return its figures and state (reference/drivers.md §6.2)."""
+        return f"STATE=a {_FIGURES}" if self._runs(vm_id, data.host) else "STATE=d"
+
+    def save(self, vm_id: int, data: ActionData) -> str:
+        """Put it to sleep; what sleeps is asleep."""
+        if self._world.get(vm_id).state != SAVED:
+            self.need(vm_id, data)
+            self._put(vm_id, data.host, SAVED, data)
+        return ""
+
+    def restore(self, vm_id: int, data: ActionData) -> str:
+        """Wake it up, on any host."""
+        if self._runs(vm_id, data.host):
+            return f"one-{vm_id}"
+        if self._world.get(vm_id).state != SAVED:
+            raise Failure(f"{data.checkpoint_file} does not exist: one-{vm_id} was never saved")
+        self._put(vm_id, data.host, RUNNING, data)
+        return f"one-{vm_id}"
+
+    def migrate(self, vm_id: int, data: ActionData) -> str:
+        """Move it while it runs; what has moved has moved."""
+        if not self._runs(vm_id, data.migrate_host):
+            self.need(vm_id, data)
+            self._put(vm_id, data.migrate_host, RUNNING, data)
+        return ""
+
+    def _runs(self, vm_id: int, host: str) -> bool:
+        domain = self._world.get(vm_id)
+        return domain.state == RUNNING and domain.host == host
+
+    def _put(self, vm_id: int, host: str, state: str, data: ActionData) -> None:
+        self._world.put(vm_id, Domain(host, state, data.step))
+
+
+def main() -> None:
+    """Run the driver until the engine ends it."""
+    try:
+        options = parse_options(sys.argv[1] if len(sys.argv) > 1 else "")
+    except BadOptions as fault:
+        sys.exit(f"trifid-vmm-dummy: {fault}")
+    world = World(home() / "dummy" / "world.log")
+    world.begin()
+    hypervisors = Hypervisors(world)
+    loop = Loop("vmm-dummy")
+    loop.run(Actions(loop, options, dict.fromkeys(hypervisors.verbs, hypervisors.act), world).take)
+
+
+if __name__ == "__main__":
+    main()

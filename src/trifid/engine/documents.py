@@ -1,0 +1,186 @@
+"""Cached documents: each object's XML, escaped once when it changes, so that pools are mere joins.
+
+A cached text stays as long as the records it was made from are the very same objects; records are
+replaced whole on every change, so looking whether they still are is all the bookkeeping there is.
+Names of users and groups stand in many documents: a rename drops all of them.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from trifid.core.host import Host, HostObservation
+from trifid.core.network.record import Network
+from trifid.core.user import Group, User
+from trifid.core.vm.record import VM
+from trifid.engine.memory import NO_SHARE, Memory
+from trifid.engine.monitoring import Monitoring, VmObservation
+from trifid.store.interface import Batch
+from trifid.wire.bodies import group as group_body
+from trifid.wire.bodies import host as host_body
+from trifid.wire.bodies import network as network_body
+from trifid.wire.bodies import user as user_body
+from trifid.wire.bodies import vm as vm_body
+from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool
+from trifid.wire.xmlrpc import Escaped
+from trifid.wire.xmltext import escape
+
+_NO_OBSERVATION = VmObservation()
+_NO_HOST_OBSERVATION = HostObservation()
+
+_VmBody = Callable[[VM, "Documents", int, dict[str, str]], str]
+
+
+class _Cache:
+    """Texts by object id, each with what it was made from."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[tuple[Any, ...], Any, str]] = {}
+
+    def text(self, object_id: int, made_from: tuple[Any, ...], make: Callable[[], str], version: Any = None) -> str:
+        """Return the escaped text of an object, made again only when a source or the version is another."""
+        kept = self._kept.get(object_id)
+        if kept is not None and kept[1] == version and all(a is b for a, b in zip(kept[0], made_from, strict=True)):
+            return kept[2]
+        text = escape(make())
+        self._kept[object_id] = (made_from, version, text)
+        return text
+
+    def drop(self, object_id: int) -> None:
+        self._kept.pop(object_id, None)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
+class Documents:
+    """Answers every info call.
+
+    It is also what tells document makers the names of users and groups.
+    """
+
+    def __init__(self, memory: Memory, monitoring: Monitoring) -> None:
+        self._memory = memory
+        self._monitoring = monitoring
+        self._vms_full, self._vms_short, self._vms_extended = _Cache(), _Cache(), _Cache()
+        self._hosts, self._networks = _Cache(), _Cache()
+
+    def committed(self, batch: Batch) -> None:
+        """Forget what is gone, and everything with names in it when names changed."""
+        for vm_id, vm in batch.vms.items():
+            if vm is None or vm_id not in self._memory.vms:
+                for cache in (self._vms_full, self._vms_short, self._vms_extended):
+                    cache.drop(vm_id)
+        for host_id, host in batch.hosts.items():
+            if host is None:
+                self._hosts.drop(host_id)
+        for network_id in {*batch.networks, *(key[0] for key in batch.leases)}:
+            self._networks.drop(network_id)
+        if batch.users or batch.groups:
+            for cache in (self._vms_full, self._vms_short, self._vms_extended, self._networks):
+                cache.clear()
+
+    # -- names that documents show ---------------------------------------------------------------
+
+    def user(self, uid: int) -> str:
+        """Return the name of a user; its number when it is gone."""
+        found = self._memory.users.get(uid)
+        return found.name if found else str(uid)
+
+    def group(self, gid: int) -> str:
+        """Return the name of a group; its number when it is gone."""
+        found = self._memory.groups.get(gid)
+        return found.name if found else str(gid)
+
+    # -- virtual machines ------------------------------------------------------------------------
+
+    def vm_for_drivers(self, vm: VM) -> str:
+        """Return the full document as drivers get it, not escaped."""
+        seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
+        return vm_body.vm_full(vm, self, seen.at, seen.values)
+
+    def vm(self, vm: VM) -> Escaped:
+        """Return the full document of a VM."""
+        return Escaped(self._vm_text(self._vms_full, vm_body.vm_full, vm))
+
+    def vm_pool(self, vms: Iterable[VM]) -> Escaped:
+        """Return a pool of short documents."""
+        return escaped_pool("VM_POOL", [self._vm_text(self._vms_short, vm_body.vm_pool_entry, vm) for vm in vms])
+
+    def vm_pool_extended(self, vms: Iterable[VM]) -> Escaped:
+        """Return a pool of full documents with the last history record."""
+        return escaped_pool("VM_POOL", [self._vm_text(self._vms_extended, vm_body.vm_extended, vm) for vm in vms])
+
+    def _vm_text(self, cache: _Cache, make: _VmBody, vm: VM) -> str:
+        seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
+        if self._memory.vms.get(vm.id) is not vm:
+            return escape(make(vm, self, seen.at, seen.values))  # DONE: too many to keep
+        return cache.text(vm.id, (vm, seen), lambda: make(vm, self, seen.at, seen.values))
+
+    # -- hosts -----------------------------------------------------------------------------------
+
+    def host(self, host: Host) -> Escaped:
+        """Return the document of a host."""
+        return Escaped(self._host_text(host))
+
+    def host_pool(self, hosts: Iterable[Host]) -> Escaped:
+        """Return the pool of these hosts."""
+        return escaped_pool("HOST_POOL", [self._host_text(host) for host in hosts])
+
+    def _host_text(self, host: Host) -> str:
+        share = self._memory.shares.get(host.id, NO_SHARE)
+        seen = self._monitoring.hosts.get(host.id, _NO_HOST_OBSERVATION)
+
+        def make() -> str:
+            usage = host_body.HostUsage(
+                cpu_percent=share.cpu_percent,
+                memory_kib=share.memory_mib * 1024,
+                running_vms=share.vms,
+                vm_ids=self._memory.vms_on.get(host.id, ()),
+            )
+            return host_body.host_full(host, usage, seen)
+
+        figures = (seen.at, seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
+        return self._hosts.text(host.id, (host, share, seen.more), make, figures)
+
+    # -- networks --------------------------------------------------------------------------------
+
+    def network(self, network: Network) -> Escaped:
+        """Return the document of a network with its leases."""
+        leases = self._memory.leases_in(network.id)
+        return Escaped(
+            self._networks.text(network.id, (network,), lambda: network_body.network_full(network, self, leases))
+        )
+
+    def network_pool(self, networks: Iterable[Network]) -> Escaped:
+        """Return a pool of networks without their leases."""
+        used = self._memory.used
+        return escaped_pool(
+            "VNET_POOL",
+            [
+                escape(network_body.network_pool_entry(n, self, sum(used.get((n.id, ar.id), 0) for ar in n.ranges)))
+                for n in networks
+            ],
+        )
+
+    # -- users and groups ------------------------------------------------------------------------
+
+    def user_document(self, user: User) -> Escaped:
+        """Return the document of a user."""
+        return Escaped.of(user_body.user_full(user, self))
+
+    def user_pool(self, users: Iterable[User]) -> Escaped:
+        """Return the pool of these users."""
+        entries = [escape(user_body.user_pool_entry(user, self)) for user in users]
+        return escaped_pool("USER_POOL", entries, DEFAULT_USER_QUOTAS)
+
+    def group_document(self, group: Group) -> Escaped:
+        """Return the document of a group."""
+        return Escaped.of(group_body.group_full(group, self._members(group)))
+
+    def group_pool(self, groups: Iterable[Group]) -> Escaped:
+        """Return the pool of these groups."""
+        entries = [escape(group_body.group_pool_entry(group, self._members(group))) for group in groups]
+        return escaped_pool("GROUP_POOL", entries, DEFAULT_GROUP_QUOTAS)
+
+    def _members(self, group: Group) -> list[int]:
+        return [user.id for user in self._memory.users.values() if group.id in user.gids]

@@ -1,0 +1,70 @@
+"""The plays of plays.txt: what must happen, written down without looking at the table."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.core.vm.builders import ON_TWO_HOSTS, event_of, moment, vm
+from trifid.core.ledger import charged_hosts
+from trifid.core.vm import events
+from trifid.core.vm.states import VmState as S
+from trifid.core.vm.step import step
+from trifid.core.vm.table import ROWS
+
+UNCHARGED = {S.PENDING, S.HOLD, S.POWEROFF, S.DONE}
+MAYBE_CHARGED = {S.EPILOG, S.EPILOG_FAILURE, S.CLEANUP_DELETE, S.CLEANUP_DELETE_FILES, S.CLEANUP_FAILURE}
+"""Clean-up keeps the charge of a VM that had one, and a powered off VM has none."""
+
+
+class Play(NamedTuple):
+    title: str
+    start: S
+    beats: list[tuple[type[events.Event], S, str]]
+
+
+def _read() -> list[Play]:
+    plays = []
+    for line in (Path(__file__).parent / "plays.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            title, start, script = re.fullmatch(r"(.*?)  +(\w+): (.*)", line).groups()
+            beats = [re.fullmatch(r"(\w+) > (\w+) ?(\S*)", beat.strip()).groups() for beat in script.split(";")]
+            plays.append(Play(title, S[start], [(getattr(events, e), S[end], ask) for e, end, ask in beats]))
+    return plays
+
+
+PLAYS = _read()
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.title.replace(" ", "-"))
+def test_a_play_goes_as_written(play: Play) -> None:
+    machine = vm(play.start)
+    for n, (kind, end, asked) in enumerate(play.beats):
+        outcome = step(machine, event_of(kind, machine.step), moment(200 + n))
+        action = outcome.action
+        told = f"{action.family}.{action.verb}{'@' if action.previous else ''}" if action else ""
+        assert (outcome.vm.state, told) == (end, asked), f"beat {n + 1}, {kind.__name__}"
+        machine = outcome.vm
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.title.replace(" ", "-"))
+def test_hosts_are_charged_exactly_while_they_may_carry_the_vm(play: Play) -> None:
+    machine = vm(play.start)
+    for kind, end, _ in play.beats:
+        machine = step(machine, event_of(kind, machine.step), moment()).vm
+        charged = len(charged_hosts(machine))
+        if end in MAYBE_CHARGED:
+            assert charged <= 1
+        else:
+            assert charged == (0 if end in UNCHARGED else 2 if end in ON_TWO_HOSTS else 1), end.name
+
+
+def test_every_row_of_the_table_is_fired_by_a_play() -> None:
+    fired = set()
+    for play in PLAYS:
+        state = play.start
+        for kind, end, _ in play.beats:
+            fired.add((state, kind))
+            state = end
+    assert sorted(f"{r.start.name} {r.event.__name__}" for r in ROWS if (r.start, r.event) not in fired) == []

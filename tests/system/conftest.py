@@ -1,0 +1,44 @@
+"""Engines for the tests of the whole: one per test, with dummy drivers unless it says otherwise."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Api, Home, engine
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A started engine with dummy drivers."""
+    with engine(tmp_path / "home") as started:
+        yield started
+
+
+@pytest.fixture
+def api(home: Home) -> Api:
+    """The API of that engine, as its administrator."""
+    return Api(home)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[Home]:
+    """A home with dummy drivers whose engine is not started; stopped at the end if the test started it."""
+    made = Home(tmp_path / "home")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB; mounting one needs root or sudo, and this fails without."""
+    import os
+    import subprocess
+
+    place = tmp_path / "small"
+    place.mkdir()
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    options = f"size=4m,mode=0755,uid={os.geteuid()},gid={os.getegid()}"
+    subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run([*sudo, "umount", str(place)], check=True)
