@@ -38,7 +38,8 @@ This page is made by `docs/make_api.py` from the methods that the engine declare
 * Arguments are typed: an `int` where a `boolean` is expected is a fault. Those with a default may be left out from
   the end; further ones are ignored.
 * A good answer is the array `[true, value, 0]`. A refusal is `[false, message, code, object id, -1]`.
-* An unknown method, a wrong type, or a body that is no XML-RPC is a fault.
+* An unknown method, a wrong type, or a body that is no XML-RPC is a fault. What is too large, too slow, compressed or
+  not XML is refused by its HTTP status (413, 408, 415) before it is a call.
 * What changes something is answered after it is durable in the database.
 
 | code | meaning |

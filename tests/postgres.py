@@ -93,8 +93,8 @@ class Cluster:
             connection.execute(statement.encode())
 
     def stop(self) -> None:
-        """End the server, whoever is connected, and remove its files."""
-        self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
+        """End the server at once, whoever is connected, and remove its files."""
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
         shutil.rmtree(self.directory)
 
 

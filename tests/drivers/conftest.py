@@ -1,5 +1,36 @@
-"""The contract's assertions explain themselves, as those of test files do."""
+"""Fixtures of driver tests; the contract's assertions explain themselves, as those of test files do."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite("tests.drivers.contract", "tests.drivers.harness")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with datastore 0 and images; no proxy stands between a test and its own web server."""
+    monkeypatch.setenv("TRIFID_HOME", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    for name in ("datastores/0", "images", "vms/42"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB, mounted."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"tmpfs cannot be mounted: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -313,7 +313,8 @@ class TmContract(ActionContract):
 
     def prolog(self, home: Path, vm_id: int) -> list[str]:
         """Return the lines that clone one small image."""
-        image = home / "image.img"
+        image = home / "images" / "image.img"
+        image.parent.mkdir(exist_ok=True)
         image.write_bytes(b"image" * 1000)
         (home / "datastores" / "0").mkdir(parents=True, exist_ok=True)
         target = home / "datastores" / "0" / str(vm_id) / "disk.0"

@@ -1,10 +1,10 @@
 import pytest
 
-from trifid.scheduler.news import News
+from trifid.scheduler.news import Event, News
 
 
 def event(kind="VM", object_id=1, what="state", old="", new=""):
-    return {"id": 1, "kind": kind, "object_id": object_id, "what": what, "old": old, "new": new}
+    return Event(kind, object_id, what, old, new)
 
 
 @pytest.mark.parametrize(

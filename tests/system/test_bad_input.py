@@ -165,7 +165,7 @@ def test_a_full_disk_fails_the_prolog_and_leaves_no_partial_file(
     stopped: Home, small_disk: Path, tmp_path: Path
 ) -> None:
     _with_shared_transfer(stopped)
-    stopped.settings('datastore_location = "datastores"', f'datastore_location = "{small_disk}"')
+    stopped.settings('#datastore_location = "datastores"', f'datastore_location = "{small_disk}"')
     stopped.start()
     api = Api(stopped)
     host_id = api.monitored_host("node1")

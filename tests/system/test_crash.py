@@ -6,7 +6,7 @@ from tests.system.home import Api, Home
 
 
 def test_a_vm_that_was_booting_is_adopted(stopped: Home) -> None:
-    stopped.settings('arguments = ""', 'arguments = "--delay 1.5"')
+    stopped.settings('executable = "trifid-vmm-dummy"', 'executable = "trifid-vmm-dummy"\narguments = "--delay 1.5"')
     stopped.start()
     api = Api(stopped)
     host_id = api.monitored_host("node1")
@@ -58,7 +58,7 @@ def test_a_driver_that_is_killed_is_started_again_and_finishes_its_work(stopped:
     import os
     import signal
 
-    stopped.settings('arguments = ""', 'arguments = "--delay 1.0"')
+    stopped.settings('executable = "trifid-vmm-dummy"', 'executable = "trifid-vmm-dummy"\narguments = "--delay 1.0"')
     stopped.start()
     api = Api(stopped)
     host_id = api.monitored_host("node1")

@@ -8,6 +8,7 @@ Every command that is shown can be typed as well; set TRIFID_HOME first, as the 
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -65,9 +66,9 @@ def demo() -> None:
     step("A guest: a kernel of Debian and busybox")
     run("examples/guest/build", str(GUEST.relative_to(ROOT)))
 
-    step("This machine: libvirt and a network for the guests")
-    machine.libvirt(made)
+    step("This machine: a network for the guests, and libvirt")
     machine.bridge(made)
+    uri = machine.libvirt(made)
     if os.geteuid() == 0:
         machine.reachable(made, HOME)
     else:
@@ -90,6 +91,7 @@ def demo() -> None:
     address = vm["TEMPLATE"]["NIC"]["IP"]
     directory = HOME / "datastores" / "0" / str(vm_id)
     run("onevm", "list")
+    tell_virtualization(uri, vm_id)
     say(f"its disks, in {directory.relative_to(ROOT)}: {', '.join(sorted(p.name for p in directory.iterdir()))}")
     say(f"its address is {address}, and the engine made {vm['TEMPLATE']['NIC']['MAC']} of it: the guest reads it there")
 
@@ -140,21 +142,16 @@ def free_port() -> int:
 
 
 def add_host() -> None:
-    """Add this machine and wait until it is watched; say whether guests get KVM."""
+    """Add this machine and wait until it is watched."""
     if not any(host["NAME"] == HOST for host in documents("onehost", "HOST")):
         run("onehost", "create", HOST, "--im", "kvm", "--vm", "kvm")
     deadline = time.monotonic() + MONITORED_WAIT_S
-    while (host := document("onehost", HOST, "HOST"))["STATE"] != MONITORED:
+    while document("onehost", HOST, "HOST")["STATE"] != MONITORED:
         if time.monotonic() > deadline:
             run("onehost", "show", HOST)
             raise Failed(f"the host {HOST} is not monitored after {MONITORED_WAIT_S:g} s", f"see {HOME.name}/log")
         time.sleep(0.2)
     run("onehost", "list")
-    hypervisor = (host.get("TEMPLATE") or {}).get("HYPERVISOR", "")
-    if hypervisor == "kvm":
-        say("guests use KVM: the hardware of this machine")
-    else:
-        say("KVM cannot be used here: guests are emulated (QEMU's TCG), which works the same but is slower")
 
 
 def add_network(name: str, file: str) -> None:
@@ -167,7 +164,7 @@ def add_network(name: str, file: str) -> None:
 
 def create() -> int:
     """Submit the example and see it come to RUNNING; return its id."""
-    template = (EXAMPLES / "vm-example.one").read_text().replace("GUEST", str(GUEST))
+    template = (EXAMPLES / "vm-example.one").read_text().replace('"GUEST/', f'"{GUEST}/')
     file = HOME / "vm-example.one"
     file.write_text(template)
     say(f"{file.relative_to(ROOT)}:")
@@ -179,6 +176,22 @@ def create() -> int:
     if not ids:
         raise Failed("onevm create told no ID", hint)
     return int(ids[0])
+
+
+def tell_virtualization(uri: str, vm_id: int) -> None:
+    """Say whether the guest runs on KVM or is emulated, as libvirt knows it, and why."""
+    domain = look("virsh", "-c", uri, "dumpxml", f"one-{vm_id}") or ""
+    kind = re.search("<domain[^>]* type=['\"](\\w+)", domain)
+    if kind is None:
+        raise Failed(f"libvirt knows no domain one-{vm_id}", f"see: virsh -c {uri} list --all")
+    if kind[1] == "kvm":
+        say("it runs on KVM, the hardware of this machine")
+        return
+    say("it is emulated by QEMU (TCG), slower than with KVM, which cannot be used here:")
+    for line in (HOME / "log" / "driver-vmm-kvm.log").read_text().splitlines():
+        if "no KVM" in line:
+            say(f"  {line}")
+            return
 
 
 def fetch(url: str, vm_id: int) -> str:

@@ -7,13 +7,14 @@ import ipaddress
 import json
 import os
 import pwd
-import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from show import Failed, as_root, look, run, say
+from show import Failed, as_root, background, look, run, say
 
 BRIDGE = "trifid0"
 NETWORK = ipaddress.ip_network("10.0.0.0/24")
@@ -24,6 +25,8 @@ BRIDGE_HELPER = Path("/usr/lib/qemu/qemu-bridge-helper")
 BRIDGE_RULES = Path("/etc/qemu/bridge.conf")
 BRIDGE_RULE = f"allow {BRIDGE}"
 LIBVIRTD_WAIT_S = 30.0
+LOG = "libvirtd.log"
+REAPER = Path(__file__).with_name("reaper.py")
 
 # For a libvirtd that is started by hand, where no service is: no cgroups, no security driver, no other
 # daemon and no other user.
@@ -59,41 +62,48 @@ class Made:
 
 def libvirt(made: Made) -> str:
     """Return the URI of a libvirt that answers, started if need be."""
-    uri = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
-    if answers(uri):
-        say(f"libvirt answers at {uri}")
-        return uri
-    if os.geteuid() != 0:
-        raise Failed(f"libvirt does not answer at {uri}", f"see what it says: virsh -c {uri} list")
-    if Path("/run/systemd/system").is_dir():
-        say("libvirt's service does not run: starting it")
-        run("systemctl", "start", "libvirtd", hint="see: journalctl -u libvirtd")
-    else:
-        _start_by_hand(made)
+    is_root = os.geteuid() == 0
+    uri = "qemu:///system" if is_root else "qemu:///session"
+    has_services = Path("/run/systemd/system").is_dir()
+    by_hand = None
+    if not answers(uri, may_spawn=has_services):
+        if not has_services:
+            by_hand = _start_by_hand(made, is_root=is_root)
+        elif is_root:
+            say("libvirt's service does not run: starting it")
+            run("systemctl", "start", "libvirtd", hint="see: journalctl -u libvirtd")
     deadline = time.monotonic() + LIBVIRTD_WAIT_S
-    while not answers(uri):
+    while not answers(uri, may_spawn=has_services):
+        if by_hand and by_hand.poll() is not None:
+            raise Failed(f"libvirtd ended: {(made.run / LOG).read_text().strip()}")
         if time.monotonic() > deadline:
-            raise Failed(f"libvirt does not answer at {uri}", f"see {made.run}/libvirtd.log and: virsh -c {uri} list")
+            raise Failed(f"libvirt does not answer at {uri}", f"see what it says: virsh -c {uri} list")
         time.sleep(0.2)
     say(f"libvirt answers at {uri}")
     return uri
 
 
-def answers(uri: str) -> bool:
-    """Tell whether libvirt can be used."""
-    return look("virsh", "-q", "-c", uri, "list") is not None
+def answers(uri: str, *, may_spawn: bool = True) -> bool:
+    """Tell whether libvirt can be used; connecting to that of a user starts it, if it may."""
+    environment = () if may_spawn else ("env", "LIBVIRT_AUTOSTART=0")
+    return look(*environment, "virsh", "-q", "-c", uri, "list") is not None
 
 
-def _start_by_hand(made: Made) -> None:
-    """Start libvirtd where no service manager does; it alone sees the configuration it is given."""
+def _start_by_hand(made: Made, *, is_root: bool) -> "subprocess.Popen[bytes]":
+    """Start libvirtd where no service manager does; the system's alone sees the configuration it is given."""
     made.run.mkdir(parents=True, exist_ok=True)
-    conf, pid, log = (made.run / name for name in ("qemu.conf", "libvirtd.pid", "libvirtd.log"))
-    conf.write_text(QEMU_CONF)
-    say("no service manager here: starting libvirtd by hand; make demo-clean ends it")
-    say(f"  its settings are {conf}, its process id is in {pid}")
-    script = 'mount --bind "$0" /etc/libvirt/qemu.conf && exec libvirtd --daemon --pid-file "$1" 2> "$2"'
-    run("unshare", "--mount", "sh", "-c", script, str(conf), str(pid), str(log), hint=f"see {log}")
+    conf, pid, log = (made.run / name for name in ("qemu.conf", "libvirtd.pid", LOG))
+    say(f"no service manager here: starting libvirtd by hand; its process id is in {pid}")
+    if is_root:
+        conf.write_text(QEMU_CONF)
+        say(f"its settings are {conf}")
+        script = 'mount --bind "$0" /etc/libvirt/qemu.conf && exec libvirtd --pid-file "$1"'
+        command: tuple[str, ...] = ("unshare", "--mount", "sh", "-c", script, str(conf), str(pid))
+    else:
+        command = ("libvirtd", "--pid-file", str(pid))
+    started = background(sys.executable, str(REAPER), *command, log=log)
     made.note("libvirtd", str(pid))
+    return started
 
 
 def bridge(made: Made) -> None:
@@ -150,14 +160,11 @@ def reachable(made: Made, home: Path) -> None:
     if "libvirtd" in made.facts or os.environ.get("TRIFID_LAB") or user not in {u.pw_name for u in pwd.getpwall()}:
         return
     closed = [d for d in (home, *home.parents) if not d.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        run("tools/packages", "acl")
     shut = [d for d in closed if f"user:{user}:--x" not in (look("getfacl", "-p", str(d)) or "")]
     if not shut:
         return
-    if not shutil.which("setfacl"):
-        raise Failed(
-            f"QEMU runs as {user}, which may not enter {', '.join(map(str, shut))}",
-            "install the package acl, or use a checkout in a directory that everybody may enter",
-        )
     say(f"QEMU runs as {user}, which must be able to pass through {', '.join(map(str, shut))}")
     run("setfacl", "-m", f"u:{user}:x", *map(str, shut))
     made.note("passage", "\n".join(map(str, (d for d in shut if home not in (d, *d.parents)))))

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 _STARTED = time.monotonic()
 
@@ -46,6 +47,13 @@ def run(*argv: str, hint: str = "") -> str:
     if child.returncode != 0:
         raise Failed(f"{argv[0]} ended with status {child.returncode}, see above", hint)
     return "".join(lines)
+
+
+def background(*argv: str, log: Path) -> "subprocess.Popen[bytes]":
+    """Start a command in the open that runs on after the demo; what it prints goes to a file."""
+    print(_bold(f"  $ {shlex.join(argv)} > {shlex.quote(str(log))} 2>&1 &"), flush=True)
+    with log.open("w") as file:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
 
 
 def look(*argv: str) -> str | None:

@@ -212,7 +212,7 @@ class CommandTable(click.Group):
     ) -> None:
         super().__init__(
             name,
-            params=[HOME, *([ENDPOINT] if kind else []), _version_option()],
+            params=[HOME, *([ENDPOINT] if kind else []), VERBOSE, _version_option()],
             callback=_remember,
             help=about,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -287,10 +287,10 @@ class CommandTable(click.Group):
         raise error
 
 
-def _remember(home: Path | None, endpoint: str | None = None) -> None:
+def _remember(home: Path | None, verbose: bool, endpoint: str | None = None) -> None:
     shell = click.get_current_context().find_object(Shell)
     assert shell is not None
-    shell.home, shell.endpoint = home, endpoint or ""
+    shell.home, shell.endpoint, shell.verbose = home, endpoint or "", verbose
 
 
 def _version_option() -> click.Option:

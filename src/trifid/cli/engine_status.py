@@ -117,7 +117,7 @@ def _print(shell: Shell, found: dict[str, Any]) -> None:
         return
     section(shell, "PROCESSES")
     for process in found["processes"]:
-        how = f"process {process['pid']}" if process["pid"] else "down"
+        how = f"process {process['pid']}" if process["pid"] else "no process"
         trouble = f": {process['trouble']}" if process["trouble"] else ""
         shell.say(f"{process['name']:<20}: {how}{trouble}")
     if found["version"]:

@@ -157,7 +157,9 @@ def _document(document: str, root: str, entry: str, given: Given) -> str:
 
 def section(shell: Shell, title: str) -> None:
     """Print the heading of a part of a show command."""
-    shell.say("\n" + (click.style(title, bold=True) if has_colours() else title))
+    if shell.has_said:
+        shell.say("")
+    shell.say(click.style(title, bold=True) if has_colours() else title)
 
 
 def pairs(shell: Shell, values: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ NETWORK_ARGUMENT = Argument("NETWORK", NETWORK)
 _FILE = Argument("FILE", optional=True)
 
 _ATTRIBUTES = (
-    ("type", "TYPE", "IP4 (the default with --ip), IP6, IP4_6 or ETHER."),
+    ("type", "TYPE", "IP4, IP6, IP4_6 or ETHER; what the addresses make it, when left out."),
     ("ip", "IP", "First IPv4 address."),
     ("mac", "MAC", "First MAC address; chosen when left out."),
     ("ip6-global", "GLOBAL_PREFIX", "IPv6 global prefix."),
@@ -60,8 +60,15 @@ def _add_range(shell: Shell, given: Given) -> None:
     wanted = _range_of(given, "give --size, and --ip or --mac or --type ETHER")
     if "SIZE" not in wanted:
         raise Failure("how many addresses shall the range have?", "give --size N")
-    wanted.setdefault("TYPE", "IP4" if "IP" in wanted else "ETHER")
-    shell.call("one.vn.add_ar", given.network, _vector("AR", wanted))
+    shell.call("one.vn.add_ar", given.network, _vector("AR", {"TYPE": _type(wanted), **wanted}))
+
+
+def _type(wanted: dict[str, str]) -> str:
+    """Return the type of a range that does not say: what its addresses make it."""
+    has_ip6 = "GLOBAL_PREFIX" in wanted or "ULA_PREFIX" in wanted
+    if "IP" in wanted:
+        return "IP4_6" if has_ip6 else "IP4"
+    return "IP6" if has_ip6 else "ETHER"
 
 
 def _update_range(shell: Shell, given: Given) -> None:

@@ -69,6 +69,6 @@ def _print_range(shell: Shell, ar: dict[str, Any]) -> None:
     for name in ("IP", "MAC", "IP6_GLOBAL", "IP6_ULA", "IP6"):
         if ar.get(name):
             last = ar.get(f"{name}_END")
-            lines[name] = f"{ar[name]} … {last}" if last else ar[name]
-    shown = {*lines, "AR_ID", "LEASES", "NEXT_INDEX", *(f"{name}_END" for name in lines)}
+            lines[name] = f"{ar[name]} … {last}" if last and last != ar[name] else ar[name]
+    shown = {*lines, "AR_ID", "USED_LEASES", "LEASES", "NEXT_INDEX", *(f"{name}_END" for name in lines)}
     pairs(shell, lines | {name: value for name, value in ar.items() if name not in shown and isinstance(value, str)})

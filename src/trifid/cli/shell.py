@@ -36,6 +36,8 @@ class Shell:
         home: of the engine, from --home.
         endpoint: from --endpoint, instead of that of the environment.
         verbose: tell more than results.
+        is_failed: something was complained about.
+        has_said: part of the result is written.
     """
 
     def __init__(self, client: Caller | None = None) -> None:
@@ -43,6 +45,7 @@ class Shell:
         self.endpoint = ""
         self.verbose = False
         self.is_failed = False
+        self.has_said = False
         self._client = client
         self._pools: dict[str, list[tuple[int, str]]] = {}
 
@@ -114,6 +117,7 @@ class Shell:
 
     def say(self, text: str) -> None:
         """Write a line of the result."""
+        self.has_said = True
         click.echo(text)
 
     def tell(self, text: str) -> None:

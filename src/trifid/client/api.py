@@ -4,16 +4,15 @@ client = Client(*from_environment())
 document = client.call("one.vm.info", 3)
 """
 
-import http.client
-import select
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from trifid.client.errors import ApiError, ApiFault, ClientError, EngineUnreachable
+from trifid.client.http import Connection
 from trifid.wire.xmlrpc import BadXmlRpc, XmlRpcFault, decode_answer, encode_call
 
 TIMEOUT_S = 60.0
-_HEADERS = {"Content-Type": "text/xml; charset=utf-8", "User-Agent": "trifid"}
+_CONTENT_TYPE = "text/xml; charset=utf-8"
 _QUOTED_MAX = 300
 
 
@@ -34,7 +33,7 @@ class Client:
         self.timeout_s = timeout_s
         self._session = session
         self._url = _split(endpoint)
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: Connection | None = None
 
     def call(self, method: str, *args: Any) -> Any:
         """Return the result of a method: a text, a number, a boolean or a list.
@@ -76,10 +75,9 @@ class Client:
 
     def _post(self, body: bytes) -> bytes:
         connection = self._connected()
+        path = self._url.path or "/RPC2"
         try:
-            connection.request("POST", self._url.path or "/RPC2", body, _HEADERS)
-            response = connection.getresponse()
-            data = response.read()
+            response = connection.post(f"{path}?{self._url.query}" if self._url.query else path, body, _CONTENT_TYPE)
         except TimeoutError:
             self.close()
             raise EngineUnreachable(
@@ -87,7 +85,7 @@ class Client:
                 "what was asked may still happen, look before you ask again",
                 sent=True,
             ) from None
-        except (OSError, http.client.HTTPException) as fault:
+        except OSError as fault:
             self.close()
             raise EngineUnreachable(
                 f"the engine at {self.endpoint} broke off before it answered ({_reason(fault)}): "
@@ -96,29 +94,25 @@ class Client:
             ) from None
         if response.status != 200:
             self.close()
-            said = data.decode("utf-8", errors="replace").strip()[:_QUOTED_MAX]
-            text = f"{self.endpoint} answers HTTP {response.status} {response.reason}: {said}"
-            raise EngineUnreachable(text)
-        return data
+            said = response.body.decode("utf-8", errors="replace").strip()[:_QUOTED_MAX]
+            raise EngineUnreachable(f"{self.endpoint} answers HTTP {response.status} {response.reason}: {said}")
+        return response.body
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self) -> Connection:
         """Return a connection that is up; one that the engine closed meanwhile is replaced."""
-        if self._connection is not None and self._connection.sock is not None:
-            readable, _, _ = select.select([self._connection.sock], [], [], 0)
-            if not readable:
-                return self._connection
+        if self._connection is not None and self._connection.is_usable:
+            return self._connection
         self.close()
-        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._url.hostname or "localhost", self._url.port, timeout=self.timeout_s)
+        is_tls = self._url.scheme == "https"
+        port = self._url.port or (443 if is_tls else 80)
         try:
-            connection.connect()
-        except OSError as fault:
+            self._connection = Connection(self._url.hostname or "localhost", port, self.timeout_s, tls=is_tls)
+        except (OSError, UnicodeError) as fault:
             raise EngineUnreachable(
                 f"no engine answers at {self.endpoint} ({_reason(fault)}): "
                 'start it with "trifid start --home DIR", or set ONE_XMLRPC'
             ) from None
-        self._connection = connection
-        return connection
+        return self._connection
 
 
 def _split(endpoint: str) -> SplitResult:

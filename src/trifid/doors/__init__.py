@@ -1,0 +1,1 @@
+"""Protocols by which requests come in; behind each is the same dispatcher."""

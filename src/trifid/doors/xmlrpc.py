@@ -23,6 +23,8 @@ FAULT_PARSE = -503
 
 _PATHS = ("/RPC2", "/")
 _CONTENT_TYPES = ("text/xml", "application/xml")
+_LENGTH_DIGITS_MAX = 18
+"""A longer length is too large either way, and converting thousands of digits is refused by Python."""
 _DRAINED_BODIES = 8
 """How many times the limit is read and thrown away so that the sender comes to read the refusal."""
 
@@ -147,7 +149,7 @@ async def _drain(receive: Receive, bytes_max: int) -> None:
 
 def _declared_length(scope: Scope) -> int:
     length = _header(scope, b"content-length")
-    return int(length) if length.isdigit() else 0
+    return int(length[:_LENGTH_DIGITS_MAX]) if length.isdigit() else 0
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

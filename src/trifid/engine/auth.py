@@ -62,7 +62,7 @@ class Authenticator:
         if known is None:
             return None
         user, caller, until = known
-        if self._memory.users.get(user.id) is not user or self._now() > until:
+        if self._memory.users.get(user.id) is not user or self._now() >= until:
             return None
         return caller
 
@@ -81,10 +81,10 @@ class Authenticator:
         user = self._memory.users.get(user_id) if user_id is not None else None
         token = self._token(user, secret) if user else None
         if user is None or token is None:
-            # an unknown user costs as much as a wrong password
-            kept = user.password if user else self._nobody
-            right = await asyncio.to_thread(password_matches, secret, kept)
-            if user is None or not right:
+            # An unknown user, or one without a password, costs as much as a wrong password.
+            kept = user.password if user else ""
+            right = await asyncio.to_thread(password_matches, secret, kept or self._nobody)
+            if user is None or not kept or not right:
                 raise NotAuthenticated("User couldn't be authenticated, aborting call.")
         if not user.enabled or not colon:
             raise NotAuthenticated("User couldn't be authenticated, aborting call.")

@@ -155,7 +155,7 @@ class Driver:
                 stderr=stderr,
                 cwd=self._home,
                 env={**os.environ, "TRIFID_HOME": str(self._home)},
-                process_group=0,
+                start_new_session=True,
             )
         self._process, self.pid = process, process.pid
         # A child that outlives the driver would hold its stdout open, and its end would never be seen.
@@ -219,8 +219,24 @@ class Driver:
 
 
 async def _bury(process: asyncio.subprocess.Process) -> None:
-    await process.wait()
+    await _ended(process.pid)
     _end_group(process)
+    await process.wait()
+
+
+async def _ended(pid: int) -> None:
+    """Return when a process has ended; asyncio's own wait returns only when its pipes are closed as well."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _end_group(process: asyncio.subprocess.Process) -> None:

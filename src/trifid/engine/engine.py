@@ -117,9 +117,11 @@ class Engine:
             ("NETWORK_SIZE", str(config.network.network_size)),
             ("PORT", str(config.api.port)),
         ]
-        for word, family in (("IM_MAD", "im"), ("TM_MAD", "tm"), ("VM_MAD", "vmm")):
-            for name, settings in getattr(config.drivers, family).items():
-                pairs.append((word, {"NAME": name, "EXECUTABLE": settings.executable}))
+        for word, of_family in (("IM_MAD", config.drivers.im), ("VM_MAD", config.drivers.vmm)):
+            pairs += [(word, {"NAME": name, "EXECUTABLE": one.executable}) for name, one in of_family.items()]
+        # A TM_MAD has no NAME in the schema; its driver is told by the argument that upstream uses for it.
+        transfer = config.drivers.tm.items()
+        pairs += [("TM_MAD", {"ARGUMENTS": f"-d {name}", "EXECUTABLE": one.executable}) for name, one in transfer]
         return Template(tuple(pairs))
 
 

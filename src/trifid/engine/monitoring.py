@@ -70,6 +70,7 @@ class Monitoring:
         self._now = now
         self._interval_s = interval_s
         self._lost_after_s = lost_after_s
+        self._started_at = now()
         self._moved_at: dict[int, int] = {}
         self._expected_since: dict[int, int] = {}
         self._latest: dict[tuple[str, int], int] = {}
@@ -219,7 +220,7 @@ class Monitoring:
             event = SeenAtSource()
         if vm.state is VmState.RUNNING and isinstance(event, SeenRunning):
             return
-        if at <= self._moved_at.get(vm_id, 0):
+        if at <= self._moved_at.get(vm_id, self._started_at):
             return
 
         def command(draft: Draft) -> None:

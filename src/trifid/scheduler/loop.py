@@ -4,7 +4,6 @@ It keeps nothing that matters: whoever starts it again gets the same plans.  All
 comes through the public API.
 """
 
-import json
 import logging
 import math
 from collections.abc import Callable, Iterable
@@ -15,9 +14,10 @@ import msgspec
 from trifid.client.errors import ApiError, ClientError
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
-from trifid.scheduler.news import News
+from trifid.scheduler.news import Event, News
 from trifid.scheduler.place import Plan, place
 from trifid.scheduler.view import View, WaitingVm, hosts, waiting_vms
+from trifid.wire.elements import BadDocument
 
 log = logging.getLogger("trifid.scheduler")
 
@@ -46,6 +46,13 @@ class _BackOff(msgspec.Struct, frozen=True):
 
     until: float
     delay_s: float
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    """An answer of trifid.event.list."""
+
+    last: int
+    events: list[Event] = []
 
 
 class Loop:
@@ -85,7 +92,7 @@ class Loop:
             self.round()
 
     def round(self) -> None:
-        """Plan once and wait for news; an engine that is away is waited for."""
+        """Plan once and wait for news; an engine that is away, or answers nonsense, is waited for."""
         try:
             if self._after is None:
                 self._catch_up()
@@ -96,7 +103,7 @@ class Loop:
                 self._outages, self._outage = 0, ""
             self._sleep(min(PAUSE_S_MAX, self._clock() - began))
             self._wait(began + self._interval_s)
-        except ClientError as fault:
+        except (ClientError, BadDocument) as fault:
             self._after = None
             if str(fault) != self._outage:
                 log.warning("cannot schedule: %s", fault)
@@ -106,7 +113,7 @@ class Loop:
 
     def _catch_up(self) -> None:
         """Begin to listen, then learn what was asked before: no event between the two is missed."""
-        self._after = int(json.loads(self._client.call("trifid.event.list", -1, 0, 1))["last"])
+        self._after = self._hear(-1, 0, 1).last
         self._news.forget()
         active = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE)
         self._news.moving = {vm.id for vm in waiting_vms(active)}
@@ -195,11 +202,18 @@ class Loop:
         due = min((due, *(one.until for one in self._back_off.values())))
         while (left_s := due - self._clock()) > 0:
             wait_s = max(1, math.floor(min(left_s, WAIT_S_MAX)))
-            answer = json.loads(self._client.call("trifid.event.list", self._after, wait_s, EVENTS_MAX))
-            self._after = int(answer["last"])
+            heard = self._hear(self._after, wait_s, EVENTS_MAX)
+            self._after = heard.last
             # Each one is looked at: they also tell which VMs move and which updates were ours.
-            mattering = [event for event in answer["events"] if self._news.matters(event)]
+            mattering = [event for event in heard.events if self._news.matters(event)]
             if mattering:
                 return
-            if answer["events"]:
+            if heard.events:
                 self._sleep(PAUSE_S)
+
+    def _hear(self, after: int | None, wait_s: int, limit: int) -> _Heard:
+        answer = self._client.call("trifid.event.list", after, wait_s, limit)
+        try:
+            return msgspec.json.decode(answer, type=_Heard)
+        except (msgspec.DecodeError, TypeError) as bad:
+            raise BadDocument(f"trifid.event.list answered what is not a list of events: {bad}") from None

@@ -1,9 +1,20 @@
 """Which events may let a waiting VM be placed: all others must not wake the scheduler."""
 
 from collections import Counter
-from typing import Any
+
+import msgspec
 
 _GIVES_CAPACITY_BACK = frozenset(("DONE", "POWEROFF", "UNDEPLOYED", "STOPPED", "SUSPENDED"))
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An entry of the engine's journal, as far as it is needed here."""
+
+    kind: str
+    object_id: int
+    what: str
+    old: str = ""
+    new: str = ""
 
 
 class News:
@@ -25,14 +36,14 @@ class News:
         """Forget what was written: its events may never come, the engine was away."""
         self._own_updates.clear()
 
-    def matters(self, event: dict[str, Any]) -> bool:
+    def matters(self, event: Event) -> bool:
         """Tell whether something may be placed now that could not before."""
-        if event["kind"] == "HOST":
+        if event.kind == "HOST":
             return True
-        if event["kind"] != "VM":
+        if event.kind != "VM":
             return False
-        vm_id, what, old, new = event["object_id"], event["what"], event["old"], event["new"]
-        if what == "updated":
+        vm_id, old, new = event.object_id, event.old, event.new
+        if event.what == "updated":
             if self._own_updates[vm_id] > 0:
                 self._own_updates[vm_id] -= 1
                 return False

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
@@ -29,6 +30,9 @@ POLICIES = {
 _USAGE = frozenset(("CPU_USAGE", "MEM_USAGE", "FREE_CPU", "FREECPU", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM"))
 _CHANGING = _USAGE | {"RUNNING_VMS", "CURRENT_VMS"}
 """Attributes that a placement changes at once, so that the next VM sees it."""
+
+_NEVER_RISING = frozenset(("- RUNNING_VMS", "FREE_CPU", "FREE_MEMORY"))
+"""Ranks of changing attributes that a placement makes lower, never higher."""
 
 _AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
 _QUEUED_MAX = 2_000_000
@@ -111,20 +115,24 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class _Queue:
-    """The candidates of one wish, best first.
+    """The candidates of one kind of VM, best first.
 
-    An entry is (-rank, host id, version of the host when it was ranked); one whose host has changed since
-    is void, a newer one stands elsewhere in the heap.
+    An entry is (-rank, host id, version of the host when it was ranked).  One whose host has changed since
+    is ranked anew when it comes first, which is enough where ranks only fall; such a queue is shared by
+    VMs that differ in capacity only.  Where ranks may rise, every host that changed is entered again
+    before the queue is used, and the old entry is void.
 
     Attributes:
-        seen: how many placements of the plan are already reflected.
+        falls: ranks only fall, and what matches never changes.
+        seen: how many placements of the plan are already reflected; of no use when `falls`.
     """
 
-    __slots__ = ("heap", "seen")
+    __slots__ = ("falls", "heap", "seen")
 
-    def __init__(self, heap: list[tuple[int, int, int]], seen: int) -> None:
+    def __init__(self, heap: list[tuple[int, int, int]], falls: bool, seen: int) -> None:
         heapq.heapify(heap)
         self.heap = heap
+        self.falls = falls
         self.seen = seen
 
 
@@ -148,6 +156,9 @@ class _Placing:
         self.done: list[tuple[int, int]] = []
         self.queues: dict[_Wish, _Queue] = {}
         self.queued = 0
+        self.hopeless: set[_Wish] = set()
+        self.least_cpu_percent = min((vm.cpu_percent for vm in self.vms), default=0)
+        self.least_memory_kib = 1024 * min((vm.memory_mib for vm in self.vms), default=0)
         self.matched: dict[Expression, dict[int, tuple[int, bool]]] = {}
         self.ranked: dict[Expression, dict[int, tuple[int, int]]] = {}
         self.reasons: dict[_Wish, tuple[int, str]] = {}
@@ -177,35 +188,63 @@ class _Placing:
         return plan
 
     def best(self, vm: WaitingVm, wish: _Wish, requirement: Requirement, rank: Rank) -> _Host | None:
-        queue = self.queues.get(wish)
+        if wish in self.hopeless:
+            return None  # within a plan a host only gets fuller
+        falls = not requirement.names & _CHANGING and (
+            not rank.names & _CHANGING or wish.rank.text.strip() in _NEVER_RISING
+        )
+        kind = replace(wish, cpu_percent=0, memory_mib=0) if falls else wish
+        queue = self.queues.get(kind)
         if queue is None:
-            queue = self.new_queue(vm, wish, requirement, rank)
-        else:
-            for host_id in {host_id for _, host_id in self.done[queue.seen :]}:
-                host = self.hosts[host_id]
-                if host.takes(vm) and self.matches(wish.requirement, requirement, host):
-                    heapq.heappush(queue.heap, self.entry(wish, rank, host))
+            queue = self.new_queue(vm, kind, requirement, rank, falls)
+        if falls:
+            host = self.first(queue, vm, wish, rank)
+            if host is None:
+                self.hopeless.add(wish)
+            return host
+        for host_id in {host_id for _, host_id in self.done[queue.seen :]}:
+            host = self.hosts[host_id]
+            if host.takes(vm) and self.matches(wish.requirement, requirement, host):
+                heapq.heappush(queue.heap, self.entry(wish, rank, host))
         queue.seen = len(self.done)
         while queue.heap:
             _, host_id, version = queue.heap[0]
             host = self.hosts[host_id]
             if version == host.version and host.has_room(vm):
                 return host
-            # Void, or full: within a plan a host only gets fuller.
             heapq.heappop(queue.heap)
         return None
 
-    def new_queue(self, vm: WaitingVm, wish: _Wish, requirement: Requirement, rank: Rank) -> _Queue:
+    def first(self, queue: _Queue, vm: WaitingVm, wish: _Wish, rank: Rank) -> _Host | None:
+        """Return the best host of a shared queue that has room; those without stay for smaller VMs."""
+        too_full = []
+        found = None
+        while queue.heap and found is None:
+            _, host_id, version = queue.heap[0]
+            host = self.hosts[host_id]
+            if version != host.version:
+                heapq.heapreplace(queue.heap, self.entry(wish, rank, host))
+            elif host.has_room(vm):
+                found = host
+            else:
+                entry = heapq.heappop(queue.heap)
+                if host.cpu_percent >= self.least_cpu_percent and host.memory_kib >= self.least_memory_kib:
+                    too_full.append(entry)
+        for entry in too_full:
+            heapq.heappush(queue.heap, entry)
+        return found
+
+    def new_queue(self, vm: WaitingVm, kind: _Wish, requirement: Requirement, rank: Rank, falls: bool) -> _Queue:
         heap = [
-            self.entry(wish, rank, host)
+            self.entry(kind, rank, host)
             for host in self.hosts.values()
-            if host.takes(vm) and host.has_room(vm) and self.matches(wish.requirement, requirement, host)
+            if host.takes(vm) and (falls or host.has_room(vm)) and self.matches(kind.requirement, requirement, host)
         ]
         if self.queued > _QUEUED_MAX:
             self.queues.clear()
             self.queued = 0
         self.queued += len(heap)
-        self.queues[wish] = queue = _Queue(heap, len(self.done))
+        self.queues[kind] = queue = _Queue(heap, falls, len(self.done))
         return queue
 
     def entry(self, wish: _Wish, rank: Rank, host: _Host) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """What the scheduler sees: the VMs that want a host, and the hosts, as read from the API's pools."""
 
+import math
 import re
 from typing import Any
 
@@ -206,6 +207,7 @@ def _integer(text: Any, otherwise: int = 0) -> int:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return 0.0
+    return number if math.isfinite(number) else 0.0

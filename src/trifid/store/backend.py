@@ -1,7 +1,7 @@
 """What the store needs of a kind of database beyond SQLAlchemy: one implementation per kind."""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.sql import Executable
@@ -33,11 +33,8 @@ class Backend(Protocol):
     def upsert(self, table: Table) -> Executable:
         """Return the statement that writes one row of all columns, new or not."""
 
-    def writing(self, writer: Connection) -> AbstractContextManager[None]:
-        """Enclose a transaction: committed, durably, when the block ends, rolled back when it raises.
-
-        Statements may be refused as late as at the end of the block, with an error of the driver's own.
-        """
+    def writing(self, writer: Connection) -> AbstractContextManager[Any]:
+        """Enclose a transaction: committed, durably, when the block ends, rolled back when it raises."""
 
     def wrote(self, rows: int) -> None:
         """Hear that a transaction of so many rows was committed."""

@@ -4,11 +4,9 @@ A message never shows a statement, a row or a password.
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 
 import msgspec
-import psycopg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from trifid.store.interface import StoreFault
@@ -63,16 +61,16 @@ class Place(msgspec.Struct, frozen=True):
         """Turn what the database raises inside into StoreFault."""
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+        except SQLAlchemyError as error:
             raise self.fault(_explain(error)) from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise self.fault(f"a value does not fit into the database: {error}") from error
 
 
-def _explain(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(cause, SQLAlchemyError):
-        return str(cause)
+def _explain(error: SQLAlchemyError) -> str:
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return str(error)
+    cause = error.orig
     sqlite_name = getattr(cause, "sqlite_errorname", None)
     if sqlite_name is not None:
         return _join(str(cause), _advice(_SQLITE_ADVICE, sqlite_name))

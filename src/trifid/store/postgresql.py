@@ -5,7 +5,7 @@ that another one may take over.
 """
 
 import contextlib
-from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 from psycopg.types.numeric import Int8Dumper
@@ -18,7 +18,7 @@ from trifid.store.faults import Place
 
 LOCK_KEY = int.from_bytes(b"trifid", "big")
 
-LOCK_WAIT_S = 3
+LOCK_WAIT_S = 3.0
 """How long to wait for the session of an engine that just died to end."""
 
 _CONNECT = {
@@ -74,7 +74,7 @@ class PostgreSQL:
         return writer
 
     def _lock(self, writer: Connection) -> None:
-        writer.execute(text(f"SET lock_timeout = '{LOCK_WAIT_S}s'"))
+        writer.execute(text(f"SET lock_timeout = {round(LOCK_WAIT_S * 1000)}"))
         writer.commit()
         try:
             writer.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
@@ -99,13 +99,9 @@ class PostgreSQL:
         changed = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
         return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
 
-    @contextlib.contextmanager
-    def writing(self, writer: Connection) -> Iterator[None]:
-        """Enclose a transaction, of which all statements go to the server before the first answer is awaited."""
-        connection = writer.connection.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        with connection.pipeline(), writer.begin():
-            yield
+    def writing(self, writer: Connection) -> contextlib.AbstractContextManager[Any]:
+        """Enclose a transaction."""
+        return writer.begin()
 
     def wrote(self, rows: int) -> None:
         """Nothing to do."""

@@ -56,7 +56,7 @@ class Reads:
 
     def _bodies(self, connection: Connection, kind: type[Record], table: Table, *conditions: Any) -> list[Record]:
         query = select(table.c.id, table.c.body).where(*conditions).order_by(table.c.id)
-        return read_bodies(kind, connection.execute(query).tuples(), table.name, self._place)
+        return read_bodies(kind, connection.execute(query), table.name, self._place)
 
     def _vms(self, connection: Connection, *conditions: Any) -> list[VM]:
         vms = self._bodies(connection, VM, schema.vms, *conditions)
@@ -67,7 +67,7 @@ class Reads:
             .where(*conditions)
             .order_by(history.vm_id, history.seq)
         )
-        rows = connection.execute(query).tuples().all()
+        rows = connection.execute(query).all()
         stays: dict[int, list[HistoryRecord]] = defaultdict(list)
         for (vm_id, _), record in zip(rows, read_bodies(HistoryRecord, rows, "history", self._place), strict=True):
             stays[vm_id].append(record)

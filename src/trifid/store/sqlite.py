@@ -46,6 +46,7 @@ class SQLite:
         self.path = path
         self.place = Place(f"SQLite database {path}")
         self.engine = _engine(path)
+        self._still = threading.Lock()
         self._writer: Connection | None = None
         self._lock: IO[str] | None = None
         self._checkpoints: Checkpoints | None = None
@@ -66,7 +67,7 @@ class SQLite:
             raise self.place.fault(
                 f"write-ahead logging is not possible there (journal mode is {mode}): use a local file system"
             )
-        self._checkpoints = Checkpoints(self.path, self.place)
+        self._checkpoints = Checkpoints(self.path, self.place, self._still)
         return writer
 
     def _take_lock(self) -> IO[str]:
@@ -106,8 +107,7 @@ class SQLite:
     @contextlib.contextmanager
     def writing(self, writer: Connection) -> Iterator[None]:
         """Enclose a transaction; checkpoints that need the log to stand still wait for its end."""
-        assert self._checkpoints is not None, "not held"
-        with self._checkpoints.still, writer.begin():
+        with self._still, writer.begin():
             yield
 
     def wrote(self, rows: int) -> None:
@@ -147,12 +147,12 @@ def _engine(path: Path) -> Engine:
 class Checkpoints:
     """Moves the write-ahead log into the database, in a thread of its own.
 
-    Attributes:
-        still: held by whoever writes.
+    Args:
+        still: held by whoever writes, so that the log stands still for whoever else holds it.
     """
 
-    def __init__(self, path: Path, place: Place) -> None:
-        self.still = threading.Lock()
+    def __init__(self, path: Path, place: Place, still: threading.Lock) -> None:
+        self._still = still
         self._path = path
         self._place = place
         self._rows = 0
@@ -187,5 +187,5 @@ class Checkpoints:
         """Move what there is; when the log is long, also its end, so that it begins anew."""
         _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if pages > LOG_PAGES_MAX:
-            with self.still:
+            with self._still:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -1,0 +1,1 @@
+"""Text to records and back: driver lines, XML-RPC, documents.  Pure, like the core."""

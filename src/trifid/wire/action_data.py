@@ -6,6 +6,7 @@ TRIFID_STEP is an addition that lets a driver refuse an action that has been sup
 
 import base64
 import binascii
+import re
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -106,7 +107,10 @@ class _Reader:
             if tag in _TEXTS:
                 self.found[_TEXTS[tag]] = "".join(self._text)
             elif tag in _DOCUMENTS:
-                end = self._document.index(b">", self.parser.CurrentByteIndex) + 1
+                # Its end tag begins here; an empty element, <VM/>, has none and has ended here already.
+                here = self.parser.CurrentByteIndex
+                end_tag = re.compile(rb"</%b[ \t\r\n]*>" % tag.encode()).match(self._document, here)
+                end = end_tag.end() if end_tag else here
                 self.found[_DOCUMENTS[tag]] = self._document[self._begin : end].decode("utf-8", errors="replace")
         self._path.pop()
 

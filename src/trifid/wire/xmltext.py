@@ -10,7 +10,13 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that XML 1.0 has no way to write (most control characters, lone surrogates)."""
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ELEMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _UNWRITABLE_ASCII = bytes({*range(32)} - {*b"\t\n\r"})
+
+
+def is_element_name(text: str) -> bool:
+    """Tell whether `text` can name an element: what a probe says need not."""
+    return _ELEMENT_NAME.fullmatch(text) is not None
 
 
 def writable(text: str) -> str:

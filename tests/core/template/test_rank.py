@@ -10,16 +10,8 @@ from trifid.core.template.expression import DEPTH_MAX, LENGTH_MAX
 from trifid.core.template.rank import compile_rank
 from trifid.errors import BadTemplate
 
-HOST = {
-    "A": "7",
-    "B": "2",
-    "HALF": "0.5",
-    "WORD": "many",
-    "WORDY": "12 cores",
-    "HUGE": "1e308",
-    "NIL": "0",
-    "EMPTY": "",
-}
+NUMBERS = {"A": "7", "B": "2", "HALF": "0.5", "HUGE": "1e308", "NIL": "0"}
+HOST = {**NUMBERS, "WORD": "many", "WORDY": "12 cores", "EMPTY": ""}
 
 
 def rank(text, dialect="modern"):

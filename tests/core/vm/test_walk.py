@@ -80,7 +80,7 @@ def test_times_of_a_stay_are_in_order() -> None:
             if (machine.state, kind) in TABLE and kind is not events.Resched and kind is not events.Unresched:
                 play(happen(machine, kind, now), now + 1, depth - 1)
 
-    play(vm(S.PENDING), 200, 9)
+    play(vm(S.PENDING), 200, 8)
 
 
 def test_a_stay_begins_only_when_the_one_before_is_closed_or_left() -> None:

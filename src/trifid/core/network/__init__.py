@@ -1,0 +1,1 @@
+"""Virtual networks: from a template to address ranges, and which address a VM gets."""

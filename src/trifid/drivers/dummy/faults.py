@@ -36,7 +36,7 @@ class Options(msgspec.Struct, frozen=True):
         lose: {verb: chance} that it does it and never answers.
         die: {verb: chance} that the process ends, just before or just after doing it.
         garbage: probability that an answer comes after a line that is no message.
-        seed: of the dice; the same seed and requests give the same sorrows.
+        seed: of the dice; the same seed and requests give the same sorrows; None = other ones each time.
         cpu_percent, memory_kib: capacity of every host, for information drivers.
     """
 
@@ -45,7 +45,7 @@ class Options(msgspec.Struct, frozen=True):
     lose: dict[str, Chance] = {}
     die: dict[str, Chance] = {}
     garbage: float = 0.0
-    seed: int = 0
+    seed: int | None = None
     cpu_percent: int = 6400
     memory_kib: int = 268435456
 
@@ -66,7 +66,7 @@ def parse_options(text: str) -> Options:
     for name in ("--fail", "--lose", "--die"):
         parser.add_argument(name, type=_chance, action="append", default=[], metavar="VERB=PROBABILITY[:TEXT]")
     parser.add_argument("--garbage", type=_probability, default=0.0, metavar="PROBABILITY")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--cpu", type=int, default=Options().cpu_percent, metavar="PERCENT")
     parser.add_argument("--memory", type=int, default=Options().memory_kib, metavar="KIB")
     try:

@@ -6,7 +6,6 @@ it: `12 - gone 0` makes the domain of VM 12 vanish.  Nothing is synchronised to 
 survive its machine either.
 """
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -43,10 +42,10 @@ class World:
         self.domains: dict[int, Domain] = {}
         self._on_host: dict[str, set[int]] = {}
         self._path = path
-        self._inode = -1
+        self._reader = -1  # kept open: the number of a file that is open is not given to another
         self._offset = 0
         self._pending: list[str] = []
-        self._log = -1
+        self._writer = -1
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -54,18 +53,14 @@ class World:
         """Take in what was added to the log since the last time."""
         self.flush()
         try:
-            log = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            about = self._path.stat()
         except FileNotFoundError:
             return
-        try:
-            about = os.fstat(log)
-            if about.st_ino != self._inode:  # it was written anew, or this is the first look
-                self._inode, self._offset = about.st_ino, 0
-                self.domains.clear()
-                self._on_host.clear()
-            data = os.pread(log, about.st_size - self._offset, self._offset) if about.st_size > self._offset else b""
-        finally:
-            os.close(log)
+        if self._reader < 0 or not os.path.samestat(about, os.fstat(self._reader)):
+            self._read_anew()
+        if about.st_size <= self._offset:
+            return
+        data = os.pread(self._reader, about.st_size - self._offset, self._offset)
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.decode("utf-8", errors="replace").splitlines():
@@ -78,6 +73,14 @@ class World:
     def get(self, vm_id: int) -> Domain:
         """Return what is known of a VM."""
         return self.domains.get(vm_id) or Domain()
+
+    def _read_anew(self) -> None:
+        """Begin with an empty world: this is the first look, or the log was written anew."""
+        if self._reader >= 0:
+            os.close(self._reader)
+        self._reader, self._offset = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC), 0
+        self.domains.clear()
+        self._on_host.clear()
 
     def _apply(self, line: str) -> None:
         words = line.split()
@@ -103,9 +106,7 @@ class World:
         fresh = self._path.with_suffix(".new")
         fresh.write_text("".join(_line(vm_id, domain) for vm_id, domain in self.domains.items()), encoding="utf-8")
         fresh.rename(self._path)
-        self._log = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        about = os.fstat(self._log)
-        self._inode, self._offset = about.st_ino, about.st_size
+        self._writer = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
     def put(self, vm_id: int, domain: Domain) -> None:
         """Change a domain; in the file after `flush`."""
@@ -114,20 +115,10 @@ class World:
 
     def flush(self) -> None:
         """Write what changed."""
-        if not self._pending:
-            return
         data = "".join(self._pending).encode()
         self._pending.clear()
-        if os.fstat(self._log).st_size == self._offset:  # nobody else wrote: no need to read it back
-            self._offset += len(data)
         while data:
-            data = data[os.write(self._log, data) :]
-
-    def close(self) -> None:
-        """Give back the file."""
-        if self._log >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._log)
+            data = data[os.write(self._writer, data) :]
 
 
 def _line(vm_id: int, domain: Domain) -> str:

@@ -11,12 +11,14 @@ user writes can become markup.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping as Values
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Values
 from xml.etree.ElementTree import Element, SubElement
 
 import msgspec
 
 Convert = Callable[[str], str]
+HERE = "."
 
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -25,9 +27,11 @@ class Property(msgspec.Struct, frozen=True):
     """One value of an element.
 
     Attributes:
-        path: where it goes, seen from the element: `a/b` is the text of a child, `a/@b` an attribute.
+        path: where it goes, seen from the element: `a/b` is the text of a child, `a/@b` an attribute,
+            `a/` an element without text; `.` means that code next to the declaration uses it.
         key: the attribute of the template that it comes from; lower case when the driver works it out.
         default: used when the template gives nothing; empty: then the element does not have it.
+        joins: it is appended, after a blank, to what an earlier property put there.
         convert: from the template's value to libvirt's.
         note: for the page.
     """
@@ -36,6 +40,7 @@ class Property(msgspec.Struct, frozen=True):
     key: str = ""
     default: str = ""
     convert: Convert | None = None
+    joins: bool = False
     note: str = ""
 
     @property
@@ -63,11 +68,13 @@ class Mapping(msgspec.Struct, frozen=True):
         return self.fill(Element(self.tag), values)
 
     def fill(self, element: Element, values: Values[str, str]) -> Element:
-        """Put every property that has a value into an element, and return it."""
+        """Put every property that has a value into an element, and return it; later ones win."""
         for one in self.properties:
             given = values.get(one.key, "").strip()
             value = (one.convert(given) if one.convert else given) if given else one.default
-            if value:
+            if one.joins and (before := element.findtext(one.path)):
+                value = f"{before} {value}".strip()
+            if value and one.path != HERE:
                 put(element, one.path, value)
         return element
 
@@ -81,14 +88,14 @@ class Mapping(msgspec.Struct, frozen=True):
 def put(element: Element, path: str, value: str) -> None:
     """Set a text or an attribute below an element, making the elements on the way."""
     *steps, last = path.split("/")
-    if not last.startswith("@"):
+    if last and not last.startswith("@"):
         steps.append(last)
     for step in steps:
         found = element.find(step)
         element = SubElement(element, step) if found is None else found
     if last.startswith("@"):
         element.set(last[1:], writable(value))
-    else:
+    elif last:
         element.text = writable(value)
 
 
@@ -113,6 +120,11 @@ def lower(value: str) -> str:
 def is_yes(value: str) -> bool:
     """Tell whether a YES/NO attribute says yes, in any case."""
     return value.strip().upper() == "YES"
+
+
+def if_yes(value: str) -> str:
+    """Return yes, or nothing, for an element that is there or not."""
+    return "yes" if is_yes(value) else ""
 
 
 def switch(value: str) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Collection
 import msgspec
 
 from trifid.core.host import Host, HostObservation
-from trifid.core.template.scanner import is_name
 from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids
-from trifid.wire.xmltext import escape
+from trifid.wire.xmltext import escape, is_element_name
 
 _NO_DATASTORES = (
     "<DATASTORES><DISK_USAGE>0</DISK_USAGE><FREE_DISK>0</FREE_DISK><MAX_DISK>0</MAX_DISK>"
@@ -72,7 +71,7 @@ def _monitoring(host_id: int, seen: HostObservation) -> str:
     if not seen.at:
         return ""
     known = [name for name in _COUNTERS if _INTEGER.match(seen.more.get(name, ""))]
-    own = [name for name in sorted(seen.more) if name not in _COUNTERS and is_name(name)]
+    own = [name for name in sorted(seen.more) if name not in _COUNTERS and is_element_name(name)]
     system = "".join([f"<{name}>{cdata(seen.more[name])}</{name}>" for name in (*known, *own)])
     return (
         f"<TIMESTAMP>{seen.at}</TIMESTAMP><ID>{host_id}</ID>"

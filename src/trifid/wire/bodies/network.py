@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
 from trifid.core.network.record import AddressRange, Lease, Network
-from trifid.core.template.scanner import is_name
 from trifid.wire.bodies.parts import Names, body, cdata, ids, owner, permissions, texts, words
-from trifid.wire.xmltext import escape
+from trifid.wire.xmltext import escape, is_element_name
 
 _SCHEMA_ORDER = words(
     "AR_ID CVLANS GLOBAL_PREFIX IP MAC NEXT_INDEX PARENT_NETWORK_AR_ID SHARED SIZE TYPE VLAN_ID ULA_PREFIX VN_MAD"
@@ -60,7 +59,7 @@ def _document(network: Network, names: Names, used: int, vm_ids: Iterable[int], 
 
 def _range(ar: AddressRange) -> dict[str, str]:
     """Return the attributes of a range in the schema's order, what the schema does not know at the end."""
-    values = {n: v for n, v in ar.attributes.items() if n not in _COMPUTED and is_name(n)}
+    values = {n: v for n, v in ar.attributes.items() if n not in _COMPUTED and is_element_name(n)}
     values |= {
         "AR_ID": str(ar.id),
         "MAC": format_mac(ar.mac),

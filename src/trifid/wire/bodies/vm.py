@@ -7,11 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from trifid.core.template.model import Template, Value
-from trifid.core.template.scanner import is_name
 from trifid.core.template.xml import element
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.wire.bodies.parts import Names, body, cdata, owner, permissions, words
-from trifid.wire.xmltext import escape, writable
+from trifid.wire.xmltext import escape, is_element_name, writable
 
 NO_MONITORING: Mapping[str, str] = {}
 
@@ -26,6 +25,8 @@ _SCHEMA_ORDER = words(
 _PLACE = {name: place for place, name in enumerate(_SCHEMA_ORDER)}
 _LAST = len(_PLACE)
 """What the schema does not name comes after what it names."""
+_VIDEO_ORDER = words("TYPE IOMMU ATS VRAM RESOLUTION")
+"""The one vector whose keys the schema orders otherwise than by name."""
 
 _RATE = ("", "_BW", "_BW_FORECAST", "_BW_FORECAST_FAR")
 _LEVEL = ("", "_FORECAST", "_FORECAST_FAR")
@@ -116,7 +117,16 @@ def _template(vm: VM) -> str:
     if "TM_MAD_SYSTEM" not in template:
         template = template.having(("TM_MAD_SYSTEM", vm.history[-1].tm if vm.history else ""))
     ordered = sorted(template.by_name(), key=_place)
-    return writable("".join([element(name, value) for name, value in ordered]))
+    return writable("".join([element(name, _video(value) if name == "VIDEO" else value) for name, value in ordered]))
+
+
+def _video(value: Value) -> Value:
+    """Return VIDEO with its keys in the schema's order and without empty ones: VRAM is a number there."""
+    if isinstance(value, str):
+        return value
+    given = {key: text for key, text in value.items() if text}
+    known = {key: given.pop(key) for key in _VIDEO_ORDER if key in given}
+    return known | given
 
 
 def _place(pair: tuple[str, Value]) -> int:
@@ -132,7 +142,7 @@ def _monitoring(vm_id: int, last_poll: int, monitoring: Mapping[str, str]) -> st
         return ""
     before = [name for name in _FIGURES if name in _BEFORE_ID and _is_figure(monitoring, name)]
     after = [name for name in _FIGURES if name not in _BEFORE_ID and _is_figure(monitoring, name)]
-    more = [n for n in sorted(monitoring) if n not in _FIGURES and n not in _SET_HERE and is_name(n)]
+    more = [n for n in sorted(monitoring) if n not in _FIGURES and n not in _SET_HERE and is_element_name(n)]
     return (
         f"{_elements(before, monitoring)}<ID>{vm_id}</ID>{_elements(after, monitoring)}"
         f"<TIMESTAMP>{last_poll}</TIMESTAMP>{_elements(more, monitoring)}"

@@ -1,0 +1,187 @@
+"""A connection to one libvirt, opened when it is needed and again when it broke.
+
+libvirt's event loop runs in one thread; it keeps idle connections alive, notices dead ones, and
+delivers the life-cycle events of domains.  Nothing that is called back from it may call libvirt.
+"""
+
+import contextlib
+import getpass
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import libvirt
+
+from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.kvm import why_kvm_is_unusable
+from trifid.drivers.libvirt.machine import Hypervisor
+from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.place import uri_for
+
+KEEPALIVE_S, KEEPALIVE_LOST = 5, 4
+"""A libvirt that did not answer for about 20 s is gone."""
+
+Heard = Callable[[str, int, int], None]
+"""Told the name of a domain, its life-cycle event and the detail of it (libvirt's numbers)."""
+
+_events = threading.Lock()
+_is_serving = False
+
+
+class Connection:
+    """One libvirt, by its URI.
+
+    Attributes:
+        uri: where it is.
+        is_local: whether it runs on this machine.
+    """
+
+    def __init__(self, uri: str, options: Options, heard: Heard | None = None, lost: Callable[[], None] | None = None):
+        self.uri = uri
+        self.is_local = "://" in uri and not uri.partition("://")[2].partition("/")[0]
+        self._options = options
+        self._heard: list[Heard] = [heard] if heard else []
+        self._lost = lost
+        self._lock = threading.Lock()
+        self._libvirt: libvirt.virConnect | None = None
+        self._hypervisor: Hypervisor | None = None
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator["libvirt.virConnect"]:
+        """Give the open connection, for calls whose faults become Failures with libvirt's own words.
+
+        Raises:
+            Failure: libvirt cannot be reached, or refuses what is asked within.
+        """
+        try:
+            yield self._alive()
+        except libvirt.libvirtError as fault:
+            raise Failure(self.explained(fault)) from fault
+
+    def _alive(self) -> "libvirt.virConnect":
+        with self._lock:
+            if self._libvirt is not None and self._libvirt.isAlive():
+                return self._libvirt
+            self._drop()
+            serve_events()
+            opened = libvirt.open(self.uri)
+            with contextlib.suppress(libvirt.libvirtError):  # the test driver has none
+                opened.setKeepAlive(KEEPALIVE_S, KEEPALIVE_LOST)
+            opened.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._happened, None)
+            with contextlib.suppress(libvirt.libvirtError):
+                opened.registerCloseCallback(self._closed, None)
+            self._libvirt = opened
+            return opened
+
+    def close(self) -> None:
+        """Close it; it opens again when it is used."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._libvirt is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                self._libvirt.close()
+        self._libvirt = None
+
+    def _happened(self, _: object, domain: "libvirt.virDomain", event: int, detail: int, __: object) -> None:
+        for heard in list(self._heard):
+            heard(domain.name(), event, detail)
+
+    def _closed(self, *_: object) -> None:
+        if self._lost is not None:
+            self._lost()
+
+    @contextlib.contextmanager
+    def listening(self, heard: Heard) -> Iterator[None]:
+        """Tell `heard` of life-cycle events within a block."""
+        self._heard.append(heard)
+        try:
+            yield
+        finally:
+            self._heard.remove(heard)
+
+    def explained(self, fault: "libvirt.libvirtError") -> str:
+        """Return libvirt's own words, and what to check when libvirt cannot be reached."""
+        said = fault.get_error_message() or str(fault)
+        opened = self._libvirt
+        if opened is not None and opened.isAlive() and "client socket is closed" not in said:
+            return said
+        return (
+            f"libvirt at {self.uri} cannot be reached: {said}: check that libvirtd runs there "
+            f"and that user {getpass.getuser()} may use it (virsh -c {self.uri} list)"
+        )
+
+    def hypervisor(self) -> Hypervisor:
+        """Return what domains are to be made for; what cannot be told from the options is found out once.
+
+        Raises:
+            Failure: libvirt cannot be reached, or is not one of QEMU's.
+        """
+        if self._hypervisor is None:
+            with self.open() as opened:
+                kind = opened.getType().upper()
+                if kind not in ("QEMU", "TEST"):
+                    raise Failure(f"libvirt at {self.uri} is for {kind}, this driver is for QEMU and KVM")
+                self._hypervisor = Hypervisor("test") if kind == "TEST" else self._qemu(opened.getCapabilities())
+        return self._hypervisor
+
+    def _qemu(self, capabilities: str) -> Hypervisor:
+        kind, shares_per_core = self._options.type, self._options.shares_per_core
+        if kind == "auto":
+            offered = {found.get("type") for found in ElementTree.fromstring(capabilities).iter("domain")}  # noqa: S314
+            why = "" if "kvm" in offered else "libvirt does not offer it"
+            why = why or (why_kvm_is_unusable() if self.is_local else "")
+            kind = "qemu" if why else "kvm"
+            if why:
+                said = f"{self.uri}: no KVM, {why}: guests are emulated (type qemu), which is slow"
+                print(said, file=sys.stderr, flush=True)
+        if shares_per_core < 0:
+            is_version_2 = not self.is_local or Path("/sys/fs/cgroup/cgroup.controllers").exists()
+            shares_per_core = 100 if is_version_2 else 1024
+            if "/session" in self.uri:  # an unprivileged libvirt cannot weigh domains
+                shares_per_core = 0
+        return Hypervisor(kind, shares_per_core)
+
+
+class Connections:
+    """One connection for each libvirt that hosts lead to."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._by_uri: dict[str, Connection] = {}
+
+    def to(self, host: str) -> Connection:
+        """Return the connection for a host, not necessarily open.
+
+        Raises:
+            Failure: the URI of the options does not lead to this host.
+        """
+        uri = uri_for(self._options.uri, host)
+        with self._lock:
+            return self._by_uri.setdefault(uri, Connection(uri, self._options))
+
+
+def serve_events() -> None:
+    """Start libvirt's event loop, once in a process and before the first connection is opened."""
+    global _is_serving
+    with _events:
+        if _is_serving:
+            return
+        libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised, and need not be printed as well
+        libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(target=_serve, name="libvirt-events", daemon=True).start()
+        _is_serving = True
+
+
+def _serve() -> None:
+    while True:
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except libvirt.libvirtError as fault:
+            print(f"libvirt's event loop: {fault}", file=sys.stderr, flush=True)
+            time.sleep(1)

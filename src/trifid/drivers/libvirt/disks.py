@@ -1,0 +1,169 @@
+"""DISK and CONTEXT of a template as disks of a domain.
+
+Source: reference/drivers.md §7.2 and §7.4, reference/templates.md §2.
+"""
+
+import re
+from xml.etree.ElementTree import Element
+
+from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.mapping import Mapping, Property, if_yes, is_yes, lower
+from trifid.drivers.libvirt.vm import Vector
+
+IMAGE_FORMATS = ("raw", "qcow2")
+"""Formats whose files can be kept from naming other files of the host; see images.py."""
+
+_BUS_OF_PREFIX = {"vd": "virtio", "xvd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc"}
+_TARGET = re.compile(r"(xvd|vd|sd|hd|fd)[a-z]+[0-9]*\Z")
+
+THROTTLES = tuple(
+    f"{what}_{unit}_SEC{suffix}"
+    for unit in ("BYTES", "IOPS")
+    for suffix in ("", "_MAX", "_MAX_LENGTH")
+    for what in ("TOTAL", "READ", "WRITE")
+)
+
+
+def _format(value: str) -> str:
+    """Return the image format that FORMAT tells; for volatile disks it names a file system instead."""
+    return value.lower() if value.lower() in IMAGE_FORMATS else ""
+
+
+def _driver(value: str) -> str:
+    if value.lower() not in IMAGE_FORMATS:
+        raise Failure(f"DISK: DRIVER must be one of {', '.join(IMAGE_FORMATS)}, is {value}: convert it with qemu-img")
+    return value.lower()
+
+
+DISK = Mapping(
+    "DISK",
+    "disk",
+    (
+        Property("@type", "type", note="block for TYPE=BLOCK, else file"),
+        Property("@device", "TYPE", note="CDROM cdrom, FLOPPY floppy, everything else disk"),
+        Property("driver/@name", default="qemu"),
+        Property("driver/@type", default="raw"),
+        Property("driver/@type", "FORMAT", convert=_format, note="when it is raw or qcow2"),
+        Property("driver/@type", "DRIVER", convert=_driver, note="raw or qcow2, goes before FORMAT"),
+        Property("driver/@cache", "CACHE", convert=lower),
+        Property("driver/@io", "IO", convert=lower),
+        Property("driver/@discard", "DISCARD", convert=lower, note="disks: unmap when not given"),
+        Property("driver/@iothread", "IOTHREAD"),
+        Property(".", "DISK_ID", note="the image is disk.DISK_ID in the VM's directory on the host"),
+        Property("source/@file", "file"),
+        Property("source/@dev", "dev", note="for TYPE=BLOCK"),
+        Property("backingStore/", "closed", note="an image cannot name another file"),
+        Property("target/@dev", "TARGET"),
+        Property(
+            "target/@bus", "BUS", note="else from TARGET: vd and xvd virtio, sd scsi, hd ide, fd fdc; sata on q35"
+        ),
+        Property("readonly/", "READONLY", convert=if_yes, note="CDROM always"),
+        Property("boot/@order", "order", note="from OS/BOOT=disk0,…"),
+        *(Property(f"iotune/{key.lower()}", key) for key in THROTTLES),
+    ),
+)
+
+CONTEXT = Mapping(
+    "CONTEXT",
+    "disk",
+    (
+        Property(".", "DISK_ID", note="a read-only cdrom disk.DISK_ID; on a virtio bus a read-only disk"),
+        Property("target/@dev", "TARGET"),
+    ),
+)
+
+BLOCK_QUEUES = Mapping(
+    "FEATURES",
+    "disk",
+    (Property("driver/@queues", "VIRTIO_BLK_QUEUES", note="on a virtio bus; a number, or auto: one a virtual CPU"),),
+)
+
+IOTHREADS = Mapping("FEATURES", "domain", (Property("iothreads", "IOTHREADS", note="named by DISK/IOTHREAD"),))
+
+CONTROLLER = Mapping(
+    "FEATURES",
+    "controller",
+    (
+        Property("@type", default="scsi"),
+        Property("@index", default="0"),
+        Property("@model", default="virtio-scsi"),
+        Property("driver/@queues", "VIRTIO_SCSI_QUEUES", note="a number, or auto: one a virtual CPU"),
+    ),
+    note="when a disk is on a scsi bus",
+)
+
+
+def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) -> Element:
+    """Return the disk of a DISK.
+
+    Args:
+        directory: of the VM on its host.
+        os: the OS vector: MACHINE and SD_DISK_BUS choose buses.
+        queues: of virtio disks, empty = libvirt's choice.
+        order: in which it is tried at boot, empty = not.
+
+    Raises:
+        Failure: a value that cannot be carried out, by the name of its attribute.
+    """
+    disk_id = vector.get("DISK_ID", "")
+    where = f"DISK {disk_id}"
+    if not disk_id.isdigit():
+        raise Failure(f"{where}: DISK_ID must be a number")
+    if not vector.get("TARGET"):
+        raise Failure(f"{where}: TARGET is missing, give a device name like vda or sda")
+    bus = _bus(vector, os, where)
+    device = _device(vector.get("TYPE", "").upper(), bus)
+    is_block = vector.get("TYPE", "").upper() == "BLOCK"
+    path = f"{directory}/disk.{disk_id}"
+    is_readonly = is_yes(vector.get("READONLY", "")) or vector.get("TYPE", "").upper() == "CDROM"
+    element = DISK.element(
+        {
+            **vector,
+            "type": "block" if is_block else "file",
+            "TYPE": device,
+            "BUS": bus,
+            "DISCARD": vector.get("DISCARD", "") or ("unmap" if device == "disk" else ""),
+            "file": "" if is_block else path,
+            "dev": path if is_block else "",
+            "closed": "yes",
+            "READONLY": "YES" if is_readonly else "NO",
+            "order": order,
+        }
+    )
+    return BLOCK_QUEUES.fill(element, {"VIRTIO_BLK_QUEUES": queues}) if bus == "virtio" else element
+
+
+def context_disk(context: Vector, directory: str, os: Vector, order: str) -> Element:
+    """Return the disk that carries the context, drivers.md §8.2."""
+    vector: Vector = {key: context[key] for key in ("DISK_ID", "TARGET") if key in context}
+    return disk({**vector, "TYPE": "CDROM"}, directory, os, queues="", order=order)
+
+
+def _device(kind: str, bus: str) -> str:
+    if bus == "fdc" or kind == "FLOPPY":
+        return "floppy"
+    # there are no CDs on a virtio bus; a read-only disk mounts just as well
+    return "cdrom" if kind == "CDROM" and bus != "virtio" else "disk"
+
+
+def _bus(vector: Vector, os: Vector, where: str) -> str:
+    """Return the bus that BUS says, else the one that the first letters of TARGET tell."""
+    bus = vector.get("BUS", "").lower()
+    if not bus:
+        target = vector["TARGET"]
+        prefix = _TARGET.match(target)
+        if not prefix:
+            raise Failure(f"{where}: TARGET {target} tells no bus, use vda, sda, hda or fda, or say BUS")
+        bus = _BUS_OF_PREFIX[prefix.group(1)]
+        if prefix.group(1) == "sd":
+            bus = os.get("SD_DISK_BUS", "").lower() or bus
+    if bus == "xen":
+        return "virtio"
+    return "sata" if bus == "ide" and "q35" in os.get("MACHINE", "") else bus
+
+
+def controllers(disks: list[Element], queues: str) -> list[Element]:
+    """Return the controllers that the disks need: libvirt's own choice for scsi is one that Linux has no driver for."""
+    if not any(target.get("bus") == "scsi" for one in disks for target in one.iter("target")):
+        return []
+    return [CONTROLLER.element({"VIRTIO_SCSI_QUEUES": queues})]

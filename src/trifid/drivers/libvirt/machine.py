@@ -1,0 +1,301 @@
+"""Capacity, firmware and features of a template as the machine of a domain.
+
+Source: reference/drivers.md §7.2 and §7.4.
+"""
+
+import re
+from decimal import ROUND_CEILING, Decimal
+from xml.etree.ElementTree import Element
+
+import msgspec
+
+from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
+from trifid.drivers.libvirt.vm import Vector, VmDocument
+
+FIRMWARE_PLACE = "/usr/share/"
+"""Firmware comes from packages: any other file of the host would be readable in the guest."""
+
+SHARES_MAX = {100: 10_000, 1024: 262_144}
+"""Most shares that the kernel takes: {shares a core: most}; 100 is cgroup version 2, 1024 version 1."""
+
+_OLD_BOOT = ("hd", "cdrom", "network", "fd")
+_NEW_BOOT = re.compile(r"(disk|nic)([0-9]+)\Z")
+_HOST_MODELS = ("host-passthrough", "host-model", "maximum")
+
+
+class Hypervisor(msgspec.Struct, frozen=True):
+    """What a domain is made for.
+
+    Attributes:
+        type: kvm, qemu (emulated), or test.
+        shares_per_core: CPU shares of one core; 0 = the host cannot weigh domains.
+    """
+
+    type: str
+    shares_per_core: int = 1024
+
+
+def _kib(mib: str) -> str:
+    return str(int(mib) * 1024)
+
+
+def _root(value: str) -> str:
+    """Return the kernel's root= : the device without /dev of 2009, or what today's kernels take as well."""
+    return f"root={value}" if value.startswith("/") or "=" in value else f"root=/dev/{value}"
+
+
+def _local(value: str) -> str:
+    if not value.startswith("/"):
+        raise Failure(f"OS: {value} must be an absolute path on the host, the hypervisor does not fetch files")
+    return value
+
+
+def _loader(value: str) -> str:
+    if not value.startswith("/"):
+        return ""
+    if not value.startswith(FIRMWARE_PLACE) or ".." in value.split("/"):
+        raise Failure(f"OS: FIRMWARE must be BIOS, UEFI or a file below {FIRMWARE_PLACE}, is {value}")
+    return value
+
+
+def _firmware(value: str) -> str:
+    if value.upper() not in ("BIOS", "UEFI", "EFI") and not value.startswith("/"):
+        raise Failure(f"OS: FIRMWARE must be BIOS, UEFI or a file below {FIRMWARE_PLACE}, is {value}")
+    return "efi" if value.upper() in ("UEFI", "EFI") else ""
+
+
+DOMAIN = Mapping(
+    "",
+    "domain",
+    (
+        Property("memory/@unit", default="KiB"),
+        Property("memory", "MEMORY", convert=_kib),
+        Property("memory", "MEMORY_MAX", convert=_kib, note="BALLOONING: the domain can grow to it"),
+        Property("currentMemory", "current_memory", note="MEMORY, beside MEMORY_MAX"),
+        Property("maxMemory", "max_memory", note="MEMORY_MAX with MEMORY_RESIZE_MODE=HOTPLUG"),
+        Property("maxMemory/@slots", "MEMORY_SLOTS", note="HOTPLUG: 8 when not given"),
+        Property(".", "MEMORY_RESIZE_MODE", note="HOTPLUG, else BALLOONING"),
+        Property("vcpu", "VCPU", default="1"),
+        Property("vcpu", "VCPU_MAX", note="CPUs that can be added"),
+        Property("vcpu/@current", "current_vcpu", note="VCPU, beside VCPU_MAX"),
+        Property(
+            "cputune/shares", "CPU", note="times 1024 with cgroup version 1, times 100 with version 2, rounded up"
+        ),
+    ),
+)
+
+BACKING = Mapping(
+    "TOPOLOGY",
+    "memoryBacking",
+    (
+        Property("hugepages/page/@size", "HUGEPAGE_SIZE", note="MiB"),
+        Property("hugepages/page/@unit", "unit"),
+        Property("access/@mode", "MEMORY_ACCESS", convert=str.lower),
+    ),
+)
+
+OS = Mapping(
+    "OS",
+    "os",
+    (
+        Property("@firmware", "FIRMWARE", convert=_firmware, note="UEFI: libvirt chooses one"),
+        Property("type/@arch", "ARCH", default="x86_64"),
+        Property("type/@machine", "MACHINE", default="pc", note="pc has IDE for CDs; q35 has PCI express"),
+        Property("type", default="hvm"),
+        Property("loader", "FIRMWARE", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
+        Property("loader/@readonly", "loader_readonly"),
+        Property("loader/@type", "loader_type"),
+        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes),
+        Property("nvram/@template", "NVRAM", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
+        Property("nvram", "nvram", note="with UEFI: the VM's own variables, in its directory"),
+        Property("kernel", "KERNEL", convert=_local),
+        Property("initrd", "INITRD", convert=_local),
+        Property("cmdline", "ROOT", convert=_root, note="root=/dev/ROOT; with a KERNEL only"),
+        Property("cmdline", "KERNEL_CMD", joins=True, note="after ROOT; with a KERNEL only"),
+        Property(".", "BOOT", note="hd,cdrom,network,fd: <boot dev>, hd when not given; disk0,nic0: order of devices"),
+        Property(".", "BOOTLOADER", note="refused without a KERNEL: it is Xen's"),
+        Property(".", "UUID", note="<uuid> of the domain, else made from id and time of submission"),
+        Property(".", "SD_DISK_BUS", note="bus of disks called sd…, scsi when not given"),
+    ),
+)
+
+CPU = Mapping(
+    "CPU_MODEL",
+    "cpu",
+    (
+        Property("@mode", "mode", note="host-passthrough, host-model, else custom; emulated: host-… become maximum"),
+        Property("model", "MODEL"),
+        Property("model/@fallback", "fallback"),
+        Property(".", "FEATURES", note="<feature policy='require'> each"),
+    ),
+)
+
+TOPOLOGY = Mapping(
+    "TOPOLOGY",
+    "cpu",
+    (
+        Property("topology/@sockets", "SOCKETS", note="else as many as the virtual CPUs need"),
+        Property("topology/@cores", "CORES", note="as many as the virtual CPUs need, when SOCKETS is given; else 1"),
+        Property("topology/@threads", "THREADS", note="1 when not given"),
+    ),
+)
+
+FEATURES = Mapping(
+    "FEATURES",
+    "features",
+    (
+        Property("acpi/", "ACPI", default="yes", convert=if_yes, note="a domain without it cannot be shut down"),
+        Property("apic/", "APIC", convert=if_yes),
+        Property("pae/", "PAE", convert=if_yes),
+        Property("hyperv/relaxed/@state", "HYPERV", convert=switch),
+        Property("hyperv/vapic/@state", "HYPERV", convert=switch),
+        Property("hyperv/spinlocks/@state", "HYPERV", convert=switch),
+        Property("hyperv/spinlocks/@retries", "HYPERV", convert=lambda value: "4096" if is_yes(value) else ""),
+        Property("smm/@state", "smm", note="on for OS/FIRMWARE_SECURE"),
+    ),
+)
+
+CLOCK = Mapping(
+    "FEATURES",
+    "clock",
+    (
+        Property("@offset", default="utc"),
+        Property("@offset", "LOCALTIME", convert=lambda value: "localtime" if is_yes(value) else "utc"),
+    ),
+)
+
+
+def put_capacity(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
+    """Add memory and virtual CPUs.
+
+    Raises:
+        Failure: MEMORY is missing.
+    """
+    names = ("MEMORY", "MEMORY_MAX", "MEMORY_SLOTS", "VCPU", "VCPU_MAX", "CPU")
+    given = {name: vm.template.single(name) for name in names}
+    if not given["MEMORY"]:
+        raise Failure("MEMORY is missing: give it in MiB")
+    grows = int(given["MEMORY_MAX"] or 0) > int(given["MEMORY"])
+    hotplug = grows and vm.template.single("MEMORY_RESIZE_MODE").upper() == "HOTPLUG"
+    more_cpus = int(given["VCPU_MAX"] or 0) > int(given["VCPU"] or 1)
+    DOMAIN.fill(
+        domain,
+        {
+            **given,
+            "CPU": _shares(given["CPU"], hypervisor),
+            "MEMORY_MAX": given["MEMORY_MAX"] if grows and not hotplug else "",
+            "current_memory": _kib(given["MEMORY"]) if grows and not hotplug else "",
+            "max_memory": _kib(given["MEMORY_MAX"]) if hotplug else "",
+            "MEMORY_SLOTS": (given["MEMORY_SLOTS"] or "8") if hotplug else "",
+            "VCPU_MAX": given["VCPU_MAX"] if more_cpus else "",
+            "current_vcpu": (given["VCPU"] or "1") if more_cpus else "",
+        },
+    )
+    topology = vm.template.vector("TOPOLOGY")
+    unit = "MiB" if topology.get("HUGEPAGE_SIZE") else ""
+    backing = BACKING.element({**topology, "unit": unit})
+    if len(backing):
+        domain.append(backing)
+
+
+def vcpus(vm: VmDocument) -> int:
+    """Return the most virtual CPUs that a VM can have."""
+    return max(int(vm.template.single("VCPU", "1")), int(vm.template.single("VCPU_MAX", "1")))
+
+
+def _shares(cpu: str, hypervisor: Hypervisor) -> str:
+    per_core = hypervisor.shares_per_core
+    if not cpu or not per_core:
+        return ""
+    shares = int((Decimal(cpu) * per_core).to_integral_value(ROUND_CEILING))
+    return str(min(max(shares, 2), SHARES_MAX.get(per_core, shares)))
+
+
+def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
+    """Add firmware, kernel and boot devices; return the boot order of devices, {`disk0`: `1`, …}.
+
+    Raises:
+        Failure: a value that cannot be carried out.
+    """
+    given = vm.template.vector("OS")
+    if not given.get("KERNEL"):
+        if given.get("BOOTLOADER"):
+            raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
+        given = {key: value for key, value in given.items() if key not in ("INITRD", "ROOT", "KERNEL_CMD")}
+    is_file = bool(_loader(given.get("FIRMWARE", "")))
+    is_uefi = is_file or bool(given.get("FIRMWARE") and _firmware(given["FIRMWARE"]))
+    element = OS.element(
+        {
+            **given,
+            "loader_readonly": "yes" if is_file else "",
+            "loader_type": "pflash" if is_file else "",
+            "nvram": f"{directory}/nvram" if is_uefi else "",
+            "NVRAM": given.get("NVRAM", "") if is_uefi else "",
+            "FIRMWARE_SECURE": given.get("FIRMWARE_SECURE", "") if is_uefi else "",
+        }
+    )
+    devices, orders = _boot(given)
+    for device in devices:
+        child(element, "boot", dev=device)
+    domain.append(element)
+    return orders
+
+
+def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:
+    """Return the old form's kinds of devices, or the new form's order of single devices."""
+    words = [word.strip() for word in given.get("BOOT", "").split(",") if word.strip()]
+    if not words:
+        return ([] if given.get("KERNEL") else ["hd"]), {}
+    if all(word in _OLD_BOOT for word in words):
+        return words, {}
+    if all(_NEW_BOOT.match(word) for word in words):
+        return [], {word: str(order) for order, word in enumerate(words, 1)}
+    raise Failure(f"OS: BOOT is either of {','.join(_OLD_BOOT)} or devices like disk0,nic0, is {given['BOOT']}")
+
+
+def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
+    """Add the model, topology and memory node of the CPU, if any is asked for."""
+    given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
+    model = given.get("MODEL", "")
+    cpu = Element("cpu")
+    if model in _HOST_MODELS:
+        mode = "maximum" if hypervisor.type == "qemu" else model  # emulation has no host model to pass on
+        CPU.fill(cpu, {"mode": mode})
+    elif model:
+        CPU.fill(cpu, {"MODEL": model, "mode": "custom", "fallback": "forbid"})
+    if model:
+        for feature in given.get("FEATURES", "").split(","):
+            if feature.strip():
+                child(cpu, "feature", policy="require", name=feature.strip())
+    _put_topology(cpu, vm)
+    if domain.find("maxMemory") is not None:
+        memory = domain.findtext("memory", "")
+        child(child(cpu, "numa"), "cell", id="0", cpus=f"0-{vcpus(vm) - 1}", memory=memory, unit="KiB")
+    if len(cpu) or cpu.attrib:
+        domain.append(cpu)
+
+
+def _put_topology(cpu: Element, vm: VmDocument) -> None:
+    given = vm.template.vector("TOPOLOGY")
+    if not any(given.get(key) for key in ("SOCKETS", "CORES", "THREADS")):
+        return
+    sockets, cores, threads = (int(given.get(key) or 0) for key in ("SOCKETS", "CORES", "THREADS"))
+    threads = threads or 1
+    if sockets and not cores:
+        cores = max(1, vcpus(vm) // (sockets * threads))
+    cores = cores or 1
+    sockets = sockets or max(1, vcpus(vm) // (cores * threads))
+    TOPOLOGY.fill(cpu, {"SOCKETS": str(sockets), "CORES": str(cores), "THREADS": str(threads)})
+
+
+def put_features(domain: Element, vm: VmDocument) -> None:
+    """Add features and clock."""
+    given = {key: value for key, value in vm.template.vector("FEATURES").items() if value}
+    if not is_yes(given.get("HYPERV", "")):
+        given.pop("HYPERV", None)
+    is_secure = is_yes(vm.template.vector("OS").get("FIRMWARE_SECURE", ""))
+    features = FEATURES.element({**given, "smm": "on" if is_secure else ""})
+    if len(features):
+        domain.append(features)
+    domain.append(CLOCK.element(given))

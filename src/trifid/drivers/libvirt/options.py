@@ -1,0 +1,58 @@
+"""The arguments of the libvirt drivers: one string, as in the configuration."""
+
+import argparse
+import os
+import shlex
+from typing import NoReturn
+
+import msgspec
+
+from trifid.drivers.kit import Failure
+
+TYPES = ("auto", "kvm", "qemu")
+SHARES = {"auto": -1, "v1": 1024, "v2": 100, "none": 0}
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the configuration says.
+
+    Attributes:
+        uri: of libvirt, with {host} for the host's name; "none": no libvirt (information driver only).
+        type: kvm, qemu (emulation), or auto.
+        shutdown_timeout_s: a guest that is not off by then has not been shut down.
+        shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
+        unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
+    """
+
+    uri: str = "qemu:///system"
+    type: str = "auto"
+    shutdown_timeout_s: float = 120.0
+    shares_per_core: int = -1
+    unsafe_migration: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Failure(f"arguments: {message}; {' '.join(self.format_usage().split())}")
+
+
+def parse_options(text: str, program: str) -> Options:
+    """Return the options in a driver's argument.
+
+    Raises:
+        Failure: an unknown option or a wrong value.
+    """
+    parser = _Parser(prog=program, add_help=False, allow_abbrev=False)
+    default = Options()
+    uri = default.uri if os.geteuid() == 0 else "qemu:///session"  # docs/decisions/0012
+    parser.add_argument("--uri", default=uri)
+    parser.add_argument("--type", default=default.type, choices=TYPES)
+    parser.add_argument("--shutdown-timeout", default=default.shutdown_timeout_s, type=float, metavar="SECONDS")
+    parser.add_argument("--cpu-shares", default="auto", choices=tuple(SHARES))
+    parser.add_argument("--unsafe-migration", action="store_true")
+    try:
+        words = shlex.split(text)
+    except ValueError as fault:
+        raise Failure(f"arguments: {fault}: {text}") from fault
+    found = parser.parse_args(words)
+    return Options(found.uri, found.type, found.shutdown_timeout, SHARES[found.cpu_shares], found.unsafe_migration)

@@ -1,0 +1,107 @@
+"""The generated part of docs/drivers-libvirt.md: what becomes of every attribute of a template."""
+
+from trifid.drivers.libvirt.domain_xml import MAPPINGS
+from trifid.drivers.libvirt.mapping import HERE, Mapping, Property
+
+BEGIN, END = "<!-- generated from the declarations: begin -->", "<!-- generated: end -->"
+
+NOT_USED = {
+    "SUBMIT_ON_HOLD": "the engine's",
+    "TEMPLATE_ID": "the engine's",
+    "CLONING_TEMPLATE_ID": "the engine's",
+    "IMPORTED": "the engine's",
+    "CPU_COST": "accounting's",
+    "MEMORY_COST": "accounting's",
+    "DISK_COST": "accounting's",
+    "VROUTER_ID": "virtual routers'",
+    "VROUTER_KEEPALIVED_ID": "virtual routers'",
+    "VROUTER_KEEPALIVED_PASSWORD": "virtual routers'",
+    "VMGROUP": "the scheduler's",
+    "NIC_ALIAS": "another address of an interface that is there",
+    "NIC_DEFAULT": "the engine copies it into every NIC",
+    "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
+    "SPICE_OPTIONS": "use RAW",
+    "NUMA_NODE": "domains are not pinned",
+    "TOPOLOGY/PIN_POLICY": "domains are not pinned",
+    "TOPOLOGY/NODE_AFFINITY": "domains are not pinned",
+    "MEMORY_ENCRYPTION": "use RAW",
+    "OS/KERNEL_DS": "files of datastores are not supported yet",
+    "OS/INITRD_DS": "files of datastores are not supported yet",
+    "OS/FIRMWARE_FORMAT": "raw",
+    "DISK/SOURCE": "the transfer driver puts it where the domain finds it",
+    "DISK/SIZE": "the transfer driver's",
+    "DISK/ORIGINAL_SIZE": "the transfer driver's",
+    "DISK/SIZE_PREV": "the transfer driver's",
+    "DISK/FS": "the transfer driver's",
+    "DISK/CLONE": "the transfer driver's",
+    "DISK/SAVE": "the transfer driver's",
+    "DISK/IMAGE": "the engine's",
+    "DISK/IMAGE_ID": "the engine's",
+    "DISK/IMAGE_UNAME": "the engine's",
+    "DISK/IMAGE_UID": "the engine's",
+    "DISK/DEV_PREFIX": "the engine chooses TARGET with it",
+    "DISK/MODEL": "another hypervisor's",
+    "DISK/VCENTER_ADAPTER_TYPE": "another hypervisor's",
+    "NIC/NETWORK": "the engine's",
+    "NIC/NETWORK_ID": "the engine's",
+    "NIC/NETWORK_UNAME": "the engine's",
+    "NIC/NETWORK_UID": "the engine's",
+    "NIC/NETWORK_MODE": "the engine's",
+    "NIC/NIC_ID": "names the interface in OS/BOOT",
+    "NIC/NAME": "the engine's",
+    "NIC/PARENT": "the engine's",
+    "NIC/SCHED_REQUIREMENTS": "the scheduler's",
+    "NIC/SCHED_RANK": "the scheduler's",
+    "NIC/IP": "in the MAC and the context",
+    "NIC/IP6": "in the context",
+    "NIC/PHYDEV": "the network driver's",
+    "NIC/SECURITY_GROUPS": "the network driver's",
+    "NIC/WHITE_PORTS_TCP": "the network driver's",
+    "NIC/BLACK_PORTS_TCP": "the network driver's",
+    "NIC/WHITE_PORTS_UDP": "the network driver's",
+    "NIC/BLACK_PORTS_UDP": "the network driver's",
+    "NIC/ICMP": "the network driver's",
+    "GRAPHICS/COMMAND": "another hypervisor's",
+    "GRAPHICS/RANDOM_PASSWD": "the engine's",
+    "RAW/DATA_VMX": "another hypervisor's",
+    "RAW/VALIDATE": "libvirt says what is wrong",
+    "CONTEXT/FILES": "on the context CD",
+    "CONTEXT/FILES_DS": "on the context CD",
+    "CONTEXT/NETWORK": "on the context CD",
+    "CONTEXT/TOKEN": "on the context CD",
+    "CONTEXT/REPORT_READY": "on the context CD",
+    "CONTEXT/SSH_PUBLIC_KEY": "on the context CD",
+    "CONTEXT/START_SCRIPT": "on the context CD",
+    "CONTEXT/START_SCRIPT_BASE64": "on the context CD",
+    "CONTEXT/DEV_PREFIX": "the engine chooses TARGET with it",
+    "PCI/VENDOR": "the scheduler's",
+    "PCI/DEVICE": "the scheduler's",
+    "PCI/CLASS": "the scheduler's",
+    "PCI/TYPE": "the scheduler's",
+}
+"""Attributes that have no part in a domain, each with whose it is or what to do instead."""
+
+
+def table() -> str:
+    """Return both tables in Markdown."""
+    lines = ["| template | domain | default | remark |", "|---|---|---|---|"]
+    for mapping in MAPPINGS:
+        lines += [_row(mapping, one) for one in mapping.properties]
+    lines += ["", "Not part of a domain:", "", "| template | why |", "|---|---|"]
+    lines += [f"| {path} | {why} |" for path, why in sorted(NOT_USED.items())]
+    return "\n".join(lines)
+
+
+def updated(page: str) -> str:
+    """Return the page with its generated part made anew."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+
+
+def _row(mapping: Mapping, one: Property) -> str:
+    template = "–"
+    if one.is_of_template:
+        template = f"{mapping.name}/{one.key}" if mapping.name else one.key
+    place = "" if one.path == HERE else one.path
+    where = f"`{mapping.tag}{'/' if mapping.tag and place else ''}{place.rstrip('/')}`"
+    return f"| {template} | {where} | {one.default} | {one.note or mapping.note} |"

@@ -1,0 +1,67 @@
+"""Which machine is meant: this one or another, and how libvirt is reached there."""
+
+import ipaddress
+import re
+import socket
+from functools import lru_cache
+
+from trifid.drivers.kit import Failure
+
+_URI = re.compile(r"(?P<driver>[a-z]+)(?:\+(?P<transport>[a-z]+))?://(?P<server>[^/?]*)(?P<rest>/[^?]*)(?:\?(.*))?")
+HOST = "{host}"
+"""Stands for the host's name in a URI."""
+
+
+@lru_cache(maxsize=4096)
+def is_this_machine(name: str) -> bool:
+    """Tell whether a host's name is that of the machine this process runs on, or one of its addresses."""
+    own = socket.gethostname()
+    if name.lower() in ("localhost", own.lower(), own.lower().partition(".")[0]):
+        return True
+    return any(_is_own_address(address) for address in _addresses(name))
+
+
+def _addresses(name: str) -> list[str]:
+    try:
+        return [str(ipaddress.ip_address(name))]
+    except ValueError:
+        pass
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)]
+    except (OSError, UnicodeError):
+        return []
+
+
+def _is_own_address(address: str) -> bool:
+    """Tell whether a socket can be bound to an address, which is so for own ones only."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+            return not ipaddress.ip_address(address).is_unspecified
+    except OSError:
+        return False
+
+
+def uri_for(pattern: str, host: str) -> str:
+    """Return the libvirt URI of a host.
+
+    `{host}` in the pattern becomes the host's name; for this machine the URI loses server and transport.
+
+    Raises:
+        Failure: the pattern leads to this machine's libvirt only, and the host is another machine.
+    """
+    parts = _URI.fullmatch(pattern)
+    if not parts:
+        raise Failure(f"--uri {pattern} is not like qemu:///system or qemu+ssh://{HOST}/system")
+    if HOST in pattern:
+        if HOST in parts["server"] and is_this_machine(host):
+            return f"{parts['driver']}://{parts['rest']}"
+        return pattern.replace(HOST, host)
+    fixed = parts["server"] or "socket=" in pattern or parts["driver"] == "test"
+    if not fixed and not is_this_machine(host):
+        raise Failure(
+            f"host {host} is not this machine ({socket.gethostname()}) and --uri {pattern} leads to this machine: "
+            f"name the host localhost, or use --uri qemu+ssh://{HOST}/system"
+        )
+    return pattern

@@ -1,0 +1,60 @@
+"""What libvirt's states and events of a domain mean to the engine.
+
+Source: reference/drivers.md §6.2 (POLL letters) and §5.2 (STATE_VM); libvirt's virDomainState.
+"""
+
+import re
+
+import libvirt
+
+NAME = re.compile(r"one-([0-9]{1,10})\Z")
+"""Names of our domains."""
+
+ALIVE = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_PMSUSPENDED)
+MOVING = (libvirt.VIR_DOMAIN_PAUSED_MIGRATION, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY)
+STARTING = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP,)
+
+LETTERS = {
+    libvirt.VIR_DOMAIN_RUNNING: "a",
+    libvirt.VIR_DOMAIN_BLOCKED: "a",
+    libvirt.VIR_DOMAIN_PMSUSPENDED: "a",
+    libvirt.VIR_DOMAIN_SHUTDOWN: "a",
+    libvirt.VIR_DOMAIN_PAUSED: "p",
+    libvirt.VIR_DOMAIN_CRASHED: "e",
+    libvirt.VIR_DOMAIN_SHUTOFF: "d",
+    libvirt.VIR_DOMAIN_NOSTATE: "d",
+}
+"""Answers of POLL; a domain that is defined and off does not run, and that is what is asked."""
+
+WORDS = {"a": "RUNNING", "p": "SUSPENDED", "e": "FAILURE", "d": "POWEROFF"}
+"""The same in STATE_VM."""
+
+_STOPPED = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "FAILURE",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "FAILURE",
+    # somebody saves or moves it, and knows
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "",
+}
+
+
+def vm_id_of(domain_name: str) -> int | None:
+    """Return the VM of a domain, None for domains that are not ours."""
+    found = NAME.match(domain_name)
+    return int(found.group(1)) if found else None
+
+
+def word_of_event(event: int, detail: int) -> str:
+    """Return the STATE_VM word that a life-cycle event stands for, empty for none."""
+    match event:
+        case libvirt.VIR_DOMAIN_EVENT_STARTED:
+            return "" if detail == libvirt.VIR_DOMAIN_EVENT_STARTED_MIGRATED else "RUNNING"
+        case libvirt.VIR_DOMAIN_EVENT_RESUMED:
+            return "RUNNING"
+        case libvirt.VIR_DOMAIN_EVENT_SUSPENDED:
+            return "" if detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED else "SUSPENDED"
+        case libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            return _STOPPED.get(detail, "POWEROFF")
+        case libvirt.VIR_DOMAIN_EVENT_CRASHED:
+            return "FAILURE"
+    return ""

@@ -1,0 +1,88 @@
+"""A VM's document as the driver reads it: single attributes and vectors by name."""
+
+from typing import Any
+
+import msgspec
+
+from trifid.drivers.kit import Failure
+from trifid.wire.elements import BadDocument, one_element, several
+
+Vector = dict[str, str]
+
+
+class Attributes:
+    """The attributes of a TEMPLATE or USER_TEMPLATE element."""
+
+    def __init__(self, element: Any) -> None:
+        self._values: dict[str, Any] = element if isinstance(element, dict) else {}
+
+    def single(self, name: str, default: str = "") -> str:
+        """Return the text of a single attribute."""
+        for value in several(self._values.get(name)):
+            if isinstance(value, str) and value:
+                return value
+        return default
+
+    def vectors(self, name: str) -> list[Vector]:
+        """Return every vector of a name, in order."""
+        found = [value for value in several(self._values.get(name)) if isinstance(value, dict)]
+        return [{key: value for key, value in vector.items() if isinstance(value, str)} for vector in found]
+
+    def vector(self, name: str) -> Vector:
+        """Return the first vector of a name, or an empty one."""
+        return next(iter(self.vectors(name)), {})
+
+
+class VmDocument(msgspec.Struct, frozen=True):
+    """What a driver needs to know about a VM.
+
+    Attributes:
+        stime: epoch seconds of its submission, as text.
+        run_since: epoch seconds when its newest stay on a host began to run, as text; empty if unknown.
+        template, user_template: its two templates (reference/templates.md §2).
+    """
+
+    id: int
+    name: str
+    uid: str
+    gid: str
+    uname: str
+    gname: str
+    stime: str
+    run_since: str
+    template: Attributes
+    user_template: Attributes
+
+    @property
+    def domain_name(self) -> str:
+        """The name of its domain (reference/drivers.md §7.2)."""
+        return f"one-{self.id}"
+
+
+def parse_vm(document: str) -> VmDocument:
+    """Return what a VM document says.
+
+    Raises:
+        Failure: it is none.
+    """
+    try:
+        vm = one_element(document, "VM")
+        vm_id = int(vm.get("ID", ""))
+    except (BadDocument, ValueError, TypeError) as fault:
+        raise Failure(f"the request has no readable VM document: {fault}") from fault
+    template = Attributes(vm.get("TEMPLATE"))
+    text = {name: value for name, value in vm.items() if isinstance(value, str)}
+    history = vm.get("HISTORY_RECORDS")
+    records = several(history.get("HISTORY")) if isinstance(history, dict) else []
+    return VmDocument(
+        id=vm_id,
+        name=text.get("NAME", ""),
+        uid=text.get("UID", ""),
+        gid=text.get("GID", ""),
+        uname=text.get("UNAME", ""),
+        gname=text.get("GNAME", ""),
+        stime=text.get("STIME", "0"),
+        run_since=records[-1].get("RSTIME", "") if records else "",
+        template=template,
+        user_template=Attributes(vm.get("USER_TEMPLATE")),
+    )

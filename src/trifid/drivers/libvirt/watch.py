@@ -1,0 +1,204 @@
+"""One host under watch: probes and libvirt every period, and what happens to its domains at once.
+
+Every host has a thread of its own, so that one that hangs delays no other.  A message is stamped with
+the time before its look: what happened in between is newer (the engine drops what is older than a VM's
+last transition, so after an event the list of all domains is sent once more).
+
+Source: reference/drivers.md §5.2.
+"""
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+from trifid import __version__
+from trifid.core.template.model import Template, Value
+from trifid.core.template.scanner import render
+from trifid.drivers.im.probes import find_probes, run_probes
+from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.connection import Connection
+from trifid.drivers.libvirt.figures import FLAGS, GROUPS, Sampler, Stats
+from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.place import is_this_machine, uri_for
+from trifid.drivers.libvirt.states import LETTERS, WORDS, vm_id_of, word_of_event
+
+NO_LIBVIRT = "none"
+LOOK_AGAIN_S = 2.0
+"""After an event, or when the connection broke, all domains are looked at so much later."""
+
+Say = Callable[[str, str, int, int, str], None]
+"""Told type, status, host id, epoch seconds and text of a message."""
+
+
+class HostWatch:
+    """Watches one host until it is stopped.
+
+    Args:
+        host_id, name: of the host.
+        period_s: between two reports.
+        options: where libvirt is.
+        home: whose probes.d has more probes; None = none.
+        say: gets every message.
+    """
+
+    def __init__(self, host_id: int, name: str, period_s: float, options: Options, home: Path | None, say: Say) -> None:
+        self._host_id = host_id
+        self._name = name
+        self._period_s = period_s
+        self._options = options
+        self._home = home
+        self._tell = say
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._is_stopped = False
+        self._is_answered = False
+        self._look_at: float | None = None
+        self._connection: Connection | None = None
+        self._machines = ""
+        self._troubles: list[str] = []
+        self._sampler = Sampler()
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        threading.Thread(target=self._run, name=f"host-{self._host_id}", daemon=True).start()
+
+    def stop(self) -> None:
+        """End; when this returns, nothing more is said."""
+        self._answer("SUCCESS", "")
+        with self._lock:
+            self._is_stopped = True
+        self._wake.set()
+
+    # -- the thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._is_stopped:
+            due = time.monotonic() + self._period_s
+            self._report()
+            while not self._is_stopped and (left := self._seconds_left(due)) > 0:
+                self._wake.wait(left)
+                self._wake.clear()
+                if self._look_at is not None and time.monotonic() >= self._look_at:
+                    self._look_at = None
+                    self._look_again()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _seconds_left(self, due: float) -> float:
+        now = time.monotonic()
+        if now >= due:
+            return 0.0
+        return max(0.001, min(due, self._look_at or due) - now)
+
+    def _report(self) -> None:
+        """Say everything, or why it cannot be said."""
+        at = int(time.time())
+        try:
+            probed = run_probes(find_probes(self._home), self._name, is_local=is_this_machine(self._name))
+            domains = self._domains()
+        except Failure as failure:
+            self._answer("FAILURE", str(failure))
+            self._say("MONITOR_HOST", at, str(failure), status="FAILURE")
+            return
+        self._answer("SUCCESS", "")
+        for trouble in probed.troubles:
+            if trouble not in self._troubles:
+                self._say("LOG", at, trouble, status="W")
+        self._troubles = probed.troubles
+        about: list[tuple[str, Value]] = [*probed.system, ("VERSION", __version__)]
+        if self._machines:
+            about.append(("KVM_MACHINES", self._machines))
+        self._say("SYSTEM_HOST", at, render(Template(tuple(about))))
+        self._say("MONITOR_HOST", at, render(Template(probed.monitor)))
+        self._say_domains(at, domains)
+
+    def _look_again(self) -> None:
+        """Say which domains run, out of turn; the next report says why, should it not be possible until then."""
+        at = int(time.time())
+        try:
+            self._say_domains(at, self._domains())
+        except Failure:
+            self._look_at = time.monotonic() + LOOK_AGAIN_S
+
+    def _domains(self) -> list[tuple[int, str, str, Stats]]:
+        """Return VM, state word, UUID and statistics of every domain of ours."""
+        if self._options.uri == NO_LIBVIRT:
+            return []
+        if self._connection is None:
+            uri = uri_for(self._options.uri, self._name)
+            self._connection = Connection(uri, self._options, heard=self._heard, lost=self._look_soon)
+        with self._connection.open() as opened:
+            if not self._machines:
+                self._machines = machines_of(opened.getCapabilities())
+            found = []
+            for domain, stats in opened.getAllDomainStats(GROUPS, FLAGS):
+                if (vm_id := vm_id_of(domain.name())) is not None:
+                    word = WORDS[LETTERS.get(stats.get("state.state"), "d")]
+                    found.append((vm_id, word, domain.UUIDString(), stats))
+        return found
+
+    def _say_domains(self, at: int, domains: list[tuple[int, str, str, Stats]]) -> None:
+        if self._options.uri == NO_LIBVIRT:
+            return
+        sync: tuple[tuple[str, Value], ...] = (("SYNC_STATE", "YES"), ("MISSING_STATE", "POWEROFF"))
+        states = tuple(_vm_state(vm_id, word) for vm_id, word, _, _ in domains)
+        self._say("STATE_VM", at, render(Template(sync + states)))
+        now_s = time.monotonic()
+        figures: list[tuple[str, Value]] = []
+        for vm_id, word, uuid, stats in domains:
+            if word in ("RUNNING", "SUSPENDED"):
+                measured = self._sampler.figures(uuid, stats, now_s)
+                text = "".join(f'{name}="{value}"\n' for name, value in measured.items())
+                monitor = base64.b64encode(text.encode()).decode()
+                figures.append(("VM", {"ID": str(vm_id), "UUID": uuid, "MONITOR": monitor}))
+        self._sampler.forget_others({uuid for _, _, uuid, _ in domains})
+        if figures:
+            self._say("MONITOR_VM", at, render(Template(tuple(figures))))
+
+    # -- called from libvirt's thread: nothing here may call libvirt ------------------------------------
+
+    def _heard(self, domain_name: str, event: int, detail: int) -> None:
+        vm_id = vm_id_of(domain_name)
+        word = word_of_event(event, detail)
+        if vm_id is None or not word:
+            return
+        self._say("STATE_VM", int(time.time()), render(Template((_vm_state(vm_id, word),))))
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        self._look_at = time.monotonic() + LOOK_AGAIN_S
+        self._wake.set()
+
+    # -- saying --------------------------------------------------------------------------------
+
+    def _answer(self, status: str, text: str) -> None:
+        """Answer START_MONITOR, once."""
+        with self._lock:
+            if self._is_answered:
+                return
+            self._is_answered = True
+            self._tell("START_MONITOR", status, self._host_id, int(time.time()), text)
+
+    def _say(self, type: str, at: int, text: str, status: str = "SUCCESS") -> None:
+        with self._lock:
+            if not self._is_stopped:
+                self._tell(type, status, self._host_id, at, text)
+
+
+def machines_of(capabilities: str) -> str:
+    """Return the machine types of this machine's architecture, with blanks between."""
+    host = ElementTree.fromstring(capabilities)  # noqa: S314 (libvirt's own)
+    arch = host.findtext("host/cpu/arch")
+    for guest in host.iterfind("guest"):
+        found = guest.find("arch")
+        if found is not None and found.get("name") == arch and guest.findtext("os_type") == "hvm":
+            names = {machine.text for machine in found.iterfind("machine") if machine.text}
+            return " ".join(sorted(names))
+    return ""
+
+
+def _vm_state(vm_id: int, word: str) -> tuple[str, Value]:
+    return "VM", {"ID": str(vm_id), "DEPLOY_ID": f"one-{vm_id}", "STATE": word}

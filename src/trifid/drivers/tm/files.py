@@ -1,0 +1,160 @@
+"""Files that are complete or not there: copied, or made, beside their place, then renamed.
+
+A file of many holes stays one; where the file system can share blocks (reflink), a copy costs nothing.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from trifid.drivers.kit import Failure
+from trifid.drivers.tm.paths import PART_SUFFIX
+
+DISK_MODE = 0o660
+PIECE_BYTES = 16 << 20
+BLOCK_BYTES = 1 << 16
+FICLONE = 0x40049409
+"""ioctl that makes a file share another's blocks."""
+
+_ZEROS = bytes(BLOCK_BYTES)
+_NO_COPY_RANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) after every piece; may raise Failure to stop."""
+
+
+@contextlib.contextmanager
+def arriving(target: Path, mode: int = DISK_MODE) -> Iterator[BinaryIO]:
+    """Give a file to write; it gets its name, durably, when the block ends well, and is gone when not.
+
+    Until then its name is `file.name`.
+
+    Raises:
+        Failure: the disk is full.
+        OSError: anything else.
+    """
+    part = target.with_name(target.name + PART_SUFFIX)
+    part.unlink(missing_ok=True)
+    try:
+        with part.open("x+b") as file:
+            os.fchmod(file.fileno(), mode)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(target)
+        sync_directory(target.parent)
+    except OSError as fault:
+        part.unlink(missing_ok=True)
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Failure(f"no space left: {in_mib(free_bytes(target.parent))} free in {target.parent}") from fault
+        raise
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def copy(source: Path, target: Path, progress: Progress) -> None:
+    """Copy contents, nothing else, from a file or a block device.
+
+    Raises:
+        Failure: neither file nor device, or no space for it.
+        OSError: it cannot be read or written.
+    """
+    original = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would block for ever
+    try:
+        about = os.fstat(original)
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISBLK(about.st_mode)):
+            raise Failure(f"{source} is neither a file nor a block device")
+        size = os.lseek(original, 0, os.SEEK_END)
+        with arriving(target) as file:
+            if _share_blocks(original, file.fileno()):
+                return
+            need_space(target.parent, size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512))
+            os.ftruncate(file.fileno(), size)
+            for begin, end in _data(original, size):
+                _copy_range(original, file.fileno(), begin, end, lambda done: progress(done, size))
+    finally:
+        os.close(original)
+
+
+def need_space(directory: Path, size: int) -> None:
+    """Raise Failure when a directory's file system has less than `size` bytes free."""
+    free = free_bytes(directory)
+    if free < size:
+        raise Failure(f"needs {in_mib(size)}, only {in_mib(free)} free in {directory}")
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how much may be written."""
+    about = os.statvfs(directory)
+    return about.f_bavail * about.f_frsize
+
+
+def in_mib(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _share_blocks(original: int, file: int) -> bool:
+    try:
+        fcntl.ioctl(file, FICLONE, original)
+    except OSError:
+        return False  # this file system cannot, or not between these two: it is copied
+    return True
+
+
+def _data(original: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of what is not a hole."""
+    at = 0
+    while at < size:
+        try:
+            begin = os.lseek(original, at, os.SEEK_DATA)
+        except OSError as fault:
+            if fault.errno == errno.ENXIO:
+                return  # only a hole is left
+            yield at, size  # it does not know about holes
+            return
+        at = min(size, os.lseek(original, begin, os.SEEK_HOLE))
+        yield begin, at
+
+
+def _copy_range(original: int, file: int, begin: int, end: int, done: Callable[[int], None]) -> None:
+    at = begin
+    while at < end:
+        try:
+            copied = os.copy_file_range(original, file, min(PIECE_BYTES, end - at), at, at)
+        except OSError as fault:
+            if fault.errno not in _NO_COPY_RANGE:
+                raise
+            copied = 0
+        at += copied or _copy_piece(original, file, at, min(PIECE_BYTES, end - at))
+        done(at)
+
+
+def _copy_piece(original: int, file: int, at: int, length: int) -> int:
+    """Copy a piece by reading and writing, leaving out what is zero; return its length."""
+    end = at + length
+    while at < end:
+        block = os.pread(original, min(BLOCK_BYTES, end - at), at)
+        if not block:
+            raise Failure("the source became shorter while it was copied")
+        if block != _ZEROS[: len(block)]:
+            written = 0
+            while written < len(block):
+                written += os.pwrite(file, block[written:], at + written)
+        at += len(block)
+    return length

@@ -1,0 +1,101 @@
+"""Which paths a transfer may read, write and remove.
+
+A VM's disks are in DATASTORES/<datastore>/<vm>, what is kept of it in HOME/vms/<vm>; a transfer writes
+and removes nothing elsewhere, and does not read what belongs to the engine or to another VM.
+"""
+
+import os
+from pathlib import Path
+
+from trifid.drivers.kit import Failure
+
+DIRECTORY_MODE = 0o751
+"""Of a VM's directory: a hypervisor that runs as another user passes through, and sees no names."""
+ENGINES_OWN = ("vms", "log", "drivers", "dummy")
+"""Directories of the engine's home that hold no images; nor do its top, and what begins with a dot."""
+PART_SUFFIX = ".part"
+"""Of a file that is not complete yet."""
+
+
+def path_of(operand: str) -> Path:
+    """Return the path in `machine:path` or `path`; all machines see it under one name.
+
+    Raises:
+        Failure: not absolute, or with `..` in it.
+    """
+    text = operand if operand.startswith("/") else operand.partition(":")[2]
+    path = Path(text)
+    if not text.startswith("/") or ".." in path.parts or "\0" in text:
+        raise Failure("expected machine:/path without ..")
+    return path
+
+
+def vm_directory(path: Path, vm_id: int) -> Path:
+    """Return the VM's directory that a path is, or is directly in.
+
+    Raises:
+        Failure: it is neither …/<datastore number>/<vm> nor …/vms/<vm>, nor a file in one of these.
+    """
+    for directory in (path, path.parent):
+        above = directory.parent.name
+        if directory.name == str(vm_id) and (above == "vms" or _is_number(above)) and len(directory.parts) > 3:
+            return directory
+    raise Failure(f"it is not in a directory of vm {vm_id}, expected …/DATASTORE/{vm_id}")
+
+
+def vm_directory_itself(path: Path, vm_id: int, datastore_id: int) -> Path:
+    """Return a path that is the VM's directory in a datastore.
+
+    Raises:
+        Failure: it is anything else.
+    """
+    if path.parts[-2:] != (str(datastore_id), str(vm_id)) or len(path.parts) < 4:
+        raise Failure(f"it is not the directory of vm {vm_id} in datastore {datastore_id}, nothing is removed")
+    return path
+
+
+def make_directory(directory: Path) -> None:
+    """Make a VM's directory if there is none.
+
+    Raises:
+        Failure: something else has its name.
+        OSError: it cannot be made.
+    """
+    if directory.is_symlink():
+        raise Failure(f"{directory} is a symbolic link, expected a directory")
+    if directory.is_dir():
+        return
+    directory.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(DIRECTORY_MODE)
+
+
+def check_readable(source: Path, directory: Path) -> None:
+    """Refuse to hand out the engine's own files and the disks of other VMs; links are followed first.
+
+    Args:
+        directory: the VM's, in its datastore.
+
+    Raises:
+        Failure: the source belongs to the engine or to another VM.
+    """
+    real = Path(os.path.realpath(source))
+    vm_id = directory.name
+    inside = _parts_inside(real, directory.parent)
+    if inside and _is_number(inside[0]) and inside[0] != vm_id:
+        raise Failure(f"{source} belongs to vm {inside[0]}, it is not given to another")
+    if home := os.environ.get("TRIFID_HOME"):
+        inside = _parts_inside(real, Path(home))
+        is_own = inside[:2] == ("vms", vm_id)
+        if inside and not is_own and (len(inside) == 1 or inside[0].startswith(".") or inside[0] in ENGINES_OWN):
+            raise Failure(f"{source} belongs to the engine, it is not given to a vm: keep images in a directory apart")
+
+
+def _parts_inside(real: Path, directory: Path) -> tuple[str, ...]:
+    """Return the parts of a path below a directory, none when it is elsewhere."""
+    above = Path(os.path.realpath(directory))
+    return real.relative_to(above).parts if real.is_relative_to(above) else ()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -1,0 +1,44 @@
+"""What the tests of the command line share: an engine, and a way to type commands."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.cli.fake_engine import SESSION, FakeEngine
+from trifid.cli import engine, host, network, user, vm
+
+PROGRAMS = {
+    "onevm": vm.main,
+    "onehost": host.main,
+    "onevnet": network.main,
+    "oneuser": user.main,
+    "trifid": engine.main,
+}
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeEngine]:
+    with FakeEngine() as running:
+        yield running
+
+
+@pytest.fixture
+def type_in(fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Return what types a command line: its standard output, its errors and its exit status come back."""
+    session = tmp_path / "session"
+    session.write_text(f"{SESSION}\n")
+    monkeypatch.setenv("ONE_AUTH", str(session))
+    monkeypatch.setenv("ONE_XMLRPC", fake.endpoint)
+    monkeypatch.delenv("TRIFID_HOME", raising=False)
+
+    def type_line(program: str, *words: str, stdin: str | None = None) -> Result:
+        result = CliRunner().invoke(PROGRAMS[program], list(words), input=stdin)
+        # What is not an exit is a traceback on the user's terminal.
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return type_line

@@ -1,0 +1,199 @@
+"""A small engine for the command line: methods in a dict, answered over real HTTP on the loopback."""
+
+import threading
+from collections.abc import Callable
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from trifid.wire.xmlrpc import I8, decode_call, encode_answer, encode_fault
+
+SESSION = "oneadmin:secret-word"
+PERMISSIONS = (
+    "<PERMISSIONS><OWNER_U>1</OWNER_U><OWNER_M>1</OWNER_M><OWNER_A>0</OWNER_A><GROUP_U>1</GROUP_U><GROUP_M>0</GROUP_M>"
+    "<GROUP_A>0</GROUP_A><OTHER_U>0</OTHER_U><OTHER_M>0</OTHER_M><OTHER_A>0</OTHER_A></PERMISSIONS>"
+)
+
+
+class Refusal(Exception):
+    """A method refuses: text, code, and the object it is about."""
+
+
+class FakeEngine:
+    """Answers the API from what the test puts into it.
+
+    Attributes:
+        methods: by name; each is called with the arguments after the session.
+        vms, hosts, networks, users, groups: documents by id.
+        calls: (method, arguments…) in the order they came.
+        endpoint: where it answers.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.vms: dict[int, str] = {}
+        self.hosts: dict[int, str] = {}
+        self.networks: dict[int, str] = {}
+        self.users: dict[int, str] = {0: user_xml(0, "oneadmin")}
+        self.groups: dict[int, str] = {0: "<GROUP><ID>0</ID><NAME>oneadmin</NAME></GROUP>"}
+        self.groups[1] = "<GROUP><ID>1</ID><NAME>users</NAME></GROUP>"
+        self.methods: dict[str, Callable[..., Any]] = {
+            "one.vmpool.info": lambda *_: self._pool("VM_POOL", self.vms),
+            "one.hostpool.info": lambda: self._pool("HOST_POOL", self.hosts),
+            "one.vnpool.info": lambda *_: self._pool("VNET_POOL", self.networks),
+            "one.userpool.info": lambda: self._pool("USER_POOL", self.users),
+            "one.grouppool.info": lambda: self._pool("GROUP_POOL", self.groups),
+            "one.vm.info": lambda i: self._one("virtual machine", self.vms, i),
+            "one.host.info": lambda i: self._one("host", self.hosts, i),
+            "one.vn.info": lambda i: self._one("virtual network", self.networks, i),
+            "one.user.info": lambda i: self._one("user", self.users, max(i, 0)),
+            "one.system.version": lambda: "7.4.0",
+            "trifid.system.version": lambda: "0.1.0",
+        }
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}/RPC2"
+
+    def __enter__(self) -> "FakeEngine":
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answers(self, method: str, *values: Any) -> None:
+        """Let a method answer these values one after the other, the last one for ever; exceptions are raised."""
+        left = list(values)
+
+        def answer(*_: Any) -> Any:
+            value = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        self.methods[method] = answer
+
+    def called(self, method: str) -> list[tuple[Any, ...]]:
+        """Return the arguments of each call of a method."""
+        return [args for name, *args in self.calls if name == method]
+
+    def _pool(self, root: str, documents: dict[int, str]) -> str:
+        newest_first = [documents[i] for i in sorted(documents, reverse=True)]
+        return f"<{root}>{''.join(newest_first)}</{root}>"
+
+    def _one(self, words: str, documents: dict[int, str], object_id: int) -> str:
+        if object_id not in documents:
+            raise Refusal(f"[info] Error getting {words} [{object_id}].", 0x0400, object_id)
+        return documents[object_id]
+
+    def _answer(self, body: bytes) -> bytes:
+        name, (session, *args) = decode_call(body)
+        self.calls.append((name, *args))
+        if session != SESSION:
+            text = f"[{name}] User couldn't be authenticated, aborting call."
+            return encode_answer([False, text, 0x0100, -1, I8(-1)])
+        if name not in self.methods:
+            return encode_fault(-506, f"method {name} is not known")
+        try:
+            return encode_answer([True, self.methods[name](*args), 0])
+        except Refusal as refusal:
+            return encode_answer([False, *refusal.args, I8(-1)])
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                answer = engine._answer(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/xml")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        return Handler
+
+
+def tags(values: dict[str, object]) -> str:
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
+
+
+def owner(uid: int = 0, user: str = "oneadmin", gid: int = 0, group: str = "oneadmin") -> str:
+    return tags({"UID": uid, "GID": gid, "UNAME": user, "GNAME": group})
+
+
+def record(
+    seq: int = 0, host: str = "host1", host_id: int = 0, stime: int = 1000, etime: int = 0, action: int = 0
+) -> str:
+    values = {"OID": 0, "SEQ": seq, "HOSTNAME": host, "HID": host_id, "STIME": stime, "ETIME": etime, "ACTION": action}
+    return f"<HISTORY>{tags(values)}</HISTORY>"
+
+
+def vm_xml(
+    vm_id: int = 0,
+    name: str = "web",
+    state: int = 3,
+    lcm: int = 3,
+    *,
+    memory: int = 512,
+    cpu: str = "1",
+    stime: int = 1000,
+    etime: int = 0,
+    records: str = "",
+    user: dict[str, object] | None = None,
+    monitoring: dict[str, object] | None = None,
+    nics: str = "",
+    **who: Any,
+) -> str:
+    times = {"LAST_POLL": 0, "STATE": state, "LCM_STATE": lcm, "RESCHED": 0, "STIME": stime, "ETIME": etime}
+    return (
+        f"<VM><ID>{vm_id}</ID>{owner(**who)}<NAME>{escape(name)}</NAME>{PERMISSIONS}{tags(times)}"
+        f"<DEPLOY_ID>one-{vm_id}</DEPLOY_ID><MONITORING>{tags(monitoring or {})}</MONITORING>"
+        f"<TEMPLATE>{tags({'CPU': cpu, 'MEMORY': memory})}{nics}</TEMPLATE>"
+        f"<USER_TEMPLATE>{tags(user or {})}</USER_TEMPLATE><HISTORY_RECORDS>{records}</HISTORY_RECORDS></VM>"
+    )
+
+
+def host_xml(host_id: int = 0, name: str = "host1", state: int = 2, **attributes: object) -> str:
+    share = {
+        "MEM_USAGE": 1 << 20,
+        "CPU_USAGE": 100,
+        "TOTAL_MEM": 4 << 20,
+        "TOTAL_CPU": 400,
+        "MAX_MEM": 4 << 20,
+        "MAX_CPU": 400,
+        "RUNNING_VMS": 1,
+    }
+    capacity = {"FREE_CPU": 390, "FREE_MEMORY": 3 << 20, "USED_CPU": 30, "USED_MEMORY": 1 << 20}
+    return (
+        f"<HOST><ID>{host_id}</ID><NAME>{name}</NAME><STATE>{state}</STATE><IM_MAD>kvm</IM_MAD><VM_MAD>kvm</VM_MAD>"
+        f"<CLUSTER_ID>0</CLUSTER_ID><CLUSTER>default</CLUSTER><HOST_SHARE>{tags(share)}</HOST_SHARE>"
+        f"<VMS><ID>0</ID></VMS><TEMPLATE>{tags(attributes)}</TEMPLATE>"
+        f"<MONITORING><TIMESTAMP>1000</TIMESTAMP><CAPACITY>{tags(capacity)}</CAPACITY></MONITORING></HOST>"
+    )
+
+
+def network_xml(network_id: int = 0, name: str = "private", leases: str = "") -> str:
+    return (
+        f"<VNET><ID>{network_id}</ID>{owner()}<NAME>{name}</NAME>{PERMISSIONS}<CLUSTERS><ID>0</ID></CLUSTERS>"
+        f"<BRIDGE>br0</BRIDGE><STATE>1</STATE><USED_LEASES>2</USED_LEASES><OUTDATED_VMS></OUTDATED_VMS>"
+        f"<ERROR_VMS></ERROR_VMS><TEMPLATE><TYPE>RANGED</TYPE></TEMPLATE>"
+        f"<AR_POOL><AR><AR_ID>0</AR_ID><IP>10.0.0.1</IP><MAC>02:00:0a:00:00:01</MAC><SIZE>250</SIZE><TYPE>IP4</TYPE>"
+        f"<IP_END>10.0.0.250</IP_END><USED_LEASES>2</USED_LEASES><LEASES>{leases}</LEASES></AR>"
+        f"<AR><AR_ID>3</AR_ID><IP>10.0.9.9</IP><MAC>02:00:0a:00:09:09</MAC><SIZE>1</SIZE><TYPE>IP4</TYPE></AR>"
+        f"</AR_POOL></VNET>"
+    )
+
+
+def user_xml(uid: int, name: str, gid: int = 0, group: str = "oneadmin") -> str:
+    return (
+        f"<USER><ID>{uid}</ID><GID>{gid}</GID><GROUPS><ID>{gid}</ID></GROUPS><GNAME>{group}</GNAME><NAME>{name}</NAME>"
+        f"<PASSWORD></PASSWORD><AUTH_DRIVER>core</AUTH_DRIVER><ENABLED>1</ENABLED><TEMPLATE></TEMPLATE></USER>"
+    )

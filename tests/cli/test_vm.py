@@ -1,0 +1,381 @@
+"""onevm, typed against a small engine."""
+
+import json
+
+import pytest
+
+from tests.cli.fake_engine import Refusal, host_xml, record, vm_xml
+
+BROKEN = Refusal("[one.vm.allocate] Parse error: line 3 column 7: expected ] to close NIC", 0x2000, -1)
+
+
+@pytest.fixture
+def template(tmp_path):
+    path = tmp_path / "web.vm"
+    path.write_text('NAME="web"\nMEMORY=512\n')
+    return str(path)
+
+
+def events(last, *changes):
+    found = [
+        {
+            "id": i,
+            "at": 1000,
+            "kind": "VM",
+            "object_id": vm,
+            "uid": 0,
+            "what": "state",
+            "old": "",
+            "new": new,
+            "text": "",
+        }
+        for i, (vm, new) in enumerate(changes, 1)
+    ]
+    return json.dumps({"last": last, "events": found})
+
+
+class TestCreate:
+    def test_the_id_of_each_vm_is_printed(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7, 8)
+        result = type_in("onevm", "create", template, template)
+        assert (result.exit_code, result.stdout) == (0, "ID: 7\nID: 8\n")
+        assert fake.called("one.vm.allocate")[0] == ['NAME="web"\nMEMORY=512\n', False]
+
+    def test_submit_is_its_name_of_2009(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        assert type_in("onevm", "submit", "-v", template).stdout == "ID: 7\n"
+
+    def test_a_template_comes_from_standard_input_and_on_hold(self, fake, type_in):
+        fake.answers("one.vm.allocate", 7)
+        type_in("onevm", "create", "--hold", "-", stdin="CPU=1\n")
+        assert fake.called("one.vm.allocate") == [["CPU=1\n", True]]
+
+    def test_a_template_that_does_not_parse_is_named_with_line_and_column(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", BROKEN, 8)
+        result = type_in("onevm", "create", template, template)
+        assert result.exit_code == 255
+        assert f"Error: {template}: [one.vm.allocate] Parse error: line 3 column 7" in result.stderr
+        assert result.stdout == "ID: 8\n"
+
+    def test_a_file_that_is_not_there_is_named(self, type_in):
+        result = type_in("onevm", "create", "/nowhere/web.vm")
+        assert result.exit_code == 255
+        assert "/nowhere/web.vm: No such file or directory" in result.stderr
+
+    def test_wait_returns_when_it_runs(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        fake.answers(
+            "trifid.event.list", events(4), events(6, (7, "PENDING"), (9, "RUNNING")), events(8, (7, "RUNNING"))
+        )
+        result = type_in("onevm", "create", "--wait", template)
+        assert (result.exit_code, result.stdout) == (0, "ID: 7\n")
+        assert [call[0] for call in fake.called("trifid.event.list")] == [-1, 4, 6]
+
+    def test_wait_ends_with_the_reason_when_it_cannot_run(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        fake.answers("trifid.event.list", events(4), events(6, (7, "BOOT_FAILURE")))
+        fake.vms[7] = vm_xml(7, state=3, lcm=36, user={"ERROR": "bridge br0 does not exist"})
+        result = type_in("onevm", "create", template, "--wait")
+        assert result.exit_code == 255
+        assert "VM 7 is BOOT_FAILURE, not RUNNING: bridge br0 does not exist" in result.stderr
+        assert "onevm recover --retry 7" in result.stderr
+
+    def test_wait_takes_a_state(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        fake.answers("trifid.event.list", events(4), events(5, (7, "PENDING")))
+        assert type_in("onevm", "create", "--wait", "PENDING", template).exit_code == 0
+
+    def test_a_user_without_the_journal_looks_at_the_vm_itself(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        fake.answers("trifid.event.list", Refusal("not for you", 0x0200, -1))
+        fake.vms[7] = vm_xml(7)
+        assert type_in("onevm", "create", template, "--wait").exit_code == 0
+
+
+class TestActions:
+    @pytest.mark.parametrize(
+        ("words", "call"),
+        [
+            (["hold", "0"], ["one.vm.action", "hold", 0]),
+            (["release", "0"], ["one.vm.action", "release", 0]),
+            (["terminate", "0"], ["one.vm.action", "terminate", 0]),
+            (["terminate", "--hard", "0"], ["one.vm.action", "terminate-hard", 0]),
+            (["shutdown", "0"], ["one.vm.action", "terminate", 0]),
+            (["cancel", "0"], ["one.vm.action", "terminate-hard", 0]),
+            (["delete", "0"], ["one.vm.action", "terminate-hard", 0]),
+            (["finalize", "0"], ["one.vm.action", "terminate-hard", 0]),
+            (["poweroff", "0"], ["one.vm.action", "poweroff", 0]),
+            (["poweroff", "0", "--hard"], ["one.vm.action", "poweroff-hard", 0]),
+            (["resume", "0"], ["one.vm.action", "resume", 0]),
+            (["reboot", "0"], ["one.vm.action", "reboot", 0]),
+            (["reboot", "--hard", "0"], ["one.vm.action", "reboot-hard", 0]),
+            (["resched", "0"], ["one.vm.action", "resched", 0]),
+            (["unresched", "0"], ["one.vm.action", "unresched", 0]),
+            (["deploy", "0", "4"], ["one.vm.deploy", 0, 4, False]),
+            (["deploy", "web", "host4", "-e"], ["one.vm.deploy", 0, 4, True]),
+            (["migrate", "0", "4"], ["one.vm.migrate", 0, 4, False, False]),
+            (["migrate", "--live", "0", "4"], ["one.vm.migrate", 0, 4, True, False]),
+            (["livemigrate", "0", "4"], ["one.vm.migrate", 0, 4, True, False]),
+            (["recover", "--failure", "0"], ["one.vm.recover", 0, 0]),
+            (["recover", "--success", "0"], ["one.vm.recover", 0, 1]),
+            (["recover", "0", "--retry"], ["one.vm.recover", 0, 2]),
+            (["recover", "0", "--delete"], ["one.vm.recover", 0, 3]),
+            (["rename", "0", "db"], ["one.vm.rename", 0, "db"]),
+            (["chmod", "0", "640"], ["one.vm.chmod", 0, 1, 1, 0, 1, 0, 0, 0, 0, 0]),
+            (["chown", "0", "oneadmin"], ["one.vm.chown", 0, 0, -1]),
+            (["chown", "0", "0", "users"], ["one.vm.chown", 0, 0, 1]),
+            (["chgrp", "0", "users"], ["one.vm.chown", 0, -1, 1]),
+        ],
+    )
+    def test_a_command_is_one_call(self, fake, type_in, words, call):
+        fake.vms[0] = vm_xml(0)
+        fake.hosts[4] = host_xml(4, "host4")
+        fake.answers(call[0], 0)
+        result = type_in("onevm", *words)
+        assert (result.exit_code, result.output) == (0, "")
+        assert list(fake.calls[-1]) == call
+
+    def test_ids_names_and_ranges_together(self, fake, type_in):
+        fake.vms[9] = vm_xml(9, "web")
+        fake.answers("one.vm.action", 0)
+        type_in("onevm", "hold", "1,3..5,web", "7")
+        assert [vm for _, vm in fake.called("one.vm.action")] == [1, 3, 4, 5, 9, 7]
+
+    def test_one_that_is_refused_does_not_keep_the_others_from_it(self, fake, type_in):
+        refused = Refusal("[one.vm.action] This action is not available for state RUNNING", 0x0800, 1)
+        fake.answers("one.vm.action", refused, 2)
+        result = type_in("onevm", "hold", "-v", "1,2")
+        assert result.exit_code == 255
+        assert "not available for state RUNNING" in result.stderr
+        assert 'see "onevm show 1"' in result.stderr
+        assert result.stdout == "VM 2: hold\n"
+
+    def test_a_name_that_nobody_has(self, type_in):
+        result = type_in("onevm", "hold", "web")
+        assert result.exit_code == 255
+        assert "Error: VM named web not found." in result.stderr
+
+    def test_a_name_that_several_have(self, fake, type_in):
+        fake.vms |= {1: vm_xml(1), 2: vm_xml(2)}
+        result = type_in("onevm", "hold", "web")
+        assert "Error: There are multiple VM's with name web." in result.stderr
+        assert "use an id: 1, 2" in result.stderr
+
+    def test_a_missing_argument_is_told_in_the_words_of_2009(self, type_in):
+        result = type_in("onevm", "deploy", "1")
+        assert result.exit_code == 255
+        assert "Command deploy requires 2 parameters to run." in result.stderr
+        assert "Command hold requires one parameter to run." in type_in("onevm", "hold").stderr
+
+    def test_a_range_that_is_none(self, type_in):
+        assert "5..3 is not a range" in type_in("onevm", "hold", "5..3").stderr
+
+    def test_delete_removes_what_a_failure_left(self, fake, type_in):
+        fake.answers("one.vm.action", Refusal("no", 0x0800, 1))
+        fake.answers("one.vm.recover", 1)
+        assert type_in("onevm", "delete", "1").exit_code == 0
+        assert fake.called("one.vm.recover") == [[1, 3]]
+
+    def test_delete_tells_why_when_neither_helps(self, fake, type_in):
+        fake.answers("one.vm.action", Refusal("VM 1 is DONE", 0x0800, 1))
+        fake.answers("one.vm.recover", Refusal("another text", 0x0800, 1))
+        result = type_in("onevm", "delete", "1")
+        assert result.exit_code == 255
+        assert "Error: VM 1 is DONE" in result.stderr
+
+    def test_recover_wants_to_know_how(self, fake, type_in):
+        result = type_in("onevm", "recover", "1")
+        assert result.exit_code == 255
+        assert "--retry, --delete" in result.stderr
+
+    def test_recover_delete_waits_until_it_is_gone(self, fake, type_in):
+        fake.answers("one.vm.recover", 1)
+        fake.answers("trifid.event.list", events(4), events(5, (1, "CLEANUP_DELETE")), events(6, (1, "DONE")))
+        assert type_in("onevm", "recover", "--delete", "1", "--wait").exit_code == 0
+
+    def test_a_migration_that_came_back_has_failed(self, fake, type_in):
+        fake.answers("one.vm.migrate", 1)
+        fake.answers("trifid.event.list", events(4), events(5, (1, "MIGRATE")), events(6, (1, "RUNNING")))
+        fake.vms[1] = vm_xml(1, records=record(0, host_id=0), user={"ERROR": "no route to host4"})
+        result = type_in("onevm", "migrate", "1", "4", "--wait")
+        assert result.exit_code == 255
+        assert "VM 1 is RUNNING, but not on host 4: no route to host4" in result.stderr
+
+    def test_a_wait_that_takes_too_long_tells_where_it_is(self, fake, type_in):
+        fake.answers("one.vm.action", 1)
+        fake.answers("trifid.event.list", events(4))
+        fake.vms[1] = vm_xml(1)
+        result = type_in("onevm", "terminate", "1", "--wait", "--timeout", "0")
+        assert result.exit_code == 255
+        assert "after 0 s" in result.stderr
+
+    def test_verbs_that_are_not_here_say_what_is(self, type_in):
+        result = type_in("onevm", "suspend", "1")
+        assert result.exit_code == 255
+        assert "onevm suspend: not supported yet; poweroff" in result.stderr
+
+    def test_update_from_a_file_replaces_or_appends(self, fake, type_in, template):
+        fake.answers("one.vm.update", 1)
+        type_in("onevm", "update", "1", template)
+        type_in("onevm", "update", "1", "-", "--append", stdin="A=1\n")
+        assert fake.called("one.vm.update") == [[1, 'NAME="web"\nMEMORY=512\n', 0], [1, "A=1\n", 1]]
+
+    def test_update_without_a_terminal_wants_a_file(self, fake, type_in):
+        fake.vms[1] = vm_xml(1)
+        assert "name a file" in type_in("onevm", "update", "1").stderr
+
+    def test_a_mode_that_is_none(self, fake, type_in):
+        assert "999 is not a mode" in type_in("onevm", "chmod", "1", "999").stderr
+
+
+class TestList:
+    @pytest.fixture(autouse=True)
+    def _vms(self, fake):
+        fake.vms[3] = vm_xml(3, "web", records=record(), monitoring={"CPU": "12.5", "MEMORY": 262144}, etime=4661)
+        fake.vms[12] = vm_xml(12, "db", 1, 0)
+
+    def test_the_columns_of_today(self, type_in):
+        header, newest, oldest = type_in("onevm", "list").stdout.splitlines()
+        assert header.split() == ["ID", "USER", "GROUP", "NAME", "STAT", "CPU", "MEM", "HOST", "TIME"]
+        assert newest.split()[:7] == ["12", "oneadmin", "oneadmin", "db", "pend", "1", "512M"]
+        assert oldest.split() == [*["3", "oneadmin", "oneadmin", "web", "runn", "1", "512M", "host1", "00", "01:01:01"]]
+
+    def test_the_columns_of_2009(self, type_in):
+        lines = type_in("onevm", "list", "-l", "ID,NAME,STAT,UCPU,UMEM,HOSTNAME,TIME", "-k").stdout.splitlines()
+        assert lines[2].split() == ["3", "web", "runn", "12.5", "262144", "host1", "00", "01:01:01"]
+
+    def test_a_filter_an_order_and_comma_separated_values(self, type_in):
+        assert type_in("onevm", "list", "-f", "STAT=RUNN", "-l", "ID", "--no-header").stdout.split() == ["3"]
+        assert type_in("onevm", "list", "-f", "ID>5", "-l", "ID", "--no-header").stdout.split() == ["12"]
+        assert type_in("onevm", "list", "-o", "-ID", "-l", "ID", "--no-header").stdout.split() == ["3", "12"]
+        assert type_in("onevm", "list", "--csv", "-l", "ID,NAME").stdout == "ID,NAME\n12,db\n3,web\n"
+
+    def test_a_column_that_is_none(self, type_in):
+        result = type_in("onevm", "list", "-l", "ID,NONSENSE")
+        assert result.exit_code == 255
+        assert "there is no column NONSENSE" in result.stderr
+        assert "onevm list has ID, USER" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "flag"),
+        [([], -2), (["a"], -2), (["m"], -3), (["g"], -1), (["mine"], -3), (["oneadmin"], 0), (["5"], 5)],
+    )
+    def test_whose(self, fake, type_in, words, flag):
+        type_in("onevm", "list", *words)
+        assert fake.calls[-1] == ("one.vmpool.info", flag, -1, -1, -1)
+
+    def test_finished_ones_as_well(self, fake, type_in):
+        type_in("onevm", "list", "--done")
+        assert fake.calls[-1] == ("one.vmpool.info", -2, -1, -1, -2)
+
+    def test_as_json_and_as_xml(self, type_in):
+        pool = json.loads(type_in("onevm", "list", "-j").stdout)
+        assert [vm["NAME"] for vm in pool["VM_POOL"]["VM"]] == ["db", "web"]
+        assert "<NAME>db</NAME>" in type_in("onevm", "list", "-x").stdout
+
+    def test_an_empty_pool_is_only_the_header(self, fake, type_in):
+        fake.vms.clear()
+        assert len(type_in("onevm", "list").stdout.splitlines()) == 1
+
+    def test_an_answer_that_is_no_document_is_told(self, fake, type_in):
+        fake.answers("one.vmpool.info", "<VM_POOL><VM>")
+        for words in ([], ["-x"], ["-j"]):
+            result = type_in("onevm", "list", *words)
+            assert result.exit_code == 255
+            assert "cannot be read" in result.stderr
+
+
+class TestShow:
+    def test_everything_about_a_vm(self, fake, type_in):
+        nic = "<NIC><NIC_ID>0</NIC_ID><NETWORK>lan</NETWORK><IP>10.0.0.5</IP><MAC>02:00:0a:00:00:05</MAC></NIC>"
+        fake.vms[3] = vm_xml(3, nics=nic, records=record(0, "host1", action=1, etime=1500) + record(1, "host2", 2))
+        out = type_in("onevm", "show", "web").stdout
+        assert "LCM_STATE           : RUNNING" in out
+        assert "HOST                : host2" in out
+        assert "10.0.0.5" in out
+        assert "migrate" in out
+        assert "OWNER               : um-" in out
+
+    def test_why_and_what_next_after_a_failure(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, state=3, lcm=36, user={"ERROR": "bridge br0 does not exist"})
+        out = type_in("onevm", "show", "3").stdout
+        assert "WHY                 : bridge br0 does not exist" in out
+        assert "onevm recover 3 --retry" in out
+
+    def test_why_it_is_still_pending(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
+        assert "SCHEDULER           : no host has 64 GiB free" in type_in("onevm", "show", "3").stdout
+
+    def test_one_that_does_not_exist(self, type_in):
+        result = type_in("onevm", "show", "3")
+        assert result.exit_code == 255
+        assert "Error getting virtual machine [3]." in result.stderr
+        assert 'see "onevm list"' in result.stderr
+
+    def test_as_json(self, fake, type_in):
+        fake.vms[3] = vm_xml(3)
+        assert json.loads(type_in("onevm", "show", "3", "-j").stdout)["VM"]["NAME"] == "web"
+
+    def test_history_of_one_and_of_all(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, records=record(0, "host1", stime=1000, etime=4661, action=27))
+        one = type_in("onevm", "history", "3").stdout.splitlines()
+        assert one[0].split() == ["ID", "SEQ", "HOSTNAME", "STIME", "ETIME", "TIME", "REASON"]
+        assert one[1].split()[-3:] == ["00", "01:01:01", "terminate"]
+        assert type_in("onevm", "history").stdout.splitlines() == one
+
+    def test_the_log_is_the_journal_in_words(self, fake, type_in):
+        allocated = {"uid": 0, "what": "allocated", "old": "", "new": "PENDING", "text": "web"}
+        failed = {"uid": -1, "what": "state", "old": "BOOT", "new": "BOOT_FAILURE", "text": "no such bridge"}
+        story = [{"at": 0, **allocated}, {"at": 0, **failed}]
+        fake.answers("trifid.event.story", json.dumps({"last": 2, "events": story}))
+        first, second = type_in("onevm", "log", "3").stdout.splitlines()
+        assert first.endswith("oneadmin    allocated PENDING: web")
+        assert second.endswith("engine      BOOT -> BOOT_FAILURE: no such bridge")
+        assert fake.called("trifid.event.story") == [["VM", 3, 200]]
+
+    def test_the_log_is_for_administrators(self, fake, type_in):
+        fake.answers("trifid.event.story", Refusal("not authorized", 0x0200, -1))
+        result = type_in("onevm", "story", "3")
+        assert result.exit_code == 255
+        assert 'try "onevm history 3"' in result.stderr
+
+
+class TestTheEngineElsewhere:
+    def test_a_wrong_password(self, type_in, tmp_path, monkeypatch):
+        (tmp_path / "wrong").write_text("oneadmin:wrong-word")
+        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "wrong"))
+        result = type_in("onevm", "list")
+        assert result.exit_code == 255
+        assert "couldn't be authenticated" in result.stderr
+        assert "$ONE_AUTH" in result.stderr
+        assert "wrong-word" not in result.output
+
+    def test_no_engine_there(self, type_in, monkeypatch):
+        monkeypatch.setenv("ONE_XMLRPC", "http://127.0.0.1:1/RPC2")
+        result = type_in("onevm", "list")
+        assert result.exit_code == 255
+        assert "no engine answers at http://127.0.0.1:1/RPC2 (connection refused)" in result.stderr
+        assert "trifid start" in result.stderr
+
+    def test_no_session(self, type_in, monkeypatch):
+        monkeypatch.setenv("ONE_AUTH", "/nowhere/one_auth")
+        result = type_in("onevm", "list")
+        assert result.exit_code == 255
+        assert "no session: /nowhere/one_auth: No such file or directory" in result.stderr
+
+    def test_the_endpoint_on_the_line_comes_first(self, fake, type_in, monkeypatch):
+        monkeypatch.setenv("ONE_XMLRPC", "http://127.0.0.1:1/RPC2")
+        assert type_in("onevm", "list", "--endpoint", fake.endpoint).exit_code == 0
+        assert type_in("onevm", "--endpoint", fake.endpoint, "list").exit_code == 0
+
+    def test_an_endpoint_that_is_none(self, type_in):
+        assert "is not an endpoint" in type_in("onevm", "list", "--endpoint", "localhost:2633").stderr
+
+    def test_an_older_engine_does_not_know_a_call(self, fake, type_in):
+        del fake.methods["one.vmpool.info"]
+        assert "this engine does not know the call" in type_in("onevm", "list").stderr
+
+    def test_a_command_that_is_none(self, type_in):
+        result = type_in("onevm", "lst")
+        assert result.exit_code == 255
+        assert "No such command 'lst'" in result.stderr

@@ -1,0 +1,223 @@
+"""Templates as domains: every declared property in golden files, valid for libvirt; what is refused."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from lxml import etree as lxml_etree
+from msgspec.structs import replace
+
+from tests.drivers.libvirt_cases import (
+    CASES,
+    DIRECTORY,
+    EMULATED,
+    GOLDEN,
+    HYPERVISORS,
+    FewNames,
+    domain_of,
+    template,
+    vm_of,
+)
+from trifid.core.template.attributes import ATTRIBUTES, TEMPLATE
+from trifid.core.template.model import Template, Value
+from trifid.core.template.model import template as written
+from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.domain_xml import MAPPINGS, domain_uuid
+from trifid.drivers.libvirt.machine import Hypervisor
+from trifid.drivers.libvirt.page import NOT_USED, updated
+from trifid.drivers.libvirt.vm import parse_vm
+from trifid.wire.bodies.vm import vm_full
+
+SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
+PROPERTIES = sorted({path for mapping in MAPPINGS for path, _ in mapping.paths()})
+
+
+@pytest.fixture(scope="module")
+def schema() -> lxml_etree.RelaxNG:
+    """What virt-xml-validate checks against."""
+    if not SCHEMA.exists():
+        pytest.skip(f"libvirt is not installed: no {SCHEMA}")
+    return lxml_etree.RelaxNG(lxml_etree.parse(SCHEMA))
+
+
+def domain(hypervisor: Hypervisor = EMULATED, /, **more: Value | list[Value]) -> ElementTree.Element:
+    """Return the parsed domain of a small VM with some more attributes."""
+    return ElementTree.fromstring(domain_of(vm_of(written({"CPU": "1", "MEMORY": "128"}, **more)), hypervisor))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_template_becomes_the_domain_of_its_golden_file(case: str) -> None:
+    golden = GOLDEN / f"{case}.xml"
+    rendered = domain_of(vm_of(template(case)), HYPERVISORS.get(case, EMULATED))
+    if os.environ.get("TRIFID_GOLDEN"):
+        golden.write_text(rendered)
+    assert rendered == golden.read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_golden_domain_is_valid_for_libvirt(case: str, schema: lxml_etree.RelaxNG) -> None:
+    schema.assertValid(lxml_etree.parse(GOLDEN / f"{case}.xml"))
+
+
+def without(text: Template, path: str) -> Iterator[Template]:
+    """Yield the template without an attribute, or without a key of each vector in turn."""
+    name, _, key = path.partition("/")
+    for at, (found, value) in enumerate(text.pairs):
+        if found == name and not key:
+            yield Template(text.pairs[:at] + text.pairs[at + 1 :])
+        elif found == name and isinstance(value, dict) and key in value:
+            less = (name, {k: v for k, v in value.items() if k != key})
+            yield Template((*text.pairs[:at], less, *text.pairs[at + 1 :]))
+
+
+def matters(path: str, case: str) -> bool:
+    """Tell whether a case's domain would be another one, or none, without an attribute."""
+    vm, hypervisor = vm_of(template(case)), HYPERVISORS.get(case, EMULATED)
+    full = domain_of(vm, hypervisor)
+    less = [replace(vm, template=t) for t in without(vm.template, path)]
+    less += [replace(vm, user_template=t) for t in without(vm.user_template, path)]
+    for changed in less:
+        try:
+            if domain_of(changed, hypervisor) != full:
+                return True
+        except Failure:
+            return True
+    return False
+
+
+REFUSED_ONLY = {"OS/BOOTLOADER"}
+"""What has no domain to show it in; tested below."""
+
+
+@pytest.mark.parametrize("path", sorted(set(PROPERTIES) - REFUSED_ONLY))
+def test_every_declared_attribute_matters_in_a_golden_file(path: str) -> None:
+    assert any(matters(path, case) for case in CASES), f"no golden file shows what {path} does"
+
+
+def test_every_attribute_of_the_engine_is_mapped_or_listed_as_not_used() -> None:
+    known = {row.path for row in ATTRIBUTES if row.place == TEMPLATE} | {
+        row.path for row in ATTRIBUTES if row.name == "CPU_MODEL"
+    }
+    vectors = {row.name for row in ATTRIBUTES if row.key}
+    unsaid = {path for path in known if path not in PROPERTIES and path not in NOT_USED and path not in vectors}
+    unsaid = {path for path in unsaid if path.partition("/")[0] not in NOT_USED}
+    assert sorted(unsaid) == []
+    assert sorted(set(PROPERTIES) & set(NOT_USED)) == []
+    assert sorted(set(PROPERTIES) - known) == []
+
+
+def test_the_page_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "drivers-libvirt.md"
+    if os.environ.get("TRIFID_GOLDEN"):
+        page.write_text(updated(page.read_text()))
+    assert updated(page.read_text()) == page.read_text(), "run this test with TRIFID_GOLDEN=1"
+
+
+# -- what users write cannot become more than a value ---------------------------------------------------
+
+
+def test_markup_in_values_stays_text() -> None:
+    made = domain(
+        graphics={"TYPE": "vnc", "PASSWD": "'/><hostdev x='"},
+        os={"KERNEL": "/k", "KERNEL_CMD": "</cmdline><loader>/etc/shadow</loader>"},
+    )
+    graphics = made.find("devices/graphics")
+    assert graphics is not None and graphics.get("passwd") == "'/><hostdev x='"
+    assert made.findtext("os/cmdline") == "</cmdline><loader>/etc/shadow</loader>"
+    assert made.find("os/loader") is None
+    assert len(made.findall("devices")) == 1
+
+
+def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
+    made = domain(disk={"SOURCE": "/etc/shadow", "TARGET": "vda"})
+    source = made.find("devices/disk/source")
+    assert source is not None and source.attrib == {"file": f"{DIRECTORY}/disk.0"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        (
+            {"os": {"FIRMWARE": "/etc/shadow"}},
+            "FIRMWARE must be BIOS, UEFI or a file below /usr/share/, is /etc/shadow",
+        ),
+        ({"os": {"FIRMWARE": "/usr/share/../../etc/shadow"}}, "FIRMWARE must be BIOS"),
+        ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
+        ({"os": {"FIRMWARE": "coreboot"}}, "is coreboot"),
+        ({"os": {"BOOTLOADER": "/usr/bin/pygrub"}}, "BOOTLOADER is Xen's"),
+        ({"os": {"BOOT": "hd,disk0"}}, "BOOT is either of hd,cdrom,network,fd or devices like disk0,nic0"),
+        ({"os": {"BOOT": "disk0"}}, "BOOT names disk0, which this VM does not have"),
+        ({"os": {"UUID": "42"}}, "UUID must be like"),
+        ({"os": {"KERNEL": "http://x/k"}}, "must be an absolute path on the host"),
+        ({"disk": {"SOURCE": "/i", "TARGET": "vda", "DRIVER": "vmdk"}}, "DRIVER must be one of raw, qcow2, is vmdk"),
+        ({"disk": {"SOURCE": "/i", "TARGET": "mmcblk0"}}, "DISK 0: TARGET mmcblk0 tells no bus"),
+        ({"pci": {"VENDOR": "10de"}}, "PCI 0: no ADDRESS was chosen"),
+        ({"raw": {"TYPE": "kvm", "DATA": "<a>"}}, "RAW 0: DATA is not XML"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_by_name(attributes: dict[str, Value], said: str) -> None:
+    with pytest.raises(Failure, match=re.escape(said)):
+        domain(**attributes)
+
+
+# -- rules that one golden file does not show ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "machine", "bus"),
+    [
+        ("vda", "pc", "virtio"),
+        ("xvda", "pc", "virtio"),
+        ("sda", "pc", "scsi"),
+        ("sda1", "pc", "scsi"),
+        ("hda", "pc", "ide"),
+        ("hda", "q35", "sata"),
+        ("hda", "pc-q35-7.2", "sata"),
+        ("fda", "pc", "fdc"),
+    ],
+)
+def test_the_first_letters_of_a_target_tell_the_bus(target: str, machine: str, bus: str) -> None:
+    made = domain(os={"MACHINE": machine}, disk={"SOURCE": "/i", "TARGET": target})
+    found = made.find("devices/disk/target")
+    assert found is not None and found.attrib == {"dev": target, "bus": bus}
+
+
+@pytest.mark.parametrize(
+    ("root", "cmdline"),
+    [
+        ("sda1", "root=/dev/sda1 quiet"),
+        ("/dev/vda", "root=/dev/vda quiet"),
+        ("LABEL=LABROOT", "root=LABEL=LABROOT quiet"),
+    ],
+)
+def test_root_names_a_device_of_the_guest(root: str, cmdline: str) -> None:
+    made = domain(os={"KERNEL": "/k", "ROOT": root, "KERNEL_CMD": "quiet"})
+    assert made.findtext("os/cmdline") == cmdline
+
+
+@pytest.mark.parametrize(
+    ("cpu", "per_core", "shares"),
+    [("0.01", 1024, "11"), ("1", 1024, "1024"), ("1.5", 100, "150"), ("0.001", 100, "2"), ("300", 100, "10000")],
+)
+def test_cpu_shares_stay_within_what_the_kernel_takes(cpu: str, per_core: int, shares: str) -> None:
+    made = domain(Hypervisor("kvm", per_core), CPU=cpu)
+    assert made.findtext("cputune/shares") == shares
+
+
+def test_a_host_that_cannot_weigh_domains_gets_no_shares() -> None:
+    assert domain(Hypervisor("qemu", 0)).find("cputune") is None
+
+
+def test_emulation_has_no_host_processor_to_pass_on() -> None:
+    cpu = domain(CPU_MODEL={"MODEL": "host-passthrough"}).find("cpu")
+    assert cpu is not None and cpu.attrib == {"mode": "maximum"}
+
+
+def test_the_uuid_of_a_domain_is_the_vms_own_and_stays() -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}))
+    parsed = [parse_vm(vm_full(v, FewNames())) for v in (vm, replace(vm, step=9), replace(vm, id=43))]
+    first, later, other = (domain_uuid(one) for one in parsed)
+    assert first == later != other

@@ -1,0 +1,50 @@
+"""Transfer scripts as a driver reads them: whole and well-formed, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from trifid.drivers.tm.script import Command, read_script, step_of_script
+from trifid.errors import DriverFault
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "transfer.0.prolog"
+
+
+def test_a_script_has_a_step_and_commands(path: Path) -> None:
+    path.write_text("# trifid step 7\nclone shared front:/a host1:/b 42 0\n\n# a note\nDELETE shared host1:/c 42 100\n")
+    script = read_script(str(path))
+    assert script.step == step_of_script(str(path)) == 7
+    assert script.commands == (
+        Command("CLONE", "shared", ("front:/a", "host1:/b"), 42, 0),
+        Command("DELETE", "shared", ("host1:/c",), 42, 100),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "DELETE shared host1:/c 42 0\n", "# trifid step x\n", "# trifid step 1\nDELETE\n",
+     "# trifid step 1\nDELETE shared host1:/c\n", "# trifid step 1\nDELETE shared host1:/c 42 x\n"],
+)  # fmt: skip
+def test_what_is_no_script_is_refused(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(DriverFault, match=f"transfer script {path}: "):
+        read_script(str(path))
+
+
+def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
+    path.write_bytes(b"# trifid step 1\n\xff\xfe")
+    with pytest.raises(DriverFault, match=f"transfer script {path}: "):
+        read_script(str(path))
+
+
+def test_a_script_that_is_missing_is_named(path: Path) -> None:
+    with pytest.raises(DriverFault, match="No such file"):
+        read_script(str(path))
+
+
+def test_a_path_that_cannot_be_one_is_refused() -> None:
+    with pytest.raises(DriverFault):
+        read_script("a\0b")

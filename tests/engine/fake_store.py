@@ -1,0 +1,82 @@
+"""A store in memory that keeps what it promises: what was committed is loaded again, nothing else.
+
+Tests can hold commits back and make them fail.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from trifid.core.journal import Entry
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.store.interface import Batch, Snapshot, StoreFault
+
+POOLS = ("vms", "hosts", "networks", "leases", "users", "groups", "actions")
+
+
+class FakeStore:
+    """The Store protocol over dictionaries.
+
+    Attributes:
+        commits: every batch that became durable.
+        trouble: raised by the next commits when set.
+        may_write: cleared to hold commits back.
+    """
+
+    def __init__(self) -> None:
+        self.commits: list[Batch] = []
+        self.trouble: Exception | None = None
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.writing = threading.Event()
+        self.is_closed = False
+        self._pools: dict[str, dict] = {name: {} for name in POOLS}
+        self._counters: dict[str, int] = {}
+        self._journal: list[Entry] = []
+
+    def load(self) -> Snapshot:
+        """Read everything but VMs that are done."""
+        pools = {name: list(pool.values()) for name, pool in self._pools.items()}
+        pools["vms"] = [vm for vm in pools["vms"] if vm.state is not VmState.DONE]
+        last = self._journal[-1].id if self._journal else 0
+        return Snapshot(counters=dict(self._counters), journal_id=last, **pools)
+
+    def commit(self, batch: Batch) -> None:
+        """Take a batch whole or not at all."""
+        self.writing.set()
+        assert self.may_write.wait(10)
+        if self.trouble is not None:
+            raise self.trouble
+        expected = self._journal[-1].id + 1 if self._journal else 1
+        if [e.id for e in batch.journal] != list(range(expected, expected + len(batch.journal))):
+            raise StoreFault(f"journal entries must follow {expected - 1}")
+        for name, pool in self._pools.items():
+            for key, record in getattr(batch, name).items():
+                if record is None:
+                    pool.pop(key, None)
+                else:
+                    pool[key] = record
+        self._counters.update(batch.counters)
+        self._journal.extend(batch.journal)
+        self.commits.append(batch)
+
+    def journal_after(self, entry_id: int, limit: int) -> Sequence[Entry]:
+        """Return later entries, oldest first."""
+        return [e for e in self._journal if e.id > entry_id][:limit]
+
+    def journal_of(self, kind: str, object_id: int, limit: int) -> Sequence[Entry]:
+        """Return one object's newest entries, oldest first."""
+        return [e for e in self._journal if (e.kind, e.object_id) == (kind, object_id)][-limit:]
+
+    def done_vms(self, uids: Sequence[int] | None = None) -> Sequence[VM]:
+        """Return VMs that are done."""
+        done = (vm for vm in self._pools["vms"].values() if vm.state is VmState.DONE)
+        return sorted((vm for vm in done if uids is None or vm.uid in uids), key=lambda vm: vm.id)
+
+    def done_vm(self, vm_id: int) -> VM | None:
+        """Return one VM that is done."""
+        return next((vm for vm in self.done_vms() if vm.id == vm_id), None)
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.is_closed = True

@@ -1,0 +1,195 @@
+"""Any sequence of commands: what drafts and memory derive is what counting from scratch gives."""
+
+from collections import Counter, defaultdict
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
+
+from tests.core.vm.builders import event_of
+from tests.engine.fake_store import FakeStore
+from trifid.core.access import ENGINE
+from trifid.core.host import Host, HostState
+from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.record import Lease
+from trifid.core.user import User
+from trifid.core.vm import events
+from trifid.core.vm.record import VM, Needs
+from trifid.core.vm.states import VmState
+from trifid.engine.life import happen
+from trifid.engine.memory import Memory
+from trifid.engine.transaction import Draft
+from trifid.errors import NotFound, Refused
+
+HOST_IDS = [1, 2, 3]
+KINDS = [
+    events.Deploy,
+    events.Done,
+    events.Done,
+    events.Failed,
+    events.Terminate,
+    events.Delete,
+    events.MigrateLive,
+    events.Poweroff,
+    events.Resume,
+    events.SeenOff,
+    events.SeenRunning,
+    events.Found,
+    events.Absent,
+]
+vm_numbers = st.integers(0, 5)
+addresses = st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 3))
+names = st.sampled_from(["a", "b", "c"])
+
+
+class DraftMachine(RuleBasedStateMachine):
+    """A turn under way over memory over a store; commands come, are refused, are folded, are committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = FakeStore()
+        self.memory = Memory(self.store.load())
+        self.turn = Draft(self.memory, 1000)
+        for user_id, name in enumerate("abc"):
+            self.turn.put(User(user_id, name, (0,)))
+        self.commit()
+
+    def run(self, command, refused: bool = False) -> None:
+        """Carry a command out as a turn does; `refused` makes it fail at its very end."""
+        mine = self.turn.child()
+        try:
+            command(mine)
+            if refused:
+                raise Refused("at the end")
+        except (Refused, NotFound):
+            return
+        mine.fold()
+
+    @rule(cpu=st.integers(0, 300), memory=st.integers(0, 900), refused=st.booleans())
+    def allocate(self, cpu, memory, refused):
+        def command(draft):
+            vm_id = draft.next_id("vm")
+            draft.put(VM(vm_id, 0, 0, f"vm{vm_id}", VmState.PENDING, Needs(cpu, memory), stime=draft.now))
+            draft.note("VM", vm_id, ENGINE, "allocated")
+
+        self.run(command, refused)
+
+    @rule(vm_id=vm_numbers, kind=st.sampled_from(KINDS), host_id=st.sampled_from(HOST_IDS), refused=st.booleans())
+    def something_happens(self, vm_id, kind, host_id, refused):
+        def command(draft):
+            vm = draft.vm(vm_id)
+            event = event_of(kind, vm.step)
+            if isinstance(event, events.Deploy):
+                event = replace(event, host_id=host_id)
+            happen(draft, vm, event)
+
+        self.run(command, refused)
+
+    @rule(vm_id=vm_numbers, first=st.sampled_from(KINDS), second=st.sampled_from(KINDS))
+    def two_things_happen_at_once(self, vm_id, first, second):
+        def command(draft):
+            for kind in (first, second):
+                vm = draft.vm(vm_id)
+                happen(draft, vm, event_of(kind, vm.step))
+
+        self.run(command)
+
+    @rule(vm_id=vm_numbers, cpu=st.integers(0, 300), refused=st.booleans())
+    def resize(self, vm_id, cpu, refused):
+        self.run(lambda draft: draft.put(replace(draft.vm(vm_id), needs=Needs(cpu, 5))), refused)
+
+    @rule(key=addresses, vm_id=vm_numbers, refused=st.booleans())
+    def take_address(self, key, vm_id, refused):
+        self.run(lambda draft: draft.put(Lease(*key, vm_id=vm_id, mac=1)), refused)
+
+    @rule(key=addresses, refused=st.booleans())
+    def give_address_back(self, key, refused):
+        self.run(lambda draft: draft.delete("leases", key), refused)
+
+    @rule(user_id=st.integers(0, 2), name=names, refused=st.booleans())
+    def name_user(self, user_id, name, refused):
+        def command(draft):
+            taken = draft.named("user", name)
+            if taken not in (None, user_id):
+                raise Refused(f"{name} is taken by {taken}")
+            draft.put(User(user_id, name, (0,)))
+
+        self.run(command, refused)
+
+    @rule(user_id=st.integers(0, 2), refused=st.booleans())
+    def delete_user(self, user_id, refused):
+        self.run(lambda draft: draft.delete("users", user_id), refused)
+
+    @rule(one=st.integers(0, 2), other=st.integers(0, 2))
+    def swap_names(self, one, other):
+        def command(draft):
+            first, second = draft.user(one), draft.user(other)
+            draft.put(replace(first, name=second.name))
+            draft.put(replace(second, name=first.name))
+
+        self.run(command)
+
+    @rule(host_id=st.sampled_from(HOST_IDS), name=names, refused=st.booleans())
+    def put_host(self, host_id, name, refused):
+        def command(draft):
+            if draft.named("host", name) in (None, host_id):
+                draft.put(Host(host_id, name, HostState.MONITORED, "dummy", "dummy"))
+
+        self.run(command, refused)
+
+    @precondition(lambda self: not self.turn.batch.is_empty)
+    @rule()
+    def commit(self):
+        batch = self.turn.batch
+        batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
+        self.store.commit(batch)
+        self.memory.adopt(batch)
+        self.turn = Draft(self.memory, self.turn.now + 1)
+
+    # -- counted from scratch --------------------------------------------------------------------
+
+    @invariant()
+    def capacity_is_the_sum_over_the_vms(self):
+        shares: dict[int, Share] = defaultdict(Share)
+        carried = defaultdict(set)
+        for vm in self.turn.each("vms"):
+            for host_id in charged_hosts(vm):
+                shares[host_id] = shares[host_id].plus(vm.needs, 1)
+                carried[host_id].add(vm.id)
+        for host_id in (*HOST_IDS, 9):
+            assert self.turn.share(host_id) == shares[host_id]
+            assert self.turn.vms_on(host_id) == carried[host_id]
+
+    @invariant()
+    def leases_are_counted_as_they_are(self):
+        leases = list(self.turn.each("leases"))
+        used = Counter(lease.key[:2] for lease in leases)
+        for key in [(n, r) for n in (0, 1) for r in (0, 1)]:
+            assert self.turn.used_leases(*key) == used[key]
+        for vm_id in range(6):
+            expected = {lease.key for lease in leases if lease.vm_id == vm_id}
+            assert {lease.key for lease in self.turn.leases_of(vm_id)} == expected
+
+    @invariant()
+    def names_find_their_owners(self):
+        for kind, pool in (("user", "users"), ("host", "hosts")):
+            owners = {record.name: record.id for record in self.turn.each(pool)}
+            assert {name: self.turn.named(kind, name) for name in "abc"} == {n: owners.get(n) for n in "abc"}
+
+    @invariant()
+    def one_action_at_most_and_it_is_of_the_present_step(self):
+        for action in self.turn.each("actions"):
+            assert self.turn.vm(action.vm_id).step == action.step
+
+    @invariant()
+    def memory_is_what_a_restart_would_load(self):
+        fresh = Memory(self.store.load())
+        for name, value in vars(fresh).items():
+            assert getattr(self.memory, name) == value, name
+
+
+TestDraftMachine = DraftMachine.TestCase
+TestDraftMachine.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)

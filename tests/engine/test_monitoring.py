@@ -1,0 +1,323 @@
+"""Monitoring: what information drivers say, what their silence says, and what is not believed."""
+
+import asyncio
+import base64
+
+import pytest
+
+from tests.core.vm.builders import stay, vm
+from tests.engine.world import World, host
+from trifid.core.host import HostState
+from trifid.core.template.model import Template
+from trifid.core.vm.states import VmState as S
+from trifid.engine.monitoring import Monitoring
+from trifid.wire.lines import Message, pack, parse_to_driver, unpack
+
+INTERVAL_S, LOST_AFTER_S = 30, 90
+
+
+class Watching:
+    """A world with monitoring."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clock, self.im = world.clock, world.im
+        self.monitoring = Monitoring(world.turns, world.drivers, world.clock, INTERVAL_S, LOST_AFTER_S)
+
+    async def says(self, word: str, text: str = "", host_id: int = 3, status: str = "SUCCESS", at: int | None = None):
+        """The driver says something of a host, now unless `at` tells otherwise."""
+        payload = pack(text) if text else "-"
+        self.monitoring.said(
+            self.im, Message(word, status, host_id, payload, int(self.clock.now if at is None else at))
+        )
+        await self.world.settle()
+
+    async def sees(self, *vms: str, sync: bool = False, at: int | None = None, host_id: int = 3):
+        """A state report of VMs, each as `ID STATE`."""
+        lines = [f'VM = [ ID="{line.split()[0]}", STATE="{line.split()[1]}", DEPLOY_ID="one-x" ]' for line in vms]
+        if sync:
+            lines = ["SYNC_STATE=yes", *lines]
+        await self.says("STATE_VM", "\n".join(lines), at=at, host_id=host_id)
+
+    async def pass_by(self, seconds: float) -> None:
+        self.clock.pass_by(seconds)
+        self.monitoring.check_silence()
+        await self.world.settle()
+
+    def host(self, host_id: int = 3):
+        return self.world.memory.hosts[host_id]
+
+    def vm(self):
+        return self.world.memory.vms[42]
+
+
+@pytest.fixture
+async def watching():
+    world = World()
+    yield Watching(world)
+    await world.turns.close()
+
+
+async def running(watching, state: S = S.RUNNING, **more) -> None:
+    """A host and a VM on it, ten seconds ago."""
+    await watching.world.put(host(), vm(state, **more))
+    watching.im.take()
+    watching.clock.now += 10
+
+
+# -- hosts ---------------------------------------------------------------------------------------------
+
+
+async def test_a_new_host_is_monitored_with_its_name_and_the_period(watching):
+    await watching.world.put(host(state=HostState.INIT, template=Template((("RACK", "r1"), ("ERROR", "old")))))
+    (line,) = watching.im.sent
+    message = parse_to_driver(line)
+    assert (message.type, message.oid) == ("START_MONITOR", 3)
+    text = unpack(message.payload)
+    for part in ('NAME="host3"', 'PERIOD_S="30"', 'RACK="r1"'):
+        assert part in text
+    assert "ERROR" not in text
+
+
+async def test_a_host_is_in_use_when_its_capacity_was_told(watching):
+    await watching.world.put(host(state=HostState.INIT))
+    await watching.says("SYSTEM_HOST", 'TOTALCPU=800\nTOTALMEMORY=16000000\nHYPERVISOR="kvm"')
+    await watching.says("MONITOR_HOST", "FREECPU=700\nUSEDCPU=100\nFREEMEMORY=15000000\nUSEDMEMORY=1000000\nNETRX=5")
+    seen = watching.host()
+    assert (seen.state, seen.total_cpu_percent, seen.total_memory_kib) == (HostState.MONITORED, 800, 16000000)
+    assert seen.template.single("HYPERVISOR") == "kvm"
+    observed = watching.monitoring.hosts[3]
+    assert (observed.free_cpu_percent, observed.used_memory_kib, observed.more) == (700, 1000000, {"NETRX": "5"})
+
+
+async def test_figures_that_stay_the_same_are_not_written_again(watching):
+    await watching.world.put(host())
+    await watching.says("SYSTEM_HOST", "TOTALCPU=800")
+    writes = len(watching.world.store.commits)
+    await watching.says("SYSTEM_HOST", "TOTALCPU=800")
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    assert len(watching.world.store.commits) == writes
+
+
+async def test_capacity_that_changes_is_told_to_those_who_watch(watching):
+    await watching.world.put(host())
+    await watching.says("SYSTEM_HOST", "TOTALCPU=800")
+    assert [e.what for e in watching.world.store.journal_of("HOST", 3, 9)] == ["capacity"]
+
+
+async def test_a_host_whose_monitoring_fails_is_in_error_with_the_reason_and_its_vms_unknown(watching):
+    await running(watching)
+    await watching.says("MONITOR_HOST", "ssh: no route to host", status="FAILURE")
+    assert watching.host().state is HostState.ERROR
+    assert watching.host().template.single("ERROR") == "ssh: no route to host"
+    assert watching.vm().state is S.UNKNOWN
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    assert (watching.host().state, watching.host().template.single("ERROR")) == (HostState.MONITORED, "")
+    watching.clock.now += 10
+    await watching.sees("42 RUNNING")
+    assert watching.vm().state is S.RUNNING
+
+
+async def test_a_silent_host_is_in_error_after_the_limit_and_once(watching):
+    await running(watching)
+    await watching.says("BEACON_HOST")
+    await watching.pass_by(LOST_AFTER_S)
+    assert watching.host().state is HostState.MONITORED
+    await watching.pass_by(1)
+    assert watching.host().state is HostState.ERROR
+    assert watching.host().template.single("ERROR") == "no monitoring for more than 90 s"
+    assert watching.vm().state is S.UNKNOWN
+    writes = len(watching.world.store.commits)
+    for _ in range(5):
+        await watching.pass_by(20)
+    assert len(watching.world.store.commits) == writes
+
+
+async def test_a_host_that_was_never_heard_of_since_the_start_is_lost_too(watching):
+    await watching.world.put(host())
+    again = Watching(World(store=watching.world.store))
+
+    async def no_more(_seconds):
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await again.monitoring.watch_for_silence(no_more)
+    again.im.take()
+    await again.pass_by(LOST_AFTER_S + 1)
+    assert again.host().state is HostState.ERROR
+    await again.world.turns.close()
+
+
+async def test_a_disabled_host_stays_disabled_whatever_is_seen(watching):
+    await watching.world.put(host(state=HostState.DISABLED))
+    await watching.says("MONITOR_HOST", "gone", status="FAILURE")
+    assert (watching.host().state, watching.host().template.single("ERROR")) == (HostState.DISABLED, "gone")
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    assert (watching.host().state, watching.host().template.single("ERROR")) == (HostState.DISABLED, "")
+
+
+async def test_an_offline_host_is_not_listened_to_and_its_driver_is_told(watching):
+    await watching.world.put(host())
+    watching.im.take()
+    await watching.world.put(host(state=HostState.OFFLINE))
+    assert [parse_to_driver(line).type for line in watching.im.sent] == ["STOP_MONITOR"]
+    await watching.says("MONITOR_HOST", "late", status="FAILURE")
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    await watching.pass_by(1000)
+    assert watching.host().state is HostState.OFFLINE
+    assert watching.monitoring.hosts == {}
+
+
+async def test_nothing_is_kept_of_hosts_and_vms_that_are_gone(watching):
+    await running(watching)
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    await watching.sees("42 RUNNING")
+    await watching.world.turns.ask(lambda draft: [draft.delete("hosts", 3), draft.delete("vms", 42)])
+    kept = watching.monitoring
+    assert not any((kept.hosts, kept.vms, kept._moved_at, kept._expected_since, kept._latest))
+
+
+async def test_a_driver_that_comes_up_is_asked_for_all_its_hosts(watching):
+    watching.im.is_ready = False
+    await watching.world.put(host(3), host(4), host(5, state=HostState.OFFLINE))
+    assert watching.im.sent == []
+    watching.im.is_ready = True
+    watching.monitoring.ready(watching.im)
+    assert [parse_to_driver(line).oid for line in watching.im.sent] == [3, 4]
+
+
+async def test_a_driver_that_does_not_start_puts_its_hosts_in_error_one_that_died_does_not(watching):
+    await watching.world.put(host())
+    watching.im.is_ready = False
+    watching.monitoring.down(watching.im, "it ended")
+    await watching.world.settle()
+    assert watching.host().state is HostState.MONITORED
+    watching.im.starts_failed = 2
+    watching.monitoring.down(watching.im, "it ended")
+    await watching.world.settle()
+    assert watching.host().state is HostState.ERROR
+    assert watching.host().template.single("ERROR") == "im driver dummy is down: it ended"
+
+
+async def test_a_host_of_a_driver_that_is_not_configured_is_in_error(watching):
+    other = host()
+    await watching.world.put(type(other)(3, "host3", HostState.INIT, "xen", "xen"))
+    await watching.world.settle()
+    assert watching.host().state is HostState.ERROR
+    assert "im driver xen is not configured" in watching.host().template.single("ERROR")
+
+
+@pytest.mark.parametrize("payload", ["!!!", "eJw=", pack("A = [")])
+async def test_garbage_is_ignored(watching, payload, caplog):
+    await watching.world.put(host())
+    watching.monitoring.said(watching.im, Message("MONITOR_HOST", "SUCCESS", 3, payload, 1000))
+    await watching.world.settle()
+    assert watching.monitoring.hosts == {}
+    assert "cannot be read, ignored" in caplog.text
+
+
+async def test_messages_that_overtook_each_other_are_taken_in_the_order_of_their_times(watching):
+    await watching.world.put(host())
+    await watching.says("MONITOR_HOST", "FREECPU=2", at=1010)
+    await watching.says("MONITOR_HOST", "FREECPU=1", at=1005)
+    assert watching.monitoring.hosts[3].free_cpu_percent == 2
+
+
+# -- VMs -----------------------------------------------------------------------------------------------
+
+
+async def test_a_vm_seen_off_is_powered_off(watching):
+    await running(watching)
+    await watching.sees("42 POWEROFF")
+    assert watching.vm().state is S.POWEROFF
+
+
+async def test_a_vm_seen_running_while_it_boots_runs_and_has_its_name(watching):
+    await running(watching, S.BOOT)
+    await watching.sees("42 RUNNING")
+    assert (watching.vm().state, watching.vm().deploy_id) == (S.RUNNING, "one-x")
+
+
+async def test_a_vm_that_a_full_report_leaves_out_is_off(watching):
+    await running(watching)
+    await watching.sees("7 RUNNING")
+    assert watching.vm().state is S.RUNNING
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.POWEROFF
+
+
+async def test_a_full_report_does_not_concern_a_vm_that_is_just_being_started(watching):
+    await running(watching, S.BOOT)
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.BOOT
+
+
+async def test_a_report_from_before_the_last_move_is_ignored(watching):
+    await running(watching)
+    await watching.sees("42 POWEROFF", at=1000)
+    await watching.sees(sync=True, at=1000)
+    assert watching.vm().state is S.RUNNING
+
+
+async def test_a_report_from_before_the_engine_started_is_ignored(watching):
+    await running(watching)
+    again = Watching(World(store=watching.world.store))
+    again.clock.now = 1000
+    await again.sees("42 POWEROFF", at=1000)
+    assert again.vm().state is S.RUNNING
+    again.clock.now += 1
+    await again.sees("42 POWEROFF")
+    assert again.vm().state is S.POWEROFF
+    await again.world.turns.close()
+
+
+async def test_a_report_of_another_host_is_ignored(watching):
+    await running(watching)
+    await watching.world.put(host(4))
+    watching.clock.now += 10
+    await watching.sees("42 POWEROFF", host_id=4)
+    assert watching.vm().state is S.RUNNING
+
+
+async def test_that_a_running_vm_runs_is_no_news(watching):
+    await running(watching)
+    writes = len(watching.world.store.commits)
+    await watching.sees("42 RUNNING")
+    assert len(watching.world.store.commits) == writes
+
+
+@pytest.mark.parametrize(("host_id", "state"), [(3, S.RUNNING), (4, S.RUNNING)])
+async def test_a_vm_lost_between_two_hosts_is_found_on_either(watching, host_id, state):
+    await watching.world.put(host(4))
+    await running(watching, S.UNKNOWN_MIGRATE)
+    await watching.sees(sync=True, host_id=3)
+    await watching.sees(sync=True, host_id=4)
+    assert watching.vm().state is S.UNKNOWN_MIGRATE
+    watching.clock.now += 10
+    await watching.sees("42 RUNNING", host_id=host_id)
+    assert (watching.vm().state, watching.vm().current.host_id) == (state, host_id)
+    assert watching.world.memory.vms_on == {host_id: {42}}
+
+
+async def test_figures_of_a_vm_are_kept_while_it_is_there(watching):
+    await running(watching)
+    figures = base64.b64encode(b'CPU="12.5"\nMEMORY="1024"').decode()
+    await watching.says("MONITOR_VM", f'VM = [ ID="42", MONITOR="{figures}" ]')
+    assert watching.monitoring.vms[42].values == {"CPU": "12.5", "MEMORY": "1024"}
+    await watching.says("MONITOR_VM", 'VM = [ ID="42", MONITOR="%%%" ]\nVM = [ ID="x", MONITOR="" ]')
+    assert watching.monitoring.vms[42].values == {"CPU": "12.5", "MEMORY": "1024"}
+
+
+async def test_a_vm_that_never_had_a_host_cannot_be_seen(watching):
+    await watching.world.put(host(), vm(S.PENDING))
+    watching.clock.now += 10
+    await watching.sees("42 RUNNING")
+    assert watching.vm().state is S.PENDING
+
+
+async def test_only_vms_that_are_there_now_become_unknown_with_their_host(watching):
+    await running(watching, S.POWEROFF)
+    await watching.world.put(vm(S.RUNNING, id=43, history=(stay(0, host_id=3),)))
+    await watching.says("MONITOR_HOST", "gone", status="FAILURE")
+    assert watching.vm().state is S.POWEROFF
+    assert watching.world.memory.vms[43].state is S.UNKNOWN
