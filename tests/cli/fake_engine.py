@@ -99,7 +99,7 @@ class FakeEngine:
         try:
             return encode_answer([True, self.methods[name](*args), 0])
         except Refusal as refusal:
-            return encode_answer([False, *refusal.args, I8(-1)])
+            return encode_answer([False, *refusal.args])
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         engine = self

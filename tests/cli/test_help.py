@@ -38,3 +38,10 @@ def test_words_are_unique(program):
 
 def test_the_version_is_told(type_in):
     assert type_in("onevm", "--version").stdout.startswith("Trifid ")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_alone_tells_what_it_can(type_in, program):
+    result = type_in(program)
+    assert result.exit_code != 0
+    assert result.stderr.startswith(f"Usage: {program}")

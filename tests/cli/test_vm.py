@@ -333,11 +333,11 @@ class TestShow:
         assert second.endswith("engine      BOOT -> BOOT_FAILURE: no such bridge")
         assert fake.called("trifid.event.story") == [["VM", 3, 200]]
 
-    def test_the_log_is_for_administrators(self, fake, type_in):
-        fake.answers("trifid.event.story", Refusal("not authorized", 0x0200, -1))
+    def test_the_log_of_one_that_never_was(self, fake, type_in):
+        fake.answers("trifid.event.story", '{"last": 0, "events": []}')
         result = type_in("onevm", "story", "3")
         assert result.exit_code == 255
-        assert 'try "onevm history 3"' in result.stderr
+        assert "Error getting virtual machine [3]" in result.stderr
 
 
 class TestTheEngineElsewhere:

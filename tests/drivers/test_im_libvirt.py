@@ -1,12 +1,205 @@
-"""The information driver as a process, against libvirt's built-in test hypervisor and this machine."""
+"""The information driver: as a process, and its watch of one host in this process, where domains can be made.
+
+The test hypervisor of one process is not seen by another.
+"""
+
+import base64
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
 
 from tests.drivers.contract import ImContract
-from tests.drivers.harness import python_driver
+from tests.drivers.harness import DriverProcess, python_driver, running
+from tests.drivers.test_probes import fake_ssh
+from trifid.core.template.model import Template
+from trifid.core.template.scanner import parse
+from trifid.drivers.libvirt.connection import serve_events
+from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.watch import HostWatch, machines_of
+from trifid.wire.lines import unpack
 
 COMMAND = python_driver("trifid.drivers.im.libvirt")
+WAIT_S = 20.0
 
 
 class TestContract(ImContract):
     command = COMMAND
     arguments = "--uri test:///default"
     host = "localhost"
+
+
+class Heard:
+    """What a watch said."""
+
+    def __init__(self) -> None:
+        self._said: queue.SimpleQueue[tuple[str, str, int, int, str]] = queue.SimpleQueue()
+
+    def say(self, type: str, status: str, host_id: int, at: int, text: str) -> None:
+        self._said.put((type, status, host_id, at, text))
+
+    def next(self, type: str) -> tuple[str, Template]:
+        """Return status and text of the next message of a type, dropping others."""
+        while True:
+            found, status, host_id, _, text = self._said.get(timeout=WAIT_S)
+            assert host_id == 3
+            if found == type:
+                return status, parse(text) if status == "SUCCESS" else Template((("TEXT", text),))
+
+    def list(self) -> list[str]:
+        """Return the VMs of the next complete list."""
+        while True:
+            said = self.next("STATE_VM")[1]
+            if said.single("SYNC_STATE") == "YES":
+                return [vm["ID"] for vm in said.vectors("VM")]
+
+    def event(self) -> dict[str, str]:
+        """Return VM and state of the next STATE_VM that is no complete list."""
+        while True:
+            said = self.next("STATE_VM")[1]
+            if not said.single("SYNC_STATE"):
+                return {vm["ID"]: vm["STATE"] for vm in said.vectors("VM")}
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """A watch of this machine that reports once, and then what happens."""
+    heard = Heard()
+    watch = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    watch.start()
+    yield heard
+    watch.stop()
+
+
+@pytest.fixture
+def hypervisor() -> Iterator["libvirt.virConnect"]:
+    """The test hypervisor of this process."""
+    serve_events()
+    opened = libvirt.open("test:///default")
+    yield opened
+    for domain in opened.listAllDomains():
+        if domain.name() != "test":
+            domain.destroy()
+
+
+def create(hypervisor: "libvirt.virConnect", name: str) -> "libvirt.virDomain":
+    """Start a domain."""
+    return hypervisor.createXML(
+        f"<domain type='test'><name>{name}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    )
+
+
+def test_domains_that_come_and_go_are_told_at_once_and_listed_again(
+    heard: Heard, hypervisor: "libvirt.virConnect"
+) -> None:
+    assert heard.list() == []
+    domain = create(hypervisor, "one-12")
+    assert heard.event() == {"12": "RUNNING"}
+    assert heard.list() == ["12"]
+    domain.suspend()
+    assert heard.event() == {"12": "SUSPENDED"}
+    domain.resume()
+    assert heard.event() == {"12": "RUNNING"}
+    domain.destroy()
+    assert heard.event() == {"12": "POWEROFF"}
+    assert heard.list() == []
+
+
+def test_domains_that_are_not_ours_are_not_told(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
+    assert heard.list() == []
+    create(hypervisor, "somebody-elses")
+    create(hypervisor, "one-13")
+    assert heard.event() == {"13": "RUNNING"}
+    assert heard.list() == ["13"]
+
+
+def test_domains_that_run_already_are_listed_and_measured(hypervisor: "libvirt.virConnect", heard: Heard) -> None:
+    create(hypervisor, "one-14")
+    heard.next("STATE_VM")
+    [measured] = heard.next("MONITOR_VM")[1].vectors("VM")
+    assert measured["ID"] == "14"
+    assert "NETRX" in parse(base64.b64decode(measured["MONITOR"]).decode())
+
+
+def test_a_watch_that_is_stopped_says_nothing_more(hypervisor: "libvirt.virConnect") -> None:
+    heard = Heard()
+    watch = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    watch.start()
+    heard.next("STATE_VM")
+    watch.stop()
+    create(hypervisor, "one-15")
+    second = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    second.start()
+    assert heard.next("START_MONITOR")[0] == "SUCCESS", "the next thing that is said is the second watch's"
+    second.stop()
+
+
+def test_a_libvirt_that_is_not_there_is_an_error_of_the_host() -> None:
+    heard = Heard()
+    options = Options("qemu+unix:///system?socket=/nowhere/sock")
+    watch = HostWatch(3, "localhost", 1.0, options, None, heard.say)
+    watch.start()
+    status, said = heard.next("START_MONITOR")
+    assert status == "FAILURE"
+    assert said.single("TEXT").startswith("libvirt at qemu+unix:///system?socket=/nowhere/sock cannot be reached: ")
+    assert [heard.next("MONITOR_HOST")[0] for _ in range(2)] == ["FAILURE", "FAILURE"], "it is tried every period"
+    watch.stop()
+
+
+def test_without_libvirt_the_probes_are_reported_alone(home: Path) -> None:
+    with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
+        start(driver, 3, "localhost")
+        driver.answer("MONITOR_HOST", 3)
+        driver.answer("MONITOR_HOST", 3)
+        assert {m.type for m in driver.rest()} <= {"START_MONITOR", "SYSTEM_HOST", "MONITOR_HOST"}
+
+
+def test_a_probe_of_the_home_is_run_and_one_that_fails_is_told_once(home: Path) -> None:
+    (home / "probes.d").mkdir()
+    for name, text in {"system-rack": "echo RACK=7", "system-broken": "echo no >&2; exit 3"}.items():
+        (home / "probes.d" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (home / "probes.d" / name).chmod(0o755)
+    with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
+        start(driver, 3, "localhost")
+        for _ in range(2):
+            system = parse(unpack(driver.answer("SYSTEM_HOST", 3).payload))
+            assert system.single("RACK") == "7"
+        assert [log.payload for log in driver.logs] == ["probe system-broken: exit status 3: no"]
+
+
+def test_a_host_that_cannot_be_reached_is_in_error_and_delays_no_other(home: Path) -> None:
+    env = {"PATH": fake_ssh(home, "case $1 in slow*) exec sleep 600;; esac; echo no route >&2; exit 255")}
+    with running(COMMAND, "--uri none", home=home, env=env, monitor=True) as driver:
+        start(driver, 4, "slow.invalid")
+        start(driver, 5, "nowhere.invalid")
+        start(driver, 3, "localhost")
+        refused = driver.answer("START_MONITOR", 5)
+        assert refused.status == "FAILURE"
+        assert "host nowhere.invalid is not this machine and cannot be reached" in unpack(refused.payload)
+        assert "no route" in unpack(refused.payload)
+        assert [driver.answer("MONITOR_HOST", 3).status for _ in range(2)] == ["SUCCESS", "SUCCESS"]
+        assert [m for m in driver.rest() if m.oid == 4] == []
+
+
+def test_a_host_that_the_uri_does_not_lead_to_is_in_error(home: Path) -> None:
+    env = {"PATH": fake_ssh(home, "exec sh -s")}
+    with running(COMMAND, "--uri qemu:///system", home=home, env=env, monitor=True) as driver:
+        start(driver, 5, "nowhere.invalid")
+        refused = driver.answer("START_MONITOR", 5)
+        assert "host nowhere.invalid is not this machine" in unpack(refused.payload)
+
+
+def start(driver: DriverProcess, host_id: int, name: str) -> None:
+    """Have a host watched every second."""
+    driver.ask_monitor("START_MONITOR", host_id, f'HOST=[ID="{host_id}",NAME="{name}"]\nPERIOD_S="1"')
+
+
+def test_machine_types_are_those_of_the_hosts_own_architecture() -> None:
+    capabilities = """
+        <capabilities><host><cpu><arch>x86_64</arch></cpu></host>
+        <guest><os_type>hvm</os_type><arch name='i686'><machine>old</machine></arch></guest>
+        <guest><os_type>hvm</os_type><arch name='x86_64'><machine>q35</machine><machine>pc</machine></arch></guest>
+        </capabilities>"""
+    assert machines_of(capabilities) == "pc q35"

@@ -1,8 +1,23 @@
-"""The libvirt driver as a process, against libvirt's built-in test hypervisor."""
+"""The virtual machine driver as a process, against libvirt's built-in test hypervisor."""
 
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
 
 from tests.drivers.contract import VmmContract
-from tests.drivers.harness import python_driver
+from tests.drivers.harness import DriverProcess, python_driver, running
+from tests.drivers.libvirt_cases import FewNames, vm_of
+from tests.drivers.test_libvirt_images import qcow2
+from trifid.core.template.model import Value, template
+from trifid.drivers.libvirt.domain_xml import domain_uuid
+from trifid.drivers.libvirt.vm import parse_vm
+from trifid.wire import action_data
+from trifid.wire.bodies.vm import vm_full
+from trifid.wire.lines import Message
 
 COMMAND = python_driver("trifid.drivers.vmm.libvirt")
 
@@ -12,3 +27,178 @@ class TestContract(VmmContract):
     arguments = "--uri test:///default"
     can_migrate = False
     domains_survive = False
+
+
+class Hands:
+    """A driver, and requests about VM 12 of its home."""
+
+    def __init__(self, driver: DriverProcess) -> None:
+        self.driver = driver
+        self.directory = driver.home / "datastores" / "0" / "12"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._step = 0
+
+    def do(self, word: str, host: str = "localhost", /, **more: Value | list[Value]) -> Message:
+        """Send one request about a small VM with some more attributes; return its answer."""
+        self._step += 1
+        data = action_data.ActionData(
+            host=host,
+            migrate_host=host,
+            deploy_id="one-12",
+            remote_deployment_file=str(self.directory / "deployment.0"),
+            checkpoint_file=str(self.directory / "checkpoint"),
+            disk_target_path=str(self.directory),
+            step=self._step,
+            vm=document(**more),
+        )
+        self.driver.ask(word, 12, action_data.render(data))
+        return self.driver.answer(word, 12)
+
+
+def document(**more: Value | list[Value]) -> str:
+    """Return the document of VM 12."""
+    return vm_full(replace(vm_of(template({"CPU": "1", "MEMORY": "64"}, **more)), id=12), FewNames())
+
+
+@pytest.fixture
+def hands(home: Path) -> Iterator[Hands]:
+    """A driver with the test hypervisor."""
+    with running(COMMAND, "--uri test:///default", home=home) as driver:
+        yield Hands(driver)
+
+
+def hypervisor_with(home: Path, uuid: str, state: int) -> str:
+    """Return the URI of a test hypervisor that has a domain one-12 already; states are libvirt's numbers."""
+    node = home / "node.xml"
+    node.write_text(
+        "<node xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><domain type='test'><name>one-12</name>"
+        f"<uuid>{uuid}</uuid><memory>65536</memory><os><type>hvm</type></os><test:runstate>{state}</test:runstate>"
+        "</domain></node>"
+    )
+    return f"test://{node}"
+
+
+OWN, FOREIGN = domain_uuid(parse_vm(document())), "11111111-2222-3333-4444-555555555555"
+RUNNING, PAUSED, OFF, CRASHED = 1, 3, 5, 6
+
+
+@pytest.mark.parametrize("state", [RUNNING, PAUSED, OFF, CRASHED])
+def test_a_leftover_in_any_state_runs_after_deploying(home: Path, state: int) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, OWN, state)}", home=home) as driver:
+        hands = Hands(driver)
+        assert hands.do("DEPLOY").payload == "one-12"
+        assert "STATE=a" in hands.do("POLL").payload
+
+
+@pytest.mark.parametrize(
+    ("state", "letter"), [(RUNNING, "STATE=a "), (PAUSED, "STATE=p "), (OFF, "STATE=d"), (CRASHED, "STATE=e ")]
+)
+def test_poll_tells_the_state_by_its_letter(home: Path, state: int, letter: str) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, OWN, state)}", home=home) as driver:
+        assert Hands(driver).do("POLL").payload.startswith(letter)
+
+
+@pytest.mark.parametrize("state", [RUNNING, OFF])
+def test_a_foreign_domain_of_the_same_name_is_left_alone(home: Path, state: int) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, FOREIGN, state)}", home=home) as driver:
+        hands = Hands(driver)
+        refused = hands.do("DEPLOY")
+        assert refused.status == "FAILURE"
+        assert f"localhost has a domain one-12 that is not this VM (UUID {FOREIGN}" in refused.payload
+        assert hands.do("POLL").payload == "STATE=d"
+        assert hands.do("CANCEL").status == "SUCCESS"
+        assert FOREIGN in hands.driver.wait_for_log("left alone").payload
+        assert hands.do("DEPLOY").status == "FAILURE", "it is still there"
+
+
+def test_a_running_guest_is_shut_down(hands: Hands) -> None:
+    hands.do("DEPLOY")
+    assert hands.do("SHUTDOWN").status == "SUCCESS"
+    assert hands.do("POLL").payload == "STATE=d"
+
+
+def test_a_guest_can_be_rebooted_and_reset(hands: Hands) -> None:
+    hands.do("DEPLOY")
+    assert [hands.do(word).status for word in ("REBOOT", "RESET")] == ["SUCCESS", "SUCCESS"]
+    assert hands.do("RESET", "localhost").status == "SUCCESS"
+    hands.do("CANCEL")
+    gone = hands.do("RESET")
+    assert (gone.status, gone.payload) == ("FAILURE", "one-12 does not run on localhost")
+
+
+def test_poll_tells_what_is_used(hands: Hands) -> None:
+    hands.do("DEPLOY")
+    words = dict(word.split("=") for word in hands.do("POLL").payload.split())
+    assert set(words) == {"STATE", "USEDCPU", "USEDMEMORY", "NETRX", "NETTX"}
+
+
+def test_the_deployment_file_is_for_its_owner_only(hands: Hands) -> None:
+    hands.do("DEPLOY", graphics={"TYPE": "vnc", "PASSWD": "secret"})
+    file = hands.directory / "deployment.0"
+    assert "<name>one-12</name>" in file.read_text()
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+
+
+def test_a_domain_that_libvirt_refuses_fails_with_its_words_and_is_not_there(hands: Hands) -> None:
+    refused = hands.do("DEPLOY", cpu_model={"MODEL": "486", "FEATURES": "aes,aes"})
+    assert refused.status == "FAILURE"
+    assert "aes" in refused.payload
+    assert hands.do("POLL").payload == "STATE=d"
+
+
+def test_what_the_template_cannot_have_is_refused_by_name(hands: Hands) -> None:
+    refused = hands.do("DEPLOY", os={"BOOTLOADER": "/usr/bin/pygrub"})
+    assert refused.status == "FAILURE"
+    assert refused.payload.startswith("OS: BOOTLOADER is Xen's")
+
+
+def test_an_image_that_leads_to_other_files_is_not_started(hands: Hands) -> None:
+    (hands.directory / "disk.0").write_bytes(qcow2(backing_file_at=104))
+    refused = hands.do("DEPLOY", disk={"SOURCE": "/i", "TARGET": "vda", "DRIVER": "qcow2"})
+    assert refused.status == "FAILURE"
+    assert "disk.0 is a layer over a backing file" in refused.payload
+    assert hands.do("POLL").payload == "STATE=d"
+
+
+def test_a_checkpoint_is_used_up_when_it_is_restored(hands: Hands) -> None:
+    hands.do("DEPLOY")
+    hands.do("SAVE")
+    assert (hands.directory / "checkpoint").exists()
+    assert hands.do("RESTORE").status == "SUCCESS"
+    assert not (hands.directory / "checkpoint").exists()
+
+
+def test_what_does_not_run_and_was_not_saved_cannot_be_saved(hands: Hands) -> None:
+    (hands.directory / "checkpoint").write_bytes(b"LibvirtQemudPart")
+    failed = hands.do("SAVE")
+    assert (failed.status, failed.payload) == ("FAILURE", "one-12 does not run on localhost, so it cannot be saved")
+
+
+def test_a_move_to_where_it_is_is_refused(hands: Hands) -> None:
+    hands.do("DEPLOY")
+    failed = hands.do("MIGRATE")
+    assert failed.status == "FAILURE"
+    assert "have the same libvirt, test:///default" in failed.payload
+
+
+def test_a_libvirt_that_is_not_there_is_named_with_what_to_check(home: Path) -> None:
+    with running(COMMAND, "--uri 'qemu+unix:///system?socket=/nowhere/sock'", home=home) as driver:
+        failed = Hands(driver).do("DEPLOY")
+    assert failed.status == "FAILURE"
+    assert failed.payload.startswith("libvirt at qemu+unix:///system?socket=/nowhere/sock cannot be reached: ")
+    assert "check that libvirtd runs there" in failed.payload
+
+
+def test_a_host_that_the_uri_does_not_lead_to_is_refused(home: Path) -> None:
+    with running(COMMAND, "--uri qemu:///system", home=home) as driver:
+        failed = Hands(driver).do("POLL", "192.0.2.1")
+    assert failed.status == "FAILURE"
+    assert failed.payload.startswith("host 192.0.2.1 is not this machine")
+
+
+def test_wrong_arguments_are_told_when_it_is_greeted(home: Path) -> None:
+    with running(COMMAND, "--type xen", home=home, init=False) as driver:
+        driver.send(b"INIT\n")
+        answer = driver.answer("INIT")
+    assert answer.status == "FAILURE"
+    assert "--type: invalid choice: 'xen'" in answer.payload

@@ -101,6 +101,13 @@ async def test_a_driver_is_greeted_and_talked_to(start):
     assert await heard.next() == ("said", "POLL SUCCESS 13")
 
 
+@pytest.mark.parametrize(("greeting", "answers_all"), [("INIT SUCCESS -", False), ("INIT SUCCESS ANSWERS_ALL", True)])
+async def test_a_driver_tells_whether_it_answers_what_was_cancelled(start, greeting, answers_all):
+    driver, heard = start(PYTHON + GOOD.replace("INIT SUCCESS -", greeting))
+    await heard.next()
+    assert driver.answers_all == answers_all
+
+
 async def test_its_arguments_home_and_log_are_as_configured(start, tmp_path):
     text = PYTHON + 'print(sys.argv[1:], os.environ["TRIFID_HOME"], os.getcwd(), file=sys.stderr, flush=True)\n' + GOOD
     _, heard = start(text, arguments="-p one two")

@@ -180,6 +180,7 @@ async def test_a_cancelled_action_that_succeeded_nevertheless_is_not_taken_for_t
 
 
 async def test_a_driver_that_never_answers_what_was_cancelled_is_not_waited_for_long(play):
+    play.tm.answers_all = False
     await play.begin(S.PROLOG)
     await play.happens(events.Retry)
     await play.happens(events.Delete)
@@ -188,6 +189,21 @@ async def test_a_driver_that_never_answers_what_was_cancelled_is_not_waited_for_
     assert play.tm.take() == ["TRANSFER 42"]
     await play.says(play.tm, "TRANSFER")
     assert play.world.memory.vms == {}
+    assert play.holds_nothing()
+
+
+async def test_a_driver_that_answers_all_is_waited_for_until_the_newer_actions_own_time_is_over(play):
+    await play.begin(S.BOOT)
+    await play.happens(events.Retry)
+    await play.happens(events.Delete)
+    await play.pass_by(TIMEOUT_S - 1)
+    assert play.vmm.take() == ["DEPLOY 42", "DRIVER_CANCEL 42"]
+    assert play.state is S.CLEANUP_DELETE
+    await play.pass_by(1)
+    assert play.state is S.UNKNOWN
+    assert play.error == "vmm driver dummy was still busy with DEPLOY after 600 s"
+    await play.says(play.vmm, "DEPLOY")
+    assert (play.state, play.vmm.take()) == (S.UNKNOWN, [])
     assert play.holds_nothing()
 
 
@@ -256,6 +272,7 @@ async def test_vms_do_not_wait_for_each_other(play):
 async def test_an_action_without_an_answer_fails_and_is_cancelled(play):
     await play.begin(S.BOOT)
     await play.happens(events.Retry)
+    play.vmm.answers_all = False
     await play.pass_by(TIMEOUT_S - 1)
     assert play.state is S.BOOT
     await play.pass_by(1)

@@ -23,6 +23,7 @@ class FakeDriver:
         self.name = name
         self.settings = DriverSettings("none", timeout_s=timeout_s)
         self.is_ready = True
+        self.answers_all = True
         self.starts_failed = 0
         self.trouble = ""
         self.sent: list[bytes] = []

@@ -34,7 +34,14 @@ REQUESTS = [
     events.Poweroff,
     events.PoweroffHard,
     events.Resume,
+    events.Resume,
     events.Reboot,
+    events.RebootHard,
+    events.Resched,
+    events.Unresched,
+    events.Hold,
+    events.Release,
+    events.Deploy,
     events.MigrateLive,
     events.MigrateLive,
     events.MigrateSave,
@@ -96,7 +103,7 @@ class Simulation:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.trouble = self.chance.choice((0.0, 0.05, 0.2))
+        self.trouble = 0.0
         self.hosts = Hosts()
         self.store = FakeStore()
         self.clock = Clock()
@@ -107,7 +114,9 @@ class Simulation:
         self.reports: list[tuple[int, Message]] = []
         self.story: list[str] = []
         self.start_engine()
-        self.ask(self._first_hosts)
+        self.turns.post(self._first_hosts)
+        self.turns.turn()
+        self.trouble = self.chance.choice((0.0, 0.05, 0.2))
 
     # -- the engine ----------------------------------------------------------------------------------
 
@@ -138,10 +147,6 @@ class Simulation:
         driver.is_ready = True
         if driver is not self.im:
             self.outbox.ready(driver)
-
-    def ask(self, command) -> None:
-        self.turns.post(command)
-        self.safely(self.turns.turn)
 
     def safely(self, function) -> None:
         try:
@@ -176,7 +181,7 @@ class Simulation:
     def _something(self) -> None:
         what = self.chance.choices(
             ("request", "create", "work", "answer", "report", "hear", "turn", "guest off", "die", "network", "time"),
-            (8, 3, 30, 30, 4, 4, 20, 1, 20 * self.trouble, 20 * self.trouble, 2),
+            (12, 3, 30, 30, 4, 4, 20, 1, 10 * self.trouble, 20 * self.trouble, 2),
         )[0]
         if what == "request" and self.memory.vms:
             self.request(self.chance.choice(sorted(self.memory.vms)), self.chance.choice(REQUESTS))
@@ -199,7 +204,7 @@ class Simulation:
         elif what == "network":
             self.hosts.unreachable ^= {self.chance.choice(HOSTS)}
         elif what == "time":
-            self.clock.pass_by(self.chance.choice((1, 6, TIMEOUT_S + 1)))
+            self._time_passes(self.chance.choice((1, 6, 6, TIMEOUT_S + 1)))
 
     def _create(self, draft: Draft) -> None:
         vm_id = draft.next_id("vm")
@@ -233,6 +238,8 @@ class Simulation:
                 f"{self.clock()} {driver} {message.type} {message.status} {message.oid} {message.payload}"
             )
             self.outbox.said(driver, message)
+            while driver.answers and driver.answers[0] is message:  # said twice, one right after the other
+                self.outbox.said(driver, driver.answers.popleft())
 
     def _report(self, host_id: int) -> None:
         if host_id not in self.hosts.unreachable:
@@ -250,6 +257,13 @@ class Simulation:
             host_id, vm_id = self.chance.choice(running)
             self.story.append(f"{self.clock()} vm {vm_id} switches itself off on {host_id}")
             self.hosts.domains[host_id].discard(vm_id)
+
+    def _time_passes(self, seconds: float) -> None:
+        """Seconds pass; what was on its way in a pipe arrives long before."""
+        for driver in (self.vmm, self.tm):
+            while driver.answers:
+                self._deliver(driver)
+        self.clock.pass_by(seconds)
 
     def _die(self, driver: SimulatedDriver) -> None:
         self.story.append(f"{self.clock()} {driver} dies")

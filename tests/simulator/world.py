@@ -103,6 +103,7 @@ class Hosts:
         if vm_id in self.domains[host_id]:
             self.domains[host_id].discard(vm_id)
             self.domains[other].add(vm_id)
+            self.files[host_id].discard(vm_id)
             self.files[other].add(vm_id)
         return vm_id in self.domains[other], "not running at the source"
 
@@ -112,12 +113,15 @@ class Hosts:
     def _reboot(self, vm_id, host_id, _):
         return vm_id in self.domains[host_id], "not running"
 
+    _reset = _reboot
+
 
 class SimulatedDriver:
     """One driver process: requests of a VM in order, each answered once, unless trouble comes.
 
     Attributes:
-        silent_when_cancelled: as drivers of the field: what was cancelled is never answered.
+        answers_all: as our own drivers; the others are silent about what was cancelled, and may lose or repeat
+            an answer.
         answers: lines on their way to the engine, oldest first.
     """
 
@@ -130,7 +134,7 @@ class SimulatedDriver:
         self.is_ready = False
         self.answers: deque[Message] = deque()
         self.crash_while_sending = 0.0
-        self._silent = silent_when_cancelled
+        self.answers_all = not silent_when_cancelled
         self._hosts, self._chance = hosts, chance
         self._waiting: dict[int, deque[Message]] = defaultdict(deque)
         self._cancelled: set[int] = set()
@@ -171,13 +175,13 @@ class SimulatedDriver:
         is_done, told = False, "cancelled by the engine"
         if not was_cancelled or self._chance.random() < 0.3:
             is_done, told = self._carry_out(vm_id, request, trouble)
-        if was_cancelled and self._silent:
+        if was_cancelled and not self.answers_all:
             return
-        if self._chance.random() < trouble / 2:
+        if not self.answers_all and self._chance.random() < trouble / 2:
             return  # the answer is lost: the engine's time-out must end it
         answer = Message(request.type, "SUCCESS" if is_done else "FAILURE", vm_id, told or "-")
         self.answers.append(answer)
-        if self._chance.random() < trouble / 2:
+        if not self.answers_all and self._chance.random() < trouble / 2:
             self.answers.append(answer)
 
     def _carry_out(self, vm_id: int, request: Message, trouble: float) -> tuple[bool, str]:

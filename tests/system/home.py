@@ -87,6 +87,12 @@ class Home:
         found = json.loads((self.path / "run" / "children.json").read_text())
         return {child["name"]: child["pid"] for child in found}
 
+    def child(self, name: str) -> int:
+        """Return the pid of a process of the daemon that is there."""
+        pid = self.children()[name]
+        assert pid > 0, f"{name} has no process: {self.children()}"
+        return pid
+
     def kill(self) -> None:
         """Kill the daemon as a power cut would, and wait until it and its drivers are gone."""
         children = [pid for pid in self.children().values() if pid]

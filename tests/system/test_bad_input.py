@@ -1,7 +1,6 @@
 """Bad input of every kind: a clear error, and nothing lost or leaked."""
 
 import http.client
-import json
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def nothing_was_made(api: Api) -> None:
         ("CPU = 1\nMEMORY = 64\nNIC = [ NETWORK_ID = 77 ]", "Virtual network with ID: 77 does not exist"),
         ("CPU = many\nMEMORY = 64", "CPU attribute must be a positive float or integer value"),
         ("CPU = 1\nMEMORY = 64\nDISK = [ TYPE = swap ]", "DISK 0: SIZE attribute must be a positive integer value"),
-        ("CPU = 1\nMEMORY = 64\nDISK = [ TARGET = sda ]", "DISK 0: SOURCE is missing"),
+        ("CPU = 1\nMEMORY = 64\nDISK = [ TARGET = sda ]", "name an image with SOURCE"),
         ('CPU = 1\nMEMORY = 64\nREQUIREMENTS = "CPUSPEED >"', "REQUIREMENTS"),
     ],
 )
@@ -107,8 +106,7 @@ def test_a_host_whose_driver_is_missing_says_so(stopped: Home) -> None:
     host = api.until(lambda: next((h for h in api.hosts() if h["STATE"] == "3"), None), "the host is in error")
     assert host["ID"] == str(host_id)
     assert "trifid-im-nowhere not found" in host["TEMPLATE"]["ERROR"]
-    status = json.loads(stopped.run("trifid", "status", "--json").stdout)
-    assert any("trifid-im-nowhere" in str(driver) for driver in status["drivers"])
+    assert "trifid-im-nowhere not found" in stopped.run("trifid", "status", "--json").stdout
 
 
 def test_a_driver_that_talks_garbage_fails_the_vm_and_not_the_engine(stopped: Home) -> None:

@@ -65,7 +65,7 @@ def test_a_driver_that_is_killed_is_started_again_and_finishes_its_work(stopped:
     vm_id = api.call("one.vm.allocate", "CPU=1\nMEMORY=64", True)
     api.call("one.vm.deploy", vm_id, host_id, True)
     api.until_state(vm_id, "BOOT")
-    os.kill(stopped.children()["vmm driver dummy"], signal.SIGKILL)
+    os.kill(stopped.child("vmm driver dummy"), signal.SIGKILL)
     api.until_state(vm_id, "RUNNING")
 
 

@@ -250,6 +250,9 @@ class CommandTable(click.Group):
         except Failure as failure:
             complain(failure)
             raise SystemExit(self.failed) from None
+        except click.exceptions.NoArgsIsHelpError as nothing:
+            click.echo(nothing.format_message(), err=True)
+            raise SystemExit(self.failed) from None
         except click.UsageError as usage:
             complain(self._usage(usage))
             raise SystemExit(self.failed) from None

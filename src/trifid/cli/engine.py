@@ -55,7 +55,11 @@ ROWS = (
         run=_init,
         options=(
             click.Option(
-                ["--port"], type=click.IntRange(1, 65535), default=DEFAULT_PORT, help="Where clients call (2633)."
+                ["--port"],
+                type=click.IntRange(1, 65535),
+                metavar="PORT",
+                default=DEFAULT_PORT,
+                help="Where clients call (2633).",
             ),
             click.Option(["--listen"], metavar="ADDRESS", default="127.0.0.1", help="Who may call (127.0.0.1)."),
             click.Option(

@@ -50,7 +50,7 @@ def look(shell: Shell, home: Home) -> dict[str, Any]:
         "running": bool(pid),
         "trouble": "",
         "pid": pid,
-        "since": int(home.lock_file.parent.joinpath("trifidd.pid").stat().st_mtime) if pid else 0,
+        "since": int(home.pid_file.stat().st_mtime) if pid else 0,
         "home": str(home.path),
         "endpoint": endpoint_of(home.path),
         "database": without_password(str(settings.get("database", {}).get("url", _DATABASE))),
@@ -68,6 +68,8 @@ def look(shell: Shell, home: Home) -> dict[str, Any]:
             found["trouble"] = str(fault)
     elif home.is_locked():
         found["trouble"] = "it is just starting or ending"
+    elif home.pid_file.exists():
+        found["trouble"] = f"the last one did not end in an orderly way, see {home.log_file}; nothing is lost"
     return found
 
 

@@ -47,7 +47,8 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
     if code == 0x0400:
         return Failure(str(error), f'see "{command} list" for what there is')
     if code in (0x0800, 0x8000) and max(about, object_id) >= 0:
-        return Failure(str(error), f'see "{command} show {object_id if object_id >= 0 else about}" for its state')
+        look = f'see "{command} show {object_id if object_id >= 0 else about}"'
+        return Failure(str(error), "" if look in str(error) else f"{look} for its state")
     if code == 0x1000:
         return Failure(str(error), f'see "{command} --help" for what is accepted')
     return Failure(str(error), _NEXT.get(code, ""))

@@ -30,6 +30,11 @@ class Home(NamedTuple):
         return self.path / "run" / "lock"
 
     @property
+    def pid_file(self) -> Path:
+        """Has the number of the engine's process; gone after an orderly end."""
+        return self.path / "run" / "trifidd.pid"
+
+    @property
     def log_file(self) -> Path:
         """What the daemon says."""
         return self.path / "log" / "trifidd.log"
@@ -43,7 +48,8 @@ class Home(NamedTuple):
         try:
             return tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as fault:
-            raise Failure(f"{self.settings_file}: {fault}", "mend the file") from fault
+            why = getattr(fault, "strerror", None) or str(fault)
+            raise Failure(f"{self.settings_file}: {why}", "mend the file") from fault
 
     def pid(self) -> int:
         """Return the process that runs from here, 0 when there is none.
@@ -52,7 +58,7 @@ class Home(NamedTuple):
         that process has the lock file open.
         """
         try:
-            pid = int((self.path / "run" / "trifidd.pid").read_text())
+            pid = int(self.pid_file.read_text())
         except (OSError, ValueError):
             return 0
         return pid if self._has_lock_open(pid) else 0

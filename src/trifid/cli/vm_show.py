@@ -5,7 +5,6 @@ from typing import Any
 
 from trifid.cli import columns as c
 from trifid.cli.command import Given
-from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import full_moment, memory, permission
 from trifid.cli.follow import printable, state_of
 from trifid.cli.kinds import VM
@@ -129,14 +128,8 @@ def history(shell: Shell, given: Given) -> None:
 
 def log(shell: Shell, given: Given) -> None:
     """Print what happened to VMs, from the engine's journal."""
-    from trifid.client import ApiError
-
     for vm_id in given.vm:
-        try:
-            told = json.loads(shell.call("trifid.event.story", VM.element, vm_id, given.limit))
-        except ApiError as refused:
-            failure = explain(refused, VM.command, vm_id)
-            raise Failure(failure.text, f'the journal is for administrators; try "onevm history {vm_id}"') from refused
+        told = json.loads(shell.call("trifid.event.story", VM.element, vm_id, given.limit))
         if given.json:
             shell.say(json.dumps(told["events"], indent=2, ensure_ascii=False))
         elif told["events"]:

@@ -63,15 +63,23 @@ def endpoint_of(home: Path | None = None) -> str:
     if home is None and named:
         return named
     home = home or _home()
-    path = home / "trifid.toml" if home is not None else None
-    if path is None or not path.exists():
+    try:
+        text = (home / "trifid.toml").read_text(encoding="utf-8") if home is not None else ""
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as fault:
+        why = getattr(fault, "strerror", None) or "not UTF-8 text"
+        raise ClientError(f"{home}/trifid.toml: {why}: name the endpoint with ONE_XMLRPC") from fault
+    if not text:
         return f"http://localhost:{DEFAULT_PORT}/RPC2"
     import tomllib  # only here: it takes longer to load than all the rest of the client
 
     try:
-        api = tomllib.loads(path.read_text(encoding="utf-8")).get("api", {})
-    except (OSError, ValueError) as fault:
-        raise ClientError(f"{path}: {fault}") from fault
-    listen = api.get("listen", "127.0.0.1")
+        api = tomllib.loads(text).get("api", {})
+    except ValueError as fault:
+        raise ClientError(f"{home}/trifid.toml: {fault}") from fault
+    if not isinstance(api, dict):
+        raise ClientError(f"{home}/trifid.toml: api must be a table, [api]")
+    listen = str(api.get("listen", "127.0.0.1"))
     host = _ANY_ADDRESS.get(listen, listen)
     return f"http://{f'[{host}]' if ':' in host else host}:{api.get('port', DEFAULT_PORT)}/RPC2"

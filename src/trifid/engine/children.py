@@ -1,23 +1,37 @@
-"""The scheduler process, kept running beside the engine.
+"""The processes beside the engine: the scheduler, kept running, and a file that tells about all of them.
 
-It is a client of the public API like any other; it only starts and ends with the daemon.
+The scheduler is a client of the public API like any other; it only starts and ends with the daemon.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from trifid.engine.config import SchedulerSettings
+from trifid.engine.drivers import DriverSet
 
 log = logging.getLogger("trifid.scheduler")
 
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_AFTER_S = 60.0
 STOP_GRACE_S = 5.0
+
+
+def write_children(path: Path, drivers: DriverSet, scheduler: "Scheduler") -> None:
+    """Write which processes there are, for `trifid status --pids`; readers see the old file or the new one."""
+    now: list[dict[str, object]] = [
+        {"name": str(driver), "pid": driver.pid, "trouble": driver.trouble} for driver in drivers.each()
+    ]
+    now.append({"name": "scheduler", "pid": scheduler.pid, "trouble": scheduler.trouble})
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(now))
+    part.replace(path)
 
 
 class Scheduler:
@@ -28,8 +42,9 @@ class Scheduler:
         trouble: why there is none, for people.
     """
 
-    def __init__(self, home: Path, settings: SchedulerSettings) -> None:
+    def __init__(self, home: Path, settings: SchedulerSettings, changed: Callable[[], None] = lambda: None) -> None:
         self.pid = 0
+        self._changed = changed
         self.trouble = "" if settings.enabled else "switched off in trifid.toml"
         self._home = home
         self._settings = settings
@@ -68,6 +83,7 @@ class Scheduler:
             else:
                 self.trouble = f"it ended with exit status {code}, see log/scheduler.log"
             self.pid = 0
+            self._changed()
             failures = 0 if loop.time() - began > STEADY_AFTER_S else failures + 1
             delay_s = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S) - 1)]
             log.error("scheduler is down: %s; next try in %g s", self.trouble, delay_s)
@@ -92,4 +108,5 @@ class Scheduler:
                 env={**os.environ, "TRIFID_HOME": str(self._home)},
             )
         self.pid, self.trouble = self._process.pid, ""
+        self._changed()
         return await self._process.wait()

@@ -26,6 +26,7 @@ STARTS_FAILED_MAX = 2
 FINALIZE_GRACE_S = 5.0
 RESTART_DELAYS_S = (0.1, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 STEADY_AFTER_S = 60.0
+ANSWERS_ALL = b"ANSWERS_ALL"
 READ_BYTES = 1 << 16
 QUOTED_MAX = 200
 
@@ -51,6 +52,7 @@ class Driver:
         settings: its configuration.
         is_ready: whether it takes messages now.
         trouble: why it is not ready, for people; empty while it is.
+        answers_all: whether it answers what was cancelled, too; it says so with its greeting, ANSWERS_ALL.
         pid: of the process, 0 while there is none.
         failures: how often in a row it ended soon and without having said anything of use.
         starts_failed: how often in a row it ended before it was ready.
@@ -71,6 +73,7 @@ class Driver:
         self.name = name
         self.settings = settings
         self.is_ready = False
+        self.answers_all = False
         self.trouble = "it is being started"
         self.pid = 0
         self.failures = 0
@@ -126,6 +129,9 @@ class Driver:
                 why = await self._run_once()
             except (OSError, DriverFault) as fault:
                 why = str(fault)
+            except Exception as bug:  # a bug of ours must not leave the driver down in silence
+                log.exception("bug while running %s", self)
+                why = f"internal error ({type(bug).__name__}), see the log"
             was_ready, self.is_ready, self.pid, self.trouble = self.is_ready, False, 0, why
             if self._stopping:
                 return
@@ -202,6 +208,7 @@ class Driver:
                 words = complete[0].split()
                 if words[:2] != [b"INIT", b"SUCCESS"]:
                     raise DriverFault(f"expected INIT SUCCESS, it said {complete[0][:QUOTED_MAX]!r}")
+                self.answers_all = ANSWERS_ALL in words[2:]
                 return complete[1:]
         raise DriverFault(f"it ended before INIT SUCCESS, see {self._log_name}")
 

@@ -40,6 +40,7 @@ class Engine:
         turns: where every change goes through.
         documents: cached XML of every object.
         watch: the newest journal entries, to wait for.
+        processes_changed: called when a driver process came up or went down.
     """
 
     def __init__(self, home: Path, config: Config, store: Store, now: Callable[[], int] | None = None) -> None:
@@ -62,6 +63,8 @@ class Engine:
         datastores = home / settings.datastore_location
         self.orders = Orders(home, datastores, settings.frontend, self.documents.vm_for_drivers)
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.turns.after_commit.append(self.orders.committed)
+        self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
 
     def _driver_set(self) -> DriverSet:
@@ -93,6 +96,7 @@ class Engine:
 
     def driver_ready(self, driver: Driver) -> None:
         """Start its hosts, or send it what it has to do."""
+        self.processes_changed()
         (self.monitoring if driver.family == "im" else self.outbox).ready(driver)
 
     def driver_said(self, driver: Driver, message: Message) -> None:
@@ -101,6 +105,7 @@ class Engine:
 
     def driver_down(self, driver: Driver, why: str) -> None:
         """Tell whom it concerns."""
+        self.processes_changed()
         (self.monitoring if driver.family == "im" else self.outbox).down(driver, why)
 
     # -- what the API tells about the engine -----------------------------------------------------

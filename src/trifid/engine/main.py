@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import json
 import logging
 import os
 import signal
@@ -16,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from trifid.engine.children import Scheduler
+from trifid.engine.children import Scheduler, write_children
 from trifid.engine.config import Config, ConfigFault, load
 from trifid.engine.engine import Engine
 from trifid.store.interface import StoreFault
@@ -37,6 +36,8 @@ def main() -> None:
         format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for chatty in ("uvicorn", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     ready = _Ready(arguments.ready_fd)
     try:
         lock = _lock(home)
@@ -121,15 +122,16 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()
             gc.freeze()
-            scheduler = Scheduler(home, config.scheduler)
+            scheduler = Scheduler(home, config.scheduler, lambda: engine.processes_changed())
+            engine.processes_changed = lambda: write_children(home / "run" / "children.json", engine.drivers, scheduler)
             scheduler.start()
             log.info("serving at http://%s:%d/RPC2, home %s", config.api.listen, config.api.port, home)
             ready.serving()
-            writing = asyncio.create_task(_write_children(home, engine, scheduler))
+            engine.processes_changed()
             await _until(stop, engine)
             log.info("stopping")
-            writing.cancel()
             await scheduler.stop()
+            engine.watch.close()
     finally:
         await engine.stop()
         with contextlib.suppress(FileNotFoundError):
@@ -144,23 +146,6 @@ async def _until(stop: asyncio.Event, engine: Engine) -> None:
     if told not in done:
         told.cancel()
         raise engine.turns.failed.result()
-
-
-async def _write_children(home: Path, engine: Engine, scheduler: Scheduler) -> None:
-    """Keep run/children.json true: what `trifid status --pids` shows."""
-    path = home / "run" / "children.json"
-    last: list[dict[str, object]] = []
-    while True:
-        now: list[dict[str, object]] = [
-            {"name": str(driver), "pid": driver.pid, "trouble": driver.trouble} for driver in engine.drivers.each()
-        ]
-        now.append({"name": "scheduler", "pid": scheduler.pid, "trouble": scheduler.trouble})
-        if now != last:
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(now))
-            part.replace(path)
-            last = now
-        await asyncio.sleep(0.5)
 
 
 def _first_administrator(home: Path) -> str:

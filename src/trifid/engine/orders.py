@@ -3,6 +3,8 @@
 Transfer actions need a script file; it lies with the VM's files on the front-end and is written here.
 """
 
+import errno
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,15 @@ import msgspec
 
 from trifid.core.template.context import context_sh
 from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm.states import VmState
 from trifid.core.vm.transfer import transfer_lines
+from trifid.store.interface import Batch
 from trifid.wire import action_data
+
+log = logging.getLogger("trifid.orders")
+
+_FOR_DRIVERS = ("transfer.*", "context.sh", "fence.*")
+"""Files of a VM on the front-end that nobody needs once it is DONE; a context holds secrets."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -47,6 +56,24 @@ class Orders:
             return Order("TRANSFER", str(self._write_script(vm, action)))
         return Order(action.verb, self._vmm_payload(vm, action))
 
+    def committed(self, batch: Batch) -> None:
+        """Remove what the front-end kept for the drivers of VMs that are DONE; saved disks stay."""
+        for vm_id, vm in batch.vms.items():
+            if vm is None or vm.state is VmState.DONE:
+                self._tidy(self._home / "vms" / str(vm_id))
+
+    def _tidy(self, files: Path) -> None:
+        try:
+            for pattern in _FOR_DRIVERS:
+                for path in files.glob(pattern):
+                    path.unlink()
+            files.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as fault:
+            if fault.errno != errno.ENOTEMPTY:
+                log.warning("%s cannot be removed: %s", files, fault.strerror)
+
     def directory(self, vm: VM, record: HistoryRecord) -> Path:
         """Return the VM's directory on a host."""
         return self._datastores / str(record.datastore_id) / str(vm.id)
@@ -79,7 +106,9 @@ class Orders:
             path.write_text(context_sh(context), encoding="utf-8")
         lines = self._lines(vm, action.verb, files)
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
-        script.write_text("\n".join([f"# trifid step {action.step}", *lines, ""]), encoding="utf-8")
+        part = script.with_suffix(".part")
+        part.write_text("\n".join([f"# trifid step {action.step}", *lines, ""]), encoding="utf-8")
+        part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
 
     def _lines(self, vm: VM, operation: str, files: Path) -> list[str]:

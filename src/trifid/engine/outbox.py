@@ -5,8 +5,8 @@ died, it is simply sent again: drivers take "already so" for success.
 
 The wire carries the VM's id but no step number, and the same word stands for many actions (TRANSFER).
 So a driver has at most one action of a VM under way: a newer one waits until the older one, cancelled,
-is answered.  Our own drivers answer it at once; those of others may never do (drivers of the field are
-silent about what was cancelled), so the wait is short.  An answer thus belongs to what is under way,
+is answered.  Our own drivers always answer and say so when they greet; those of others may be silent
+about what was cancelled, so they are not waited for long.  An answer thus belongs to what is under way,
 and it carries the step number of that: to a VM that has gone on, it means nothing.
 """
 
@@ -32,7 +32,7 @@ log = logging.getLogger("trifid.outbox")
 SENDINGS_MAX = 3
 """How often an action is sent to a driver that keeps dying over it."""
 CANCEL_GRACE_S = 5.0
-"""How long a cancelled action may stay unanswered before the next one is sent."""
+"""How long a driver that may be silent about what was cancelled is waited for, before the next action is sent."""
 
 Key = tuple[str, str, int]
 """(family, name of the driver, VM id)"""
@@ -85,7 +85,7 @@ class Outbox:
         self._cancel_grace_s = cancel_grace_s
         self._call_later = call_later or asyncio.get_running_loop().call_later
         self._under_way: dict[Key, Sent] = {}
-        self._next: dict[Key, Action] = {}
+        self._next: dict[Key, tuple[Action, Timer | None]] = {}
         self._losses: dict[int, tuple[int, int]] = {}
         turns.after_commit.append(self.committed)
 
@@ -116,8 +116,7 @@ class Outbox:
         key = (driver.family, driver.name, vm.id)
         older = self._under_way.get(key)
         if older is not None:
-            self._next[key] = action
-            self._cancel(driver, key, older)
+            self._wait_for(driver, key, older, action)
             return
         if self._lost(action) >= SENDINGS_MAX:
             self._fail(action, f"{driver} died {SENDINGS_MAX} times over this action, see its log")
@@ -130,6 +129,22 @@ class Outbox:
         if timeout_s > 0:
             sent.timer = self._call_later(timeout_s, self._timed_out, driver, key, sent)
         driver.send(to_driver(order.word, vm.id, order.payload))
+
+    def _wait_for(self, driver: Driver, key: Key, older: Sent, action: Action) -> None:
+        """Cancel what is under way and keep a newer action until that is over, or until its own time is."""
+        self._forget_next(key)
+        timer = None
+        if driver.settings.timeout_s > 0:
+            why = f"{driver} was still busy with {older.word} after {driver.settings.timeout_s:g} s"
+            timer = self._call_later(driver.settings.timeout_s, self._fail, action, why)
+        self._next[key] = (action, timer)
+        self._cancel(driver, key, older)
+
+    def _forget_next(self, key: Key) -> Action | None:
+        action, timer = self._next.pop(key, (None, None))
+        if timer is not None:
+            timer.cancel()
+        return action
 
     def _rendered(self, vm: VM, action: Action) -> Order | None:
         """Return the order for an action; one that cannot be rendered has failed."""
@@ -149,7 +164,8 @@ class Outbox:
         sent.is_cancelled = True
         if sent.timer is not None:
             sent.timer.cancel()
-        sent.timer = self._call_later(self._cancel_grace_s, self._over, key, sent)
+        if not driver.answers_all:
+            sent.timer = self._call_later(self._cancel_grace_s, self._over, key, sent)
         driver.send(to_driver("DRIVER_CANCEL", sent.action.vm_id, "-"))
 
     def _timed_out(self, driver: Driver, key: Key, sent: Sent) -> None:
@@ -161,7 +177,7 @@ class Outbox:
         del self._under_way[key]
         if sent.timer is not None:
             sent.timer.cancel()
-        waiting = self._next.pop(key, None)
+        waiting = self._forget_next(key)
         if waiting is not None:
             self.send(waiting)
 
@@ -174,10 +190,10 @@ class Outbox:
         """A driver is gone.  One that died is up again soon; one that does not start fails its actions."""
         for key in [key for key in self._under_way if key[:2] == (driver.family, driver.name)]:
             sent = self._under_way.pop(key)
-            self._next.pop(key, None)
+            self._forget_next(key)
             if sent.timer is not None:
                 sent.timer.cancel()
-            if not sent.is_cancelled:
+            if self._turns.memory.actions.get(sent.action.vm_id) == sent.action:
                 self._losses[sent.action.vm_id] = (sent.action.step, self._lost(sent.action) + 1)
         if driver.does_not_start:
             for action in self._actions_of(driver):

@@ -22,6 +22,12 @@ class Watch:
         self._first = journal_id + 1
         self._last = journal_id
         self._news = asyncio.Event()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Wake all waiters for good: the engine ends."""
+        self._is_closed = True
+        self._news.set()
 
     def committed(self, batch: Batch) -> None:
         """Take in a batch's entries and wake all waiters."""
@@ -34,10 +40,10 @@ class Watch:
         self._news = asyncio.Event()
 
     async def later_than(self, entry_id: int, wait_s: float) -> None:
-        """Return when there is an entry after `entry_id`, or when the time is over."""
+        """Return when there is an entry after `entry_id`, when the time is over, or when the engine ends."""
         try:
             async with asyncio.timeout(wait_s):
-                while self._last <= entry_id:
+                while self._last <= entry_id and not self._is_closed:
                     await self._news.wait()
         except TimeoutError:
             return

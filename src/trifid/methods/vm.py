@@ -71,7 +71,7 @@ async def deploy(
     """Run a waiting VM on a host; with `enforce` only if it has room."""
 
     def command(draft: Draft) -> int:
-        vm = draft.vm(vm_id)
+        vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
         request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
         happen(draft, vm, request, call.moment(draft.now))

@@ -82,7 +82,7 @@ def test_yes_and_no_and_types_are_written_in_upper_case_and_numbered_in_order():
 @pytest.mark.parametrize(
     ("one", "message"),
     [
-        ({"SIZE": "1"}, "DISK 0: Unknown disk type "),
+        ({"SIZE": "1"}, "DISK 0: Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs"),
         ({"TYPE": "swap"}, "DISK 0: SIZE attribute must be a positive integer value."),
         ({"TYPE": "fs"}, "DISK 0: SIZE attribute must be a positive integer value."),
         ({"TYPE": "disk"}, "DISK 0: SOURCE is missing, TYPE DISK needs the path of an image"),

@@ -84,7 +84,8 @@ def test_files_are_deleted_only_after_the_domain_is_gone() -> None:
     """A row that asks for deletion never starts where the hypervisor may still run the domain."""
     may_run = {"BOOT", "RUNNING", "RUNNING_LOOK", "UNKNOWN", "SHUTDOWN", "SHUTDOWN_POWEROFF", "BOOT_FAILURE",
                "BOOT_UNKNOWN", "BOOT_POWEROFF", "MIGRATE", "MIGRATE_LOCATE", "MIGRATE_LOCATE_SOURCE", "SAVE_MIGRATE",
-               "BOOT_MIGRATE", "BOOT_MIGRATE_FAILURE", "UNKNOWN_MIGRATE", "CLEANUP_DELETE_SOURCE"}  # fmt: skip
+               "BOOT_MIGRATE", "BOOT_MIGRATE_FAILURE", "UNKNOWN_MIGRATE", "CLEANUP_DELETE_SOURCE",
+               "BOOT_POWEROFF_LOOK"}  # fmt: skip
     for row in ROWS:
         if row.ask and row.ask.family == "tm" and row.ask.verb.startswith(("delete", "epilog")):
             off_for_sure = row.event in (events.Done, events.SeenOff) and row.start.name in ("SHUTDOWN",)

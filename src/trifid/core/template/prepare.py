@@ -93,7 +93,7 @@ def _disk(number: int, disk: Vector, uid: int) -> Vector:
     kind = disk.get("TYPE", "").upper()
     source = disk.get("SOURCE")
     if not kind and not source:
-        raise BadTemplate(f"{where}: Unknown disk type ")
+        raise BadTemplate(f"{where}: Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs")
     kind = "DISK" if kind in ("", "FILE") else kind
     if kind in _VOLATILE and source:
         raise BadTemplate(f"{where}: TYPE {kind} is made on the host and takes no SOURCE, remove one of them")

@@ -103,6 +103,8 @@ class VmState(enum.IntEnum):
     """A live migration was reported failed, which proves nothing: the target is asked for the VM."""
     MIGRATE_LOCATE_SOURCE = 2304
     """The target does not have it: the source is asked."""
+    BOOT_POWEROFF_LOOK = 1320
+    """Switching on again was reported failed, which proves nothing: the hypervisor is asked what is true."""
     UNKNOWN_MIGRATE = 1316
     """A migration is over and neither of the two hosts says that it has the VM; it is charged on both."""
     CLEANUP_DELETE_SOURCE = 2323

@@ -5,7 +5,8 @@ changes nothing (answers and observations); nothing else in the project moves a 
 checked when it is imported; docs/life-cycle.md and the tests' list of rows are made from it.
 
 Source: reference/lifecycle.md §2.2 (stamps), §5.2 (legality), §5.3 (results), §5.5 (monitoring).
-Where we differ on purpose: a failed live migration or save is looked at before it is believed;
+Where we differ on purpose: a failed live migration, save, shutdown or restart in place is looked at
+before it is believed, since the answer may be a time-out and the deed done;
 `terminate` of a VM whose epilog failed runs the epilog again instead of deleting what may be the
 only copy of a disk (terminate-hard and recover --delete do delete).
 """
@@ -174,8 +175,13 @@ ROWS: tuple[Row, ...] = (
     row(S.POWEROFF, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
     row(S.BOOT_POWEROFF, Done,        S.RUNNING,        do.take_deploy_id, do.forget_error),
     row(S.BOOT_POWEROFF, SeenRunning, S.RUNNING,        do.take_deploy_id, do.forget_error),
-    row(S.BOOT_POWEROFF, Failed,      S.POWEROFF,       do.tell_owner, do.run_ended, do.close_record),
+    row(S.BOOT_POWEROFF, Failed,      S.BOOT_POWEROFF_LOOK, do.tell_owner, look),
     row(S.BOOT_POWEROFF, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.BOOT_POWEROFF_LOOK, Found,       S.RUNNING,        do.take_deploy_id, do.forget_error),
+    row(S.BOOT_POWEROFF_LOOK, SeenRunning, S.RUNNING,        do.take_deploy_id, do.forget_error),
+    row(S.BOOT_POWEROFF_LOOK, Absent,      S.POWEROFF,       do.run_ended, do.close_record),
+    row(S.BOOT_POWEROFF_LOOK, Failed,      S.UNKNOWN),
+    row(S.BOOT_POWEROFF_LOOK, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
 
     # the end
     row(S.SHUTDOWN, Done,          S.EPILOG,         do.run_ended, do.epilog_begins, epilog),

@@ -29,11 +29,7 @@ SETTLE_TIMEOUT_S = 30.0
 SAVED = (b"LibvirtQemudSave", b"TestGuestMagic")
 """First bytes of a complete checkpoint; libvirt writes others while it is not."""
 
-_LEFTOVERS = (
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-)
+_LEFTOVERS = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 
 
 class Domains:

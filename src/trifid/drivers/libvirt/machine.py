@@ -113,9 +113,11 @@ OS = Mapping(
         Property("initrd", "INITRD", convert=_local),
         Property("cmdline", "ROOT", convert=_root, note="root=/dev/ROOT; with a KERNEL only"),
         Property("cmdline", "KERNEL_CMD", joins=True, note="after ROOT; with a KERNEL only"),
-        Property(".", "BOOT", note="hd,cdrom,network,fd: <boot dev>, hd when not given; disk0,nic0: order of devices"),
+        Property(
+            ".", "BOOT", note="hd,cdrom,network,fd: `<boot dev>`, hd when not given; disk0,nic0: order of devices"
+        ),
         Property(".", "BOOTLOADER", note="refused without a KERNEL: it is Xen's"),
-        Property(".", "UUID", note="<uuid> of the domain, else made from id and time of submission"),
+        Property(".", "UUID", note="`<uuid>` of the domain, else made from id and time of submission"),
         Property(".", "SD_DISK_BUS", note="bus of disks called sd…, scsi when not given"),
     ),
 )
@@ -127,7 +129,7 @@ CPU = Mapping(
         Property("@mode", "mode", note="host-passthrough, host-model, else custom; emulated: host-… become maximum"),
         Property("model", "MODEL"),
         Property("model/@fallback", "fallback"),
-        Property(".", "FEATURES", note="<feature policy='require'> each"),
+        Property(".", "FEATURES", note="`<feature policy='require'>` each"),
     ),
 )
 

@@ -1,0 +1,72 @@
+"""docs/cli.md, made from the tables that the commands are made of: `python -m trifid.cli.docs > docs/cli.md`."""
+
+from collections.abc import Iterator
+
+import click
+
+from trifid.cli import engine, host, network, user, vm
+from trifid.cli.columns import Columns
+from trifid.cli.command import Command, CommandTable, SubCommand
+from trifid.cli.vm_columns import HISTORY_COLUMNS, VM_COLUMNS
+
+PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
+    (engine.main, ()),
+    (vm.main, (VM_COLUMNS, HISTORY_COLUMNS)),
+    (host.main, (host.HOST_COLUMNS,)),
+    (network.main, (network.NETWORK_COLUMNS,)),
+    (user.main, (user.USER_COLUMNS,)),
+)
+
+_HEAD = """\
+# Commands
+
+Made from the commands themselves by `python -m trifid.cli.docs`; do not edit.
+
+All commands find the engine by `--home DIR`, else by `ONE_XMLRPC` (a URL) and `ONE_AUTH` (a file with
+`USER:PASSWORD`), else by `TRIFID_HOME`.  `--endpoint URL` names another engine for one command, `-v` tells more.
+
+Exit status: 0 done, 255 not done (1 from `trifid`; 3 from `trifid status` when no engine runs), 130 interrupted.
+Errors go to standard error: what is wrong, and on the next line what to do.
+"""
+_EVERYWHERE = {"home", "endpoint", "verbose"}
+
+
+def document() -> str:
+    """Return the text of docs/cli.md."""
+    parts = [_HEAD]
+    for program, columns in PROGRAMS:
+        parts.append(f"## {program.name}\n\n{program.help}\n")
+        parts.extend("\n".join(_command(program, row)) for row in program.rows)
+        parts.extend("\n".join(_columns(one)) for one in columns)
+    return "\n".join(parts)
+
+
+def _command(program: CommandTable, row: Command) -> Iterator[str]:
+    command = SubCommand(row, program.kind)
+    context = click.Context(command, info_name=row.word, parent=click.Context(program, info_name=program.name))
+    # Asked without options, of which every command has some.
+    words = [piece for piece in command.collect_usage_pieces(context) if piece != command.options_metavar]
+    yield f"### {program.name} {' '.join([row.word, *words])}\n"
+    yield f"{row.about}{f'  {row.more}' if row.more else ''}\n"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.name not in _EVERYWHERE:
+            words = [*parameter.opts]
+            shown = ", ".join(words) if parameter.is_flag else f"{', '.join(words)} {parameter.make_metavar(context)}"
+            yield f"- `{shown}`: {parameter.help}"
+    if row.aliases:
+        yield f"- also called {', '.join(f'`{alias}`' for alias in row.aliases)}"
+    yield "\n```"
+    yield from (f"{program.name} {example}" for example in row.examples)
+    yield "```\n"
+
+
+def _columns(columns: Columns) -> Iterator[str]:
+    yield f"### Columns of {columns.command}\n"
+    yield f"By default `{columns.default}`; `-l X,Y` chooses.\n"
+    yield "| column | |\n|---|---|"
+    yield from (f"| {column.name} | {column.about} |" for column in columns.all)
+    yield ""
+
+
+if __name__ == "__main__":
+    click.echo(document(), nl=False)

@@ -1,0 +1,77 @@
+"""Columns as data."""
+
+import pytest
+
+from trifid.cli import columns as c
+from trifid.cli.failure import Failure
+
+FRUIT = c.Columns(
+    "fruit list",
+    "NAME,WEIGHT",
+    (
+        c.Column("NAME", 8, "name", c.text("NAME"), left=True, colours={"cherry": "red"}),
+        c.Column("WEIGHT", 3, "grams", c.number("OF/WEIGHT"), lambda value, view: f"{value:g}"),
+    ),
+)
+ROWS = [{"NAME": name, "OF": {"WEIGHT": weight}} for name, weight in (("apple", "150"), ("cherry", "8.5"), ("fig", ""))]
+
+
+def names(rows):
+    return [row["NAME"] for row in rows]
+
+
+def test_columns_are_as_wide_as_their_widest_value():
+    lines = c.table(ROWS, FRUIT.all, c.View(), header=True, colour=False).splitlines()
+    assert lines == ["NAME     WEIGHT", "apple       150", "cherry      8.5", "fig           0"]
+
+
+def test_a_long_value_is_never_cut():
+    line = c.table([{"NAME": "a" * 30}], FRUIT.named("name"), c.View(), header=False, colour=False)
+    assert line == "a" * 30
+
+
+def test_colours_are_only_where_they_are_wanted():
+    assert "\x1b[31m" in c.table(ROWS, FRUIT.all, c.View(), header=False, colour=True)
+    assert "\x1b" not in c.table(ROWS, FRUIT.all, c.View(), header=True, colour=False)
+
+
+def test_an_empty_table_is_its_header():
+    assert c.table([], FRUIT.all, c.View(), header=True, colour=False) == "NAME     WEIGHT"
+
+
+def test_comma_separated_values_are_quoted_where_needed():
+    text = c.csv_table([{"NAME": 'a,"b"'}], FRUIT.all, c.View(), header=True)
+    assert text == 'NAME,WEIGHT\n"a,""b""",0'
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ("", ["apple", "cherry", "fig"]),
+        ("NAME=^A", ["apple"]),
+        ("name!=p", ["cherry", "fig"]),
+        ("WEIGHT>8.5", ["apple"]),
+        ("WEIGHT>=8.5", ["apple", "cherry"]),
+        ("WEIGHT<8.5", ["fig"]),
+        ("WEIGHT<=8.5,NAME=c", ["cherry"]),
+    ],
+)
+def test_filters(filters, left):
+    assert names(c.filtered(ROWS, FRUIT, filters, c.View())) == left
+
+
+@pytest.mark.parametrize("filters", ["NAME", "NAME=(", "WEIGHT>heavy", "COLOUR=red"])
+def test_filters_that_are_none(filters):
+    with pytest.raises(Failure):
+        c.filtered(ROWS, FRUIT, filters, c.View())
+
+
+def test_the_highest_comes_first_unless_a_minus_is_in_front():
+    assert names(c.ordered(ROWS, FRUIT, "WEIGHT", c.View())) == ["apple", "cherry", "fig"]
+    assert names(c.ordered(ROWS, FRUIT, "-WEIGHT", c.View())) == ["fig", "cherry", "apple"]
+    assert names(c.ordered(ROWS, FRUIT, "NAME", c.View())) == ["fig", "cherry", "apple"]
+
+
+def test_numbers_in_text_columns_are_ordered_as_numbers_before_words():
+    rows = [{"NAME": name} for name in ("10", "9", "x")]
+    assert names(c.ordered(rows, FRUIT, "-NAME", c.View())) == ["9", "10", "x"]
