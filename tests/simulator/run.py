@@ -14,7 +14,7 @@ from trifid.core.network.record import Lease
 from trifid.core.vm import events
 from trifid.core.vm.record import VM, Action, Needs
 from trifid.core.vm.states import VmState as S
-from trifid.core.vm.table import TRANSIENT
+from trifid.core.vm.table import TABLE, TRANSIENT
 from trifid.engine.drivers import DriverSet
 from trifid.engine.life import happen
 from trifid.engine.memory import Memory
@@ -181,10 +181,12 @@ class Simulation:
     def _something(self) -> None:
         what = self.chance.choices(
             ("request", "create", "work", "answer", "report", "hear", "turn", "guest off", "die", "network", "time"),
-            (12, 3, 30, 30, 4, 4, 20, 1, 10 * self.trouble, 20 * self.trouble, 2),
+            (15, 3, 30, 30, 4, 6, 20, 1, 10 * self.trouble, 20 * self.trouble, 2),
         )[0]
         if what == "request" and self.memory.vms:
-            self.request(self.chance.choice(sorted(self.memory.vms)), self.chance.choice(REQUESTS))
+            vm_id = self.chance.choice(sorted(self.memory.vms))
+            legal = [kind for kind in REQUESTS if (self.memory.vms[vm_id].state, kind) in TABLE]
+            self.request(vm_id, self.chance.choice(legal if legal and self.chance.random() < 0.7 else REQUESTS))
         elif what == "create" and len(self.memory.vms) < VMS_MAX:
             self.turns.post(self._create)
         elif what == "work":
@@ -242,10 +244,17 @@ class Simulation:
                 self.outbox.said(driver, driver.answers.popleft())
 
     def _report(self, host_id: int) -> None:
-        if host_id not in self.hosts.unreachable:
+        """A host is looked at; what was seen is on its way, and may be overtaken."""
+        if host_id in self.hosts.unreachable:
+            said = [("MONITOR_HOST", "FAILURE", "no route to host")]
+        else:
             lines = [f'VM = [ ID="{vm_id}", STATE="RUNNING" ]' for vm_id in sorted(self.hosts.domains[host_id])]
-            text = "\n".join(["SYNC_STATE=YES", *lines])
-            self.reports.append((host_id, Message("STATE_VM", "SUCCESS", host_id, pack(text), self.clock())))
+            said = [
+                ("MONITOR_HOST", "SUCCESS", "FREECPU=1"),
+                ("STATE_VM", "SUCCESS", "\n".join(["SYNC_STATE=YES", *lines])),
+            ]
+        for word, status, text in said:
+            self.reports.append((host_id, Message(word, status, host_id, pack(text), self.clock())))
 
     def _hear(self, index: int) -> None:
         _, message = self.reports.pop(index)

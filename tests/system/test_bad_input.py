@@ -173,7 +173,7 @@ def test_a_full_disk_fails_the_prolog_and_leaves_no_partial_file(
     api.call("one.vm.deploy", vm_id, host_id)
     api.until_state(vm_id, "PROLOG_FAILURE")
     told = api.vm(vm_id)["USER_TEMPLATE"]["ERROR"]
-    assert "space" in told and "disk.0" in told
+    assert "free in" in told and "disk.0" in told
     assert [p for p in small_disk.rglob("*") if p.is_file()] == []
     api.call("one.vm.recover", vm_id, 3)
     api.until_state(vm_id, "DONE")

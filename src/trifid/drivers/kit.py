@@ -121,7 +121,8 @@ class Request:
             if self.is_cancelled:
                 raise Failure("cancelled by the engine")
             try:
-                child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                pipe = subprocess.PIPE
+                child = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment())
             except OSError as fault:
                 raise Failure(f"cannot run {argv[0]}: {fault.strerror}: is it installed on this machine?") from fault
             self._children.add(child)
@@ -133,6 +134,11 @@ class Request:
             self._cancelled.set()
             for child in self._children:
                 child.kill()
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of programs: mkswap and mkfs are not on the PATH of every user."""
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
 
 Verb = Callable[[Request], str]

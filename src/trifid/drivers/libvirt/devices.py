@@ -118,7 +118,7 @@ def put_console(devices: Element) -> None:
 
 
 def put_extras(devices: Element, vm: VmDocument) -> None:
-    """Add agent, input, display, sound-less video, host devices, TPM and the memory balloon.
+    """Add agent, input, display, video, host devices, TPM and the memory balloon.
 
     Raises:
         Failure: a value that cannot be carried out.
