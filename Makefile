@@ -33,6 +33,7 @@ bench: setup ## measure how fast the engine is
 docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make.py
 	$(PYTHON_OF_VENV) docs/make_api.py
+	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
 
 lock: setup ## write requirements.lock out of pyproject.toml
 	tools/lock

@@ -187,3 +187,24 @@ def test_a_thousand_different_vms_on_a_hundred_hosts_take_less_than_a_second(pol
     result = place(seen, policy)
     assert time.process_time() - began < 1.0
     assert len(result.placements) == 1000
+
+
+@pytest.mark.parametrize("policy", ["striping", "load-aware", "fixed"])
+def test_ten_thousand_vms_on_two_thousand_five_hundred_hosts_take_about_a_second(policy):
+    vms = [{"cpu": "0.5", "memory": str(100 + i % 1000), "SCHED_REQUIREMENTS": f"ID > {i % 5}"} for i in range(10_000)]
+    seen = view(vms, [{"cpu": 3200, "memory_mib": 128_000}] * 2500)
+    began = time.process_time()
+    result = place(seen, policy)
+    assert time.process_time() - began < 2.0
+    assert len(result.placements) == 10_000
+
+
+def test_vms_of_different_sizes_share_the_hosts_that_are_left():
+    vms = [{"cpu": "3"}, {"cpu": "2"}, {"cpu": "1"}, {"cpu": "2"}, {"cpu": "3"}]
+    result = plan(vms, [{}, {}, {"vms": (7, 8)}])
+    assert dict(result.placements) == {0: 0, 1: 1, 2: 0, 3: 1, 4: 2}
+
+
+@pytest.mark.parametrize("priority", ["nan", "inf", "much"])
+def test_a_priority_that_is_no_number_counts_as_none(priority):
+    assert placed([{"cpu": "4", "USER_PRIORITY": priority}, {"cpu": "4", "USER_PRIORITY": "1"}], [{}]) == {1: 0}

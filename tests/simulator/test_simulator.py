@@ -13,7 +13,7 @@ PER_TEST = 50
 def play(seed: int) -> None:
     simulation = Simulation(seed)
     try:
-        simulation.run(beats=200)
+        simulation.run(beats=300)
     except AssertionError as wrong:
         story = "\n".join(simulation.story[-60:])
         raise AssertionError(f"seed {seed} (TRIFID_SEED={seed} plays it again): {wrong}\n{story}") from wrong
@@ -30,7 +30,7 @@ def test_whatever_goes_wrong_no_vm_is_lost_stuck_or_runs_twice(first: int) -> No
 
 def test_the_same_seed_is_the_same_history() -> None:
     first, second = Simulation(7), Simulation(7)
-    first.run(beats=200)
-    second.run(beats=200)
+    first.run(beats=300)
+    second.run(beats=300)
     assert first.story == second.story
     assert first.story

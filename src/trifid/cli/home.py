@@ -61,7 +61,7 @@ class Home(NamedTuple):
             pid = int(self.pid_file.read_text())
         except (OSError, ValueError):
             return 0
-        return pid if self._has_lock_open(pid) else 0
+        return pid if self.is_locked() and self._has_lock_open(pid) else 0
 
     def is_locked(self) -> bool:
         """Tell whether an engine runs from here, or is just starting or ending."""

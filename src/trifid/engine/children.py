@@ -57,7 +57,7 @@ class Scheduler:
             self._task = asyncio.create_task(self._keep_running(), name="scheduler")
 
     async def stop(self) -> None:
-        """End it: end of file on its stdin, then SIGTERM, then SIGKILL."""
+        """End it: SIGTERM, then SIGKILL; should we die first, the end of its stdin ends it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
