@@ -247,7 +247,7 @@ class Kit:
         except Failure as failure:
             self.say(from_driver("INIT", "FAILURE", -1, str(failure)))
         else:
-            self.say(from_driver("INIT", "SUCCESS", -1, ""))
+            self.say(from_driver("INIT", "SUCCESS", -1, "ANSWERS_ALL"))
 
     def _queue(self, message: Message) -> None:
         step, trouble = 0, ""
