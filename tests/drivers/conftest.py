@@ -1,11 +1,11 @@
 """Fixtures of driver tests; the contract's assertions explain themselves, as those of test files do."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.mounts import small_file_system
 
 pytest.register_assert_rewrite("tests.drivers.contract", "tests.drivers.harness")
 
@@ -23,14 +23,5 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB, mounted."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"tmpfs cannot be mounted: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_file_system(tmp_path / "tiny") as place:
+        yield place

@@ -1,7 +1,10 @@
 """What every driver promises, by family; a third party subclasses, says how to run its driver, and is tested.
 
-    class TestMine(VmmContract):
+    class TestMine(Saves, DomainsOutlive):
         command = ["/usr/local/bin/my-driver"]
+
+What a driver need not be able to do is a class of its own: VmmContract is what all can, Saves, Migrates and
+DomainsOutlive are what it adds.
 
 Source: reference/drivers.md §1 (process model), §2.3 (messages), §6.2 (POLL).
 """
@@ -114,15 +117,10 @@ class VmmContract(ActionContract):
 
     Attributes:
         host, other_host: names of two hosts that the driver can reach.
-        can_save, can_migrate: whether SAVE and RESTORE, and MIGRATE, work.
-        domains_survive: whether a domain outlives the driver's process, as on a real hypervisor.
     """
 
     host = "host1"
     other_host = "host2"
-    can_save = True
-    can_migrate = True
-    domains_survive = True
 
     def document(self, vm_id: int, home: Path) -> str:
         """Return the VM's document, as the engine renders it."""
@@ -230,15 +228,6 @@ class VmmContract(ActionContract):
             assert self.do(second, "DEPLOY", 12, 5).status == "FAILURE"
             assert not self.runs(second, 12, 8)
 
-    def test_a_domain_outlives_the_driver(self, driver: DriverProcess, home: Path) -> None:
-        if not self.domains_survive:
-            pytest.skip("its domains end with it")
-        self.do(driver, "DEPLOY", 12, 1)
-        driver.kill()
-        with self.start(home) as second:
-            assert self.runs(second, 12, 2)
-            assert self.do(second, "DEPLOY", 12, 2).status == "SUCCESS"
-
     def test_a_payload_that_cannot_be_read_is_answered_with_a_failure(self, driver: DriverProcess) -> None:
         for payload in ("!!!", "aGVsbG8=", "-"):
             driver.ask("DEPLOY", 12, payload)
@@ -254,9 +243,25 @@ class VmmContract(ActionContract):
         assert not self.runs(driver, 12, 3)
         assert driver.rest() == []
 
+    def test_restoring_what_was_never_saved_fails(self, driver: DriverProcess) -> None:
+        assert self.do(driver, "RESTORE", 12, 1).status == "FAILURE"
+
+
+class DomainsOutlive(VmmContract):
+    """Drivers whose domains run on when the driver ends, as those of a hypervisor do."""
+
+    def test_a_domain_outlives_the_driver(self, driver: DriverProcess, home: Path) -> None:
+        self.do(driver, "DEPLOY", 12, 1)
+        driver.kill()
+        with self.start(home) as second:
+            assert self.runs(second, 12, 2)
+            assert self.do(second, "DEPLOY", 12, 2).status == "SUCCESS"
+
+
+class Saves(VmmContract):
+    """Drivers that can SAVE and RESTORE."""
+
     def test_a_saved_vm_is_off_and_comes_back(self, driver: DriverProcess) -> None:
-        if not self.can_save:
-            pytest.skip("it cannot save")
         self.do(driver, "DEPLOY", 12, 1)
         saved = self.do(driver, "SAVE", 12, 2)
         assert saved.status == "SUCCESS", saved
@@ -266,19 +271,16 @@ class VmmContract(ActionContract):
         assert self.runs(driver, 12, 5)
 
     def test_saving_and_restoring_twice_is_a_success(self, driver: DriverProcess) -> None:
-        if not self.can_save:
-            pytest.skip("it cannot save")
         self.do(driver, "DEPLOY", 12, 1)
         assert [self.do(driver, "SAVE", 12, 2).status for _ in range(2)] == ["SUCCESS"] * 2
         assert [self.do(driver, "RESTORE", 12, 3).status for _ in range(2)] == ["SUCCESS"] * 2
         assert self.runs(driver, 12, 4)
 
-    def test_restoring_what_was_never_saved_fails(self, driver: DriverProcess) -> None:
-        assert self.do(driver, "RESTORE", 12, 1).status == "FAILURE"
+
+class Migrates(VmmContract):
+    """Drivers that can MIGRATE."""
 
     def test_a_migrated_vm_is_on_exactly_one_host(self, driver: DriverProcess) -> None:
-        if not self.can_migrate:
-            pytest.skip("it cannot migrate")
         self.do(driver, "DEPLOY", 12, 1)
         moved = self.do(driver, "MIGRATE", 12, 2, self.host, self.other_host)
         assert moved.status == "SUCCESS", moved
@@ -286,15 +288,11 @@ class VmmContract(ActionContract):
         assert self.runs(driver, 12, 3, self.other_host)
 
     def test_migrating_what_has_moved_is_a_success(self, driver: DriverProcess) -> None:
-        if not self.can_migrate:
-            pytest.skip("it cannot migrate")
         self.do(driver, "DEPLOY", 12, 1)
         moves = [self.do(driver, "MIGRATE", 12, 2, self.host, self.other_host).status for _ in range(2)]
         assert moves == ["SUCCESS"] * 2
 
     def test_migrating_what_is_nowhere_fails(self, driver: DriverProcess) -> None:
-        if not self.can_migrate:
-            pytest.skip("it cannot migrate")
         assert self.do(driver, "MIGRATE", 12, 2, self.host, self.other_host).status == "FAILURE"
 
 

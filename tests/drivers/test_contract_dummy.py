@@ -1,10 +1,10 @@
 """The dummy drivers keep the contract of the real ones, so that what is tried on them holds."""
 
-from tests.drivers.contract import ImContract, TmContract, VmmContract
+from tests.drivers.contract import DomainsOutlive, ImContract, Migrates, Saves, TmContract
 from tests.drivers.harness import python_driver
 
 
-class TestVmmDummy(VmmContract):
+class TestVmmDummy(Saves, Migrates, DomainsOutlive):
     command = python_driver("trifid.drivers.vmm.dummy")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.drivers.contract import VmmContract
+from tests.drivers.contract import Saves
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import FewNames, vm_of
 from tests.drivers.test_libvirt_images import qcow2
@@ -22,11 +22,9 @@ from trifid.wire.lines import Message
 COMMAND = python_driver("trifid.drivers.vmm.libvirt")
 
 
-class TestContract(VmmContract):
+class TestContract(Saves):
     command = COMMAND
     arguments = "--uri test:///default"
-    can_migrate = False
-    domains_survive = False
 
 
 class Hands:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libvirt
 import pytest
 
-from tests.drivers.contract import ImContract, VmmContract
+from tests.drivers.contract import DomainsOutlive, ImContract, Saves
 from tests.drivers.harness import python_driver
 
 
@@ -20,11 +20,10 @@ def nothing_left_over() -> Iterator[None]:
         domain.destroy()
 
 
-class TestVmm(VmmContract):
+class TestVmm(Saves, DomainsOutlive):
     command = python_driver("trifid.drivers.vmm.libvirt")
     arguments = "--uri qemu:///system --type auto"
     host = "localhost"
-    can_migrate = False
 
 
 class TestIm(ImContract):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mounts import small_file_system
 from tests.system.home import Api, Home, engine
 
 
@@ -31,14 +32,6 @@ def stopped(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB; mounting one needs root or sudo, and this fails without."""
-    import os
-    import subprocess
-
-    place = tmp_path / "small"
-    place.mkdir()
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    options = f"size=4m,mode=0755,uid={os.geteuid()},gid={os.getegid()}"
-    subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
-    yield place
-    subprocess.run([*sudo, "umount", str(place)], check=True)
+    """A file system of 4 MiB."""
+    with small_file_system(tmp_path / "small") as place:
+        yield place
