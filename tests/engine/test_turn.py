@@ -188,3 +188,16 @@ async def test_a_caller_that_is_gone_does_not_stop_the_turn(turns, store):
     store.may_write.set()
     assert await turns.ask(put(2)) == 2
     assert set(turns.memory.groups) == {1, 2}
+
+
+async def test_a_bug_after_the_commit_ends_all_decisions_and_leaves_nobody_waiting(turns, store):
+    class Broken(dict):
+        def __setitem__(self, key, value):
+            raise RuntimeError("a bug")
+
+    turns.memory.groups = Broken()
+    with pytest.raises(Internal, match="look whether it happened"):
+        await turns.ask(put(1))
+    assert turns.failed.done()
+    with pytest.raises(Internal, match="RuntimeError"):
+        await turns.ask(put(2))

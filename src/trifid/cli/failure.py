@@ -14,8 +14,8 @@ INTERRUPTED = 130
 _NEXT = {
     0x0100: "check USER:PASSWORD in the credentials file: $ONE_AUTH, $TRIFID_HOME/one_auth or ~/.one/one_auth",
     0x0200: "ask its owner, or a member of the group oneadmin",
-    0x2000: "nothing was changed: correct what the message names and try again",
-    0x4000: "nothing was changed: correct what the message names and try again",
+    0x2000: "correct what the message names and try again",
+    0x4000: "correct what the message names and try again",
 }
 
 

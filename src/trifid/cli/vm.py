@@ -20,7 +20,7 @@ _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
 _DEFAULT_DATASTORE = -1
 _REFUSED = 0x0800
-_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3}
+_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "delete-db": 5}
 
 VMS = Argument("VM", VM, many=True)
 
@@ -39,6 +39,7 @@ RECOVERIES = tuple(
     for word, about in (
         ("retry", "Do again what failed."),
         ("delete", "Remove the VM and what it left on its host; disks are not saved."),
+        ("delete-db", "Only forget it, asking no driver: for a host that never comes back."),
         ("success", "Take what it waits for as done."),
         ("failure", "Take what it waits for as failed."),
     )
@@ -95,10 +96,10 @@ def _removed(shell: Shell, vm_id: int) -> bool:
 
 
 def _recovery(vm_id: int, given: Given) -> tuple[int, int]:
-    asked = [word for word in _OPERATIONS if getattr(given, word)]
+    asked = [word for word in _OPERATIONS if getattr(given, word.replace("-", "_"))]
     if len(asked) != 1:
         raise Failure(
-            "recover needs one of --retry, --delete, --success, --failure",
+            "recover needs one of --retry, --delete, --delete-db, --success, --failure",
             f'"onevm show {vm_id}" tells what went wrong; --retry does it again, --delete gives up',
         )
     return vm_id, _OPERATIONS[asked[0]]
@@ -227,7 +228,7 @@ ROWS = (
         _recovery,
         options=RECOVERIES,
         goal="RUNNING",
-        goal_of=lambda given: "DONE" if given.delete else "RUNNING",
+        goal_of=lambda given: "DONE" if given.delete or given.delete_db else "RUNNING",
         examples=("recover 3 --retry --wait", "recover 3 --delete"),
     ),
     _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),

@@ -57,11 +57,18 @@ class Caller(msgspec.Struct, frozen=True):
     Attributes:
         uid: user id; -1 for the engine itself.
         gids: primary group first.
+        egid: the group that the login token is limited to; -1 = it is not.
     """
 
     uid: int
     name: str
     gids: tuple[int, ...]
+    egid: int = -1
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the caller came with a token that acts in one group only."""
+        return self.egid >= 0
 
     @property
     def is_admin(self) -> bool:
@@ -94,6 +101,8 @@ class Rule(msgspec.Struct, frozen=True):
     """An access rule: any member of `gid` has `rights` on every object of these kinds.
 
     The rules of a fresh installation are below; rules made by users come with the access-list calls.
+    Users may not make virtual networks, as they may by upstream's rules: a network names a bridge or a
+    device of every host, and the addresses that its VMs answer to (docs/decisions/0014).
     """
 
     gid: int
@@ -102,7 +111,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 DEFAULT_RULES = (
-    Rule(USERS_GID, frozenset({"VM", "NET", "IMAGE", "TEMPLATE"}), Right.CREATE),
+    Rule(USERS_GID, frozenset({"VM", "IMAGE", "TEMPLATE"}), Right.CREATE),
     Rule(USERS_GID, frozenset({"HOST"}), Right.MANAGE),
 )
 

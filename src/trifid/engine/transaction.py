@@ -70,7 +70,8 @@ class Draft:
             layer = layer.parent
         return getattr(self.memory, pool).get(key)
 
-    def _get(self, pool: str, object_id: int) -> Any:
+    def record(self, pool: str, object_id: int) -> Any:
+        """Return a record of any pool that has ids; raises NotFound."""
         record = self._look(pool, object_id)
         if record is None:
             raise NotFound(WORDS[pool], object_id)
@@ -78,7 +79,7 @@ class Draft:
 
     def vm(self, vm_id: int) -> VM:
         """Return a VM; raises NotFound."""
-        found: VM = self._get("vms", vm_id)
+        found: VM = self.record("vms", vm_id)
         return found
 
     def find_vm(self, vm_id: int) -> VM | None:
@@ -88,7 +89,7 @@ class Draft:
 
     def host(self, host_id: int) -> Host:
         """Return a host; raises NotFound."""
-        found: Host = self._get("hosts", host_id)
+        found: Host = self.record("hosts", host_id)
         return found
 
     def find_host(self, host_id: int) -> Host | None:
@@ -98,7 +99,7 @@ class Draft:
 
     def network(self, network_id: int) -> Network:
         """Return a virtual network; raises NotFound."""
-        found: Network = self._get("networks", network_id)
+        found: Network = self.record("networks", network_id)
         return found
 
     def find_network(self, network_id: int) -> Network | None:
@@ -108,12 +109,12 @@ class Draft:
 
     def user(self, user_id: int) -> User:
         """Return a user; raises NotFound."""
-        found: User = self._get("users", user_id)
+        found: User = self.record("users", user_id)
         return found
 
     def group(self, group_id: int) -> Group:
         """Return a group; raises NotFound."""
-        found: Group = self._get("groups", group_id)
+        found: Group = self.record("groups", group_id)
         return found
 
     def action(self, vm_id: int) -> Action | None:
@@ -182,6 +183,13 @@ class Draft:
         """Return how many leases of a range are taken."""
         key = (network_id, range_id)
         return self.memory.used.get(key, 0) + sum(layer._taken.get(key, 0) for layer in self._layers())
+
+    def last_used_index(self, network_id: int, range_id: int) -> int:
+        """Return the index of the last address of a range that is taken, -1 when none is."""
+        keys = set(self.memory.leases_on.get(network_id, ()))
+        keys.update(key for layer in self._layers() for key in layer.batch.leases)
+        of_range = (key[2] for key in keys if key[:2] == (network_id, range_id) and self.lease(key) is not None)
+        return max(of_range, default=-1)
 
     def leases_of(self, vm_id: int) -> list[Lease]:
         """Return the leases that a VM holds."""

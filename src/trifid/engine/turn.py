@@ -54,7 +54,7 @@ class Turns:
 
         Raises:
             TrifidError: the command refused; nothing was changed.
-            Internal: the database refused the write, now or earlier; nothing was changed.
+            Internal: the database refused the write, now or earlier.
         """
         return await self.post(command)
 
@@ -81,11 +81,15 @@ class Turns:
             await self._arrived.wait()
             self._arrived.clear()
             while self._inbox:
-                await self._turn()
+                answers: list[tuple[asyncio.Future[Any], Any]] = []
+                try:
+                    await self._turn(answers)
+                except Exception as bug:  # memory may be behind the store: nothing is decided from it any more
+                    log.exception("bug in a turn")
+                    self._give_up(StoreFault(f"internal error ({type(bug).__name__}), start the engine again"), answers)
 
-    async def _turn(self) -> None:
+    async def _turn(self, answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:
         draft = Draft(self.memory, self._now())
-        answers: list[tuple[asyncio.Future[Any], Any]] = []
         for _ in range(min(len(self._inbox), COMMANDS_PER_TURN_MAX)):
             command, future = self._inbox.popleft()
             self._decide(draft, command, future, answers)
@@ -135,7 +139,7 @@ class Turns:
             answers.append((future, value))
 
     def _give_up(self, fault: StoreFault, answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:
-        log.critical("the database refused a write, no further changes are accepted: %s", fault)
+        log.critical("a turn could not be written, no further changes are accepted: %s", fault)
         if not self.failed.done():
             self.failed.set_result(fault)
         waiting = [future for future, _ in answers] + [future for _, future in self._inbox]
@@ -145,7 +149,7 @@ class Turns:
 
 
 def _not_written(fault: StoreFault) -> Internal:
-    return Internal(f"the database refused the change, nothing was changed: {fault}")
+    return Internal(f"the change could not be written, look whether it happened before you ask again: {fault}")
 
 
 def _refuse(future: "asyncio.Future[Any]", error: Exception) -> None:

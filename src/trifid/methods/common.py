@@ -1,18 +1,28 @@
-"""Pieces that many methods share: finding, checking, listing, renaming, changing permissions."""
+"""Pieces that many methods share: finding, checking, listing, renaming, changing owners and permissions."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from trifid.core.access import Caller, Permissions, Right, allowed, check
 from trifid.core.template.model import Template
-from trifid.core.template.scanner import parse
-from trifid.engine.transaction import WORDS
-from trifid.errors import BadRequest, BadTemplate, NotFound, Refused
+from trifid.core.template.scanner import ATTRIBUTES_MAX, TEXT_LENGTH_MAX, parse
+from trifid.engine.transaction import WORDS, Draft
+from trifid.errors import BadRequest, BadTemplate, NotAllocated, NotFound, Refused, TrifidError
+from trifid.methods.registry import Call
 
 R = TypeVar("R")
 
 FILTER_PRIMARY_GROUP, FILTER_MINE, FILTER_ALL, FILTER_MINE_AND_GROUPS = -4, -3, -2, -1
 NAME_LENGTH_MAX = 128
+
+POOLS = {"VM": "vms", "HOST": "hosts", "NET": "networks", "USER": "users", "GROUP": "groups"}
+"""Where the objects of a kind are kept."""
+
+
+class BadUpdate(Refused):
+    """What an update call was given cannot be taken; the text quotes it, so that it is never logged."""
 
 
 def read(pool: dict[int, R], words: str, object_id: int) -> R:
@@ -23,12 +33,15 @@ def read(pool: dict[int, R], words: str, object_id: int) -> R:
     return found
 
 
+# -- templates ---------------------------------------------------------------------------------------
+
+
 def parse_update(text: str) -> Template:
     """Parse the template of an update call, whose errors carry another code (reference/api-modern.md §7.5)."""
     try:
         return parse(text)
     except BadTemplate as bad:
-        raise Refused(f"Parse error: {bad.message}") from bad
+        raise BadUpdate(f"Parse error: {bad.message}") from bad
 
 
 def parse_allocate(text: str) -> Template:
@@ -39,12 +52,37 @@ def parse_allocate(text: str) -> Template:
         raise BadTemplate(f"Parse error: {bad.message}") from bad
 
 
-def updated(old: Template, text: str, append: int) -> Template:
-    """Return a template after an update call: `append` 0 replaces it, 1 merges into it."""
+def is_merge(append: int) -> bool:
+    """Tell what an update call does: `append` 0 replaces the template, 1 merges into it; raises BadRequest."""
     if append not in (0, 1):
         raise BadRequest("Wrong update type")
+    return append == 1
+
+
+def updated(old: Template, text: str, append: int) -> Template:
+    """Return a template after an update call.
+
+    Raises:
+        BadRequest, BadUpdate, Refused: as `is_merge`, `parse_update` and `bounded` do.
+    """
+    merges = is_merge(append)
     new = parse_update(text)
-    return old.merged(new) if append else new
+    return bounded(old.merged(new) if merges else new)
+
+
+def bounded(template: Template) -> Template:
+    """Return a template of an object; raises Refused for one that has grown beyond what a single text may be."""
+    if template.length > TEXT_LENGTH_MAX:
+        raise Refused(
+            f"the attributes would have {template.length} characters together, {TEXT_LENGTH_MAX} are accepted: "
+            "remove some, an update with type 0 replaces all"
+        )
+    if len(template) > ATTRIBUTES_MAX:
+        raise Refused(f"there would be {len(template)} attributes, {ATTRIBUTES_MAX} are accepted: remove some")
+    return template
+
+
+# -- names -------------------------------------------------------------------------------------------
 
 
 def name_checked(name: str, forbidden: str = "<>&\"'\n\t\r", what: str = "NAME") -> str:
@@ -60,6 +98,34 @@ def name_checked(name: str, forbidden: str = "<>&\"'\n\t\r", what: str = "NAME")
     return name
 
 
+def refuse_taken(
+    draft: Draft,
+    kind: str,
+    name: str,
+    *,
+    object_id: int = -1,
+    uid: int | None = None,
+    error: Callable[[str], TrifidError] = NotAllocated,
+) -> None:
+    """Raise when another object of that kind has the name.
+
+    Args:
+        object_id: which one may have it.
+        uid: look only among the objects of this owner: names of networks are per owner.
+        error: what is raised.
+    """
+    if uid is None:
+        taken = draft.named(kind.lower(), name)
+    else:
+        others = (one for one in draft.each(POOLS[kind]) if one.uid == uid and one.name == name)
+        taken = next((one.id for one in others if one.id != object_id), None)
+    if taken not in (None, object_id):
+        raise error(f"NAME is already taken by {kind} {taken}.")
+
+
+# -- lists -------------------------------------------------------------------------------------------
+
+
 def listed(records: Iterable[R], caller: Caller, kind: str, filter_flag: int, start: int, end: int) -> list[R]:
     """Return the records that a filtered pool call answers, newest first.
 
@@ -70,9 +136,7 @@ def listed(records: Iterable[R], caller: Caller, kind: str, filter_flag: int, st
     Raises:
         BadRequest: no such filter.
     """
-    if filter_flag < FILTER_PRIMARY_GROUP:
-        raise BadRequest("Incorrect filter_flag")
-    wanted = _filter(caller, kind, filter_flag)
+    wanted = wanted_by(caller, kind, filter_flag)
     found: list[Any] = sorted((r for r in records if wanted(r)), key=lambda r: r.id, reverse=True)
     if end < -1:
         return found[max(start, 0) : max(start, 0) - end]
@@ -81,7 +145,11 @@ def listed(records: Iterable[R], caller: Caller, kind: str, filter_flag: int, st
     return [r for r in found if r.id >= start and (end == -1 or r.id <= end)]
 
 
-def _filter(caller: Caller, kind: str, flag: int) -> Callable[[Any], bool]:
+def wanted_by(caller: Caller, kind: str, flag: int) -> Callable[[Any], bool]:
+    """Return the test of a filter flag; raises BadRequest when there is no such filter."""
+    if flag < FILTER_PRIMARY_GROUP:
+        raise BadRequest("Incorrect filter_flag")
+
     def visible(record: Any) -> bool:
         return allowed(caller, Right.USE, kind, record)
 
@@ -96,8 +164,13 @@ def _filter(caller: Caller, kind: str, flag: int) -> Callable[[Any], bool]:
     return lambda r: r.uid == flag and visible(r)
 
 
-def permissions_changed(caller: Caller, kind: str, record: Any, flags: tuple[int, ...]) -> Permissions:
-    """Return the permissions after a chmod call; changing others' or ADMIN bits needs ADMIN.
+# -- changes -----------------------------------------------------------------------------------------
+
+
+def permissions_changed(caller: Caller, kind: str, record: Any, flags: tuple[int, ...]) -> Any:
+    """Return a record after a chmod call; changing others' or ADMIN bits needs ADMIN, the rest MANAGE.
+
+    Clients send all nine flags, so that one which is as it was counts as none.
 
     Raises:
         NotAllowed: the caller may not.
@@ -105,7 +178,64 @@ def permissions_changed(caller: Caller, kind: str, record: Any, flags: tuple[int
     """
     if any(flag not in (-1, 0, 1) for flag in flags):
         raise BadRequest("Wrong permission, each must be -1, 0 or 1")
-    needs_admin = any(flags[i] != -1 for i in (2, 5, 6, 7, 8))
+    before: Permissions = record.permissions
+    after = before.changed(flags)
+    differs = [old != new for old, new in zip(before.flags(), after.flags(), strict=True)]
+    needs_admin = any(differs[i] for i in (2, 5, 6, 7, 8))
     check(caller, Right.ADMIN if needs_admin else Right.MANAGE, kind, record)
-    changed: Permissions = record.permissions.changed(flags)
-    return changed
+    return replace(record, permissions=after)
+
+
+def owner_changed(caller: Caller, draft: Draft, record: Any, user_id: int, group_id: int) -> Any:
+    """Return a record after a chown call; -1 keeps.
+
+    Nobody is given an object who is not the caller's to manage, and no group that the caller cannot use.
+
+    Raises:
+        NotFound: no such user or group.
+        NotAllowed: the caller may not.
+    """
+    if user_id != -1:
+        user = draft.user(user_id)
+        check(caller, Right.MANAGE, "USER", user)
+        record = replace(record, uid=user.id)
+    if group_id != -1:
+        group = draft.group(group_id)
+        check(caller, Right.USE, "GROUP", group)
+        record = replace(record, gid=group.id)
+    return record
+
+
+async def changed(
+    call: Call,
+    kind: str,
+    object_id: int,
+    right: Right,
+    what: str,
+    change: Callable[[Draft, Any], Any],
+    find: Callable[[Draft, int], Any] | None = None,
+) -> int:
+    """Change one object for whoever has the right, note it, and return its id.
+
+    Args:
+        what: for the journal, which also tells a new name.
+        change: returns the record as it shall be.
+        find: returns the record as it is, where "no such object" is told in another way.
+
+    Raises:
+        NotFound, NotAllowed; BadUpdate for a BadTemplate of `change`; and what else it raises.
+    """
+
+    def command(draft: Draft) -> int:
+        old = find(draft, object_id) if find else draft.record(POOLS[kind], object_id)
+        check(call.caller, right, kind, old)
+        try:
+            new = change(draft, old)
+        except BadTemplate as bad:
+            raise BadUpdate(bad.message, object_id) from bad
+        draft.put(new)
+        text = "" if old.name == new.name else f"{old.name} -> {new.name}"
+        draft.note(kind, object_id, call.caller, what, text=text)
+        return object_id
+
+    return await call.engine.turns.ask(command)

@@ -50,8 +50,9 @@ _CLASSIC = {
 """The verbs of 2009 and what they are called today (reference/lifecycle.md §5.1)."""
 
 
-_RECOVERIES: dict[int, type[events.Request]] = {2: events.Retry, 3: events.Delete}
+_RECOVERIES: dict[int, type[events.Request]] = {2: events.Retry, 3: events.Delete, 5: events.DeleteDb}
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
+DELETE_DB = 5
 
 
 @method("one.vm.allocate")
@@ -157,8 +158,8 @@ async def migrate(
 
 @method("one.vm.recover")
 async def recover(call: Call, vm_id: int, operation: int) -> int:
-    """Help a VM out: 0 its pending action failed, 1 succeeded, 2 try it again, 3 delete the VM."""
-    known = {0: "failure", 1: "success", 2: "retry", 3: "delete"}
+    """Help a VM out: 0 its pending action failed, 1 succeeded, 2 try it again, 3 delete the VM, 5 only forget it."""
+    known = {0: "failure", 1: "success", 2: "retry", 3: "delete", 5: "delete-db"}
     if operation not in known:
         supported = ", ".join(f"{number} {name}" for number, name in known.items())
         raise Refused(f"Wrong recovery operation code {operation}, supported are {supported}", vm_id)
@@ -167,6 +168,8 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
         if operation in _RECOVERIES:
+            if operation == DELETE_DB:
+                check(call.caller, Right.ADMIN, "SYSTEM")
             happen(draft, vm, _RECOVERIES[operation](), call.moment(draft.now))
             return vm_id
         if draft.action(vm_id) is None:

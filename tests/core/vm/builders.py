@@ -10,11 +10,13 @@ from trifid.core.vm.states import VmState
 
 ALICE = Caller(uid=7, name="alice", gids=(1,))
 WAITING = {VmState.PENDING, VmState.HOLD}
-CLOSED = {VmState.POWEROFF, VmState.DONE}
+CLOSED = {VmState.POWEROFF, VmState.SHUTDOWN_OFF, VmState.DONE}
 ON_TWO_HOSTS = {
     VmState.MIGRATE,
     VmState.MIGRATE_LOCATE,
     VmState.MIGRATE_LOCATE_SOURCE,
+    VmState.MIGRATE_LOCATE_ONLY_SOURCE,
+    VmState.SAVE_MIGRATE_LOOK,
     VmState.SAVE_MIGRATE,
     VmState.UNKNOWN_MIGRATE,
     VmState.CLEANUP_DELETE_SOURCE,

@@ -13,7 +13,7 @@ from trifid.core.vm.states import VmState as S
 from trifid.core.vm.step import step
 from trifid.core.vm.table import ROWS
 
-UNCHARGED = {S.PENDING, S.HOLD, S.POWEROFF, S.DONE}
+UNCHARGED = {S.PENDING, S.HOLD, S.POWEROFF, S.SHUTDOWN_OFF, S.DONE}
 MAYBE_CHARGED = {S.EPILOG, S.EPILOG_FAILURE, S.CLEANUP_DELETE, S.CLEANUP_DELETE_FILES, S.CLEANUP_FAILURE}
 """Clean-up keeps the charge of a VM that had one, and a powered off VM has none."""
 
@@ -60,8 +60,15 @@ def test_hosts_are_charged_exactly_while_they_may_carry_the_vm(play: Play) -> No
             assert charged == (0 if end in UNCHARGED else 2 if end in ON_TWO_HOSTS else 1), end.name
 
 
+def test_an_administrator_can_forget_a_vm_whatever_it_is_doing() -> None:
+    for state in {row.start for row in ROWS}:
+        outcome = step(vm(state), events.DeleteDb(), moment(300))
+        assert outcome.vm.state is S.DONE and outcome.releases_leases and outcome.action is None, state.name
+        assert charged_hosts(outcome.vm) == frozenset() and outcome.vm.etime == 300
+
+
 def test_every_row_of_the_table_is_fired_by_a_play() -> None:
-    fired = set()
+    fired = {(row.start, events.DeleteDb) for row in ROWS}
     for play in PLAYS:
         state = play.start
         for kind, end, _ in play.beats:

@@ -84,7 +84,7 @@ def test_the_mark_to_move_goes_when_the_vm_has_moved_or_ended() -> None:
     assert after(vm(S.RUNNING), events.Resched).resched
     assert not after(vm(S.RUNNING), events.Resched, events.MigrateLive, events.Done).resched
     assert not after(vm(S.RUNNING), events.Resched, events.Unresched).resched
-    assert not after(vm(S.POWEROFF), events.Resched, events.Terminate, events.Done).resched
+    assert not after(vm(S.POWEROFF), events.Resched, events.Terminate, events.Done, events.Done).resched
 
 
 def test_what_a_driver_says_of_nothing_does_not_become_the_owners_error() -> None:

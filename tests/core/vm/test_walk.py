@@ -49,7 +49,7 @@ def test_every_state_of_the_table_is_reached_from_pending() -> None:
 
 
 def test_a_vm_that_may_run_is_charged_where_it_may_run_whatever_happened_before() -> None:
-    resting = {S.PENDING, S.HOLD, S.POWEROFF, S.DONE}
+    resting = {S.PENDING, S.HOLD, S.POWEROFF, S.SHUTDOWN_OFF, S.DONE}
     cleaning = {S.EPILOG, S.EPILOG_FAILURE, S.CLEANUP_DELETE, S.CLEANUP_DELETE_FILES, S.CLEANUP_FAILURE}
     for machine in REACHED:
         expected = 0 if machine.state in resting else 2 if machine.state in ON_TWO_HOSTS else 1

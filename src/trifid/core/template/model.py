@@ -30,6 +30,11 @@ class Template(msgspec.Struct, frozen=True, array_like=True):
     def __contains__(self, name: object) -> bool:
         return any(n == name for n, _ in self.pairs)
 
+    @property
+    def length(self) -> int:
+        """How many characters the names, keys and values have together."""
+        return sum(len(n) + (len(v) if isinstance(v, str) else sum(map(len, (*v, *v.values())))) for n, v in self.pairs)
+
     def all(self, name: str) -> list[Value]:
         """Return every value of `name`, in order."""
         return [v for n, v in self.pairs if n == name]

@@ -139,6 +139,11 @@ def return_to_previous(vm: VM, event: Event, moment: Moment) -> VM:
     return replace(vm, history=(*vm.history, record))
 
 
+def off_at_previous(vm: VM, event: Event, moment: Moment) -> VM:
+    """End both stays of a migration that did not happen; the VM is off where it was, which its last stay says."""
+    return close_record(run_ended(return_to_previous(vm, event, moment), event, moment), event, moment)
+
+
 def prolog_begins(vm: VM, event: Event, moment: Moment) -> VM:
     """Stamp the start of the transfer."""
     return _stamp(vm, pstime=moment.now)

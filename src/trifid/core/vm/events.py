@@ -138,6 +138,13 @@ class Delete(Request, frozen=True, kw_only=True):
     number = 13
 
 
+class DeleteDb(Request, frozen=True, kw_only=True):
+    """Forget it without asking any driver (recover 5): domain and files may remain on hosts that are lost."""
+
+    word = "recover --delete-db"
+    number = 42
+
+
 class Answer(Event, frozen=True, kw_only=True):
     """A driver answered the action of this step.  With another step number it changes nothing."""
 

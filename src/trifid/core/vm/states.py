@@ -103,6 +103,14 @@ class VmState(enum.IntEnum):
     """A live migration was reported failed, which proves nothing: the target is asked for the VM."""
     MIGRATE_LOCATE_SOURCE = 2304
     """The target does not have it: the source is asked."""
+    MIGRATE_LOCATE_ONLY_SOURCE = 3304
+    """The target cannot be asked: the source is."""
+    SAVE_MIGRATE_LOOK = 1307
+    """Saving was reported failed: the source is asked what is true; the VM can be nowhere else."""
+    SHUTDOWN_HARD = 1312
+    """The domain is destroyed before the epilog touches its disks: that it is off is not believed unasked."""
+    SHUTDOWN_OFF = 2312
+    """The same for a VM that is powered off."""
     BOOT_POWEROFF_LOOK = 1320
     """Switching on again was reported failed, which proves nothing: the hypervisor is asked what is true."""
     UNKNOWN_MIGRATE = 1316

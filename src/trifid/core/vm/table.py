@@ -19,6 +19,7 @@ from trifid.core.vm.events import (
     Absent,
     Answer,
     Delete,
+    DeleteDb,
     Deploy,
     Done,
     Event,
@@ -74,6 +75,11 @@ def row(start: S, event: type[Event], end: S, *effects: Effect) -> Row:
     return Row(start, event, end, effects)
 
 
+def _starts(rows: tuple[Row, ...]) -> list[S]:
+    """Return the states that rows begin in, in their order."""
+    return list(dict.fromkeys(r.start for r in rows))
+
+
 prolog, epilog, move = Ask("tm", "prolog"), Ask("tm", "epilog"), Ask("tm", "migrate")
 delete_files, delete_files_on_both = Ask("tm", "delete"), Ask("tm", "delete_both")
 deploy, shutdown, cancel, restore = (Ask("vmm", verb) for verb in ("DEPLOY", "SHUTDOWN", "CANCEL", "RESTORE"))
@@ -83,7 +89,7 @@ live_migrate, save_source, look_at_source, cancel_at_source = (
 )
 
 # fmt: off
-ROWS: tuple[Row, ...] = (
+_ROWS: tuple[Row, ...] = (
     # waiting for a host
     row(S.PENDING, Deploy,        S.PROLOG,  do.open_record, do.prolog_begins, prolog),
     row(S.PENDING, Hold,          S.HOLD),
@@ -120,7 +126,7 @@ ROWS: tuple[Row, ...] = (
 
     # it runs
     row(S.RUNNING, Terminate,     S.SHUTDOWN,          do.asked, shutdown),
-    row(S.RUNNING, TerminateHard, S.SHUTDOWN,          do.asked, cancel),
+    row(S.RUNNING, TerminateHard, S.SHUTDOWN_HARD,     do.asked, cancel),
     row(S.RUNNING, Poweroff,      S.SHUTDOWN_POWEROFF, do.asked, shutdown),
     row(S.RUNNING, PoweroffHard,  S.SHUTDOWN_POWEROFF, do.asked, cancel),
     row(S.RUNNING, Reboot,        S.RUNNING,           reboot),
@@ -143,14 +149,14 @@ ROWS: tuple[Row, ...] = (
     row(S.RUNNING_LOOK, Failed,        S.UNKNOWN),
     row(S.RUNNING_LOOK, SeenLost,      S.UNKNOWN),
     row(S.RUNNING_LOOK, Terminate,     S.SHUTDOWN,       do.asked, shutdown),
-    row(S.RUNNING_LOOK, TerminateHard, S.SHUTDOWN,       do.asked, cancel),
+    row(S.RUNNING_LOOK, TerminateHard, S.SHUTDOWN_HARD,  do.asked, cancel),
     row(S.RUNNING_LOOK, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
 
     # nobody knows
     row(S.UNKNOWN, SeenRunning,   S.RUNNING,           do.take_deploy_id),
     row(S.UNKNOWN, SeenOff,       S.POWEROFF,          do.run_ended, do.close_record),
     row(S.UNKNOWN, Terminate,     S.SHUTDOWN,          do.asked, shutdown),
-    row(S.UNKNOWN, TerminateHard, S.SHUTDOWN,          do.asked, cancel),
+    row(S.UNKNOWN, TerminateHard, S.SHUTDOWN_HARD,     do.asked, cancel),
     row(S.UNKNOWN, Poweroff,      S.SHUTDOWN_POWEROFF, do.asked, shutdown),
     row(S.UNKNOWN, PoweroffHard,  S.SHUTDOWN_POWEROFF, do.asked, cancel),
     row(S.UNKNOWN, Resume,        S.BOOT_UNKNOWN,      do.run_begins, deploy),
@@ -168,8 +174,8 @@ ROWS: tuple[Row, ...] = (
     row(S.SHUTDOWN_POWEROFF, Delete,       S.CLEANUP_DELETE,    do.asked, cancel),
     row(S.POWEROFF, Resume,        S.BOOT_POWEROFF,  do.reopen_record, deploy),
     row(S.POWEROFF, SeenRunning,   S.RUNNING,        do.reopen_record, do.take_deploy_id),
-    row(S.POWEROFF, Terminate,     S.EPILOG,         do.asked, do.epilog_begins, epilog),
-    row(S.POWEROFF, TerminateHard, S.EPILOG,         do.asked, do.epilog_begins, epilog),
+    row(S.POWEROFF, Terminate,     S.SHUTDOWN_OFF,   do.asked, cancel),
+    row(S.POWEROFF, TerminateHard, S.SHUTDOWN_OFF,   do.asked, cancel),
     row(S.POWEROFF, Resched,       S.POWEROFF,       do.mark_resched),
     row(S.POWEROFF, Unresched,     S.POWEROFF,       do.unmark_resched),
     row(S.POWEROFF, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
@@ -183,12 +189,20 @@ ROWS: tuple[Row, ...] = (
     row(S.BOOT_POWEROFF_LOOK, Failed,      S.UNKNOWN),
     row(S.BOOT_POWEROFF_LOOK, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
 
-    # the end
+    # the end: disks go only after the driver itself has said that the domain is gone
     row(S.SHUTDOWN, Done,          S.EPILOG,         do.run_ended, do.epilog_begins, epilog),
-    row(S.SHUTDOWN, SeenOff,       S.EPILOG,         do.run_ended, do.epilog_begins, epilog),
+    row(S.SHUTDOWN, SeenOff,       S.SHUTDOWN_HARD,  cancel),
     row(S.SHUTDOWN, Failed,        S.RUNNING_LOOK,   do.tell_owner, look),
-    row(S.SHUTDOWN, TerminateHard, S.SHUTDOWN,       do.asked, cancel),
+    row(S.SHUTDOWN, TerminateHard, S.SHUTDOWN_HARD,  do.asked, cancel),
     row(S.SHUTDOWN, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.SHUTDOWN_HARD, Done,          S.EPILOG,         do.run_ended, do.epilog_begins, epilog),
+    row(S.SHUTDOWN_HARD, Failed,        S.RUNNING_LOOK,   do.tell_owner, look),
+    row(S.SHUTDOWN_HARD, TerminateHard, S.SHUTDOWN_HARD,  do.asked, cancel),
+    row(S.SHUTDOWN_HARD, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.SHUTDOWN_OFF,  Done,          S.EPILOG,         do.epilog_begins, epilog),
+    row(S.SHUTDOWN_OFF,  Failed,        S.POWEROFF,       do.tell_owner),
+    row(S.SHUTDOWN_OFF,  TerminateHard, S.SHUTDOWN_OFF,   do.asked, cancel),
+    row(S.SHUTDOWN_OFF,  Delete,        S.CLEANUP_DELETE, do.asked, cancel),
     row(S.EPILOG,   Done,          S.DONE,           do.epilog_ended, do.close_record, do.finish, do.release_leases),
     row(S.EPILOG,   Failed,        S.EPILOG_FAILURE, do.tell_owner),
     row(S.EPILOG,   Retry,         S.EPILOG,         epilog),
@@ -215,10 +229,13 @@ ROWS: tuple[Row, ...] = (
     row(S.MIGRATE,               Failed, S.MIGRATE_LOCATE,        do.tell_owner, look),
     row(S.MIGRATE_LOCATE,        Found,  S.RUNNING,               do.source_left, do.run_begins, do.unmark_resched),
     row(S.MIGRATE_LOCATE,        Absent, S.MIGRATE_LOCATE_SOURCE, look_at_source),
-    row(S.MIGRATE_LOCATE,        Failed, S.MIGRATE_LOCATE_SOURCE, look_at_source),
+    row(S.MIGRATE_LOCATE,        Failed, S.MIGRATE_LOCATE_ONLY_SOURCE, look_at_source),
     row(S.MIGRATE_LOCATE_SOURCE, Found,  S.RUNNING,               do.return_to_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.UNKNOWN_MIGRATE,       do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN_MIGRATE,       do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.POWEROFF,              do.off_at_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN,               do.return_to_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Found,  S.RUNNING,          do.return_to_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE,  do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE,  do.unmark_resched),
 
     # on which of the two hosts?  What is done must hold for both
     row(S.UNKNOWN_MIGRATE,       SeenRunning,   S.RUNNING,               do.source_left, do.take_deploy_id),
@@ -232,7 +249,10 @@ ROWS: tuple[Row, ...] = (
 
     # to another host, saved
     row(S.SAVE_MIGRATE,           Done,          S.PROLOG_MIGRATE,         do.source_left, do.prolog_begins, move),
-    row(S.SAVE_MIGRATE,           Failed,        S.MIGRATE_LOCATE_SOURCE,  do.tell_owner, look_at_source),
+    row(S.SAVE_MIGRATE,           Failed,        S.SAVE_MIGRATE_LOOK,      do.tell_owner, look_at_source),
+    row(S.SAVE_MIGRATE_LOOK,      Found,         S.RUNNING,  do.return_to_previous, do.unmark_resched),
+    row(S.SAVE_MIGRATE_LOOK,      Absent,        S.POWEROFF, do.off_at_previous, do.unmark_resched),
+    row(S.SAVE_MIGRATE_LOOK,      Failed,        S.UNKNOWN,  do.return_to_previous, do.unmark_resched),
     row(S.PROLOG_MIGRATE,         Done,          S.BOOT_MIGRATE,           do.prolog_ended, restore),
     row(S.PROLOG_MIGRATE,         Failed,        S.PROLOG_MIGRATE_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE,         Delete,        S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
@@ -249,6 +269,12 @@ ROWS: tuple[Row, ...] = (
     row(S.BOOT_MIGRATE_FAILURE,   Delete,        S.CLEANUP_DELETE,         do.asked, cancel),
 )
 # fmt: on
+
+ROWS: tuple[Row, ...] = (
+    *_ROWS,
+    # forgotten by an administrator, whatever it is doing: for hosts that never come back
+    *(row(state, DeleteDb, S.DONE, do.close_record, do.finish, do.release_leases) for state in _starts(_ROWS)),
+)
 
 TABLE: dict[tuple[S, type[Event]], Row] = {(r.start, r.event): r for r in ROWS}
 

@@ -1,0 +1,49 @@
+"""What an update call makes of the attributes that a VM's user keeps beside the machine: USER_TEMPLATE.
+
+The scheduler and the drivers read some of them, so that they are checked here as at submission, and
+what only administrators or the engine may say stays as it is.
+"""
+
+from trifid.core.template.attributes import NOWHERE, RESTRICTED, place_of
+from trifid.core.template.model import Template
+from trifid.core.template.validate import check_values, restricted
+from trifid.errors import NotAllowed
+
+TOLD = ("ERROR", "SCHED_MESSAGE")
+"""What the engine, and the scheduler with an update of an administrator, tell the user here."""
+
+
+def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin: bool) -> Template:
+    """Return USER_TEMPLATE after an update.
+
+    Clients send back the whole template after it was edited.  So what only the engine writes is dropped
+    without a word, a restricted attribute with the value that it has already is accepted, and one that
+    was left out stays.
+
+    Args:
+        given: replaces everything, or with `merges` only the attributes of the same names.
+        uid: who asks, for the message.
+
+    Raises:
+        BadTemplate: a declared attribute has a value that it does not take.
+        NotAllowed: another value for a restricted attribute, from somebody who is no administrator.
+    """
+    given = Template(tuple(pair for pair in given if _may_stand(pair[0], pair in old.pairs, is_admin)))
+    check_values(given)
+    if not is_admin:
+        new = Template(tuple(pair for pair in given if pair not in old.pairs))
+        if forbidden := restricted(new):
+            raise NotAllowed(f"User [{uid}] : VM Template includes a restricted attribute {forbidden[0]}.")
+    if merges:
+        return old.merged(given)
+    kept = [] if is_admin else [pair for pair in old if _is_restricted(pair[0]) and pair[0] not in given]
+    return given.having(*kept)
+
+
+def _may_stand(name: str, is_unchanged: bool, is_admin: bool) -> bool:
+    """Tell whether an attribute is the sender's to give, or one of the engine's as it was."""
+    return place_of(name) != NOWHERE or (name in TOLD and (is_admin or is_unchanged))
+
+
+def _is_restricted(name: str) -> bool:
+    return "" in RESTRICTED.get(name, ())
