@@ -12,11 +12,16 @@ from pathlib import Path
 
 from trifid.core.template.attributes import ATTRIBUTES, NOWHERE, Attribute
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
+from trifid.methods.empty_pools import EMPTY_POOLS
 from trifid.methods.registry import METHODS, Method, Parameter
 from trifid.wire.xmlrpc import Escaped
 
 DOCS = Path(__file__).parent
 
+_ONE_OR_NONE = (
+    *("one.acl", "one.clusterpool", "one.zone", "one.zonepool"),
+    *(name.rpartition(".")[0] for name, _, _ in EMPTY_POOLS),
+)
 _GROUPS = (
     ("Virtual machines", ("one.vm", "one.vmpool")),
     ("Hosts", ("one.host", "one.hostpool")),
@@ -24,6 +29,7 @@ _GROUPS = (
     ("Users", ("one.user", "one.userpool")),
     ("Groups", ("one.group", "one.grouppool")),
     ("System", ("one.system",)),
+    ("What there is one of, or none", _ONE_OR_NONE),
     ("Trifid's own", ("trifid.system", "trifid.event")),
 )
 _WORDS: dict[object, str] = {int: "int", str: "string", bool: "boolean", list: "array", Escaped: "XML document"}

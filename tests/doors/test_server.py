@@ -7,6 +7,7 @@ import xmlrpc.client
 
 import pytest
 
+from trifid.doors import server
 from trifid.doors.server import CannotListen, serve
 from trifid.doors.xmlrpc import BODY_BYTES_MAX, application
 from trifid.wire.answers import Answer, Fault
@@ -29,8 +30,8 @@ async def answer(method, arguments, peer):
 
 
 @contextlib.asynccontextmanager
-async def served(**bounds):
-    async with serve(application(answer, **bounds), "127.0.0.1", 0) as port:
+async def served(head_timeout_s=30.0, **bounds):
+    async with serve(application(answer, **bounds), "127.0.0.1", 0, head_timeout_s=head_timeout_s) as port:
         yield port
 
 
@@ -108,6 +109,56 @@ async def test_a_body_that_stops_half_way_is_refused_and_others_are_served_meanw
         assert (await read_response(others))[0] == "HTTP/1.1 200 OK"
         assert (await read_response(reader))[0].startswith("HTTP/1.1 408 ")
         assert await reader.read() == b""
+        other.close()
+        writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half its headers"])
+async def test_a_connection_that_does_not_come_to_its_request_is_closed(said):
+    async with served(head_timeout_s=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_a_connection_that_stops_in_its_second_request_is_closed_too():
+    async with served(head_timeout_s=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(encode_call("one.echo", ["a"])))
+        assert (await read_response(reader))[0] == "HTTP/1.1 200 OK"
+        writer.write(b"POST /RPC2")
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_idle_connections_make_room_for_those_who_call(monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 5)
+    async with served(head_timeout_s=0.2) as port:
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for reader, writer in idle:
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(encode_call("one.echo", ["a"])))
+        assert (await read_response(reader))[0] == "HTTP/1.1 200 OK"
+        writer.close()
+
+
+async def test_a_call_may_take_longer_than_its_headers():
+    later = asyncio.Event()
+
+    async def slow(method, arguments, peer):
+        await later.wait()
+        return Answer("done")
+
+    async with serve(application(slow), "127.0.0.1", 0, head_timeout_s=0.1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(encode_call("one.echo", ["a"])))
+        idle, other = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(idle.read(), 10) == b""  # the time for headers is over
+        later.set()
+        assert (await read_response(reader))[0] == "HTTP/1.1 200 OK"
         other.close()
         writer.close()
 

@@ -14,6 +14,7 @@ from trifid.wire.bodies.vm import vm_full
 
 GOLDEN = Path(__file__).parent / "golden"
 DIRECTORY = "/var/lib/one/datastores/0/42"
+ENGINE_ID = "0123456789abcde"
 
 EMULATED = Hypervisor("qemu")
 HYPERVISORS = {
@@ -62,4 +63,4 @@ def vm_of(text: Template) -> VM:
 
 def domain_of(vm: VM, hypervisor: Hypervisor = EMULATED) -> str:
     """Return the domain of a VM, out of the document that the engine renders for drivers."""
-    return domain_xml(parse_vm(vm_full(vm, FewNames())), DIRECTORY, hypervisor)
+    return domain_xml(parse_vm(vm_full(vm, FewNames()), ENGINE_ID), DIRECTORY, hypervisor)

@@ -5,20 +5,27 @@ The test hypervisor of one process is not seen by another.
 
 import base64
 import queue
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import libvirt
 import pytest
+from msgspec.structs import replace
 
 from tests.drivers.contract import ImContract
 from tests.drivers.harness import DriverProcess, python_driver, running
+from tests.drivers.libvirt_cases import DIRECTORY, ENGINE_ID, FewNames, vm_of
 from tests.drivers.test_probes import fake_ssh
-from trifid.core.template.model import Template
+from trifid.core.template.model import Template, template
 from trifid.core.template.scanner import parse
 from trifid.drivers.libvirt.connection import serve_events
+from trifid.drivers.libvirt.domain_xml import domain_xml
+from trifid.drivers.libvirt.machine import Hypervisor
 from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.vm import parse_vm
 from trifid.drivers.libvirt.watch import HostWatch, machines_of
+from trifid.wire.bodies.vm import vm_full
 from trifid.wire.lines import unpack
 
 COMMAND = python_driver("trifid.drivers.im.libvirt")
@@ -32,9 +39,14 @@ class TestContract(ImContract):
 
 
 class Heard:
-    """What a watch said."""
+    """What a watch said.
+
+    Attributes:
+        stamp: of the message that was returned last.
+    """
 
     def __init__(self) -> None:
+        self.stamp = 0
         self._said: queue.SimpleQueue[tuple[str, str, int, int, str]] = queue.SimpleQueue()
 
     def say(self, type: str, status: str, host_id: int, at: int, text: str) -> None:
@@ -43,31 +55,25 @@ class Heard:
     def next(self, type: str) -> tuple[str, Template]:
         """Return status and text of the next message of a type, dropping others."""
         while True:
-            found, status, host_id, _, text = self._said.get(timeout=WAIT_S)
+            found, status, host_id, self.stamp, text = self._said.get(timeout=WAIT_S)
             assert host_id == 3
             if found == type:
                 return status, parse(text) if status == "SUCCESS" else Template((("TEXT", text),))
 
-    def list(self) -> list[str]:
-        """Return the VMs of the next complete list."""
-        while True:
+    def until(self, expected: dict[str, str]) -> None:
+        """Wait for a complete list of these VMs in these states; fails when another message is no such list."""
+        found: dict[str, str] | None = None
+        while found != expected:
             said = self.next("STATE_VM")[1]
-            if said.single("SYNC_STATE") == "YES":
-                return [vm["ID"] for vm in said.vectors("VM")]
-
-    def event(self) -> dict[str, str]:
-        """Return VM and state of the next STATE_VM that is no complete list."""
-        while True:
-            said = self.next("STATE_VM")[1]
-            if not said.single("SYNC_STATE"):
-                return {vm["ID"]: vm["STATE"] for vm in said.vectors("VM")}
+            assert said.single("SYNC_STATE") == "YES", "an event that comes late would tell what is over"
+            found = {vm["ID"]: vm["STATE"] for vm in said.vectors("VM")}
 
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
     """A watch of this machine that reports once, and then what happens."""
     heard = Heard()
-    watch = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    watch = HostWatch(3, "localhost", 600.0, Options("test:///default", engine_id=ENGINE_ID), None, heard.say)
     watch.start()
     yield heard
     watch.stop()
@@ -84,40 +90,55 @@ def hypervisor() -> Iterator["libvirt.virConnect"]:
             domain.destroy()
 
 
-def create(hypervisor: "libvirt.virConnect", name: str) -> "libvirt.virDomain":
-    """Start a domain."""
-    return hypervisor.createXML(
-        f"<domain type='test'><name>{name}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
-    )
+def create(hypervisor: "libvirt.virConnect", vm_id: int, engine_id: str = ENGINE_ID) -> "libvirt.virDomain":
+    """Start the domain of an engine's VM."""
+    vm = replace(vm_of(template({"CPU": "1", "MEMORY": "64"})), id=vm_id)
+    document = parse_vm(vm_full(vm, FewNames()), engine_id)
+    return hypervisor.createXML(domain_xml(document, DIRECTORY, Hypervisor("test", 0)))
 
 
 def test_domains_that_come_and_go_are_told_at_once_and_listed_again(
     heard: Heard, hypervisor: "libvirt.virConnect"
 ) -> None:
-    assert heard.list() == []
-    domain = create(hypervisor, "one-12")
-    assert heard.event() == {"12": "RUNNING"}
-    assert heard.list() == ["12"]
+    heard.until({})
+    domain = create(hypervisor, 12)
+    heard.until({"12": "RUNNING"})
     domain.suspend()
-    assert heard.event() == {"12": "SUSPENDED"}
+    heard.until({"12": "SUSPENDED"})
     domain.resume()
-    assert heard.event() == {"12": "RUNNING"}
+    heard.until({"12": "RUNNING"})
     domain.destroy()
-    assert heard.event() == {"12": "POWEROFF"}
-    assert heard.list() == []
+    heard.until({})
+    heard.until({})  # once more, a little later
 
 
-def test_domains_that_are_not_ours_are_not_told(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
-    assert heard.list() == []
-    create(hypervisor, "somebody-elses")
-    create(hypervisor, "one-13")
-    assert heard.event() == {"13": "RUNNING"}
-    assert heard.list() == ["13"]
+def test_what_follows_an_event_is_stamped_before_the_look(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
+    heard.until({})
+    before = time.time()
+    create(hypervisor, 12)
+    heard.until({"12": "RUNNING"})
+    assert before - 1 < heard.stamp <= time.time()
+
+
+@pytest.mark.parametrize("name", ["somebody-elses", "one-14"])
+def test_domains_without_a_mark_are_not_told(heard: Heard, hypervisor: "libvirt.virConnect", name: str) -> None:
+    heard.until({})
+    hypervisor.createXML(
+        f"<domain type='test'><name>{name}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    )
+    create(hypervisor, 13)
+    heard.until({"13": "RUNNING"})
+
+
+def test_the_vm_of_another_engine_is_not_taken_for_our_own(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
+    heard.until({})
+    create(hypervisor, 5, engine_id="another")
+    create(hypervisor, 6)
+    heard.until({"6": "RUNNING"})
 
 
 def test_domains_that_run_already_are_listed_and_measured(hypervisor: "libvirt.virConnect", heard: Heard) -> None:
-    create(hypervisor, "one-14")
-    heard.next("STATE_VM")
+    create(hypervisor, 14)
     [measured] = heard.next("MONITOR_VM")[1].vectors("VM")
     assert measured["ID"] == "14"
     assert "NETRX" in parse(base64.b64decode(measured["MONITOR"]).decode())
@@ -129,7 +150,7 @@ def test_a_watch_that_is_stopped_says_nothing_more(hypervisor: "libvirt.virConne
     watch.start()
     heard.next("STATE_VM")
     watch.stop()
-    create(hypervisor, "one-15")
+    create(hypervisor, 15)
     second = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
     second.start()
     assert heard.next("START_MONITOR")[0] == "SUCCESS", "the next thing that is said is the second watch's"

@@ -221,3 +221,8 @@ def test_the_uuid_of_a_domain_is_the_vms_own_and_stays() -> None:
     parsed = [parse_vm(vm_full(v, FewNames())) for v in (vm, replace(vm, step=9), replace(vm, id=43))]
     first, later, other = (domain_uuid(one) for one in parsed)
     assert first == later != other
+
+
+def test_engines_with_the_same_vm_have_different_domains() -> None:
+    document = vm_full(vm_of(written({"CPU": "1", "MEMORY": "128"})), FewNames())
+    assert len({domain_uuid(parse_vm(document, engine)) for engine in ("a", "b")}) == 2

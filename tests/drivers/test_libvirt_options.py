@@ -21,6 +21,11 @@ def test_root_has_the_machines_libvirt_and_others_their_own(
     assert parse_options("", "p") == Options(uri)
 
 
+def test_the_engine_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIFID_ENGINE_ID", "0123456789abcde")
+    assert parse_options("", "p").engine_id == "0123456789abcde"
+
+
 @pytest.mark.parametrize("text", ["--type xen", "--urk x", "--shutdown-timeout soon", "'", "word"])
 def test_what_is_wrong_is_said(text: str) -> None:
     with pytest.raises(Failure, match=r"arguments: .+"):

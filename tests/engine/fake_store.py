@@ -68,14 +68,17 @@ class FakeStore:
         """Return one object's newest entries, oldest first."""
         return [e for e in self._journal if (e.kind, e.object_id) == (kind, object_id)][-limit:]
 
-    def done_vms(self, uids: Sequence[int] | None = None) -> Sequence[VM]:
-        """Return VMs that are done."""
-        done = (vm for vm in self._pools["vms"].values() if vm.state is VmState.DONE)
-        return sorted((vm for vm in done if uids is None or vm.uid in uids), key=lambda vm: vm.id)
+    def done_vms(
+        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+    ) -> Sequence[VM]:
+        """Return VMs that are done, newest first."""
+        done = [vm for vm in self._pools["vms"].values() if vm.state is VmState.DONE and vm.id >= first_id]
+        asked = [vm for vm in done if uid in (None, vm.uid) and (last_id is None or vm.id <= last_id)]
+        return sorted(asked, key=lambda vm: vm.id, reverse=True)[:limit]
 
     def done_vm(self, vm_id: int) -> VM | None:
         """Return one VM that is done."""
-        return next((vm for vm in self.done_vms() if vm.id == vm_id), None)
+        return next(iter(self.done_vms(first_id=vm_id, last_id=vm_id, limit=1)), None)
 
     def close(self) -> None:
         """Remember that it was closed."""

@@ -86,9 +86,17 @@ def is_alive(pid: int) -> bool:
 
 async def gone(pid: int) -> None:
     """Return when a process is gone."""
-    async with asyncio.timeout(WAIT_S):
-        while is_alive(pid):
-            await asyncio.sleep(0.01)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(descriptor, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), WAIT_S)
+    finally:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
 
 
 async def test_a_driver_is_greeted_and_talked_to(start):
@@ -226,6 +234,16 @@ async def test_a_line_without_end_is_the_drivers_end(start, monkeypatch):
     driver.send(to_driver("POLL", 1, "-"))
     what, why = await heard.next()
     assert (what, "a line of more than 1000 bytes" in why) == ("down", True)
+
+
+async def test_what_came_whole_with_a_line_without_end_is_heard(start, monkeypatch):
+    monkeypatch.setattr("trifid.engine.drivers.Lines", lambda: Lines(line_bytes_max=1000))
+    said = 'os.write(1, b"POLL SUCCESS 12 -\\n" + b"x" * 5000)'
+    driver, heard = start(PYTHON + GOOD.replace('print(word, "SUCCESS", rest[0], "-", flush=True)', said))
+    await heard.next()
+    driver.send(to_driver("POLL", 12, "-"))
+    assert await heard.next() == ("said", "POLL SUCCESS 12")
+    assert (await heard.next())[0] == "down"
 
 
 async def test_what_is_sent_to_a_dying_driver_is_lost_without_noise(start):

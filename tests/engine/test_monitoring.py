@@ -4,13 +4,15 @@ import asyncio
 import base64
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.vm.builders import stay, vm
 from tests.engine.world import World, host
 from trifid.core.host import HostState
 from trifid.core.template.model import Template
+from trifid.core.template.scanner import parse
 from trifid.core.vm.states import VmState as S
-from trifid.engine.monitoring import Monitoring
+from trifid.engine.monitoring import AHEAD_MAX_S, Monitoring
 from trifid.wire.lines import Message, pack, parse_to_driver, unpack
 
 INTERVAL_S, LOST_AFTER_S = 30, 90
@@ -22,7 +24,10 @@ class Watching:
     def __init__(self, world: World) -> None:
         self.world = world
         self.clock, self.im = world.clock, world.im
-        self.monitoring = Monitoring(world.turns, world.drivers, world.clock, INTERVAL_S, LOST_AFTER_S)
+        self.steady_s = 0.0
+        self.monitoring = Monitoring(
+            world.turns, world.drivers, world.clock, INTERVAL_S, LOST_AFTER_S, lambda: self.steady_s
+        )
 
     async def says(self, word: str, text: str = "", host_id: int = 3, status: str = "SUCCESS", at: int | None = None):
         """The driver says something of a host, now unless `at` tells otherwise."""
@@ -41,6 +46,7 @@ class Watching:
 
     async def pass_by(self, seconds: float) -> None:
         self.clock.pass_by(seconds)
+        self.steady_s += seconds
         self.monitoring.check_silence()
         await self.world.settle()
 
@@ -173,8 +179,7 @@ async def test_nothing_is_kept_of_hosts_and_vms_that_are_gone(watching):
     await watching.says("MONITOR_HOST", "FREECPU=1")
     await watching.sees("42 RUNNING")
     await watching.world.turns.ask(lambda draft: [draft.delete("hosts", 3), draft.delete("vms", 42)])
-    kept = watching.monitoring
-    assert not any((kept.hosts, kept.vms, kept._moved_at, kept._expected_since, kept._latest))
+    assert watching.monitoring.is_empty
 
 
 async def test_a_driver_that_comes_up_is_asked_for_all_its_hosts(watching):
@@ -218,9 +223,131 @@ async def test_garbage_is_ignored(watching, payload, caplog):
 
 async def test_messages_that_overtook_each_other_are_taken_in_the_order_of_their_times(watching):
     await watching.world.put(host())
+    watching.clock.now += 10
     await watching.says("MONITOR_HOST", "FREECPU=2", at=1010)
     await watching.says("MONITOR_HOST", "FREECPU=1", at=1005)
     assert watching.monitoring.hosts[3].free_cpu_percent == 2
+
+
+@pytest.mark.parametrize("figure", ["1e30", "-1", "inf", "nan", "1e400", "many", str(2**63)])
+async def test_a_figure_that_cannot_be_is_not_believed_and_harms_nobody(watching, figure):
+    await watching.world.put(host())
+    await watching.says("SYSTEM_HOST", "TOTALCPU=800\nTOTALMEMORY=1000")
+    await watching.says("SYSTEM_HOST", f'TOTALCPU="{figure}"\nTOTALMEMORY="{figure}"')
+    await watching.says("MONITOR_HOST", f'FREECPU="{figure}"\nFREEMEMORY="{figure}"')
+    assert (watching.host().total_cpu_percent, watching.host().total_memory_kib) == (800, 1000)
+    assert watching.monitoring.hosts[3].free_memory_kib == 0
+    assert not watching.world.turns.failed.done()
+
+
+# -- hosts that change ---------------------------------------------------------------------------------
+
+
+def starts(watching) -> list[Template]:
+    """What drivers were told to watch since the last look."""
+    messages = [parse_to_driver(line) for line in watching.im.sent]
+    watching.im.take()
+    assert {message.type for message in messages} <= {"START_MONITOR"}
+    return [parse(unpack(message.payload)) for message in messages]
+
+
+async def changed(watching, **more) -> None:
+    await watching.world.put(replace(watching.host(), **more))
+
+
+async def test_a_renamed_host_is_watched_by_its_new_name(watching):
+    await running(watching)
+    await changed(watching, name="elsewhere")
+    (told,) = starts(watching)
+    assert told.vector("HOST") == {"ID": "3", "NAME": "elsewhere"}
+
+
+async def test_what_was_seen_under_the_old_name_of_a_host_is_dropped(watching):
+    await running(watching)
+    await changed(watching, name="elsewhere")
+    watching.clock.now += 2
+    await watching.sees(sync=True, at=1010)
+    await watching.says("MONITOR_HOST", "no such host", status="FAILURE", at=1009)
+    assert (watching.vm().state, watching.host().state) == (S.RUNNING, HostState.MONITORED)
+    await watching.sees(sync=True, at=1011)
+    assert watching.vm().state is S.POWEROFF
+
+
+async def test_attributes_that_people_change_reach_the_driver(watching):
+    await running(watching)
+    await changed(watching, template=Template((("RACK", "r2"),)))
+    (told,) = starts(watching)
+    assert told.single("RACK") == "r2"
+    await watching.sees("42 POWEROFF")
+    assert watching.vm().state is S.POWEROFF, "the machine is the same, what is seen of it counts at once"
+
+
+async def test_what_probes_say_and_a_change_of_state_do_not_start_monitoring_again(watching):
+    await running(watching)
+    await watching.says("SYSTEM_HOST", "TOTALCPU=800\nHYPERVISOR=kvm")
+    await watching.says("SYSTEM_HOST", "TOTALCPU=400\nHYPERVISOR=qemu")
+    await watching.says("MONITOR_HOST", "no route", status="FAILURE")
+    await watching.says("MONITOR_HOST", "FREECPU=1")
+    await changed(watching, state=HostState.DISABLED)
+    await changed(watching, template=watching.host().template.without("HYPERVISOR"))
+    assert starts(watching) == []
+
+
+async def test_a_host_that_gets_another_driver_is_given_up_by_the_first(watching):
+    await running(watching)
+    await changed(watching, im="xen")
+    assert [parse_to_driver(line).type for line in watching.im.sent] == ["STOP_MONITOR"]
+    await watching.world.settle()
+    assert "im driver xen is not configured" in watching.host().template.single("ERROR")
+
+
+# -- clocks --------------------------------------------------------------------------------------------
+
+
+async def test_one_message_from_the_future_makes_nobody_deaf(watching):
+    await running(watching)
+    await watching.says("MONITOR_HOST", "FREECPU=1", at=9_000_000_000)
+    await watching.says("MONITOR_HOST", "FREECPU=2")
+    assert watching.monitoring.hosts[3].free_cpu_percent == 1
+    watching.clock.now += AHEAD_MAX_S
+    await watching.says("MONITOR_HOST", "FREECPU=3")
+    assert watching.monitoring.hosts[3].free_cpu_percent == 3
+
+
+async def test_reports_count_when_the_clock_went_back(watching):
+    await running(watching)
+    await watching.sees("42 RUNNING")
+    watching.clock.now -= 600
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.RUNNING, "in the second of the jump nobody knows what is older"
+    watching.clock.now += 1
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.POWEROFF
+
+
+async def test_a_renamed_host_is_heard_when_the_clock_went_back(watching):
+    await running(watching)
+    await changed(watching, name="elsewhere")
+    watching.clock.now -= 600
+    watching.monitoring.check_silence()
+    watching.clock.now += 1
+    await watching.says("MONITOR_HOST", "FREECPU=7")
+    assert watching.monitoring.hosts[3].free_cpu_percent == 7
+
+
+async def test_silence_is_noticed_though_the_clock_went_back(watching):
+    await running(watching)
+    await watching.says("BEACON_HOST")
+    watching.clock.now -= 600
+    await watching.pass_by(LOST_AFTER_S + 1)
+    assert watching.host().state is HostState.ERROR
+
+
+async def test_a_clock_that_goes_ahead_is_no_silence(watching):
+    await running(watching)
+    watching.clock.now += 3600
+    await watching.pass_by(1)
+    assert watching.host().state is HostState.MONITORED
 
 
 # -- VMs -----------------------------------------------------------------------------------------------
@@ -257,6 +384,23 @@ async def test_a_report_from_before_the_last_move_is_ignored(watching):
     await watching.sees("42 POWEROFF", at=1000)
     await watching.sees(sync=True, at=1000)
     assert watching.vm().state is S.RUNNING
+
+
+async def test_a_change_that_moves_nothing_makes_no_report_too_old(watching):
+    await running(watching)
+    await watching.world.put(replace(watching.vm(), name="renamed"))
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.POWEROFF
+
+
+async def test_nor_does_one_after_a_restart_of_the_engine(watching):
+    await running(watching)
+    again = Watching(World(store=watching.world.store))
+    again.clock.now += 10
+    await again.world.put(replace(again.vm(), name="renamed"))
+    await again.sees(sync=True)
+    assert again.vm().state is S.POWEROFF
+    await again.world.turns.close()
 
 
 async def test_a_report_from_before_the_engine_started_is_ignored(watching):

@@ -12,6 +12,7 @@ from trifid.core.vm.states import VmState as S
 from trifid.engine.life import happen
 from trifid.engine.outbox import CANCEL_GRACE_S, SENDINGS_MAX, Outbox
 from trifid.errors import Refused
+from trifid.wire.lines import LINE_BYTES_MAX
 
 PLACE = {"host_id": 3, "hostname": "host3", "cluster_id": 0, "vmm": "dummy", "tm": "dummy", "datastore_id": 0}
 TIMEOUT_S = 600.0
@@ -67,8 +68,7 @@ class Play:
 
     def holds_nothing(self) -> bool:
         """Whether nothing is kept of what is over."""
-        kept = (self.outbox._under_way, self.outbox._next, self.outbox._losses)
-        return not any(kept) and self.clock.waiting() == 0
+        return self.outbox.is_idle and self.clock.waiting() == 0
 
 
 @pytest.fixture
@@ -406,6 +406,18 @@ async def test_an_action_that_cannot_be_rendered_fails_alone(play, trouble, text
     await play.happens(events.Retry)
     assert play.state is S.PROLOG_FAILURE
     assert play.error.startswith(text)
+
+
+async def test_a_request_that_no_line_can_hold_fails_and_says_how_long_it_would_be(play):
+    await play.begin(S.BOOT)
+    play.orders.more = "x" * LINE_BYTES_MAX
+    await play.happens(events.Retry)
+    assert (play.state, play.vmm.take()) == (S.BOOT_FAILURE, [])
+    assert "the DEPLOY request would be a line of 167" in play.error
+    assert "make the template smaller" in play.error
+    play.orders.more = ""
+    await play.happens(events.Retry)
+    assert (play.state, play.vmm.take()) == (S.BOOT, ["DEPLOY 42"])
 
 
 async def test_after_a_restart_of_the_engine_everything_open_is_sent_again(play):

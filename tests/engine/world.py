@@ -88,15 +88,16 @@ class Timer:
 
 
 class FakeOrders:
-    """Renders the word that the wire has, and the step as payload."""
+    """Renders the word that the wire has, and the step as payload, with something more."""
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None
+        self.more = ""
 
     def render(self, vm: VM, action: Action) -> Order:
         if self.trouble is not None:
             raise self.trouble
-        return Order("TRANSFER" if action.family == "tm" else action.verb, f"{action.verb}-{action.step}")
+        return Order("TRANSFER" if action.family == "tm" else action.verb, f"{action.verb}-{action.step}{self.more}")
 
 
 class World:

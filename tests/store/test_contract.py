@@ -141,16 +141,25 @@ def test_a_vm_that_is_done_is_not_loaded_but_can_be_asked_for(store: SqlStore) -
     assert store.done_vm(9) is None
 
 
-def test_done_vms_come_by_id_of_the_asked_users_or_of_all(store: SqlStore) -> None:
+def test_done_vms_come_newest_first_of_the_asked_user_range_and_number(store: SqlStore) -> None:
     owners = {9: 2, 3: 4, 5: 2, 6: 5}
     store.commit(
         Batch(vms={i: vm(i, uid=uid, state=VmState.DONE, history=(stay(0, host_id=i),)) for i, uid in owners.items()})
     )
-    assert [v.id for v in store.done_vms()] == [3, 5, 6, 9]
-    assert [v.id for v in store.done_vms([2, 5])] == [5, 6, 9]
-    assert [v.history[0].host_id for v in store.done_vms([2])] == [5, 9]
-    assert store.done_vms([]) == []
-    assert store.done_vms([77]) == []
+    store.commit(Batch(vms={7: vm(7, history=(stay(0, host_id=7),))}))
+
+    def found(limit: int = 10, **asked: int) -> list[int]:
+        vms = store.done_vms(limit=limit, **asked)
+        assert [v.history[0].host_id for v in vms] == [v.id for v in vms]
+        return [v.id for v in vms]
+
+    assert found() == [9, 6, 5, 3]
+    assert found(2) == [9, 6]
+    assert found(2, last_id=8) == [6, 5]
+    assert found(first_id=5, last_id=6) == [6, 5]
+    assert found(uid=2) == [9, 5]
+    assert found(1, uid=2, last_id=8) == [5]
+    assert found(uid=77) == []
 
 
 # -- the journal -----------------------------------------------------------------------------------
@@ -178,7 +187,7 @@ def test_other_threads_read_while_one_writes(store: SqlStore) -> None:
     with ThreadPoolExecutor() as pool:
         for number in range(50):
             read = pool.submit(store.journal_after, 0, 1000)
-            done = pool.submit(store.done_vms)
+            done = pool.submit(store.done_vms, limit=10)
             store.commit(turn(number))
             assert [e.id for e in read.result()] in ([*range(1, number + 1)], [*range(1, number + 2)])
             assert done.result() == []

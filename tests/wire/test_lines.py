@@ -11,6 +11,7 @@ from trifid.errors import DriverFault
 from trifid.wire.lines import (
     NOTHING,
     Lines,
+    LineTooLong,
     Message,
     from_driver,
     monitor_from_driver,
@@ -54,7 +55,25 @@ def test_a_line_that_is_too_long_is_a_fault_and_forgotten(pieces):
     with pytest.raises(DriverFault, match="a line of more than 100 bytes"):
         for piece in pieces:
             lines.feed(piece)
-    assert lines.feed(b"next\n") == [b"next"]
+    assert lines.feed(b"\nnext\n") == [b"next"]
+
+
+@pytest.mark.parametrize("long", [b"x" * 101, b"x" * 500])
+def test_lines_beside_one_that_is_too_long_are_not_lost(long):
+    lines = Lines(100)
+    with pytest.raises(LineTooLong) as fault:
+        lines.feed(b"before\n" + long + b"\nafter\nbeg")
+    assert fault.value.lines == [b"before", b"after"]
+    assert lines.feed(b"un\n") == [b"begun"]
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_line():
+    lines = Lines(100)
+    with pytest.raises(LineTooLong) as fault:
+        lines.feed(b"before\n" + b"x" * 101)
+    assert fault.value.lines == [b"before"]
+    assert lines.feed(b"DEPLOY SUCCESS 1 x") == []
+    assert lines.feed(b" y\nnext\n") == [b"next"]
 
 
 # -- round trips -------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
-_DEFAULT_DATASTORE = -1
 _REFUSED = 0x0800
 _OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "delete-db": 5}
 

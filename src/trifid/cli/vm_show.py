@@ -15,7 +15,6 @@ from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
 
 ENGINE_UID = -1
-LOG_ENTRIES = 200
 
 
 def print_vm(shell: Shell, vm: dict[str, Any]) -> None:

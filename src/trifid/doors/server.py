@@ -8,15 +8,54 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CONNECTIONS_MAX = 900
 """Below the usual limit of 1024 open files; a connection beyond is answered 503."""
 KEEP_ALIVE_S = 75
+HEAD_TIMEOUT_S = 30.0
+"""For the headers of a request, from its first byte or from the beginning of the connection."""
 STOP_WITHIN_S = 3
 
 
 class CannotListen(OSError):
     """The address cannot be listened at; the text says which, why and what to do."""
+
+
+def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
+    """Return the protocol of connections, which are closed when they begin a request and do not go on.
+
+    Without this a connection that never says anything stays, and as many as are accepted shut out
+    everybody else.
+    """
+
+    class Connection(HttpToolsProtocol):
+        late: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.expect_head()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.forget_head()  # from here on the door watches the time
+            elif self.late is None:
+                self.expect_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.forget_head()
+            super().connection_lost(exc)
+
+        def expect_head(self) -> None:
+            self.late = self.loop.call_later(head_timeout_s, self.transport.close)
+
+        def forget_head(self) -> None:
+            if self.late is not None:
+                self.late.cancel()
+                self.late = None
+
+    return Connection
 
 
 class _Server(uvicorn.Server):
@@ -38,7 +77,14 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(app: Any, listen: str, port: int, *, stop_within_s: int = STOP_WITHIN_S) -> AsyncIterator[int]:
+async def serve(
+    app: Any,
+    listen: str,
+    port: int,
+    *,
+    stop_within_s: int = STOP_WITHIN_S,
+    head_timeout_s: float = HEAD_TIMEOUT_S,
+) -> AsyncIterator[int]:
     """Serve an ASGI application for as long as the block lasts; give the port, useful when 0 was asked for.
 
     At the end calls under way get `stop_within_s` seconds to finish, then they are cancelled.
@@ -49,6 +95,7 @@ async def serve(app: Any, listen: str, port: int, *, stop_within_s: int = STOP_W
     listening = _listening_socket(listen, port)
     config = uvicorn.Config(
         app,
+        http=_connection(head_timeout_s),
         lifespan="off",
         ws="none",
         interface="asgi3",

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from trifid.errors import DriverFault
 from trifid.wire import action_data
-from trifid.wire.lines import Lines, Message, from_driver, parse_to_driver
+from trifid.wire.lines import Lines, LineTooLong, Message, from_driver, parse_to_driver
 
 WORKERS_MAX = 16
 """Requests carried out at the same time, when a driver does not say otherwise."""
@@ -192,9 +192,9 @@ class Kit:
         while data := os.read(0, READ_BYTES):
             try:
                 complete = lines.feed(data)
-            except DriverFault as fault:
+            except LineTooLong as fault:
                 self._ignore(fault)
-                continue
+                complete = fault.lines
             for line in complete:
                 if not self._take(line):
                     self._end()

@@ -1,8 +1,9 @@
 """Who is calling: from the session string `user:secret` to a Caller.
 
 The secret is the password or a login token.  Passwords are kept as scrypt hashes; a check costs tens
-of milliseconds on purpose, so it runs in a thread and a success is remembered for a while, keyed by a
-digest of the session and valid only as long as the user's record is the very same.
+of milliseconds on purpose, so it runs in one of two threads of its own, which keeps those who guess
+from taking the threads that others wait for.  A success is remembered for a while, keyed by a digest of
+the session and valid only as long as the user's record is the very same.
 Source: reference/xmlrpc.md §3, reference/api-modern.md §1.
 """
 
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from trifid.core.access import Caller
 from trifid.core.user import LoginToken, User
@@ -19,6 +21,7 @@ from trifid.errors import NotAuthenticated
 
 REMEMBER_S = 900
 REMEMBERED_MAX = 10_000
+HASHING_THREADS = 2
 _COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
 
 
@@ -54,6 +57,7 @@ class Authenticator:
         self._now = now
         self._remembered: dict[bytes, tuple[User, Caller, int]] = {}
         self._salt = secrets.token_bytes(16)
+        self._hashing = ThreadPoolExecutor(HASHING_THREADS, "scrypt")
         self._nobody = hash_password(secrets.token_hex(8))
 
     def remembered(self, session: str) -> Caller | None:
@@ -65,6 +69,10 @@ class Authenticator:
         if self._memory.users.get(user.id) is not user or self._now() >= until:
             return None
         return caller
+
+    async def hashed(self, password: str) -> str:
+        """Return what is kept of a password."""
+        return await asyncio.get_running_loop().run_in_executor(self._hashing, hash_password, password)
 
     async def caller(self, session: str) -> Caller:
         """Return who is calling.
@@ -83,13 +91,16 @@ class Authenticator:
         if user is None or token is None:
             # An unknown user, or one without a password, costs as much as a wrong password.
             kept = user.password if user else ""
-            right = await asyncio.to_thread(password_matches, secret, kept or self._nobody)
+            loop = asyncio.get_running_loop()
+            right = await loop.run_in_executor(self._hashing, password_matches, secret, kept or self._nobody)
             if user is None or not kept or not right:
                 raise NotAuthenticated("User couldn't be authenticated, aborting call.")
         if not user.enabled or not colon:
             raise NotAuthenticated("User couldn't be authenticated, aborting call.")
-        gids = user.gids if token is None or token.egid < 0 else (token.egid,)
-        caller = Caller(user.id, user.name, gids)
+        egid = token.egid if token is not None else -1
+        if egid >= 0 and egid not in user.gids:  # no member any more
+            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
+        caller = Caller(user.id, user.name, user.gids if egid < 0 else (egid,), egid)
         until = self._now() + REMEMBER_S
         if token is not None and token.expires_at >= 0:
             until = min(until, token.expires_at)

@@ -11,13 +11,13 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from trifid.engine.config import DriverSettings
 from trifid.errors import DriverFault
-from trifid.wire.lines import Lines, Message, parse_from_driver
+from trifid.wire.lines import Lines, LineTooLong, Message, parse_from_driver
 
 log = logging.getLogger("trifid.driver")
 
@@ -29,6 +29,7 @@ STEADY_AFTER_S = 60.0
 ANSWERS_ALL = b"ANSWERS_ALL"
 READ_BYTES = 1 << 16
 QUOTED_MAX = 200
+NO_ENVIRONMENT: Mapping[str, str] = {}
 
 
 class Listener(Protocol):
@@ -79,6 +80,7 @@ class Driver:
         self.failures = 0
         self.starts_failed = 0
         self._home = home
+        self._environment = NO_ENVIRONMENT
         self._listener = listener
         self._init_timeout_s = init_timeout_s
         self._restart_delays_s = restart_delays_s
@@ -94,8 +96,9 @@ class Driver:
         """Whether it is not worth waiting for: one that merely died is up again soon."""
         return self.starts_failed >= STARTS_FAILED_MAX
 
-    def start(self) -> None:
-        """Start the process and keep it running until `stop`."""
+    def start(self, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
+        """Start the process, with more in its environment, and keep it running until `stop`."""
+        self._environment = environment
         self._task = asyncio.create_task(self._keep_running(), name=str(self))
 
     def send(self, line: bytes) -> None:
@@ -160,7 +163,7 @@ class Driver:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
                 cwd=self._home,
-                env={**os.environ, "TRIFID_HOME": str(self._home)},
+                env={**os.environ, "TRIFID_HOME": str(self._home), **self._environment},
                 start_new_session=True,
             )
         self._process, self.pid = process, process.pid
@@ -188,8 +191,7 @@ class Driver:
         for line in waiting:
             self._hear(line)
         while data := await process.stdout.read(READ_BYTES):
-            for line in lines.feed(data):
-                self._hear(line)
+            self._hear_all(lines, data)
         try:
             code = await asyncio.wait_for(process.wait(), FINALIZE_GRACE_S)
         except TimeoutError:
@@ -211,6 +213,17 @@ class Driver:
                 self.answers_all = ANSWERS_ALL in words[2:]
                 return complete[1:]
         raise DriverFault(f"it ended before INIT SUCCESS, see {self._log_name}")
+
+    def _hear_all(self, lines: Lines, data: bytes) -> None:
+        """Hear what is complete; a line without end is an end of the driver, once the others were heard."""
+        try:
+            complete = lines.feed(data)
+        except LineTooLong as fault:
+            for line in fault.lines:
+                self._hear(line)
+            raise
+        for line in complete:
+            self._hear(line)
 
     def _hear(self, line: bytes) -> None:
         try:
@@ -281,10 +294,10 @@ class DriverSet:
         """Return all drivers."""
         return list(self._drivers.values())
 
-    def start(self) -> None:
-        """Start all processes."""
+    def start(self, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
+        """Start all processes, with more in their environment."""
         for driver in self._drivers.values():
-            driver.start()
+            driver.start(environment)
 
     async def stop(self) -> None:
         """Stop all processes, at the same time."""

@@ -6,6 +6,7 @@ together, and makes the first users and groups of a new database.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from trifid.wire.lines import Message
 log = logging.getLogger("trifid.engine")
 
 FIRST_FREE_GROUP_ID = 100
+ENGINE_ID_BITS = 60
 
 
 class Engine:
@@ -75,13 +77,15 @@ class Engine:
         return DriverSet(found)
 
     async def start(self, oneadmin: str) -> None:
-        """Make the first objects if the database is new, then start drivers and monitoring.
+        """Make the first objects if the database is new, tidy up, then start drivers and monitoring.
 
         Args:
             oneadmin: `name:password` of the first administrator, used for a new database only.
         """
         await self.turns.ask(lambda draft: _first_objects(draft, oneadmin))
-        self.drivers.start()
+        engine_id = await self.turns.ask(_engine_id)
+        self.orders.tidy(self.turns.memory.vms)
+        self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
 
     async def stop(self) -> None:
@@ -128,6 +132,14 @@ class Engine:
         transfer = config.drivers.tm.items()
         pairs += [("TM_MAD", {"ARGUMENTS": f"-d {name}", "EXECUTABLE": one.executable}) for name, one in transfer]
         return Template(tuple(pairs))
+
+
+def _engine_id(draft: Draft) -> str:
+    """Return the number that tells this engine from others on the same hosts; made once, it stays with the database."""
+    number = draft.memory.counters.get("engine")
+    if number is None:
+        number = draft.batch.counters["engine"] = secrets.randbits(ENGINE_ID_BITS)
+    return f"{number:0{ENGINE_ID_BITS // 4}x}"
 
 
 def _first_objects(draft: Draft, oneadmin: str) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -30,6 +31,10 @@ from trifid.wire.lines import Message, monitor_to_driver, unpack
 
 log = logging.getLogger("trifid.monitoring")
 
+FIGURE_MAX = 1 << 40
+"""No host has more of anything; whatever a driver says beyond is not believed."""
+AHEAD_MAX_S = 5
+"""A message from further in the future is taken for one of so many seconds ahead."""
 WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
 _SEEN: dict[str, Callable[[str], Event]] = {
     "RUNNING": lambda deploy_id: SeenRunning(deploy_id=deploy_id),
@@ -37,7 +42,16 @@ _SEEN: dict[str, Callable[[str], Event]] = {
     "FAILURE": lambda _: SeenLost(),
     "UNKNOWN": lambda _: SeenLost(),
 }
-_OBSERVABLE = {VmState.RUNNING, VmState.RUNNING_LOOK, VmState.SHUTDOWN, VmState.SHUTDOWN_POWEROFF, VmState.UNKNOWN}
+_NOT_TOLD = ("HOST", "PERIOD_S", "ERROR")
+"""Attributes of a host that its information driver is not told."""
+_OBSERVABLE = {
+    VmState.RUNNING,
+    VmState.RUNNING_LOOK,
+    VmState.SHUTDOWN,
+    VmState.SHUTDOWN_POWEROFF,
+    VmState.UNKNOWN,
+    VmState.CLEANUP_DELETE_FAILURE,
+}
 """States in which a VM that its host does not report is off."""
 
 
@@ -53,50 +67,101 @@ class VmObservation(msgspec.Struct):
     values: dict[str, str] = {}
 
 
+class Watched(msgspec.Struct):
+    """A host whose information driver was asked to watch it.
+
+    Attributes:
+        told: the host as its driver was told it last.
+        heard_s: when it was asked for or heard of last, by a clock that does not jump.
+        named_at: epoch seconds of its renaming: what is stamped until then is about the machine of the old
+            name; -1 = never renamed.
+        latest: type of message to the newest stamp.
+        probed: names of the attributes that its probes say.
+    """
+
+    told: Host
+    heard_s: float
+    named_at: int = -1
+    latest: dict[str, int] = {}
+    probed: frozenset[str] = frozenset()
+
+
 class Monitoring:
     """Keeps information drivers at work and takes in what they say.
+
+    Args:
+        now: epoch seconds; may jump.
+        monotonic: seconds of a clock that does not jump, for silence.
 
     Attributes:
         hosts, vms: newest observation by id.
     """
 
     def __init__(
-        self, turns: Turns, drivers: DriverSet, now: Callable[[], int], interval_s: int, lost_after_s: int
+        self,
+        turns: Turns,
+        drivers: DriverSet,
+        now: Callable[[], int],
+        interval_s: int,
+        lost_after_s: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
         self._turns = turns
         self._drivers = drivers
-        self._now = now
+        self._clock = now
+        self._monotonic = monotonic
         self._interval_s = interval_s
         self._lost_after_s = lost_after_s
-        self._started_at = now()
-        self._moved_at: dict[int, int] = {}
-        self._expected_since: dict[int, int] = {}
-        self._latest: dict[tuple[str, int], int] = {}
+        self._newest_now = now()
+        self._watched: dict[int, Watched] = {}
+        # VM id to the step of its last move and when that was; nothing seen before this start counts.
+        self._moves = {vm.id: (vm.step, self._newest_now) for vm in turns.memory.vms.values()}
         turns.after_commit.append(self.committed)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept of any host or VM."""
+        return not any((self.hosts, self.vms, self._watched, self._moves))
+
+    def _now(self) -> int:
+        """Return the time; when it went back, all earlier stamps are from a future that was none."""
+        now = self._clock()
+        if now < self._newest_now:
+            log.warning("the clock went back by %d s", self._newest_now - now)
+            self._moves = {vm_id: (step, now) for vm_id, (step, _) in self._moves.items()}
+            for watched in self._watched.values():
+                watched.latest.clear()
+                watched.named_at = min(watched.named_at, now)
+        self._newest_now = now
+        return now
+
     def committed(self, batch: Batch) -> None:
-        """Follow hosts that were added, enabled, switched off or deleted, and remember when VMs moved."""
+        """Follow hosts that were added, changed, switched off or deleted, and remember when VMs moved."""
         now = self._now()
         for vm_id, vm in batch.vms.items():
             if vm is None or vm.state is VmState.DONE:
-                self._moved_at.pop(vm_id, None)
+                self._moves.pop(vm_id, None)
                 self.vms.pop(vm_id, None)
-            else:
-                self._moved_at[vm_id] = now
+            elif vm_id not in self._moves or self._moves[vm_id][0] != vm.step:
+                self._moves[vm_id] = (vm.step, now)
         for host_id, host in batch.hosts.items():
             if host is None or host.state not in WATCHED:
-                if self._expected_since.pop(host_id, None) is not None:
-                    self._stop(host_id, host)
                 self.hosts.pop(host_id, None)
-                self._latest = {key: at for key, at in self._latest.items() if key[1] != host_id}
-            elif host_id not in self._expected_since:
+                if (watched := self._watched.pop(host_id, None)) is not None:
+                    self._stop(watched.told)
+            elif host_id not in self._watched or _is_another(host, self._watched[host_id]):
                 self.start(host)
 
     def start(self, host: Host) -> None:
-        """Ask the host's information driver to begin; when it is not up, it is asked once it is."""
-        self._expected_since[host.id] = self._now()
+        """Ask the host's information driver to begin, or to begin anew; when it is not up, it is asked once it is."""
+        watched = self._watched.setdefault(host.id, Watched(host, 0.0))
+        before, watched.told, watched.heard_s = watched.told, host, self._monotonic()
+        if before.im != host.im:
+            self._stop(before)
+        if (before.name, before.im) != (host.name, host.im):
+            watched.named_at = self._now()
         driver = self._drivers.get("im", host.im)
         if driver is None:
             self._host_failed(host.id, f"im driver {host.im} is not configured, see trifid.toml")
@@ -105,13 +170,13 @@ class Monitoring:
                 ("HOST", {"ID": str(host.id), "NAME": host.name}),
                 ("PERIOD_S", str(self._interval_s)),
             )
-            text = render(Template(about + host.template.without("HOST", "PERIOD_S", "ERROR").pairs))
+            text = render(Template(about + host.template.without(*_NOT_TOLD).pairs))
             driver.send(monitor_to_driver("START_MONITOR", host.id, self._now(), text))
 
-    def _stop(self, host_id: int, host: Host | None) -> None:
-        for driver in self._drivers.each():
-            if driver.family == "im" and driver.is_ready and (host is None or host.im == driver.name):
-                driver.send(monitor_to_driver("STOP_MONITOR", host_id, self._now(), ""))
+    def _stop(self, host: Host) -> None:
+        driver = self._drivers.get("im", host.im)
+        if driver is not None and driver.is_ready:
+            driver.send(monitor_to_driver("STOP_MONITOR", host.id, self._now(), ""))
 
     def ready(self, driver: Driver) -> None:
         """An information driver came up: start all its hosts."""
@@ -142,16 +207,20 @@ class Monitoring:
         except (DriverFault, TrifidError) as fault:
             log.warning("%s: %s of host %d cannot be read, ignored: %s", driver, message.type, host.id, fault)
             return
-        at = message.timestamp or self._now()
-        if at < self._latest.get((message.type, host.id), 0):
+        watched = self._watched.setdefault(host.id, Watched(host, self._monotonic()))
+        now = self._now()
+        at = min(message.timestamp or now, now + AHEAD_MAX_S)
+        if at <= watched.named_at or at < watched.latest.get(message.type, 0):
             return
-        self._latest[(message.type, host.id)] = at
+        watched.latest[message.type] = at
         if message.status != "SUCCESS":
             self._host_failed(host.id, text or f"{message.type} failed without a reason")
             return
-        self.hosts.setdefault(host.id, HostObservation()).at = self._now()
+        watched.heard_s = self._monotonic()
+        self.hosts.setdefault(host.id, HostObservation()).at = now
         match message.type:
             case "SYSTEM_HOST":
+                watched.probed |= {name for name, _ in said}
                 self._system(host, said)
             case "MONITOR_HOST":
                 self._capacity(host, said)
@@ -220,7 +289,7 @@ class Monitoring:
             event = SeenAtSource()
         if vm.state is VmState.RUNNING and isinstance(event, SeenRunning):
             return
-        if at <= self._moved_at.get(vm_id, self._started_at):
+        if vm_id in self._moves and at <= self._moves[vm_id][1]:
             return
 
         def command(draft: Draft) -> None:
@@ -251,7 +320,7 @@ class Monitoring:
     async def watch_for_silence(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Expect to hear of every host, and put those that have been silent for too long into ERROR, for ever."""
         for host in self._turns.memory.hosts.values():
-            if host.state in WATCHED and host.id not in self._expected_since:
+            if host.state in WATCHED and host.id not in self._watched:
                 self.start(host)
         while True:
             await sleep(max(1.0, self._lost_after_s / 6))
@@ -259,13 +328,23 @@ class Monitoring:
 
     def check_silence(self) -> None:
         """Put hosts that have been silent for too long into ERROR, once."""
-        now = self._now()
-        for host_id, since in self._expected_since.items():
+        self._now()
+        now_s = self._monotonic()
+        for host_id, watched in self._watched.items():
             host = self._turns.memory.hosts.get(host_id)
-            heard = max(since, self.hosts.get(host_id, HostObservation()).at)
-            if host is not None and host.state != HostState.ERROR and now - heard > self._lost_after_s:
+            is_silent = now_s - watched.heard_s > self._lost_after_s
+            if host is not None and host.state != HostState.ERROR and is_silent:
                 # The text does not count the seconds: it would be another change at every look.
                 self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
+
+
+def _is_another(host: Host, watched: Watched) -> bool:
+    """Tell whether a host is another one to its driver than the one it was told of."""
+
+    def about(host: Host) -> tuple[str, str, Template]:
+        return host.name, host.im, host.template.without(*_NOT_TOLD, *watched.probed).by_name()
+
+    return about(host) != about(watched.told)
 
 
 def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> None:
@@ -290,7 +369,9 @@ def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> N
 
 
 def _integer(text: str, otherwise: int) -> int:
+    """Return a number that a driver said, or what holds otherwise when it is none that can be."""
     try:
-        return int(float(text))
+        number = int(float(text))
     except (ValueError, OverflowError):
         return otherwise
+    return number if 0 <= number <= FIGURE_MAX else otherwise

@@ -5,7 +5,7 @@ Transfer actions need a script file; it lies with the VM's files on the front-en
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import msgspec
@@ -62,6 +62,16 @@ class Orders:
             if vm is None or vm.state is VmState.DONE:
                 self._tidy(self._home / "vms" / str(vm_id))
 
+    def tidy(self, alive: Container[int]) -> None:
+        """Remove the same of all VMs but these, at the engine's start: it may have been killed before it did.
+
+        Args:
+            alive: ids of the VMs that are not DONE.
+        """
+        for files in (self._home / "vms").glob("*"):
+            if files.name.isdecimal() and int(files.name) not in alive:
+                self._tidy(files)
+
     def _tidy(self, files: Path) -> None:
         try:
             for pattern in _FOR_DRIVERS:
@@ -88,7 +98,7 @@ class Orders:
                 deploy_id=vm.deploy_id or f"one-{vm.id}",
                 local_deployment_file="",
                 remote_deployment_file=str(directory / f"deployment.{record.seq}"),
-                checkpoint_file=str(directory / "checkpoint"),
+                checkpoint_file=str(directory / f"checkpoint.{_saved_in(vm, action).seq}"),
                 disk_target_path=str(directory),
                 step=action.step,
                 vm=self._vm_document(vm),
@@ -121,3 +131,11 @@ class Orders:
                 past = msgspec.structs.replace(vm, history=history)
                 both += transfer_lines(past, "delete", tm=past.current.tm, **place)
         return list(dict.fromkeys(both))
+
+
+def _saved_in(vm: VM, action: Action) -> HistoryRecord:
+    """Return the stay whose memory a checkpoint holds: RESTORE begins another stay with that of the one before.
+
+    Its number is part of the file's name, so that what an earlier stay left is never met by later disks.
+    """
+    return vm.previous if action.previous or action.verb == "RESTORE" else vm.current

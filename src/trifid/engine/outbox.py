@@ -25,7 +25,7 @@ from trifid.engine.orders import Order, Orders
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.store.interface import Batch
-from trifid.wire.lines import Message, to_driver
+from trifid.wire.lines import LINE_BYTES_MAX, Message, to_driver
 
 log = logging.getLogger("trifid.outbox")
 
@@ -89,6 +89,11 @@ class Outbox:
         self._losses: dict[int, tuple[int, int]] = {}
         turns.after_commit.append(self.committed)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, waits, or is remembered of what is over."""
+        return not any((self._under_way, self._next, self._losses))
+
     def committed(self, batch: Batch) -> None:
         """Send what the batch asks for."""
         for vm_id, action in batch.actions.items():
@@ -124,11 +129,16 @@ class Outbox:
         order = self._rendered(vm, action)
         if order is None:
             return
+        line = to_driver(order.word, vm.id, order.payload)
+        if len(line) > LINE_BYTES_MAX:
+            size = f"{len(line)} bytes, {LINE_BYTES_MAX} are possible"
+            self._fail(action, f"the {order.word} request would be a line of {size}: make the template smaller")
+            return
         sent = self._under_way[key] = Sent(action, order.word)
         timeout_s = driver.settings.timeout_s
         if timeout_s > 0:
             sent.timer = self._call_later(timeout_s, self._timed_out, driver, key, sent)
-        driver.send(to_driver(order.word, vm.id, order.payload))
+        driver.send(line)
 
     def _wait_for(self, driver: Driver, key: Key, older: Sent, action: Action) -> None:
         """Cancel what is under way and keep a newer action until that is over, or until its own time is."""

@@ -91,10 +91,10 @@ def _with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
     context = vm.template.vector("CONTEXT")
     if not context:
         return vm.template
-    networks: list[Network] = list(draft.each("networks")) if "$" in str(context) else []
+    networks = _networks_told(draft, vm, caller) if "$" in str(context) or "NETWORK" in context else []
 
     def network_attribute(key: str, value: str, attribute: str) -> str:
-        """Return an attribute of a network of this VM, by NAME or ID."""
+        """Return an attribute of a network that the caller may use, by NETWORK or NETWORK_ID; else ""."""
         for network in networks:
             if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
                 found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
@@ -111,6 +111,13 @@ def _with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
     }
     filled = substitute(vm.template, vm.user_template, values, network_attribute)
     return vm.template.replacing("CONTEXT", filled)
+
+
+def _networks_told(draft: Draft, vm: VM, caller: Caller) -> list[Network]:
+    """Return the networks that a context may quote, those that the caller may use: first the VM's, then its own."""
+    of_vm = {nic.get("NETWORK_ID") for nic in vm.template.vectors("NIC")}
+    usable = (network for network in draft.each("networks") if allowed(caller, Right.USE, "NET", network))
+    return sorted(usable, key=lambda network: (str(network.id) not in of_vm, network.uid != caller.uid, network.id))
 
 
 def _network(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:

@@ -16,6 +16,7 @@ from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import NotFound
+from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
 
 K = TypeVar("K")
@@ -200,7 +201,8 @@ class Draft:
     # -- changing ------------------------------------------------------------------------------
 
     def put(self, record: VM | Host | Network | User | Group | Lease) -> None:
-        """Write a record, new or changed."""
+        """Write a record, new or changed; raises Refused when a number in it is too big for any database."""
+        refuse_what_does_not_fit(record)
         match record:
             case VM():
                 self._recharge(self.find_vm(record.id), record)

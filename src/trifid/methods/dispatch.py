@@ -10,7 +10,8 @@ from typing import Any
 
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
-from trifid.methods import host, network, system, user, vm  # noqa: F401  (declare their methods)
+from trifid.methods import empty_pools, host, network, system, user, vm  # noqa: F401  (declare their methods)
+from trifid.methods.common import BadUpdate
 from trifid.methods.registry import METHODS, Call, WrongArguments
 from trifid.wire.answers import Answer, Fault
 
@@ -21,6 +22,11 @@ FAULT_TYPE, FAULT_NO_METHOD = -501, -506
 
 _QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring")
 """Last words of methods that change nothing and are not logged one by one."""
+
+_NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
+"""Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
+
+_LOGGED_MAX = 500
 
 
 class Dispatcher:
@@ -48,8 +54,8 @@ class Dispatcher:
         except WrongArguments as wrong:
             return Fault(FAULT_TYPE, str(wrong))
         except TrifidError as error:
-            if not isinstance(error, BadTemplate | NotFound):
-                log.info("%s refused (%s): %s", name, peer, error.message)
+            if not isinstance(error, _NOT_LOGGED):
+                log.info("%s refused (%s): %s", name, peer, one_line(error.message))
             return refusal(name, error)
         except TimeoutError:
             late = Internal(
@@ -65,10 +71,15 @@ class Dispatcher:
                 name,
                 value if type(value) is int else "ok",
                 caller.uid,
-                caller.name,
+                one_line(caller.name),
                 peer,
             )
         return Answer(value)
+
+
+def one_line(text: str) -> str:
+    """Return a text as the log takes it: it may quote what a stranger sent, which must not look like another entry."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_LOGGED_MAX])
 
 
 def refusal(name: str, error: TrifidError) -> Answer:

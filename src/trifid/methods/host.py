@@ -6,12 +6,12 @@ from trifid.core.access import Right, check
 from trifid.core.host import Host, HostState
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, Refused
-from trifid.methods.common import listed, name_checked, read, updated
+from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 _FORBIDDEN = " <>&\"'\\/:|=\t\n\r"
-_STATUS = {0: HostState.INIT, 1: HostState.DISABLED, 2: HostState.OFFLINE}
+_STATUS = {0: None, 1: HostState.DISABLED, 2: HostState.OFFLINE}
 
 
 class HostNotAllocated(NotAllocated):
@@ -29,13 +29,9 @@ async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -
     check(call.caller, Right.CREATE, "HOST")
     drivers = call.engine.drivers
     try:
-        name = name_checked(name, _FORBIDDEN, "HOSTNAME")
+        name = _hostname(name)
     except Refused as bad:
-        char = next((c for c in name if c in _FORBIDDEN), "")
-        reason = f"Invalid HOSTNAME, '{char}' is invalid character for a HOSTNAME" if char else bad.message
-        raise HostNotAllocated(reason) from bad
-    if name.startswith("-"):
-        raise HostNotAllocated("Invalid HOSTNAME, it must not begin with '-'")
+        raise HostNotAllocated(bad.message) from bad
     for word, family, driver in (("IM_MAD_NAME", "im", im), ("VM_MAD_NAME", "vmm", vmm)):
         if not driver:
             raise HostNotAllocated(f"{word} cannot be empty.")
@@ -46,15 +42,24 @@ async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -
         raise HostNotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
 
     def command(draft: Draft) -> int:
-        taken = draft.named("host", name)
-        if taken is not None:
-            raise HostNotAllocated(f"NAME is already taken by HOST {taken}.")
+        refuse_taken(draft, "HOST", name, error=HostNotAllocated)
         host = Host(id=draft.next_id("host"), name=name, state=HostState.INIT, im=im, vmm=vmm)
         draft.put(host)
         draft.note("HOST", host.id, call.caller, "allocated", new="INIT", text=name)
         return host.id
 
     return await call.engine.turns.ask(command)
+
+
+def _hostname(name: str) -> str:
+    """Return `name` stripped; raises Refused for one that drivers could not use as the name or address of a machine."""
+    for char in name.strip():
+        if char in _FORBIDDEN:
+            raise Refused(f"Invalid HOSTNAME, '{char}' is invalid character for a HOSTNAME")
+    name = name_checked(name, _FORBIDDEN, "HOSTNAME")
+    if name.startswith("-"):
+        raise Refused("Invalid HOSTNAME, it must not begin with '-'")
+    return name
 
 
 @method("one.host.delete")
@@ -103,11 +108,7 @@ async def status(call: Call, host_id: int, wanted: int) -> int:
     def command(draft: Draft) -> int:
         host = draft.host(host_id)
         check(call.caller, Right.ADMIN, "HOST", host)
-        state = _STATUS[wanted]
-        if state == HostState.INIT and host.state != HostState.OFFLINE:
-            # monitoring went on while it was disabled
-            known = host.total_cpu_percent > 0 and host.state in (HostState.DISABLED, HostState.MONITORED)
-            state = HostState.MONITORED if known else host.state if host.state != HostState.DISABLED else state
+        state = _STATUS[wanted] or _enabled(host)
         if state != host.state:
             draft.put(replace(host, state=state, prev=host.state))
             draft.note("HOST", host_id, call.caller, "state", host.state.name, state.name)
@@ -116,38 +117,37 @@ async def status(call: Call, host_id: int, wanted: int) -> int:
     return await call.engine.turns.ask(command)
 
 
+def _enabled(host: Host) -> HostState:
+    """Return the state of a host that is enabled."""
+    if host.state not in (HostState.DISABLED, HostState.OFFLINE):
+        return host.state
+    # Monitoring went on while it was disabled: when it was well, it need not be waited for again.
+    is_well = host.state == HostState.DISABLED and host.total_cpu_percent > 0 and "ERROR" not in host.template
+    return HostState.MONITORED if is_well else HostState.INIT
+
+
 @method("one.host.update")
 async def update(call: Call, host_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) the attributes of a host."""
 
-    def command(draft: Draft) -> int:
-        host = draft.host(host_id)
-        check(call.caller, Right.ADMIN, "HOST", host)
-        draft.put(replace(host, template=updated(host.template, template, append)))
-        draft.note("HOST", host_id, call.caller, "updated")
-        return host_id
+    def change(draft: Draft, host: Host) -> Host:
+        return replace(host, template=updated(host.template, template, append))
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "HOST", host_id, Right.ADMIN, "updated", change)
 
 
 @method("one.host.rename")
 async def rename(call: Call, host_id: int, name: str) -> int:
-    """Give a host another name; drivers reach it by that name from then on."""
-    new = name_checked(name, _FORBIDDEN)
+    """Give a host that carries no VM another name; from then on drivers are told that one."""
+    new = _hostname(name)
 
-    def command(draft: Draft) -> int:
-        host = draft.host(host_id)
-        check(call.caller, Right.ADMIN, "HOST", host)
-        taken = draft.named("host", new)
-        if taken not in (None, host_id):
-            raise Refused(f"NAME is already taken by HOST {taken}.", host_id)
+    def change(draft: Draft, host: Host) -> Host:
+        refuse_taken(draft, "HOST", new, object_id=host_id, error=lambda text: Refused(text, host_id))
         if _vms_with_files_on(draft, host_id):
             raise Refused(f"host {host.name} [{host_id}] carries VMs, whose drivers know it by this name", host_id)
-        draft.put(replace(host, name=new))
-        draft.note("HOST", host_id, call.caller, "renamed", text=f"{host.name} -> {new}")
-        return host_id
+        return replace(host, name=new)
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "HOST", host_id, Right.ADMIN, "renamed", change)
 
 
 def _vms_with_files_on(draft: Draft, host_id: int) -> set[int]:

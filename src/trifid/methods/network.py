@@ -1,7 +1,7 @@
 """one.vn.* and one.vnpool.info."""
 
 import secrets
-from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,20 +12,21 @@ from trifid.core.network.record import HELD_BY_NOBODY, Network
 from trifid.core.template.model import Template
 from trifid.engine.engine import Engine
 from trifid.engine.transaction import Draft
-from trifid.errors import BadRequest, BadTemplate, NotAllocated, Refused
+from trifid.errors import BadRequest, NotAllocated, Refused
 from trifid.methods.common import (
+    changed,
     listed,
     name_checked,
+    owner_changed,
     parse_allocate,
     parse_update,
     permissions_changed,
     read,
+    refuse_taken,
     updated,
 )
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
-
-Change = Callable[[Draft, Network], Network]
 
 
 def defaults(engine: Engine) -> define.Defaults:
@@ -41,7 +42,7 @@ def _random_suffix() -> int:
 
 @method("one.vn.allocate")
 async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
-    """Add a virtual network, in the classic form (RANGED, FIXED) or with address ranges."""
+    """Add a virtual network, in the classic form (RANGED, FIXED) or with address ranges; for administrators."""
     check(call.caller, Right.CREATE, "NET")
     if cluster_id not in (-1, 0):
         raise NotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
@@ -56,18 +57,12 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
             defaults=defaults(call.engine),
             random_mac_suffix=_random_suffix,
         )
-        _refuse_taken_name(draft, network, network.name)
+        refuse_taken(draft, "NET", network.name, uid=network.uid)
         draft.put(network)
         draft.note("NET", network.id, call.caller, "allocated", new=network.state.name, text=network.name)
         return network.id
 
     return await call.engine.turns.ask(command)
-
-
-def _refuse_taken_name(draft: Draft, network: Network, name: str) -> None:
-    for other in draft.each("networks"):
-        if other.id != network.id and other.name == name and other.uid == network.uid:
-            raise NotAllocated(f"NAME is already taken by NET {other.id}.")
 
 
 @method("one.vn.delete")
@@ -108,12 +103,16 @@ async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> 
 
 @method("one.vn.update")
 async def update(call: Call, network_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a network; its ranges are changed by update_ar."""
+    """Replace (0) or extend (1) the attributes of a network; its ranges are changed by update_ar.
+
+    BRIDGE, PHYDEV, VLAN_ID and the like only administrators change.
+    """
 
     def change(draft: Draft, network: Network) -> Network:
-        return define.update_template(network, updated(network.template, template, append))
+        new = updated(network.template, template, append)
+        return define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
 
-    return await _changed(call, network_id, Right.MANAGE, "updated", change)
+    return await changed(call, "NET", network_id, Right.MANAGE, "updated", change)
 
 
 @method("one.vn.rename")
@@ -122,10 +121,10 @@ async def rename(call: Call, network_id: int, name: str) -> int:
     new = name_checked(name)
 
     def change(draft: Draft, network: Network) -> Network:
-        _refuse_taken_name(draft, network, new)
+        refuse_taken(draft, "NET", new, object_id=network_id, uid=network.uid)
         return replace(network, name=new)
 
-    return await _changed(call, network_id, Right.MANAGE, "renamed", change)
+    return await changed(call, "NET", network_id, Right.MANAGE, "renamed", change)
 
 
 @method("one.vn.chmod")
@@ -133,12 +132,12 @@ async def chmod(
     call: Call, network_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
 ) -> int:
     """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
+    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
 
-    def change(draft: Draft, network: Network) -> Network:
-        flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-        return replace(network, permissions=permissions_changed(call.caller, "NET", network, flags))
+    def change(draft: Draft, network: Network) -> Any:
+        return permissions_changed(call.caller, "NET", network, flags)
 
-    return await _changed(call, network_id, Right.USE, "permissions changed", change)
+    return await changed(call, "NET", network_id, Right.USE, "permissions changed", change)
 
 
 @method("one.vn.chown")
@@ -146,13 +145,11 @@ async def chown(call: Call, network_id: int, user_id: int, group_id: int) -> int
     """Change owner and group; -1 keeps."""
 
     def change(draft: Draft, network: Network) -> Network:
-        uid = network.uid if user_id == -1 else draft.user(user_id).id
-        gid = network.gid if group_id == -1 else draft.group(group_id).id
-        changed = replace(network, uid=uid, gid=gid)
-        _refuse_taken_name(draft, changed, network.name)
-        return changed
+        new: Network = owner_changed(call.caller, draft, network, user_id, group_id)
+        refuse_taken(draft, "NET", new.name, object_id=network_id, uid=new.uid)
+        return new
 
-    return await _changed(call, network_id, Right.ADMIN, "owner changed", change)
+    return await changed(call, "NET", network_id, Right.ADMIN, "owner changed", change)
 
 
 @method("one.vn.add_ar")
@@ -167,7 +164,7 @@ async def add_range(call: Call, network_id: int, template: str) -> int:
             )
         return network
 
-    return await _changed(call, network_id, Right.ADMIN, "range added", change)
+    return await changed(call, "NET", network_id, Right.ADMIN, "range added", change)
 
 
 @method("one.vn.rm_ar")
@@ -177,7 +174,7 @@ async def remove_range(call: Call, network_id: int, range_id: int, force: bool =
     def change(draft: Draft, network: Network) -> Network:
         return define.remove_range(network, range_id, draft.used_leases(network_id, range_id))
 
-    return await _changed(call, network_id, Right.ADMIN, "range removed", change)
+    return await changed(call, "NET", network_id, Right.ADMIN, "range removed", change)
 
 
 @method("one.vn.update_ar")
@@ -187,15 +184,12 @@ async def update_range(call: Call, network_id: int, template: str) -> int:
 
     def change(draft: Draft, network: Network) -> Network:
         for vector in vectors:
-            taken = [
-                key[2]
-                for key in call.engine.turns.memory.leases_on.get(network_id, ())
-                if str(key[1]) == vector.get("AR_ID")
-            ]
-            network = define.update_range(network, vector, max(taken, default=-1))
+            number = vector.get("AR_ID", "")
+            last = draft.last_used_index(network_id, int(number)) if number.isdecimal() else -1
+            network = define.update_range(network, vector, last)
         return network
 
-    return await _changed(call, network_id, Right.ADMIN, "range updated", change)
+    return await changed(call, "NET", network_id, Right.ADMIN, "range updated", change)
 
 
 @method("one.vn.hold")
@@ -209,7 +203,7 @@ async def hold(call: Call, network_id: int, template: str) -> int:
                 draft.put(held)
         return network
 
-    return await _changed(call, network_id, Right.MANAGE, "lease held", change)
+    return await changed(call, "NET", network_id, Right.MANAGE, "lease held", change)
 
 
 @method("one.vn.release")
@@ -224,7 +218,7 @@ async def release(call: Call, network_id: int, template: str) -> int:
                 draft.delete("leases", given.key)
         return network
 
-    return await _changed(call, network_id, Right.MANAGE, "lease released", change)
+    return await changed(call, "NET", network_id, Right.MANAGE, "lease released", change)
 
 
 def _vectors(template: str, name: str) -> list[dict[str, str]]:
@@ -233,17 +227,3 @@ def _vectors(template: str, name: str) -> list[dict[str, str]]:
     if not found:
         raise BadRequest(f"expected {name} = [ … ], found {', '.join(n for n, _ in parsed) or 'nothing'}")
     return found
-
-
-async def _changed(call: Call, network_id: int, right: Right, what: str, change: Change) -> int:
-    def command(draft: Draft) -> int:
-        network = draft.network(network_id)
-        check(call.caller, right, "NET", network)
-        try:
-            draft.put(change(draft, network))
-        except BadTemplate as bad:
-            raise Refused(bad.message, network_id) from bad
-        draft.note("NET", network_id, call.caller, what)
-        return network_id
-
-    return await call.engine.turns.ask(command)

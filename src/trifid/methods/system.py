@@ -44,6 +44,7 @@ async def events(call: Call, after: int, wait_s: int = 0, limit: int = EVENTS_MA
     """
     check(call.caller, Right.MANAGE, "SYSTEM")
     engine = call.engine
+    limit = max(1, min(limit, EVENTS_MAX))
     if after < 0:
         return _events(engine.turns.memory.journal_id, [])
     if wait_s > 0:
@@ -53,8 +54,8 @@ async def events(call: Call, after: int, wait_s: int = 0, limit: int = EVENTS_MA
         return _events(last, [])
     found = engine.watch.recent(after)
     if found is None:
-        found = list(await asyncio.to_thread(engine.store.journal_after, after, min(limit, EVENTS_MAX)))
-    found = found[: max(1, min(limit, EVENTS_MAX))]
+        found = list(await asyncio.to_thread(engine.store.journal_after, after, limit))
+    found = found[:limit]
     return _events(found[-1].id if found else last, found)
 
 

@@ -1,22 +1,23 @@
 """one.user.*, one.userpool.info and the groups that users belong to."""
 
-import asyncio
 import secrets
-from typing import Any
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, check
 from trifid.core.user import Group, LoginToken, User
-from trifid.engine.auth import hash_password, token_digest
+from trifid.engine.auth import token_digest
 from trifid.engine.transaction import Draft
-from trifid.errors import NotAllocated, NotAllowed, NotFound, Refused
-from trifid.methods.common import listed, name_checked, read, updated
+from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
+from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 SERVERADMIN_UID = 1
 TOKENS_MAX = 32
+TOKEN_S_MAX = 10 * 366 * 86400
+FOR_EVER = -1
 
 
 def _target(call: Call, user_id: int) -> int:
@@ -39,12 +40,10 @@ async def allocate(call: Call, name: str, password: str, driver: str = "", group
     if not all(type(gid) is int for gid in groups):
         raise NotAllocated("groups must be an array of group ids")
     gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
-    kept = await asyncio.to_thread(hash_password, password)
+    kept = await call.engine.auth.hashed(password)
 
     def command(draft: Draft) -> int:
-        taken = draft.named("user", name)
-        if taken is not None:
-            raise NotAllocated(f"NAME is already taken by USER {taken}.")
+        refuse_taken(draft, "USER", name)
         for gid in gids:
             draft.group(gid)
         user = User(id=draft.next_id("user"), name=name, gids=gids, password=kept)
@@ -92,24 +91,40 @@ async def pool(call: Call) -> Escaped:
 
 @method("one.user.passwd")
 async def passwd(call: Call, user_id: int, password: str) -> int:
-    """Set a password; login tokens stop working."""
+    """Set a password; login tokens stop working.  A session that is limited to one group may not."""
+    _refuse_limited(call, "set a password")
     if not password:
         raise Refused("Invalid password, it cannot be empty")
-    kept = await asyncio.to_thread(hash_password, password)
+    target = _target(call, user_id)
+    # before the work of hashing; who may is asked again of the user as it is then
+    check(call.caller, Right.MANAGE, "USER", read(call.engine.turns.memory.users, "users", target))
+    kept = await call.engine.auth.hashed(password)
 
-    def command(draft: Draft) -> int:
-        user = draft.user(_target(call, user_id))
-        check(call.caller, Right.MANAGE, "USER", user)
-        draft.put(replace(user, password=kept, tokens=()))
-        draft.note("USER", user.id, call.caller, "password set")
-        return user.id
+    def change(draft: Draft, user: User) -> User:
+        return replace(user, password=kept, tokens=())
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "USER", target, Right.MANAGE, "password set", change)
+
+
+def _refuse_limited(call: Call, what: str) -> None:
+    if call.caller.is_limited:
+        raise NotAllowed(
+            f"User [{call.caller.uid}] : Not authorized to {what} with a token that is limited to group "
+            f"{call.caller.egid}: use the password."
+        )
 
 
 @method("one.user.login")
 async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1) -> str:
-    """Make (valid_s > 0, or -1 for ever) or clear (0) a login token; answer it, this one time only."""
+    """Make (valid_s > 0, or -1 for ever) or clear (0) a login token; answer it, this one time only.
+
+    A session that is limited to one group makes tokens for that group only.
+    """
+    if valid_s != FOR_EVER and not 0 <= valid_s <= TOKEN_S_MAX:
+        raise BadRequest(f"Wrong validity {valid_s}: seconds up to {TOKEN_S_MAX}, 0 clears, -1 is for ever")
+    clears_one = valid_s == 0 and token
+    if egid != call.caller.egid and not clears_one:
+        _refuse_limited(call, "manage tokens of all groups")
 
     def command(draft: Draft) -> str:
         user_id = draft.named("user", name)
@@ -117,7 +132,7 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
             raise NotFound("user", -1)
         user = draft.user(user_id)
         check(call.caller, Right.MANAGE, "USER", user)
-        if egid == -1 and set(call.caller.gids) != set(user.gids):
+        if egid == -1 and valid_s != 0 and set(call.caller.gids) != set(user.gids):
             who = f"User [{call.caller.uid}]"
             raise NotAllowed(f"{who} : Not authorized to make a token of another user's groups.", user_id)
         if egid != -1 and egid not in user.gids:
@@ -147,30 +162,22 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
 async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) the attributes of a user."""
 
-    def command(draft: Draft) -> int:
-        user = draft.user(_target(call, user_id))
-        check(call.caller, Right.MANAGE, "USER", user)
-        draft.put(replace(user, template=updated(user.template, template, append)))
-        draft.note("USER", user.id, call.caller, "updated")
-        return user.id
+    def change(draft: Draft, user: User) -> User:
+        return replace(user, template=updated(user.template, template, append))
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "USER", _target(call, user_id), Right.MANAGE, "updated", change)
 
 
 @method("one.user.enable")
 async def enable(call: Call, user_id: int, enabled: bool) -> int:
     """Let a user in, or keep it out; what it owns stays."""
 
-    def command(draft: Draft) -> int:
-        user = draft.user(user_id)
-        check(call.caller, Right.ADMIN, "USER", user)
+    def change(draft: Draft, user: User) -> User:
         if user_id == ONEADMIN_UID and not enabled:
             raise Refused("Cannot disable user. oneadmin cannot be disabled.", user_id)
-        draft.put(replace(user, enabled=enabled))
-        draft.note("USER", user_id, call.caller, "enabled" if enabled else "disabled")
-        return user_id
+        return replace(user, enabled=enabled)
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "USER", user_id, Right.ADMIN, "enabled" if enabled else "disabled", change)
 
 
 @method("one.user.chgrp")
@@ -209,16 +216,12 @@ async def delgroup(call: Call, user_id: int, group_id: int) -> int:
     return await _regroup(call, user_id, group_id, change)
 
 
-async def _regroup(call: Call, user_id: int, group_id: int, change: Any) -> int:
-    def command(draft: Draft) -> int:
-        user = draft.user(user_id)
-        check(call.caller, Right.ADMIN, "USER", user)
+async def _regroup(call: Call, user_id: int, group_id: int, groups: Callable[[User], tuple[int, ...]]) -> int:
+    def change(draft: Draft, user: User) -> User:
         draft.group(group_id)
-        draft.put(replace(user, gids=change(user)))
-        draft.note("USER", user_id, call.caller, "groups changed")
-        return user_id
+        return replace(user, gids=groups(user))
 
-    return await call.engine.turns.ask(command)
+    return await changed(call, "USER", user_id, Right.ADMIN, "groups changed", change)
 
 
 @method("one.group.allocate")
@@ -228,9 +231,7 @@ async def group_allocate(call: Call, name: str) -> int:
     new = name_checked(name)
 
     def command(draft: Draft) -> int:
-        taken = draft.named("group", new)
-        if taken is not None:
-            raise NotAllocated(f"NAME is already taken by GROUP {taken}.")
+        refuse_taken(draft, "GROUP", new)
         group = Group(id=draft.next_id("group"), name=new)
         draft.put(group)
         draft.note("GROUP", group.id, call.caller, "allocated", text=new)

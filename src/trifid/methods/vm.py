@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.ledger import check_room
+from trifid.core.template.amend import amended
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -15,13 +16,26 @@ from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, Internal, NotFound, Refused
-from trifid.methods.common import listed, name_checked, parse_allocate, permissions_changed, updated
+from trifid.methods.common import (
+    FILTER_MINE,
+    bounded,
+    changed,
+    is_merge,
+    listed,
+    name_checked,
+    owner_changed,
+    parse_allocate,
+    parse_update,
+    permissions_changed,
+    wanted_by,
+)
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 SYSTEM_DATASTORE_ID = 0
 STATE_ANY, STATE_NOT_DONE = -2, -1
 DONE = VmState.DONE.state
+DONE_AT_ONCE = 500
 
 _ADMIN_ACTIONS = {"resched", "unresched"}
 _ACTIONS: dict[str, type[events.Request]] = {
@@ -69,7 +83,9 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
 async def deploy(
     call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
 ) -> int:
-    """Run a waiting VM on a host; with `enforce` only if it has room."""
+    """Run a waiting VM on a host; with `enforce` only if it has room.  The template must be empty."""
+    if template.strip():
+        raise Refused("deploy takes no template here: leave it empty, and change the VM with update", vm_id)
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
@@ -186,19 +202,24 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
 
 @method("one.vm.update")
 async def update(call: Call, vm_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the user attributes of a VM."""
+    """Replace (0) or extend (1) the user attributes of a VM.
+
+    They are checked as at submission; restricted ones only administrators change, those of the engine nobody.
+    """
+    caller, merges, given = call.caller, is_merge(append), parse_update(template)
 
     def change(draft: Draft, vm: VM) -> VM:
-        return replace(vm, user_template=updated(vm.user_template, template, append))
+        new = amended(vm.user_template, given, merges=merges, uid=caller.uid, is_admin=caller.is_admin)
+        return replace(vm, user_template=bounded(new))
 
-    return await _changed(call, vm_id, Right.MANAGE, "updated", change)
+    return await changed(call, "VM", vm_id, Right.MANAGE, "updated", change, _find)
 
 
 @method("one.vm.rename")
 async def rename(call: Call, vm_id: int, name: str) -> int:
     """Give a VM another name."""
     new = name_checked(name)
-    return await _changed(call, vm_id, Right.MANAGE, "renamed", lambda draft, vm: replace(vm, name=new))
+    return await changed(call, "VM", vm_id, Right.MANAGE, "renamed", lambda draft, vm: replace(vm, name=new), _find)
 
 
 @method("one.vm.chmod")
@@ -206,35 +227,22 @@ async def chmod(
     call: Call, vm_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
 ) -> int:
     """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
+    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
 
-    def change(draft: Draft, vm: VM) -> VM:
-        flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-        return replace(vm, permissions=permissions_changed(call.caller, "VM", vm, flags))
+    def change(draft: Draft, vm: VM) -> Any:
+        return permissions_changed(call.caller, "VM", vm, flags)
 
-    return await _changed(call, vm_id, Right.USE, "permissions changed", change)
+    return await changed(call, "VM", vm_id, Right.USE, "permissions changed", change, _find)
 
 
 @method("one.vm.chown")
 async def chown(call: Call, vm_id: int, user_id: int, group_id: int) -> int:
     """Change owner and group; -1 keeps."""
 
-    def change(draft: Draft, vm: VM) -> VM:
-        uid = vm.uid if user_id == -1 else draft.user(user_id).id
-        gid = vm.gid if group_id == -1 else draft.group(group_id).id
-        return replace(vm, uid=uid, gid=gid)
+    def change(draft: Draft, vm: VM) -> Any:
+        return owner_changed(call.caller, draft, vm, user_id, group_id)
 
-    return await _changed(call, vm_id, Right.ADMIN, "owner changed", change)
-
-
-async def _changed(call: Call, vm_id: int, right: Right, what: str, change: Callable[[Draft, VM], VM]) -> int:
-    def command(draft: Draft) -> int:
-        vm = _find(draft, vm_id)
-        check(call.caller, right, "VM", vm)
-        draft.put(change(draft, vm))
-        draft.note("VM", vm_id, call.caller, what)
-        return vm_id
-
-    return await call.engine.turns.ask(command)
+    return await changed(call, "VM", vm_id, Right.ADMIN, "owner changed", change, _find)
 
 
 @method("one.vm.info")
@@ -255,11 +263,29 @@ async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int
         raise BadRequest(f"Incorrect state filter {state}")
     if query:
         raise Internal("search by attributes is not supported by this database; filter what is listed instead")
-    memory = call.engine.turns.memory
-    vms = [vm for vm in memory.vms.values() if state < 0 or vm.state.state == state]
+    found = {vm.id: vm for vm in call.engine.turns.memory.vms.values() if state < 0 or vm.state.state == state}
     if state in (STATE_ANY, DONE):
-        vms += await asyncio.to_thread(call.engine.store.done_vms)
-    return listed(vms, call.caller, "VM", filter_flag, start, end)
+        wanted = wanted_by(call.caller, "VM", filter_flag)
+        owner = filter_flag if filter_flag >= 0 else call.caller.uid if filter_flag == FILTER_MINE else None
+        done = await asyncio.to_thread(_done, call, wanted, owner, start, end)
+        found.update((vm.id, vm) for vm in done)
+    return listed(found.values(), call.caller, "VM", filter_flag, start, end)
+
+
+def _done(call: Call, wanted: Callable[[VM], bool], uid: int | None, start: int, end: int) -> list[VM]:
+    """Return the finished VMs that may stand in the asked list, reading no more of them at once than a page."""
+    is_page = end < -1
+    count = max(start, 0) - end if is_page else None
+    first_id = max(start, 0) if not is_page else 0
+    last_id = end if end >= 0 else None
+    found: list[VM] = []
+    while count is None or len(found) < count:
+        page = call.engine.store.done_vms(uid=uid, first_id=first_id, last_id=last_id, limit=DONE_AT_ONCE)
+        found += filter(wanted, page)
+        if len(page) < DONE_AT_ONCE:
+            break
+        last_id = page[-1].id - 1
+    return found
 
 
 @method("one.vmpool.info")

@@ -20,6 +20,7 @@ class Snapshot(msgspec.Struct):
 
     Attributes:
         counters: {"vm": next VM id, "host": …, "net": …, "user": …, "group": …}; ids are never given twice.
+            "engine" does not count: it is the engine's own random number.
         journal_id: id of the newest journal entry, 0 = none.
     """
 
@@ -77,8 +78,15 @@ class Store(Protocol):
     def journal_of(self, kind: str, object_id: int, limit: int) -> Sequence[Entry]:
         """Return the newest `limit` entries about one object, oldest first: its story."""
 
-    def done_vms(self, uids: Sequence[int] | None = None) -> Sequence[VM]:
-        """Return VMs in state DONE, by id, of these users or of all; they are not kept in memory."""
+    def done_vms(
+        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+    ) -> Sequence[VM]:
+        """Return up to `limit` VMs in state DONE, newest first; they are not kept in memory.
+
+        Args:
+            uid: of this user only.
+            first_id, last_id: from one id to the other, both included.
+        """
 
     def done_vm(self, vm_id: int) -> VM | None:
         """Return one VM in state DONE, or None."""

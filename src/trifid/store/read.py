@@ -44,10 +44,15 @@ class Reads:
                 journal_id=connection.execute(select(func.max(schema.journal.c.id))).scalar() or 0,
             )
 
-    def done_vms(self, *conditions: ColumnElement[bool]) -> list[VM]:
-        """Return the VMs in state DONE that fulfil `conditions`, by id."""
+    def done_vms(self, *conditions: ColumnElement[bool], limit: int) -> list[VM]:
+        """Return the newest `limit` VMs in state DONE that fulfil `conditions`, newest first."""
+        found = select(schema.vms.c.id).where(schema.IS_DONE, *conditions).order_by(schema.vms.c.id.desc()).limit(limit)
         with self._place.faults(), self._engine.connect() as connection:
-            return self._vms(connection, schema.IS_DONE, *conditions)
+            ids = connection.execute(found).scalars().all()
+            if not ids:
+                return []
+            span = schema.vms.c.id.between(ids[-1], ids[0])
+            return self._vms(connection, schema.IS_DONE, span, *conditions)[::-1]
 
     def journal(self, query: Select[Any]) -> list[Entry]:
         """Return the entries that a query of whole journal rows finds."""

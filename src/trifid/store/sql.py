@@ -89,8 +89,15 @@ class SqlStore:
         """Write `batch` in one transaction, durable when it returns; of histories only what is new."""
         if self._writer.invalidated:
             raise self._place.fault("the connection was lost, and with it the lock: start the engine again")
-        with self._place.faults(), self._backend.writing(self._writer):
-            rows = self._writes.write(batch, self._histories)
+        is_complete = False
+        try:
+            with self._place.faults(), self._backend.writing(self._writer):
+                rows = self._writes.write(batch, self._histories)
+                is_complete = True
+        except StoreFault as fault:
+            if is_complete and self._writer.invalidated:
+                raise StoreFault(f"{fault}; it may have kept the change, the next start of the engine tells") from fault
+            raise
         self._histories.remember(batch.vms)
         self._backend.wrote(rows)
 
@@ -103,13 +110,20 @@ class SqlStore:
         about = select(journal).where(journal.c.kind == kind, journal.c.object_id == object_id)
         return self._reads.journal(about.order_by(journal.c.id.desc()).limit(limit))[::-1]
 
-    def done_vms(self, uids: Sequence[int] | None = None) -> Sequence[VM]:
-        """Return VMs in state DONE, by id, of these users or of all."""
-        return self._reads.done_vms(*([] if uids is None else [vms.c.uid.in_(uids)]))
+    def done_vms(
+        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+    ) -> Sequence[VM]:
+        """Return up to `limit` VMs in state DONE, newest first."""
+        conditions = [vms.c.id >= first_id]
+        if uid is not None:
+            conditions.append(vms.c.uid == uid)
+        if last_id is not None:
+            conditions.append(vms.c.id <= last_id)
+        return self._reads.done_vms(*conditions, limit=limit)
 
     def done_vm(self, vm_id: int) -> VM | None:
         """Return one VM in state DONE, or None."""
-        return next(iter(self._reads.done_vms(vms.c.id == vm_id)), None)
+        return next(iter(self._reads.done_vms(vms.c.id == vm_id, limit=1)), None)
 
     def close(self) -> None:
         """Release files and connections."""

@@ -44,6 +44,18 @@ class Message(msgspec.Struct, frozen=True):
     timestamp: int | None = None
 
 
+class LineTooLong(DriverFault):
+    """A line was longer than a line may be.
+
+    Attributes:
+        lines: the other lines that were completed at the same time.
+    """
+
+    def __init__(self, line_bytes_max: int, lines: list[bytes]) -> None:
+        super().__init__(f"a line of more than {line_bytes_max} bytes")
+        self.lines = lines
+
+
 class Lines:
     """Cuts a stream of bytes into lines."""
 
@@ -51,26 +63,30 @@ class Lines:
         self._line_bytes_max = line_bytes_max
         self._pending: list[bytes] = []
         self._pending_bytes = 0
+        self._is_skipping = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes, without their ends; empty ones are left out.
 
         Raises:
-            DriverFault: a line is too long; what was pending is dropped.
+            LineTooLong: a line is dropped, to its end; the fault has all others.
         """
         head, newline, rest = data.rpartition(b"\n")
-        lines: list[bytes] = []
+        complete: list[bytes] = []
         if newline:
             self._pending.append(head)
-            lines = [line for line in b"".join(self._pending).split(b"\n") if line.strip()]
-            self._pending, self._pending_bytes = [], 0
-        if rest:
+            complete = b"".join(self._pending).split(b"\n")[self._is_skipping :]
+            self._pending, self._pending_bytes, self._is_skipping = [], 0, False
+        if rest and not self._is_skipping:
             self._pending.append(rest)
             self._pending_bytes += len(rest)
-        longest = max(self._pending_bytes, max(map(len, lines), default=0))
-        if longest > self._line_bytes_max:
-            self._pending, self._pending_bytes = [], 0
-            raise DriverFault(f"a line of more than {self._line_bytes_max} bytes")
+        is_pending_too_long = self._pending_bytes > self._line_bytes_max
+        if is_pending_too_long:
+            self._pending, self._pending_bytes, self._is_skipping = [], 0, True
+        short = [line for line in complete if len(line) <= self._line_bytes_max]
+        lines = [line for line in short if line.strip()]
+        if is_pending_too_long or len(short) < len(complete):
+            raise LineTooLong(self._line_bytes_max, lines)
         return lines
 
 

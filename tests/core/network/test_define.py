@@ -5,7 +5,10 @@ from trifid.core.network.address import format_ipv4, format_mac
 from trifid.core.network.define import add_range, define, remove_range, update_range, update_template
 from trifid.core.network.lease import explicit_span
 from trifid.core.template.model import template
-from trifid.errors import BadTemplate, Refused
+from trifid.errors import BadTemplate, NotAllowed, Refused
+
+ADMIN = {"uid": 0, "is_admin": True}
+USER = {"uid": 7, "is_admin": False}
 
 
 def spans(net):
@@ -289,17 +292,17 @@ def test_an_update_without_range_id_is_refused():
 
 
 def test_an_update_replaces_the_free_attributes_and_keeps_the_bridge():
-    net = update_template(modern(DNS="1.1.1.1"), template(GATEWAY="10.0.0.1", NAME="other"))
+    net = update_template(modern(DNS="1.1.1.1"), template(GATEWAY="10.0.0.1", NAME="other"), **ADMIN)
     assert (net.template, net.bridge, net.name) == (template(GATEWAY="10.0.0.1"), "br0", "private")
 
 
 def test_an_update_can_change_the_bridge():
-    assert update_template(modern(), template(BRIDGE="br9", VLAN_ID="7")).bridge == "br9"
+    assert update_template(modern(), template(BRIDGE="br9", VLAN_ID="7"), **ADMIN).bridge == "br9"
 
 
 def test_an_update_to_an_unknown_driver_is_refused():
     with pytest.raises(BadTemplate, match='VN_MAD named "x" is not defined'):
-        update_template(modern(), template(VN_MAD="x"))
+        update_template(modern(), template(VN_MAD="x"), **ADMIN)
 
 
 @pytest.mark.parametrize("kind", ["IP6_STATIC", "IP4_6_STATIC"])

@@ -76,7 +76,7 @@ def test_a_vm_that_never_ran_has_no_history_and_an_end() -> None:
 
 def test_a_powered_off_vm_that_could_not_be_cleaned_up_is_charged_again() -> None:
     unknown = after(vm(S.POWEROFF), events.Delete, events.Failed)
-    assert unknown.state is S.UNKNOWN
+    assert unknown.state is S.CLEANUP_DELETE_FAILURE
     assert [bool(r.etime) for r in unknown.history] == [True, False]
 
 

@@ -26,9 +26,11 @@ from trifid.core.network.address import (
 from trifid.core.network.classic import fixed, ranged
 from trifid.core.network.lease import explicit_span
 from trifid.core.network.record import AddressRange, Network
+from trifid.core.template import types
 from trifid.core.template.model import Template
-from trifid.core.template.validate import check_name
-from trifid.errors import BadTemplate, Refused
+from trifid.core.template.types import Type
+from trifid.core.template.validate import check_name, shown
+from trifid.errors import BadTemplate, NotAllowed, Refused
 
 RandomSuffix = Callable[[], int]
 """Returns 32 random bits."""
@@ -42,6 +44,18 @@ CLASSIC_DRIVER = "dummy"
 RANGE_SIZE_MAX = 1 << 32
 
 _FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES")
+_LINK: tuple[tuple[str, Type], ...] = (
+    ("BRIDGE", types.INTERFACE),
+    ("BRIDGE_TYPE", types.TOKEN),
+    ("PHYDEV", types.INTERFACE),
+    ("VLAN_ID", types.whole(1, (1 << 24) - 1, "a VLAN id from 1 to 4094, or for vxlan up to 16777215")),
+)
+"""What drivers make commands and domain documents of: names of devices, nothing else."""
+RESTRICTED = (
+    *("BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "OUTER_VLAN_ID", "VLAN_TAGGED_ID", "CVLANS"),
+    *("BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "FILTER", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING"),
+)
+"""What only members of group 0 may change of a network: what it is on a host, and what VMs in it may pretend to be."""
 _HAS_IP = ("IP4", "IP4_6", "IP4_6_STATIC")
 _IS_STATIC = ("IP6_STATIC", "IP4_6_STATIC")
 _TYPES = ("ETHER", "IP4", "IP6", "IP4_6", "IP6_STATIC", "IP4_6_STATIC")
@@ -110,6 +124,7 @@ def define(
         vlan_id=template.single("VLAN_ID"),
         template=template.without(*_FIELDS),
     )
+    _check_link(network)
     if classic:
         return _with_ranges(network, _classic_ranges(template, network_id, defaults))
     for vector in _vectors(template, "AR"):
@@ -139,6 +154,24 @@ def _bridge(template: Template, network_id: int, classic: bool) -> str:
     if classic and not template.single("PHYDEV"):
         raise BadTemplate("No BRIDGE in template for Virtual Network.")
     return f"onebr{network_id}"
+
+
+def _check_link(network: Network) -> None:
+    """Raise BadTemplate unless what names devices of hosts could be such a name."""
+    present = _link_of(network)
+    for name, kind in _LINK:
+        if present[name] and not kind.accepts(present[name]):
+            raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(present[name])}"')
+
+
+def _link_of(network: Network) -> dict[str, str]:
+    return {
+        "BRIDGE": network.bridge,
+        "BRIDGE_TYPE": network.bridge_type,
+        "VN_MAD": network.vn_mad,
+        "PHYDEV": network.phydev,
+        "VLAN_ID": network.vlan_id,
+    }
 
 
 def _classic_ranges(template: Template, network_id: int, defaults: Defaults) -> Iterable[AddressRange]:
@@ -344,19 +377,27 @@ def _refuse_moved(network: Network, old: AddressRange, vector: dict[str, str]) -
             )
 
 
-def update_template(network: Network, template: Template) -> Network:
+def update_template(network: Network, template: Template, *, uid: int, is_admin: bool) -> Network:
     """Return the network with the user's attributes replaced by `template`.
 
     BRIDGE, BRIDGE_TYPE, VN_MAD, PHYDEV and VLAN_ID keep their values unless they are given.  NAME, AR
     and LEASES of a template sent again as a whole change nothing: rename, and the calls for ranges, do.
 
+    Args:
+        uid: who asks, for the message.
+        is_admin: who is none may send restricted attributes only as they are; those left out stay.
+
     Raises:
-        BadTemplate: an unknown VN_MAD.
+        BadTemplate: an unknown VN_MAD, or a BRIDGE, PHYDEV … that names no device.
+        NotAllowed: another value for a restricted attribute, from somebody who is no administrator.
     """
+    if not is_admin:
+        _refuse_restricted(network, template, uid)
+        template = template.having(*network.template.only(*(n for n in RESTRICTED if n not in template)))
     driver = template.single("VN_MAD") or network.vn_mad
     if driver not in NETWORK_DRIVERS:
         raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
-    return replace(
+    changed = replace(
         network,
         bridge=template.single("BRIDGE").strip() or network.bridge,
         bridge_type=template.single("BRIDGE_TYPE") or network.bridge_type,
@@ -365,3 +406,15 @@ def update_template(network: Network, template: Template) -> Network:
         vlan_id=template.single("VLAN_ID") if "VLAN_ID" in template else network.vlan_id,
         template=template.without(*_FIELDS),
     )
+    _check_link(changed)
+    return changed
+
+
+def _refuse_restricted(network: Network, template: Template, uid: int) -> None:
+    fields = _link_of(network)
+    for name in RESTRICTED:
+        present = [fields[name]] if name in fields else network.template.all(name)
+        if name in template and template.all(name) != present:
+            raise NotAllowed(
+                f"User [{uid}] : Virtual Network Template includes a restricted attribute {name}.", network.id
+            )

@@ -5,7 +5,7 @@ what only administrators or the engine may say stays as it is.
 """
 
 from trifid.core.template.attributes import NOWHERE, RESTRICTED, place_of
-from trifid.core.template.model import Template
+from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values, restricted
 from trifid.errors import NotAllowed
 
@@ -28,16 +28,22 @@ def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin:
         BadTemplate: a declared attribute has a value that it does not take.
         NotAllowed: another value for a restricted attribute, from somebody who is no administrator.
     """
-    given = Template(tuple(pair for pair in given if _may_stand(pair[0], pair in old.pairs, is_admin)))
+    before = {_as_key(*pair) for pair in old}
+    given = Template(tuple(pair for pair in given if _may_stand(pair[0], _as_key(*pair) in before, is_admin)))
     check_values(given)
     if not is_admin:
-        new = Template(tuple(pair for pair in given if pair not in old.pairs))
+        new = Template(tuple(pair for pair in given if _as_key(*pair) not in before))
         if forbidden := restricted(new):
             raise NotAllowed(f"User [{uid}] : VM Template includes a restricted attribute {forbidden[0]}.")
     if merges:
         return old.merged(given)
-    kept = [] if is_admin else [pair for pair in old if _is_restricted(pair[0]) and pair[0] not in given]
+    names = {name for name, _ in given}
+    kept = [] if is_admin else [pair for pair in old if _is_restricted(pair[0]) and pair[0] not in names]
     return given.having(*kept)
+
+
+def _as_key(name: str, value: Value) -> tuple[object, ...]:
+    return (name, value) if isinstance(value, str) else (name, *value.items())
 
 
 def _may_stand(name: str, is_unchanged: bool, is_admin: bool) -> bool:

@@ -39,6 +39,14 @@ def validate(template: Template) -> None:
         BadTemplate: names the attribute (`DISK 1: SIZE`), what it must be and what it is.
     """
     check_name(template.single("NAME").strip())
+    check_values(template)
+    for required in ("CPU", "MEMORY"):
+        if not template.single(required):
+            raise BadTemplate(BY_NAME[required].message)
+
+
+def check_values(template: Template) -> None:
+    """Return when the declared attributes that are given have values that they take; raises as `validate` does."""
     counted = Counter(name for name, _ in template)
     seen: Counter[str] = Counter()
     for name, value in template:
@@ -56,9 +64,6 @@ def validate(template: Template) -> None:
         else:
             _check_single(row, value)
         seen[name] += 1
-    for required in ("CPU", "MEMORY"):
-        if not template.single(required):
-            raise BadTemplate(BY_NAME[required].message)
 
 
 def check_name(name: str) -> None:

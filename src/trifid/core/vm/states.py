@@ -119,6 +119,8 @@ class VmState(enum.IntEnum):
     """The domain goes from the host that a migration was to leave, then from the other one."""
     CLEANUP_DELETE_FILES = 1323
     """The domain is gone; its files go."""
+    CLEANUP_DELETE_FAILURE = 2340
+    """The domain of a deleted VM could not be destroyed; it may run, so its files stay."""
     CLEANUP_FAILURE = 1340
     """The files of a deleted VM could not be removed."""
 

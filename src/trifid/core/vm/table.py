@@ -214,8 +214,14 @@ _ROWS: tuple[Row, ...] = (
 
     # clean-up without epilog: first the domain, then its files
     row(S.CLEANUP_DELETE,       Done,          S.CLEANUP_DELETE_FILES, do.run_ended, delete_files_on_both),
-    row(S.CLEANUP_DELETE,       Failed,        S.UNKNOWN,              do.tell_owner, do.reopen_if_closed),
+    row(S.CLEANUP_DELETE,       Failed,        S.CLEANUP_DELETE_FAILURE, do.tell_owner, do.reopen_if_closed),
     row(S.CLEANUP_DELETE,       Delete,        S.CLEANUP_DELETE,       do.asked, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, Retry,         S.CLEANUP_DELETE, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, SeenRunning,   S.CLEANUP_DELETE, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, SeenOff,       S.CLEANUP_DELETE, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, Terminate,     S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, TerminateHard, S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
     row(S.CLEANUP_DELETE_FILES, Done,          S.DONE,            do.close_record, do.finish, do.release_leases),
     row(S.CLEANUP_DELETE_FILES, Failed,        S.CLEANUP_FAILURE, do.tell_owner),
     row(S.CLEANUP_DELETE_FILES, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),

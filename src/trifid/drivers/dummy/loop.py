@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from trifid.errors import DriverFault
-from trifid.wire.lines import Lines, from_driver
+from trifid.wire.lines import Lines, LineTooLong, from_driver
 
 READ_BYTES = 1 << 18
 HEARD_MAX = 1 << 24
@@ -71,9 +71,9 @@ class Loop:
         data = os.read(0, READ_BYTES)
         try:
             complete = lines.feed(data)
-        except DriverFault as fault:
+        except LineTooLong as fault:
             self._ignore(fault)
-            return True
+            complete = fault.lines
         for line in complete:
             word = line.strip()
             if word == b"INIT":

@@ -16,7 +16,7 @@ from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.options import Options, parse_options
 from trifid.drivers.libvirt.watch import HostWatch
 from trifid.errors import BadTemplate, DriverFault
-from trifid.wire.lines import Lines, Message, from_driver, monitor_from_driver, parse_to_driver, unpack
+from trifid.wire.lines import Lines, LineTooLong, Message, from_driver, monitor_from_driver, parse_to_driver, unpack
 
 NAME = "im-libvirt"
 READ_BYTES = 1 << 16
@@ -41,9 +41,9 @@ class Driver:
         while data := os.read(0, READ_BYTES):
             try:
                 complete = lines.feed(data)
-            except DriverFault as fault:
+            except LineTooLong as fault:
                 _ignore(fault)
-                continue
+                complete = fault.lines
             for line in complete:
                 if not self._take(line):
                     _end()

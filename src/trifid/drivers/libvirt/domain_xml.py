@@ -49,10 +49,10 @@ from trifid.drivers.libvirt.machine import (
     vcpus,
 )
 from trifid.drivers.libvirt.mapping import Mapping, child
+from trifid.drivers.libvirt.mark import ENGINE, METADATA_NAMESPACE
 from trifid.drivers.libvirt.nics import INTERFACE, interface
 from trifid.drivers.libvirt.vm import VmDocument
 
-METADATA_NAMESPACE = "http://opennebula.org/xmlns/libvirt/1.0"
 _UUIDS = uuid.UUID("6f1c2a52-6f0b-5c59-9a3b-6b9f6f2d1b7e")
 
 MAPPINGS: tuple[Mapping, ...] = (
@@ -92,7 +92,7 @@ def domain_uuid(vm: VmDocument) -> str:
     """
     wanted = vm.template.vector("OS").get("UUID", "")
     if not wanted:
-        return str(uuid.uuid5(_UUIDS, f"{vm.id} {vm.stime}"))
+        return str(uuid.uuid5(_UUIDS, f"{vm.engine_id} {vm.id} {vm.stime}"))
     try:
         return str(uuid.UUID(wanted))
     except ValueError:
@@ -133,6 +133,7 @@ def _put_metadata(domain: Element, vm: VmDocument, directory: str) -> None:
     metadata = SubElement(domain, "metadata")
     about = SubElement(metadata, f"{{{METADATA_NAMESPACE}}}vm")
     said = {
+        ENGINE: vm.engine_id,
         "system_datastore": directory,
         "name": vm.name,
         "uname": vm.uname,

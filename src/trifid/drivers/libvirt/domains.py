@@ -61,7 +61,7 @@ class Domains:
     def deploy(self, request: Request) -> str:
         """Make the domain run; it runs already: good."""
         data = request.data()
-        vm = parse_vm(data.vm)
+        vm = parse_vm(data.vm, self._options.engine_id)
         connection = self._connections.to(data.host)
         with connection.open() as opened:
             if (found := _lookup(opened, vm.domain_name)) is not None:
@@ -206,7 +206,7 @@ class Domains:
 
     def _about(self, request: Request) -> tuple[ActionData, VmDocument, Connection]:
         data = request.data()
-        return data, parse_vm(data.vm), self._connections.to(data.host)
+        return data, parse_vm(data.vm, self._options.engine_id), self._connections.to(data.host)
 
 
 def _lookup(opened: "libvirt.virConnect", name: str) -> "libvirt.virDomain | None":

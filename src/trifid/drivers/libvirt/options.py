@@ -22,6 +22,7 @@ class Options(msgspec.Struct, frozen=True):
         shutdown_timeout_s: a guest that is not off by then has not been shut down.
         shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
         unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
+        engine_id: of the engine that runs the driver, which marks its domains; empty when none does.
     """
 
     uri: str = "qemu:///system"
@@ -29,6 +30,7 @@ class Options(msgspec.Struct, frozen=True):
     shutdown_timeout_s: float = 120.0
     shares_per_core: int = -1
     unsafe_migration: bool = False
+    engine_id: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,4 +57,11 @@ def parse_options(text: str, program: str) -> Options:
     except ValueError as fault:
         raise Failure(f"arguments: {fault}: {text}") from fault
     found = parser.parse_args(words)
-    return Options(found.uri, found.type, found.shutdown_timeout, SHARES[found.cpu_shares], found.unsafe_migration)
+    return Options(
+        uri=found.uri,
+        type=found.type,
+        shutdown_timeout_s=found.shutdown_timeout,
+        shares_per_core=SHARES[found.cpu_shares],
+        unsafe_migration=found.unsafe_migration,
+        engine_id=os.environ.get("TRIFID_ENGINE_ID", ""),
+    )

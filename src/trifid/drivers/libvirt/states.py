@@ -29,13 +29,20 @@ LETTERS = {
 WORDS = {"a": "RUNNING", "p": "SUSPENDED", "e": "FAILURE", "d": "POWEROFF"}
 """The same in STATE_VM."""
 
-_STOPPED = {
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "FAILURE",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "FAILURE",
+_NEWS = (
+    libvirt.VIR_DOMAIN_EVENT_STARTED,
+    libvirt.VIR_DOMAIN_EVENT_RESUMED,
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED,
+    libvirt.VIR_DOMAIN_EVENT_CRASHED,
+)
+_NO_NEWS = (
     # somebody saves or moves it, and knows
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "",
-}
+    (libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_MIGRATED),
+    (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED),
+    (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED),
+    (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED),
+)
 
 
 def vm_id_of(domain_name: str) -> int | None:
@@ -44,17 +51,6 @@ def vm_id_of(domain_name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def word_of_event(event: int, detail: int) -> str:
-    """Return the STATE_VM word that a life-cycle event stands for, empty for none."""
-    match event:
-        case libvirt.VIR_DOMAIN_EVENT_STARTED:
-            return "" if detail == libvirt.VIR_DOMAIN_EVENT_STARTED_MIGRATED else "RUNNING"
-        case libvirt.VIR_DOMAIN_EVENT_RESUMED:
-            return "RUNNING"
-        case libvirt.VIR_DOMAIN_EVENT_SUSPENDED:
-            return "" if detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED else "SUSPENDED"
-        case libvirt.VIR_DOMAIN_EVENT_STOPPED:
-            return _STOPPED.get(detail, "POWEROFF")
-        case libvirt.VIR_DOMAIN_EVENT_CRASHED:
-            return "FAILURE"
-    return ""
+def is_news(event: int, detail: int) -> bool:
+    """Tell whether a life-cycle event is a reason to look at the domains."""
+    return event in _NEWS and (event, detail) not in _NO_NEWS

@@ -39,6 +39,7 @@ class VmDocument(msgspec.Struct, frozen=True):
     Attributes:
         stime: epoch seconds of its submission, as text.
         run_since: epoch seconds when its newest stay on a host began to run, as text; empty if unknown.
+        engine_id: of the engine whose VM it is; empty when the driver was not told.
         template, user_template: its two templates (reference/templates.md §2).
     """
 
@@ -50,6 +51,7 @@ class VmDocument(msgspec.Struct, frozen=True):
     gname: str
     stime: str
     run_since: str
+    engine_id: str
     template: Attributes
     user_template: Attributes
 
@@ -59,8 +61,8 @@ class VmDocument(msgspec.Struct, frozen=True):
         return f"one-{self.id}"
 
 
-def parse_vm(document: str) -> VmDocument:
-    """Return what a VM document says.
+def parse_vm(document: str, engine_id: str = "") -> VmDocument:
+    """Return what a VM document of an engine says.
 
     Raises:
         Failure: it is none.
@@ -83,6 +85,7 @@ def parse_vm(document: str) -> VmDocument:
         gname=text.get("GNAME", ""),
         stime=text.get("STIME", "0"),
         run_since=records[-1].get("RSTIME", "") if records else "",
+        engine_id=engine_id,
         template=template,
         user_template=Attributes(vm.get("USER_TEMPLATE")),
     )

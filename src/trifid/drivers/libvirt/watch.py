@@ -2,7 +2,8 @@
 
 Every host has a thread of its own, so that one that hangs delays no other.  A message is stamped with
 the time before its look: what happened in between is newer (the engine drops what is older than a VM's
-last transition, so after an event the list of all domains is sent once more).
+last transition).  So an event itself tells nothing, it may be old when it comes: all domains are looked
+at, at once and a little later, since its VM's transition may fall into the same second.
 
 Source: reference/drivers.md §5.2.
 """
@@ -21,13 +22,14 @@ from trifid.drivers.im.probes import find_probes, run_probes
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connection import Connection
 from trifid.drivers.libvirt.figures import FLAGS, GROUPS, Sampler, Stats
+from trifid.drivers.libvirt.mark import Owners
 from trifid.drivers.libvirt.options import Options
 from trifid.drivers.libvirt.place import is_this_machine, uri_for
-from trifid.drivers.libvirt.states import LETTERS, WORDS, vm_id_of, word_of_event
+from trifid.drivers.libvirt.states import LETTERS, WORDS, is_news, vm_id_of
 
 NO_LIBVIRT = "none"
 LOOK_AGAIN_S = 2.0
-"""After an event, or when the connection broke, all domains are looked at so much later."""
+"""After an event, all domains are looked at once more so much later; when the connection broke, for the first time."""
 
 Say = Callable[[str, str, int, int, str], None]
 """Told type, status, host id, epoch seconds and text of a message."""
@@ -55,11 +57,13 @@ class HostWatch:
         self._wake = threading.Event()
         self._is_stopped = False
         self._is_answered = False
+        self._looks_at_once = False
         self._look_at: float | None = None
         self._connection: Connection | None = None
         self._machines = ""
         self._troubles: list[str] = []
         self._sampler = Sampler()
+        self._owners = Owners()
 
     def start(self) -> None:
         """Begin, in a thread."""
@@ -81,7 +85,10 @@ class HostWatch:
             while not self._is_stopped and (left := self._seconds_left(due)) > 0:
                 self._wake.wait(left)
                 self._wake.clear()
-                if self._look_at is not None and time.monotonic() >= self._look_at:
+                if self._looks_at_once:
+                    self._looks_at_once = False
+                    self._look_again()
+                elif self._look_at is not None and time.monotonic() >= self._look_at:
                     self._look_at = None
                     self._look_again()
         if self._connection is not None:
@@ -124,7 +131,7 @@ class HostWatch:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
 
     def _domains(self) -> list[tuple[int, str, str, Stats]]:
-        """Return VM, state word, UUID and statistics of every domain of ours."""
+        """Return VM, state word, UUID and statistics of every domain of our engine."""
         if self._options.uri == NO_LIBVIRT:
             return []
         if self._connection is None:
@@ -134,8 +141,11 @@ class HostWatch:
             if not self._machines:
                 self._machines = machines_of(opened.getCapabilities())
             found = []
-            for domain, stats in opened.getAllDomainStats(GROUPS, FLAGS):
-                if (vm_id := vm_id_of(domain.name())) is not None:
+            everything = opened.getAllDomainStats(GROUPS, FLAGS)
+            self._owners.forget_others({domain.UUIDString() for domain, _ in everything})
+            for domain, stats in everything:
+                vm_id = vm_id_of(domain.name())
+                if vm_id is not None and self._owners.of(domain) == self._options.engine_id:
                     word = WORDS[LETTERS.get(stats.get("state.state"), "d")]
                     found.append((vm_id, word, domain.UUIDString(), stats))
         return found
@@ -161,12 +171,9 @@ class HostWatch:
     # -- called from libvirt's thread: nothing here may call libvirt ------------------------------------
 
     def _heard(self, domain_name: str, event: int, detail: int) -> None:
-        vm_id = vm_id_of(domain_name)
-        word = word_of_event(event, detail)
-        if vm_id is None or not word:
-            return
-        self._say("STATE_VM", int(time.time()), render(Template((_vm_state(vm_id, word),))))
-        self._look_soon()
+        if vm_id_of(domain_name) is not None and is_news(event, detail):
+            self._looks_at_once = True
+            self._look_soon()
 
     def _look_soon(self) -> None:
         self._look_at = time.monotonic() + LOOK_AGAIN_S

@@ -1,0 +1,82 @@
+"""Kinds of objects that there are none of, and the one cluster and zone that every installation is.
+
+Clients ask for these pools on their way to what they came for.  Source: reference/api-modern.md §3.
+"""
+
+from trifid.core.access import Right, allowed, check
+from trifid.core.template.model import Template, template
+from trifid.errors import NotFound
+from trifid.methods.registry import Call, Handler, method
+from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, ids
+from trifid.wire.xmlrpc import Escaped
+
+EMPTY_POOLS = (
+    ("one.datastorepool.info", "DATASTORE_POOL", "datastores"),
+    ("one.imagepool.info", "IMAGE_POOL", "images"),
+    ("one.templatepool.info", "VMTEMPLATE_POOL", "templates of VMs"),
+    ("one.secgrouppool.info", "SECURITY_GROUP_POOL", "security groups"),
+    ("one.vmgrouppool.info", "VM_GROUP_POOL", "groups of VMs"),
+    ("one.vntemplatepool.info", "VNTEMPLATE_POOL", "templates of networks"),
+    ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
+    ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
+    ("one.hookpool.info", "HOOK_POOL", "hooks"),
+    ("one.vdcpool.info", "VDC_POOL", "virtual data centers"),
+    ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
+    ("one.marketapppool.info", "MARKETPLACEAPP_POOL", "appliances of marketplaces"),
+    ("one.backupjobpool.info", "BACKUPJOB_POOL", "backup jobs"),
+)
+"""Method, root of its document, and what is not there."""
+
+ZONE_ID, ZONE_NAME = 0, "OpenNebula"
+
+
+def _empty(root: str, what: str) -> Handler:
+    async def answer(call: Call) -> Escaped:
+        return Escaped.of(f"<{root}></{root}>")
+
+    answer.__doc__ = f"Answer an empty pool: there are no {what}.  Filters are ignored."
+    return answer
+
+
+for _name, _root, _what in EMPTY_POOLS:
+    method(_name)(_empty(_root, _what))
+
+
+@method("one.acl.info")
+async def rules(call: Call) -> Escaped:
+    """Answer an empty pool: access rules cannot be changed, the built-in ones are not listed."""
+    check(call.caller, Right.MANAGE, "ACL")
+    return Escaped.of("<ACL_POOL></ACL_POOL>")
+
+
+@method("one.clusterpool.info")
+async def clusters(call: Call) -> Escaped:
+    """Answer the one cluster, 0, with the hosts and networks that the caller may see."""
+    memory, caller = call.engine.turns.memory, call.caller
+    hosts = [host.id for host in memory.hosts.values() if allowed(caller, Right.USE, "HOST", host)]
+    networks = [network.id for network in memory.networks.values() if allowed(caller, Right.USE, "NET", network)]
+    inner = f"{ids('HOSTS', hosts)}<DATASTORES></DATASTORES>{ids('VNETS', networks)}{body('TEMPLATE', Template())}"
+    cluster = f"<CLUSTER><ID>0</ID><NAME>{DEFAULT_CLUSTER}</NAME>{inner}</CLUSTER>"
+    return Escaped.of(f"<CLUSTER_POOL>{cluster}</CLUSTER_POOL>")
+
+
+@method("one.zone.info")
+async def zone(call: Call, zone_id: int, decrypt: bool = False) -> Escaped:
+    """Answer the one zone, 0: this engine."""
+    if zone_id != ZONE_ID:
+        raise NotFound("zone", zone_id)
+    return Escaped.of(_zone(call))
+
+
+@method("one.zonepool.info")
+async def zones(call: Call) -> Escaped:
+    """Answer the pool of the one zone, 0: this engine."""
+    return Escaped.of(f"<ZONE_POOL>{_zone(call)}</ZONE_POOL>")
+
+
+def _zone(call: Call) -> str:
+    api = call.engine.config.api
+    host = f"[{api.listen}]" if ":" in api.listen else api.listen
+    endpoint = body("TEMPLATE", template(ENDPOINT=f"http://{host}:{api.port}/RPC2"))
+    named = f"<ID>{ZONE_ID}</ID><NAME>{ZONE_NAME}</NAME><STATE>0</STATE>"
+    return f"<ZONE>{named}{endpoint}<SERVER_POOL></SERVER_POOL></ZONE>"

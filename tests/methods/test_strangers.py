@@ -1,0 +1,117 @@
+"""Every method of the API, called by somebody who has nothing and is nobody's friend."""
+
+import pytest
+
+from tests.methods.world import ALICE_ID, EVE, EVE_ID, GUESTS_GID, HOST_ID, NETWORK_ID, STAFF_GID, VM_ID
+from trifid.methods import dispatch  # noqa: F401  (declares all methods)
+from trifid.methods.registry import METHODS
+
+NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
+TEMPLATE = "CPU=1\nMEMORY=64"
+AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
+FLAGS = (1, 1, 1, 1, 1, 1, 1, 1, 1)
+
+REFUSED: dict[str, list[tuple]] = {
+    "one.vm.allocate": [(TEMPLATE, False), (TEMPLATE, True)],
+    "one.vm.deploy": [(VM_ID, HOST_ID), (99, HOST_ID)],
+    "one.vm.action": [
+        (word, VM_ID)
+        for word in (
+            *("terminate", "terminate-hard", "hold", "release", "poweroff", "poweroff-hard", "resume", "reboot"),
+            *("reboot-hard", "resched", "unresched", "shutdown", "cancel", "finalize", "delete"),
+        )
+    ],
+    "one.vm.migrate": [(VM_ID, HOST_ID, True), (VM_ID, 99, False)],
+    "one.vm.recover": [(VM_ID, operation) for operation in range(4)],
+    "one.vm.update": [(VM_ID, "X=1", append) for append in (0, 1)],
+    "one.vm.rename": [(VM_ID, "mine")],
+    "one.vm.chmod": [(VM_ID, *FLAGS), (VM_ID, *[-1] * 9)],
+    "one.vm.chown": [(VM_ID, EVE_ID, -1), (VM_ID, -1, GUESTS_GID), (VM_ID, -1, -1)],
+    "one.vm.info": [(VM_ID,), (99,)],
+    "one.host.allocate": [("node2", "dummy", "dummy", -1)],
+    "one.host.delete": [(HOST_ID,)],
+    "one.host.info": [(HOST_ID,)],
+    "one.host.status": [(HOST_ID, status) for status in range(3)],
+    "one.host.update": [(HOST_ID, "X=1", 1)],
+    "one.host.rename": [(HOST_ID, "other")],
+    "one.vn.allocate": [(f"NAME=x\nVN_MAD=bridge\nBRIDGE=br0\n{AR}", -1)],
+    "one.vn.delete": [(NETWORK_ID,)],
+    "one.vn.info": [(NETWORK_ID,)],
+    "one.vn.update": [(NETWORK_ID, "X=1", 1)],
+    "one.vn.rename": [(NETWORK_ID, "mine")],
+    "one.vn.chmod": [(NETWORK_ID, *FLAGS)],
+    "one.vn.chown": [(NETWORK_ID, EVE_ID, -1)],
+    "one.vn.add_ar": [(NETWORK_ID, AR)],
+    "one.vn.rm_ar": [(NETWORK_ID, 0)],
+    "one.vn.update_ar": [(NETWORK_ID, "AR=[AR_ID=0,SIZE=5]")],
+    "one.vn.hold": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
+    "one.vn.release": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
+    "one.user.allocate": [("mallory", "pw", "core", []), ("mallory", "pw", "core", [0])],
+    "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
+    "one.user.info": [(0,), (ALICE_ID,)],
+    "one.user.passwd": [(0, "mine"), (ALICE_ID, "mine"), (99, "mine")],
+    "one.user.login": [("oneadmin", "", 60), ("alice", "", 60, STAFF_GID), ("alice", "", 0), ("nobody", "", 60)],
+    "one.user.update": [(0, "X=1", 1), (ALICE_ID, "X=1", 1)],
+    "one.user.enable": [(ALICE_ID, False), (EVE_ID, True)],
+    "one.user.chgrp": [(EVE_ID, 0)],
+    "one.user.addgroup": [(EVE_ID, 0), (EVE_ID, STAFF_GID)],
+    "one.user.delgroup": [(EVE_ID, GUESTS_GID), (ALICE_ID, STAFF_GID)],
+    "one.group.allocate": [("mine",)],
+    "one.group.delete": [(STAFF_GID,)],
+    "one.group.info": [(0,), (STAFF_GID,)],
+    "one.acl.info": [()],
+    "trifid.event.list": [(-1,), (0,)],
+    "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
+}
+"""Calls that a stranger is refused, by method."""
+
+SHOW_NOTHING = {
+    "one.vmpool.info": (-2, -1, -1, -2),
+    "one.vmpool.infoextended": (-2, -1, -1, -2),
+    "one.vmpool.infoset": (str(VM_ID), True),
+    "one.hostpool.info": (),
+    "one.vnpool.info": (-2, -1, -1),
+}
+"""Lists that a stranger may ask for, in which there is nothing."""
+
+SHOW_THE_CALLER = {"one.userpool.info": ("<USER>", EVE_ID), "one.grouppool.info": ("<GROUP>", GUESTS_GID)}
+"""Lists in which a stranger is alone."""
+
+OPEN = {"one.system.version", "trifid.system.version", "one.system.config", "one.zone.info", "one.zonepool.info"}
+"""What everybody who has a session may know."""
+
+
+def test_every_method_is_here() -> None:
+    tried = {*REFUSED, *SHOW_NOTHING, *SHOW_THE_CALLER, *OPEN}
+    nothing = {name for name in METHODS if name.endswith("pool.info") and name not in tried}
+    assert tried | nothing == set(METHODS)
+    assert {METHODS[name].handler.__module__ for name in nothing} == {"trifid.methods.empty_pools"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [(name, arguments) for name, calls in REFUSED.items() for arguments in calls]
+)
+async def test_a_stranger_is_refused_and_nothing_changes(world, name, arguments):
+    commits = len(world.store.commits)
+    assert await world.code(EVE, name, *arguments) in (NOT_ALLOWED, NOT_THERE)
+    assert len(world.store.commits) == commits
+
+
+@pytest.mark.parametrize(("name", "arguments"), SHOW_NOTHING.items())
+async def test_a_stranger_sees_nothing_of_others(world, name, arguments):
+    document = await world.ask(EVE, name, *arguments)
+    assert document[1].count("<") == 2, document
+
+
+@pytest.mark.parametrize(("name", "alone"), SHOW_THE_CALLER.items())
+async def test_a_stranger_is_alone(world, name, alone):
+    element, object_id = alone
+    (_, document, _) = await world.ask(EVE, name)
+    assert document.count(element) == 1
+    assert f"{element}<ID>{object_id}</ID>" in document
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("session", ["eve:wrong", "nobody:token", "eve", ""])
+async def test_who_has_no_session_is_refused_before_anything_is_looked_at(world, name, session):
+    assert await world.code(session, name, *REFUSED[name][0]) == 0x0100

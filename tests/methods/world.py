@@ -1,0 +1,138 @@
+"""An engine without drivers over a store in memory, called as a client calls it but without a socket."""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.engine.fake_store import FakeStore
+from trifid.core.access import Permissions
+from trifid.core.host import Host, HostState
+from trifid.core.network.record import AddressRange, Network
+from trifid.core.user import Group, LoginToken, User
+from trifid.core.vm.record import VM, HistoryRecord, Needs
+from trifid.core.vm.states import VmState
+from trifid.engine.auth import token_digest
+from trifid.engine.config import Config
+from trifid.engine.engine import Engine
+
+from trifid.methods.dispatch import Dispatcher
+from trifid.wire.answers import Answer
+from trifid.wire.xmlrpc import Escaped, answer_chunks, decode_answer
+
+ADMIN = "oneadmin:pw"
+ALICE, BOB, EVE = "alice:token", "bob:token", "eve:token"
+ALICE_ID, BOB_ID, EVE_ID = 10, 11, 12
+STAFF_GID, GUESTS_GID = 100, 101
+HOST_ID, NETWORK_ID, VM_ID = 3, 4, 5
+
+STAY = HistoryRecord(
+    seq=0, host_id=HOST_ID, hostname="node1", cluster_id=0, vmm="dummy", tm="dummy", datastore_id=0, stime=100
+)
+VM_OF_ALICE = VM(
+    id=VM_ID,
+    uid=ALICE_ID,
+    gid=1,
+    name="web",
+    state=VmState.RUNNING,
+    needs=Needs(100, 64),
+    stime=90,
+    history=(STAY,),
+)
+
+
+def user(user_id: int, name: str, *gids: int) -> User:
+    """A user whose session is `name:token`."""
+    return User(user_id, name, gids, tokens=(LoginToken(token_digest("token"), -1),))
+
+
+class Refusal(Exception):
+    """A call was refused.
+
+    Attributes:
+        code, text: of the answer.
+    """
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code:#x} {text}")
+        self.code, self.text = code, text
+
+
+class World:
+    """Alice, who has a VM and staff for a second group; Bob, like her; Eve, a guest who has nothing.
+
+    Attributes:
+        engine: with a host, a network of the administrator, and the VM running on the host.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.store = FakeStore()
+        self.engine = Engine(home, Config(), self.store, lambda: 1000)
+        self.memory = self.engine.turns.memory
+        self._dispatch = Dispatcher(self.engine)
+
+    async def start(self) -> "World":
+        """Fill the store."""
+        await self.engine.start(ADMIN)
+        await self.put(
+            Group(STAFF_GID, "staff"),
+            Group(GUESTS_GID, "guests"),
+            user(ALICE_ID, "alice", 1, STAFF_GID),
+            user(BOB_ID, "bob", 1, STAFF_GID),
+            user(EVE_ID, "eve", GUESTS_GID),
+            Host(HOST_ID, "node1", HostState.MONITORED, "dummy", "dummy", total_cpu_percent=800),
+            Network(
+                id=NETWORK_ID,
+                uid=0,
+                gid=0,
+                name="lan",
+                bridge="br0",
+                vn_mad="dummy",
+                ranges=(AddressRange(id=0, type="IP4", size=10, mac=0x02000A000001, ip=0x0A000001),),
+                next_range_id=1,
+            ),
+            VM_OF_ALICE,
+        )
+        await self.put_counters(vm=50, host=50, net=50, user=50, group=150)
+        return self
+
+    async def put(self, *records: Any) -> None:
+        """Make records durable."""
+
+        def command(draft: Any) -> None:
+            for record in records:
+                draft.put(record)
+
+        await self.engine.turns.ask(command)
+
+    async def put_counters(self, **counters: int) -> None:
+        """Set the next ids, so that made objects are told from those that are there."""
+        await self.engine.turns.ask(lambda draft: draft.batch.counters.update(counters))
+
+    async def change(self, pool: str, object_id: int, **fields: Any) -> None:
+        """Replace fields of a record."""
+        await self.put(replace(getattr(self.memory, pool)[object_id], **fields))
+
+    async def open_network(self, bits: int = 0o604) -> None:
+        """Let everybody use the network."""
+        await self.change("networks", NETWORK_ID, permissions=Permissions(bits))
+
+    async def ask(self, session: str, method: str, *arguments: Any) -> Any:
+        """Return what a call answers; raises Refusal."""
+        answer = await self._dispatch(method, [session, *arguments], "10.0.0.9:1234")
+        assert isinstance(answer, Answer), f"{method} {arguments}: {answer}"
+        if not answer.success:
+            raise Refusal(answer.code, answer.value)
+        if isinstance(answer.value, Escaped):
+            return decode_answer("".join(answer_chunks(answer.value)).encode())
+        return answer.value
+
+    async def code(self, session: str, method: str, *arguments: Any) -> int:
+        """Return the code of a call, 0 when it is not refused."""
+        try:
+            await self.ask(session, method, *arguments)
+        except Refusal as refusal:
+            return refusal.code
+        return 0
+
+
