@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Caller
 from trifid.core.template.model import Template
-from trifid.core.vm.events import Deploy, Done, Event, Failed, MigrateLive, MigrateSave, Request, SeenRunning
+from trifid.core.vm.events import Deploy, Done, Event, Failed, Request, SeenPaused, SeenRunning
 from trifid.core.vm.record import VM, HistoryRecord
 
 
@@ -101,7 +101,6 @@ def open_record(vm: VM, event: Event, moment: Moment) -> VM:
 
 def open_target_record(vm: VM, event: Event, moment: Moment) -> VM:
     """Begin a stay on the target of a migration; the stay it ends notes who asked."""
-    assert isinstance(event, MigrateLive | MigrateSave)
     return open_record(asked(vm, event, moment), event, moment)
 
 
@@ -169,6 +168,31 @@ def source_left(vm: VM, event: Event, moment: Moment) -> VM:
     return _stamp_previous(vm, etime=moment.now, retime=moment.now)
 
 
+def saved(vm: VM, event: Event, moment: Moment) -> VM:
+    """Note in which stay its memory was saved: a driver looks there when it restores."""
+    return replace(vm, saved_seq=vm.current.seq)
+
+
+def source_saved(vm: VM, event: Event, moment: Moment) -> VM:
+    """The same for a migration, whose source saved it."""
+    return replace(vm, saved_seq=vm.previous.seq)
+
+
+def next_stay(vm: VM, event: Event, moment: Moment) -> VM:
+    """End the stay with the operation noted in it and begin another on the same host: the VM has changed."""
+    return reopen_record(_stamp(vm, etime=moment.now, retime=moment.now), event, moment)
+
+
+def not_asked(vm: VM, event: Event, moment: Moment) -> VM:
+    """Take the note of an operation that failed out of the open record."""
+    return _stamp(vm, action=0, uid=-1, gid=-1, request_id="-1")
+
+
+def start_over(vm: VM, event: Event, moment: Moment) -> VM:
+    """Make it as it was before it was first deployed; its addresses stay."""
+    return replace(vm, resched=False, deploy_id="", saved_seq=-1)
+
+
 def epilog_begins(vm: VM, event: Event, moment: Moment) -> VM:
     """Stamp the start of the epilog."""
     return _stamp(vm, estime=moment.now)
@@ -200,7 +224,7 @@ def take_deploy_id(vm: VM, event: Event, moment: Moment) -> VM:
 
 def tell_owner(vm: VM, event: Event, moment: Moment) -> VM:
     """Write the driver's text where the owner sees it: USER_TEMPLATE/ERROR."""
-    why = event.why if isinstance(event, Failed) else ""
+    why = event.why if isinstance(event, Failed | SeenPaused) else ""
     if not why or why == "-":
         return vm
     return replace(vm, user_template=vm.user_template.replacing("ERROR", why))

@@ -5,6 +5,9 @@ An event says what happened, never what must follow; that is the table's part.
 
 import msgspec
 
+from trifid.core.template.model import Template
+from trifid.core.vm.record import Needs
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a VM."""
@@ -110,6 +113,20 @@ class Unresched(Request, frozen=True, kw_only=True):
     number = 18
 
 
+class MigrateOff(Deploy, frozen=True, kw_only=True):
+    """Shut down, move the files, boot on another host."""
+
+    word = "poweroff-migrate"
+    number = 48
+
+
+class MigrateOffHard(Deploy, frozen=True, kw_only=True):
+    """As MigrateOff, but destroyed."""
+
+    word = "poweroff-hard-migrate"
+    number = 49
+
+
 class MigrateLive(Deploy, frozen=True, kw_only=True):
     """Move to another host without stopping."""
 
@@ -143,6 +160,159 @@ class DeleteDb(Request, frozen=True, kw_only=True):
 
     word = "recover --delete-db"
     number = 42
+
+
+class Suspend(Request, frozen=True, kw_only=True):
+    """Save it in its place: memory to a file, disks stay."""
+
+    word = "suspend"
+    number = 10
+
+
+class Stop(Request, frozen=True, kw_only=True):
+    """Save it and take it away from its host."""
+
+    word = "stop"
+    number = 9
+
+
+class Undeploy(Request, frozen=True, kw_only=True):
+    """Shut down and take it away from its host."""
+
+    word = "undeploy"
+    number = 5
+
+
+class UndeployHard(Request, frozen=True, kw_only=True):
+    """As Undeploy, but destroyed."""
+
+    word = "undeploy-hard"
+    number = 6
+
+
+class DeleteRecreate(Request, frozen=True, kw_only=True):
+    """Clean up whatever there is and begin again, with the same addresses (recover 4)."""
+
+    word = "recover --recreate"
+    number = 14
+
+
+class AttachDisk(Request, frozen=True, kw_only=True):
+    """Give it another disk, prepared as those of a new VM are: with DISK_ID, TARGET …"""
+
+    word = "disk-attach"
+    number = 21
+    disk: dict[str, str]
+
+
+class DetachDisk(Request, frozen=True, kw_only=True):
+    """Take a disk away."""
+
+    word = "disk-detach"
+    number = 22
+    disk_id: int
+
+
+class AttachNic(Request, frozen=True, kw_only=True):
+    """Give it another NIC, which has its lease already."""
+
+    word = "nic-attach"
+    number = 23
+    nic: dict[str, str]
+
+
+class DetachNic(Request, frozen=True, kw_only=True):
+    """Take a NIC away."""
+
+    word = "nic-detach"
+    number = 24
+    nic_id: int
+
+
+class SnapshotCreate(Request, frozen=True, kw_only=True):
+    """Keep the whole machine as it is."""
+
+    word = "snapshot-create"
+    number = 37
+    name: str
+
+
+class SnapshotRevert(Request, frozen=True, kw_only=True):
+    """Bring back the whole machine as it was."""
+
+    word = "snapshot-revert"
+    number = 39
+    snapshot_id: int
+
+
+class SnapshotDelete(Request, frozen=True, kw_only=True):
+    """Forget a snapshot of the whole machine."""
+
+    word = "snapshot-delete"
+    number = 38
+    snapshot_id: int
+
+
+class DiskSnapshotCreate(Request, frozen=True, kw_only=True):
+    """Keep one disk as it is."""
+
+    word = "disk-snapshot-create"
+    number = 25
+    disk_id: int
+    name: str
+
+
+class DiskSnapshotRevert(Request, frozen=True, kw_only=True):
+    """Bring back one disk as it was."""
+
+    word = "disk-snapshot-revert"
+    number = 41
+    disk_id: int
+    snapshot_id: int
+
+
+class DiskSnapshotDelete(Request, frozen=True, kw_only=True):
+    """Forget a snapshot of one disk."""
+
+    word = "disk-snapshot-delete"
+    number = 26
+    disk_id: int
+    snapshot_id: int
+
+
+class DiskResize(Request, frozen=True, kw_only=True):
+    """Make a disk larger."""
+
+    word = "disk-resize"
+    number = 29
+    disk_id: int
+    size_mib: int
+
+
+class Resize(Request, frozen=True, kw_only=True):
+    """Change what it asks of its host.
+
+    Attributes:
+        attributes: CPU, MEMORY (MiB), VCPU as they shall be; those left out stay.
+        needs: what follows from them.
+    """
+
+    word = "resize"
+    number = 35
+    attributes: dict[str, str]
+    needs: Needs
+
+
+class UpdateConf(Request, frozen=True, kw_only=True):
+    """Change what it is told at its next boot: OS, CONTEXT, GRAPHICS …
+
+    Attributes:
+        template: the VM's template as it shall be.
+    """
+
+    word = "updateconf"
+    number = 33
+    template: Template
 
 
 class Answer(Event, frozen=True, kw_only=True):
@@ -191,3 +361,9 @@ class SeenLost(Observation, frozen=True, kw_only=True):
 
 class SeenAtSource(Observation, frozen=True, kw_only=True):
     """The domain runs on the host that a migration was to leave."""
+
+
+class SeenPaused(Observation, frozen=True, kw_only=True):
+    """The domain is there and does not run: somebody or something paused it.  `why` is for people."""
+
+    why: str = ""

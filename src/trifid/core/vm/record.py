@@ -52,6 +52,38 @@ class HistoryRecord(msgspec.Struct, frozen=True):
     request_id: str = "-1"
 
 
+class DiskSnapshot(msgspec.Struct, frozen=True):
+    """A disk as it was.
+
+    Attributes:
+        id: unique among the disk's snapshots, never given again.
+        parent: the snapshot that was active when this one was made; -1 = none.
+        at: epoch seconds.
+        pending: what a driver is doing to it: "create", "revert", "delete", or nothing.
+    """
+
+    id: int
+    name: str
+    at: int
+    size_mib: int
+    parent: int = -1
+    pending: str = ""
+
+
+class DiskSnapshots(msgspec.Struct, frozen=True):
+    """The snapshots of one disk.
+
+    Attributes:
+        next_id: id of the next one.
+        active: the one that the disk's present content goes back to; -1 = none.
+    """
+
+    disk_id: int
+    next_id: int = 0
+    active: int = -1
+    snapshots: tuple[DiskSnapshot, ...] = ()
+
+
 class VM(msgspec.Struct, frozen=True):
     """A virtual machine.  Replaced whole on every change, never edited.
 
@@ -62,6 +94,8 @@ class VM(msgspec.Struct, frozen=True):
         template: what the engine and the drivers act upon, with ids, leases and targets filled in.
         user_template: everything else the user wrote, with SCHED_* and ERROR.
         history: oldest first; the last record may be open (etime 0).
+        saved_seq: sequence number of the stay in which its memory was saved last, -1 = never.
+        disk_snapshots: of the disks that ever had one.
     """
 
     id: int
@@ -80,6 +114,8 @@ class VM(msgspec.Struct, frozen=True):
     template: Template = Template()
     user_template: Template = Template()
     history: tuple[HistoryRecord, ...] = ()
+    saved_seq: int = -1
+    disk_snapshots: tuple[DiskSnapshots, ...] = ()
 
     @property
     def current(self) -> HistoryRecord:

@@ -13,8 +13,8 @@ class VmState(enum.IntEnum):
     """Where a VM stands.
 
     A value below 100 is the outer STATE itself.  The others are ACTIVE with an inner LCM_STATE:
-    value = 300 + LCM_STATE, plus 1000 for a further phase of the same LCM_STATE that the wire does
-    not tell apart (for example CLEANUP_DELETE: first the domain goes, then the files).
+    value = 300 + LCM_STATE.  Thousands are further phases of the same state that the wire does not
+    tell apart (for example CLEANUP_DELETE: first the domain goes, then the files).
     """
 
     INIT = 0
@@ -124,15 +124,57 @@ class VmState(enum.IntEnum):
     CLEANUP_FAILURE = 1340
     """The files of a deleted VM could not be removed."""
 
+    PENDING_STOPPED = 1001
+    """Waits for a host to be restored on, having been stopped."""
+    PENDING_UNDEPLOYED = 2001
+    """Waits for a host to be booted on, having been undeployed."""
+    HOLD_STOPPED = 1002
+    HOLD_UNDEPLOYED = 2002
+    SAVE_MIGRATE_OFF = 2307
+    """A migration by power-off: it shuts down where it is."""
+    PROLOG_MIGRATE_OFF = 1308
+    PROLOG_MIGRATE_OFF_FAILURE = 1338
+    MIGRATE_UNKNOWN_CANCEL = 1360
+    """Before a VM that nobody knows about may run elsewhere, its host must say that it does not run there."""
+    SHUTDOWN_SUSPENDED = 3312
+    """A suspended VM ends: that no domain is left is made sure before its disks are touched."""
+    BOOT_SUSPENDED_LOOK = 1321
+    """Restoring was reported failed, which proves nothing: the hypervisor is asked what is true."""
+    UNDEPLOY_OFF = 1329
+    """A powered off VM is undeployed: that no domain is left is made sure first."""
+    HOTPLUG_ATTACH = 1317
+    """The disk is there; the domain gets it."""
+    HOTPLUG_UNDO = 2317
+    """Attaching was reported failed: it is detached, to be sure."""
+    HOTPLUG_DROP = 3317
+    """The disk that could not be attached goes."""
+    HOTPLUG_DETACH = 4317
+    HOTPLUG_EPILOG = 5317
+    """The domain has let it go; the disk is saved or deleted."""
+    HOTPLUG_DROP_POWEROFF = 1333
+    HOTPLUG_NIC_UNDO = 1325
+    HOTPLUG_NIC_DETACH = 2325
+    HOTPLUG_SNAPSHOT_REVERT = 1324
+    HOTPLUG_SNAPSHOT_DELETE = 2324
+    CLEANUP_DELETE_STOPPED = 4323
+    """The files of a VM that is away from its host go from the front-end, and from the host if any are left."""
+    CLEANUP_STOPPED_FAILURE = 3340
+    CLEANUP_RESUBMIT_SOURCE = 1315
+    CLEANUP_RESUBMIT_FILES = 2315
+    CLEANUP_RESUBMIT_STOPPED = 3315
+    CLEANUP_RESUBMIT_FAILURE = 4340
+    CLEANUP_RESUBMIT_FILES_FAILURE = 5340
+    CLEANUP_RESUBMIT_STOPPED_FAILURE = 6340
+
     @property
     def state(self) -> int:
         """The outer STATE number; 3 for everything ACTIVE."""
-        return self.value if self.value < 100 else _ACTIVE
+        return self.value % 1000 if self.value % 1000 < 100 else _ACTIVE
 
     @property
     def lcm_state(self) -> int:
         """The inner LCM_STATE number; 0 unless ACTIVE."""
-        return 0 if self.value < 100 else self.value % 1000 - 300
+        return 0 if self.value % 1000 < 100 else self.value % 1000 - 300
 
     @property
     def printable(self) -> str:
@@ -147,7 +189,7 @@ class VmState(enum.IntEnum):
     @property
     def is_active(self) -> bool:
         """Whether the outer STATE is ACTIVE."""
-        return self.value >= 100
+        return self.value % 1000 >= 100
 
 
 def _short_names() -> dict[str, str]:

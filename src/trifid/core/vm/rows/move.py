@@ -1,0 +1,118 @@
+"""To another host: live, saved, switched off; and what to believe when it fails."""
+
+from trifid.core.vm import effects as do
+from trifid.core.vm.events import (
+    Absent,
+    Delete,
+    Done,
+    Failed,
+    Found,
+    MigrateOff,
+    MigrateOffHard,
+    MigrateSave,
+    Retry,
+    SeenAtSource,
+    SeenRunning,
+    TerminateHard,
+)
+from trifid.core.vm.row import (
+    Row,
+    cancel,
+    cancel_at_source,
+    delete_files_on_both,
+    deploy,
+    look,
+    look_at_source,
+    move,
+    restore,
+    row,
+    shutdown_source,
+)
+from trifid.core.vm.states import VmState as S
+
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    # to another host, running: a failed move proves nothing, so both hosts are asked first
+    row(S.MIGRATE,               Done,   S.RUNNING,               do.source_left, do.run_begins, do.unmark_resched),
+    row(S.MIGRATE,               Failed, S.MIGRATE_LOCATE,        do.tell_owner, look),
+    row(S.MIGRATE_LOCATE,        Found,  S.RUNNING,               do.source_left, do.run_begins, do.unmark_resched),
+    row(S.MIGRATE_LOCATE,        Absent, S.MIGRATE_LOCATE_SOURCE, look_at_source),
+    row(S.MIGRATE_LOCATE,        Failed, S.MIGRATE_LOCATE_ONLY_SOURCE, look_at_source),
+    row(S.MIGRATE_LOCATE_SOURCE, Found,  S.RUNNING,               do.return_to_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.POWEROFF,              do.off_at_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN,               do.return_to_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Found,  S.RUNNING,          do.return_to_previous, do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE,  do.unmark_resched),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE,  do.unmark_resched),
+
+    # on which of the two hosts?  What is done must hold for both
+    row(S.UNKNOWN_MIGRATE,       SeenRunning,   S.RUNNING,               do.source_left, do.take_deploy_id),
+    row(S.UNKNOWN_MIGRATE,       SeenAtSource,  S.RUNNING,               do.return_to_previous),
+    row(S.UNKNOWN_MIGRATE,       Retry,         S.MIGRATE_LOCATE,        look),
+    row(S.UNKNOWN_MIGRATE,       TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.UNKNOWN_MIGRATE,       Delete,        S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.CLEANUP_DELETE_SOURCE, Done,          S.CLEANUP_DELETE,        do.source_left, cancel),
+    row(S.CLEANUP_DELETE_SOURCE, Failed,        S.UNKNOWN_MIGRATE,       do.tell_owner),
+    row(S.CLEANUP_DELETE_SOURCE, Delete,        S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+
+    # to another host, saved
+    row(S.SAVE_MIGRATE, Done,      S.PROLOG_MIGRATE, do.source_saved, do.source_left, do.prolog_begins, move),
+    row(S.SAVE_MIGRATE,           Failed,        S.SAVE_MIGRATE_LOOK,      do.tell_owner, look_at_source),
+    row(S.SAVE_MIGRATE_LOOK,      Found,         S.RUNNING,  do.return_to_previous, do.unmark_resched),
+    row(S.SAVE_MIGRATE_LOOK,      Absent,        S.POWEROFF, do.off_at_previous, do.unmark_resched),
+    row(S.SAVE_MIGRATE_LOOK,      Failed,        S.UNKNOWN,  do.return_to_previous, do.unmark_resched),
+    row(S.PROLOG_MIGRATE,         Done,          S.BOOT_MIGRATE,           do.prolog_ended, restore),
+    row(S.PROLOG_MIGRATE,         Failed,        S.PROLOG_MIGRATE_FAILURE, do.tell_owner),
+    row(S.PROLOG_MIGRATE,         Delete,        S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_FAILURE, Retry,         S.PROLOG_MIGRATE,         do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_FAILURE, Delete,        S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
+    row(S.BOOT_MIGRATE,           Done,          S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
+    row(S.BOOT_MIGRATE,           SeenRunning,   S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
+    row(S.BOOT_MIGRATE,           Failed,        S.BOOT_MIGRATE_FAILURE,   do.tell_owner),
+    row(S.BOOT_MIGRATE,           Delete,        S.CLEANUP_DELETE,         do.asked, cancel),
+    row(S.BOOT_MIGRATE_FAILURE,   Retry,         S.BOOT_MIGRATE,           do.run_begins, restore),
+    row(S.BOOT_MIGRATE_FAILURE,   SeenRunning,   S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
+    row(S.BOOT_MIGRATE_FAILURE,   TerminateHard, S.CLEANUP_DELETE,         do.asked, cancel),
+    row(S.BOOT_MIGRATE_FAILURE,   Delete,        S.CLEANUP_DELETE,         do.asked, cancel),
+
+    # to another host, while it is off, saved, or nobody knows
+    row(S.POWEROFF, MigrateSave, S.PROLOG_MIGRATE_POWEROFF, do.open_target_record, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_POWEROFF, Done,   S.POWEROFF, do.prolog_ended, do.close_record, do.unmark_resched),
+    row(S.PROLOG_MIGRATE_POWEROFF, Failed, S.PROLOG_MIGRATE_POWEROFF_FAILURE, do.tell_owner),
+    row(S.PROLOG_MIGRATE_POWEROFF, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, Retry,         S.PROLOG_MIGRATE_POWEROFF, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.SUSPENDED, MigrateSave, S.PROLOG_MIGRATE_SUSPEND, do.open_target_record, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_SUSPEND, Done,   S.SUSPENDED, do.prolog_ended, do.close_record, do.unmark_resched),
+    row(S.PROLOG_MIGRATE_SUSPEND, Failed, S.PROLOG_MIGRATE_SUSPEND_FAILURE, do.tell_owner),
+    row(S.PROLOG_MIGRATE_SUSPEND, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, Retry,         S.PROLOG_MIGRATE_SUSPEND, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.UNKNOWN, MigrateSave, S.MIGRATE_UNKNOWN_CANCEL, do.open_target_record, cancel_at_source),
+    row(S.MIGRATE_UNKNOWN_CANCEL, Done,   S.PROLOG_MIGRATE_UNKNOWN, do.source_left, do.prolog_begins, move),
+    row(S.MIGRATE_UNKNOWN_CANCEL, Failed, S.UNKNOWN, do.tell_owner, do.return_to_previous),
+    row(S.MIGRATE_UNKNOWN_CANCEL, Delete, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.PROLOG_MIGRATE_UNKNOWN, Done,   S.BOOT, do.prolog_ended, deploy),
+    row(S.PROLOG_MIGRATE_UNKNOWN, Failed, S.PROLOG_MIGRATE_UNKNOWN_FAILURE, do.tell_owner),
+    row(S.PROLOG_MIGRATE_UNKNOWN, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_UNKNOWN_FAILURE, Retry,         S.PROLOG_MIGRATE_UNKNOWN, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_UNKNOWN_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_UNKNOWN_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+
+    # to another host, switched off and on again
+    row(S.RUNNING, MigrateOff,     S.SAVE_MIGRATE_OFF, do.open_target_record, shutdown_source),
+    row(S.RUNNING, MigrateOffHard, S.SAVE_MIGRATE_OFF, do.open_target_record, cancel_at_source),
+    row(S.SAVE_MIGRATE_OFF, Done,   S.PROLOG_MIGRATE_OFF, do.source_left, do.prolog_begins, move),
+    row(S.SAVE_MIGRATE_OFF, Failed, S.SAVE_MIGRATE_LOOK, do.tell_owner, look_at_source),
+    row(S.SAVE_MIGRATE_OFF, MigrateOffHard, S.SAVE_MIGRATE_OFF, cancel_at_source),
+    row(S.PROLOG_MIGRATE_OFF, Done,   S.BOOT, do.prolog_ended, deploy),
+    row(S.PROLOG_MIGRATE_OFF, Failed, S.PROLOG_MIGRATE_OFF_FAILURE, do.tell_owner),
+    row(S.PROLOG_MIGRATE_OFF, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_OFF_FAILURE, Retry,         S.PROLOG_MIGRATE_OFF, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_OFF_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_OFF_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+)
+# fmt: on
