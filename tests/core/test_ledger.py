@@ -50,9 +50,12 @@ def test_what_fits_to_the_last_bit_fits(needs: Needs) -> None:
 @pytest.mark.parametrize(
     ("needs", "text"),
     [
-        (Needs(301, 1), "Not enough CPU capacity: 301/300"),
-        (Needs(1, 3073), "Not enough memory: 3146752/3145728"),
-        (Needs(301, 3073), "Not enough CPU capacity: 301/300, Not enough memory: 3146752/3145728"),
+        (Needs(301, 1), "Not enough CPU capacity: needs 3.01 cores, has 3 free"),
+        (Needs(1, 3073), "Not enough memory: needs 3073 MiB, has 3072 free"),
+        (
+            Needs(1000, 3073),
+            "Not enough CPU capacity: needs 10 cores, has 3 free; Not enough memory: needs 3073 MiB, has 3072 free",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_is_needed_and_left(needs: Needs, text: str) -> None:
@@ -63,14 +66,27 @@ def test_what_does_not_fit_is_refused_with_what_is_needed_and_left(needs: Needs,
 
 
 def test_what_is_reserved_is_not_given_and_a_negative_reserve_gives_more() -> None:
-    with pytest.raises(Refused, match="201/200"):
+    with pytest.raises(Refused, match="needs 2.01 cores, has 2 free"):
         check_room(host(RESERVED_CPU="200"), Share(), Needs(201, 1))
-    with pytest.raises(Refused, match="Not enough memory: 4194304/4193280"):
+    with pytest.raises(Refused, match="Not enough memory: needs 4096 MiB, has 4095 free"):
         check_room(host(RESERVED_MEM="1024"), Share(), Needs(1, 4096))
     check_room(host(RESERVED_CPU="-400"), Share(400, 0, 4), Needs(400, 1))
     check_room(host(RESERVED_CPU="much"), Share(), Needs(400, 1))
 
 
-def test_an_overcommitted_host_has_less_than_nothing() -> None:
-    with pytest.raises(Refused, match="1/-100"):
-        check_room(host(), Share(500, 0, 5), Needs(1, 0))
+def test_an_overcommitted_host_says_so_without_a_negative_number() -> None:
+    with pytest.raises(Refused) as refused:
+        check_room(host(), Share(550, 5000, 5), Needs(10, 64))
+    assert "needs 0.1 cores, the host is overcommitted by 1.5 cores; " in refused.value.message
+    assert "needs 64 MiB, the host is overcommitted by 904 MiB: " in refused.value.message
+    assert "-" not in refused.value.message
+
+
+def test_a_memory_that_lacks_less_than_a_mib_is_not_told_as_enough() -> None:
+    with pytest.raises(Refused, match="needs 4096 MiB, has 4095 free"):
+        check_room(host(RESERVED_MEM="1"), Share(), Needs(1, 4096))
+
+
+def test_who_has_no_other_host_is_told_what_else_to_do() -> None:
+    with pytest.raises(Refused, match="has 3 free: wait$"):
+        check_room(host(), Share(100, 0, 1), Needs(301, 0), "wait")

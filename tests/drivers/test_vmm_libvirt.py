@@ -109,6 +109,12 @@ def test_a_foreign_domain_of_the_same_name_is_left_alone(home: Path, state: int)
         assert hands.do("DEPLOY").status == "FAILURE", "it is still there"
 
 
+def test_the_domain_of_another_engine_is_a_foreign_one(home: Path) -> None:
+    env = {"TRIFID_ENGINE_ID": "another"}
+    with running(COMMAND, f"--uri {hypervisor_with(home, OWN, RUNNING)}", home=home, env=env) as driver:
+        assert "does another engine use this host?" in Hands(driver).do("DEPLOY").payload
+
+
 def test_a_running_guest_is_shut_down(hands: Hands) -> None:
     hands.do("DEPLOY")
     assert hands.do("SHUTDOWN").status == "SUCCESS"

@@ -11,6 +11,7 @@ import pytest
 from tests.engine.world import executable
 from trifid.engine.config import DriverSettings
 from trifid.engine.drivers import Driver, find_executable
+from trifid.errors import DriverFault
 from trifid.wire.lines import Lines, Message, to_driver
 
 WAIT_S = 20.0
@@ -262,3 +263,12 @@ def test_programs_are_looked_for_at_home_first(tmp_path):
     assert find_executable("sh", tmp_path / "elsewhere") not in (None, mine)
     assert find_executable("/no/such", tmp_path) is None
     assert find_executable(mine, tmp_path / "elsewhere") == mine
+
+
+@pytest.mark.parametrize("is_named_by_its_path", [False, True])
+def test_a_program_without_its_x_bit_is_told_as_such(tmp_path, is_named_by_its_path):
+    (tmp_path / "drivers").mkdir()
+    mine = Path(executable(tmp_path / "drivers", "#!/bin/sh\n", "vmm-mine"))
+    mine.chmod(0o644)
+    with pytest.raises(DriverFault, match=rf"^{mine} is not executable: chmod \+x {mine}$"):
+        find_executable(str(mine) if is_named_by_its_path else "vmm-mine", tmp_path)

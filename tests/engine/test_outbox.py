@@ -200,10 +200,10 @@ async def test_a_driver_that_answers_all_is_waited_for_until_the_newer_actions_o
     assert play.vmm.take() == ["DEPLOY 42", "DRIVER_CANCEL 42"]
     assert play.state is S.CLEANUP_DELETE
     await play.pass_by(1)
-    assert play.state is S.UNKNOWN
+    assert play.state is S.CLEANUP_DELETE_FAILURE
     assert play.error == "vmm driver dummy was still busy with DEPLOY after 600 s"
     await play.says(play.vmm, "DEPLOY")
-    assert (play.state, play.vmm.take()) == (S.UNKNOWN, [])
+    assert (play.state, play.vmm.take()) == (S.CLEANUP_DELETE_FAILURE, [])
     assert play.holds_nothing()
 
 

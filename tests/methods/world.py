@@ -1,5 +1,6 @@
-"""An engine without drivers over a store in memory, called as a client calls it but without a socket."""
+"""An engine over a store in memory, called as a client calls it but without a socket; its drivers never come up."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from trifid.core.user import Group, LoginToken, User
 from trifid.core.vm.record import VM, HistoryRecord, Needs
 from trifid.core.vm.states import VmState
 from trifid.engine.auth import token_digest
-from trifid.engine.config import Config
+from trifid.engine.config import Config, Drivers, DriverSettings
 from trifid.engine.engine import Engine
-
 from trifid.methods.dispatch import Dispatcher
 from trifid.wire.answers import Answer
 from trifid.wire.xmlrpc import Escaped, answer_chunks, decode_answer
@@ -67,7 +67,10 @@ class World:
 
     def __init__(self, home: Path) -> None:
         self.store = FakeStore()
-        self.engine = Engine(home, Config(), self.store, lambda: 1000)
+        never = {"dummy": DriverSettings("none")}
+        config = Config(drivers=Drivers(vmm=never, tm=never, im=never))
+        self.engine = Engine(home, config, self.store, lambda: 1000)
+        self.engine.drivers.start = lambda: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
         self._dispatch = Dispatcher(self.engine)
 
@@ -127,6 +130,19 @@ class World:
             return decode_answer("".join(answer_chunks(answer.value)).encode())
         return answer.value
 
+    def task(self, session: str, method: str, *arguments: Any) -> "asyncio.Task[Any]":
+        """Make a call that is answered meanwhile."""
+        return asyncio.create_task(self.ask(session, method, *arguments))
+
+    async def until_writing(self) -> None:
+        """Return when the store is asked to write."""
+        assert await asyncio.to_thread(self.store.writing.wait, 10)
+
+    async def all_asked(self) -> None:
+        """Let the calls made so far come to their turn."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+
     async def code(self, session: str, method: str, *arguments: Any) -> int:
         """Return the code of a call, 0 when it is not refused."""
         try:
@@ -134,5 +150,3 @@ class World:
         except Refusal as refusal:
             return refusal.code
         return 0
-
-

@@ -120,12 +120,35 @@ def test_a_requirement_on_running_vms_limits_what_the_plan_puts_there():
 def test_the_reason_counts_every_host_once():
     assert reason({"memory": "2048"}, {"memory_mib": 512}, {"memory_mib": 256}, {"state": 3}) == (
         "No host meets SCHED_REQUIREMENTS: 3 hosts, "
-        "2 lack memory (needs 2048 MiB, best has 512 free), 1 is not MONITORED"
+        "2 lack memory (needs 2048 MiB, best has 512 free), 1 is in error (see onehost show)"
     )
     assert reason({"cpu": "8", "REQUIREMENTS": "NAME = host1"}, {}, {"cpu": 150}) == (
         "No host meets REQUIREMENTS: 2 hosts, 1 lacks CPU (needs 8 cores, best has 1.5 free), "
-        "1 does not match the expression"
+        "1 does not match the expression NAME = host1"
     )
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ((4, 4), "2 hosts, 2 are disabled (onehost enable)"),
+        ((8,), "1 host, 1 is offline (onehost enable)"),
+        ((3, 0), "2 hosts, 1 is in error (see onehost show), 1 is not monitored yet"),
+        ((5,), "1 host, 1 is not MONITORED"),
+        ((4, 3, 4), "3 hosts, 2 are disabled (onehost enable), 1 is in error (see onehost show)"),
+    ],
+)
+def test_the_reason_tells_why_hosts_take_no_vms_and_what_to_do(states, said):
+    assert reason({}, *({"state": state} for state in states)) == f"No host meets SCHED_REQUIREMENTS: {said}"
+
+
+def test_a_long_expression_is_shortened_in_the_reason():
+    told = reason({"SCHED_REQUIREMENTS": " & ".join(f'NAME != "host{number}"' for number in range(50))}, {})
+    assert told.startswith(
+        'No host meets SCHED_REQUIREMENTS: 1 host, 1 does not match the expression NAME != "host0" & '
+    )
+    assert told.endswith("…")
+    assert len(told) < 160
 
 
 def test_without_hosts_the_reason_says_what_to_do():

@@ -130,7 +130,6 @@ ranges = st.builds(
     mac=st.integers(0, 2**48 - 1),
     ip=st.none() | st.integers(0, 2**32 - 1),
     next_index=st.integers(0, 2**32),
-    first_explicit=st.none() | st.integers(-(2**32), 0),
     last_explicit=st.none() | st.integers(0, 2**32),
     keep_cursor=st.booleans(),
     attributes=st.dictionaries(words, words, max_size=3),

@@ -58,3 +58,17 @@ def test_a_user_who_may_not_make_tables_is_told_so(cluster: Cluster, postgresql_
     postgresql_database.url = url.render_as_string(hide_password=False)
     with pytest.raises(StoreFault, match=r"permission denied.*the right to create tables"):
         postgresql_database.open()
+
+
+def test_a_session_lost_while_it_commits_is_not_said_to_have_changed_nothing(postgresql_database: Database) -> None:
+    store = postgresql_database.open()
+    postgresql_database.sql(
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+    )
+    postgresql_database.sql(
+        "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON vms "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()"
+    )
+    with pytest.raises(StoreFault, match="may have kept the change, the next start of the engine tells"):
+        store.commit(turn(0))

@@ -1,8 +1,5 @@
 """Every document against the schemas of today's API, and with contents that try to break out of it."""
 
-import re
-from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +10,7 @@ from msgspec.structs import replace
 
 from tests.core.template.strategies import NAMES, TEMPLATES, VALUES
 from tests.core.template.test_attributes import SINGLES_AND_KEYS, samples, with_value
+from tests.wire.schemas import valid
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.network.define import Defaults, define
@@ -34,23 +32,6 @@ from trifid.wire.bodies import vm as vm_body
 from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool, pool
 from trifid.wire.xmlrpc import decode_answer, encode_answer
 from trifid.wire.xmltext import escape, writable
-
-SCHEMAS = Path(__file__).parents[1] / "xsd"
-NAMESPACE = "http://opennebula.org/XMLSchema"
-
-
-@cache
-def schema(name):
-    return etree.XMLSchema(etree.parse(SCHEMAS / f"{name}.xsd"))
-
-
-def valid(document, schema_name):
-    """Return the parsed document after asserting that it follows the schema and the rules of all documents."""
-    assert not document.startswith("<?xml") and "xmlns" not in document[:100]
-    root = re.match(r"<(\w+)>", document)[1]
-    assert document.endswith(f"</{root}>")
-    schema(schema_name).assertValid(etree.fromstring(f'<{root} xmlns="{NAMESPACE}">{document[len(root) + 2 :]}'))
-    return etree.fromstring(document)
 
 
 def attributes(element):
@@ -83,7 +64,7 @@ FULL_TEMPLATE = prepare(
         VCPU="2",
         OS={"KERNEL": "/vmlinuz", "BOOT": "hd"},
         DISK=[{"SOURCE": "/images/etch/disk.img"}, {"TYPE": "swap", "SIZE": "1024"}],
-        NIC=[{"NETWORK": "public", "IP": "10.0.0.1", "OWN": "<&"}, {}],
+        NIC=[{"NETWORK": "public", "IP": "10.0.0.1", "OWN": "<&"}, {"BRIDGE": "br0"}],
         GRAPHICS={"TYPE": "vnc", "LISTEN": "0.0.0.0", "PASSWD": "secret"},
         VIDEO={"VRAM": "16384", "TYPE": "vga", "ATS": "yes", "RESOLUTION": "1280x720", "IOMMU": "no"},
         CONTEXT={"FILES": "/a", "X": 'it\'s ]] > "$" '},

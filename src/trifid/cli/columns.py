@@ -116,6 +116,8 @@ def named_or_id(name: str, number_path: str) -> Callable[[Row, View], str]:
 
 
 _FILTER = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)(.*)\Z", re.DOTALL)
+_AMOUNT = re.compile(r"(-?[0-9]*\.?[0-9]+)([KMGTP]?)\Z", re.ASCII | re.IGNORECASE)
+_KIB = {"": 1, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3, "P": 1024**4}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
@@ -127,8 +129,9 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 def filtered(rows: Iterable[Row], columns: Columns, filters: str, view: View) -> list[Row]:
     """Return the rows for which every `COLUMN=pattern` holds.
 
-    A pattern is a regular expression, upper and lower case alike; `!=` is its opposite, and
-    `<` `>` `<=` `>=` compare numbers.
+    A pattern is a regular expression, upper and lower case alike; in a column of numbers a number means
+    itself, not all that have its digits.  `!=` is the opposite, and `<` `>` `<=` `>=` compare numbers.
+    Memory is in KiB, 512M and 2G are understood.
     """
     tests = [_test(columns, one, view) for one in filters.split(",") if one.strip()]
     return [row for row in rows if all(test(row) for test in tests)]
@@ -140,17 +143,33 @@ def _test(columns: Columns, written: str, view: View) -> Callable[[Row], bool]:
         raise Failure(f"{written} is not a filter", "write COLUMN=PATTERN, such as -f STAT=runn,NAME=web")
     column, operator, wanted = columns.one(parts[1]), parts[2], parts[3].strip()
     if operator in _COMPARE:
-        try:
-            bound = float(wanted)
-        except ValueError:
-            raise Failure(f"{written}: {wanted} is not a number", f"write {parts[1]}=PATTERN to compare text") from None
+        bound = _amount(wanted)
+        if bound is None:
+            raise Failure(
+                f"{written}: {wanted} is not a number",
+                f"write a number, memory in KiB or as 512M, 2G; or {parts[1]}=PATTERN to compare text",
+            )
         return lambda row: _COMPARE[operator](_as_number(column.value(row, view)), bound)
     try:
         pattern = re.compile(wanted, re.IGNORECASE)
     except re.error as bad:
         raise Failure(f"{written}: {wanted} is not a regular expression: {bad}", "put \\ before ( [ * + ?") from None
-    found: Callable[[Row], bool] = lambda row: pattern.search(column.show(column.value(row, view), view)) is not None  # noqa: E731
+    amount = _amount(wanted)
+
+    def found(row: Row) -> bool:
+        value = column.value(row, view)
+        shown = column.show(value, view)
+        if amount is not None and isinstance(value, int | float):
+            return value == amount or shown.casefold() == wanted.casefold()
+        return pattern.search(shown) is not None
+
     return found if operator == "=" else lambda row: not found(row)
+
+
+def _amount(word: str) -> float | None:
+    """Return a number; one with a unit of memory in KiB; None for all else."""
+    parts = _AMOUNT.match(word)
+    return float(parts[1]) * _KIB[parts[2].upper()] if parts else None
 
 
 def _as_number(value: Any) -> float:

@@ -75,6 +75,18 @@ class Command(NamedTuple):
     examples: tuple[str, ...] = ()
 
 
+class WholeNumber(click.IntRange):
+    """A whole number, which messages call so."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number, which messages call so."""
+
+    name = "number"
+
+
 HOME = click.Option(
     ["--home"],
     type=click.Path(path_type=Path, file_okay=False),
@@ -90,14 +102,14 @@ WAIT = click.Option(
 )
 TIMEOUT = click.Option(
     ["--timeout"],
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SECONDS",
     default=DEFAULT_TIMEOUT_S,
     help=f"Longest that --wait waits, {DEFAULT_TIMEOUT_S:g} s by default.",
 )
 
 _WAIT_FOR_GOAL = "="
-"""Stands for a --wait without a state."""
+"""Stands for a --wait without a state; the word that comes next on the line follows it."""
 
 
 class SubCommand(click.Command):
@@ -142,7 +154,7 @@ class SubCommand(click.Command):
             elif rest and is_state(rest[0]):
                 out.append(f"--wait={rest.pop(0).upper()}")
             else:
-                out.append(f"--wait={_WAIT_FOR_GOAL}")
+                out.append(f"--wait={_WAIT_FOR_GOAL}{rest[0] if rest else ''}")
         return [*out, *rest]
 
     def _run(self, home: Path | None, verbose: bool, endpoint: str | None = None, **values: Any) -> None:
@@ -184,12 +196,18 @@ def wait_goal(given: Given, usual: str, word: str) -> Goal | None:
     wanted = getattr(given, "wait", None) if usual else None
     if not wanted:
         return None
-    if wanted == _WAIT_FOR_GOAL:
+    if wanted.startswith(_WAIT_FOR_GOAL):
         wanted = usual
     if not is_state(wanted):
         raise Failure(f"{wanted} is not a state of a VM", "such as RUNNING, POWEROFF or DONE")
     host_id = given.host if word in ("migrate", "livemigrate") else None
     return Goal(wanted.upper(), is_strict=wanted.upper() == usual, host_id=host_id)
+
+
+def word_after_wait(given: Given) -> str:
+    """Return the word after a --wait without a state, which may have been meant as one; empty when there is none."""
+    wait = given.wait or ""
+    return wait.removeprefix(_WAIT_FOR_GOAL) if wait.startswith(_WAIT_FOR_GOAL) else ""
 
 
 class CommandTable(click.Group):
@@ -216,7 +234,7 @@ class CommandTable(click.Group):
             callback=_remember,
             help=about,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-            epilog=f"See also: {name} COMMAND --help",
+            epilog=_other_words(rows) + f"See also: {name} COMMAND --help",
         )
         self.kind = kind
         self.rows = rows
@@ -286,7 +304,7 @@ class CommandTable(click.Group):
                 f"the engine's answer cannot be read: {error}", "ask again; compare versions with trifid status"
             )
         if isinstance(error, OSError):
-            return Failure(str(error))
+            return Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise error
 
 
@@ -327,6 +345,12 @@ def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:
     if argument.many:
         return shell.ids(argument.kind, value if isinstance(value, tuple) else (value,))
     return shell.id(argument.kind, value)
+
+
+def _other_words(rows: Sequence[Command]) -> str:
+    """Return the paragraph of a program's help that tells the aliases; empty when there are none."""
+    words = [f"{alias} ({row.word})" for row in rows for alias in row.aliases]
+    return f"Other words for the same: {', '.join(words)}.\n\n" if words else ""
 
 
 def _epilog(row: Command, kind: Kind | None) -> str:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -30,6 +31,15 @@ def read(file: str) -> str:
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or "not UTF-8 text"
         raise Failure(f"{file}: {why}", 'name a file that can be read, or "-" for standard input') from fault
+
+
+def read_all(files: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what messages call each file, and its text: all are read before anything is done with one.
+
+    Raises:
+        Failure: one of them cannot be read.
+    """
+    return [("standard input" if file == "-" else file, read(file)) for file in files]
 
 
 def edited(text: str, suffix: str = ".one") -> str | None:

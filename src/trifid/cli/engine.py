@@ -5,7 +5,7 @@ Exit status: 0 done; 1 not done, the reason is told; 3 from `trifid status` when
 
 import click
 
-from trifid.cli.command import Command, CommandTable, Given
+from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
 from trifid.cli.shell import Shell
 
 NOT_DONE = 1
@@ -41,7 +41,7 @@ def _status(shell: Shell, given: Given) -> None:
 def _timeout(default_s: float, about: str) -> click.Option:
     return click.Option(
         ["--timeout"],
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         default=default_s,
         metavar="SECONDS",
         help=f"{about}, {default_s:g} s by default.",
@@ -56,7 +56,7 @@ ROWS = (
         options=(
             click.Option(
                 ["--port"],
-                type=click.IntRange(1, 65535),
+                type=WholeNumber(1, 65535),
                 metavar="PORT",
                 default=DEFAULT_PORT,
                 help="Where clients call (2633).",

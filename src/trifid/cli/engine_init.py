@@ -1,6 +1,7 @@
 """`trifid init`: a directory becomes the home of an engine."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from trifid.cli.shell import Shell
 
 DIRECTORIES = ("log", "run", "drivers", "vms", "datastores")
 _DATABASE = "sqlite:///trifid.db"
+_URL = re.compile(r"([\w+]+)://(.*)\Z", re.DOTALL)
+_EXPECTED_DATABASE = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _SECRET_BYTES = 18
 _ONLY_OWNER, _FOR_ALL = 0o600, 0o644
 
@@ -39,6 +42,10 @@ transfer = {transfer}
 #host_lost_after_s = 90
 # What hosts call the machine that the engine runs on.
 #frontend = "localhost"
+# Whose files any user may name in a template (DISK/SOURCE, OS/KERNEL ...): directories, and beginnings of
+# URLs that end in "/", such as ["/srv/images", "https://images.example.org/"].  All other files only
+# administrators may name: whatever a template names is read with the engine's rights.
+#user_paths = []
 
 [network]
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
@@ -102,6 +109,8 @@ def init(shell: Shell, given: Given) -> None:
     """Make the home that is named."""
     path = chosen_path(shell)
     _check(path)
+    if given.db:
+        check_database(given.db)
     home = Home(path)
     if home.settings_file.exists() and not given.force:
         raise Failure(
@@ -133,6 +142,24 @@ def _check(path: Path) -> None:
             f"{str(path)!r} cannot be a home: it has blanks or control characters, which lines to drivers cannot carry",
             "name another directory",
         )
+
+
+def check_database(url: str) -> None:
+    """Refuse a database that the engine would refuse at its start, in the same words.
+
+    What is no URL is not quoted: it may hold a password.
+    """
+    parts = _URL.match(url)
+    if not parts:
+        raise Failure(f"[database] url is no URL of a database: {_EXPECTED_DATABASE}")
+    kind, rest = parts.groups()
+    if kind in ("sqlite", "sqlite+pysqlite"):
+        place, _, query = rest.partition("?")
+        file = place.partition("/")[2]
+        if query or file in ("", ":memory:"):
+            raise Failure("[database] url: SQLite needs a file and takes no options: expected sqlite:///FILE")
+    elif kind not in ("postgresql", "postgresql+psycopg"):
+        raise Failure(f"[database] url: databases of kind {kind} are not supported: {_EXPECTED_DATABASE}")
 
 
 def configuration(listen: str, port: int, drivers: str, database: str, *, is_root: bool) -> str:

@@ -17,6 +17,9 @@ from trifid.client.session import endpoint_of
 _LOOK_EVERY_S = 0.02
 _TOLD_MAX = 64 * 1024
 _LOG_LINES = 5
+_DRIVERS_WAIT_S = 1.0
+BEING_STARTED = "it is being started"
+"""The trouble that the engine reports of a driver that has not failed yet."""
 
 
 def start(shell: Shell, given: Given) -> None:
@@ -25,6 +28,10 @@ def start(shell: Shell, given: Given) -> None:
     if pid := home.pid():
         shell.say(f"The engine runs already: process {pid}, {endpoint_of(home.path)}")
         return
+    with home.writing():
+        for file in (home.lock_file, home.log_file):
+            file.parent.mkdir(exist_ok=True)
+            file.open("ab").close()
     command = [sys.executable, "-m", "trifid.engine.main", "--home", str(home.path)]
     if given.foreground:
         os.execv(command[0], command)  # noqa: S606 (no shell is wanted)
@@ -37,11 +44,32 @@ def start(shell: Shell, given: Given) -> None:
     shell.say(f"  export TRIFID_HOME={home.path}")
     shell.say("  trifid status")
     shell.say("  onehost list")
+    warn_of_drivers(shell, home)
+
+
+def warn_of_drivers(shell: Shell, home: Home) -> None:
+    """Tell which drivers do not come up, as far as that shows within a moment.
+
+    The engine serves without them, and goes on trying; what they are needed for waits.
+    """
+    deadline = shell.clock() + _DRIVERS_WAIT_S
+    while True:
+        children = home.children()
+        troubles = {child["name"]: child["trouble"] for child in children if child["name"] != "scheduler"}
+        if (children and BEING_STARTED not in troubles.values()) or shell.clock() >= deadline:
+            break
+        shell.sleep(_LOOK_EVERY_S)
+    down = {name: trouble for name, trouble in troubles.items() if trouble not in ("", BEING_STARTED)}
+    for name, trouble in down.items():
+        shell.tell(f"Warning: the {name} is down: {trouble}")
+    if down:
+        shell.tell(f'  it is tried again by itself; "trifid status --home {home.path}" tells how it is')
 
 
 def _started(home: Home, command: list[str], timeout_s: float) -> str:
     """Start the daemon; return what it says: READY, or FAILED and why."""
-    home.log_file.parent.mkdir(exist_ok=True)
+    with home.writing():
+        home.children_file.unlink(missing_ok=True)  # that of the last run would be taken for the present one
     reading, writing = os.pipe()
     with home.log_file.open("ab") as log:
         daemon = subprocess.Popen(

@@ -56,7 +56,7 @@ def look(shell: Shell, home: Home) -> dict[str, Any]:
         "database": without_password(str(settings.get("database", {}).get("url", _DATABASE))),
         "version": "",
         "api_version": "",
-        "processes": _processes(home, pid) if pid else [],
+        "processes": [{"name": "engine", "pid": pid, "trouble": ""}, *home.children()] if pid else [],
         "hosts": {},
         "vms": {},
         "networks": 0,
@@ -81,15 +81,6 @@ def _ask(shell: Shell, found: dict[str, Any]) -> None:
     found["hosts"] = dict(Counter(host_state(host, View()) for host in shell.all(HOST)))
     found["vms"] = dict(Counter(vm_state(vm, View()) for vm in shell.all(VM)))
     found["networks"] = len(shell.all(NETWORK))
-
-
-def _processes(home: Home, pid: int) -> list[dict[str, Any]]:
-    """Return name, pid (0 = none) and trouble of the engine and of what it started."""
-    try:
-        children = json.loads((home.path / "run" / "children.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        children = []
-    return [{"name": "engine", "pid": pid, "trouble": ""}, *children]
 
 
 def without_password(url: str) -> str:

@@ -13,7 +13,6 @@ INTERRUPTED = 130
 
 _NEXT = {
     0x0100: "check USER:PASSWORD in the credentials file: $ONE_AUTH, $TRIFID_HOME/one_auth or ~/.one/one_auth",
-    0x0200: "ask its owner, or a member of the group oneadmin",
     0x2000: "correct what the message names and try again",
     0x4000: "correct what the message names and try again",
 }
@@ -44,6 +43,9 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
     about = getattr(error, "object_id", -1)
     if type(error).__name__ == "ApiFault":
         return Failure(str(error), 'this engine does not know the call: compare its version, see "trifid status"')
+    if code == 0x0200:
+        owner = "its owner, or " if max(about, object_id) >= 0 else ""
+        return Failure(str(error), f"ask {owner}a member of the group oneadmin")
     if code == 0x0400:
         return Failure(str(error), f'see "{command} list" for what there is')
     if code in (0x0800, 0x8000) and max(about, object_id) >= 0:

@@ -5,9 +5,12 @@ caller who may not read it, is asked for the VM itself again and again.
 """
 
 import json
+import sys
 from typing import Any, NamedTuple
 
-from trifid.cli.failure import Failure
+import click
+
+from trifid.cli.failure import INTERRUPTED, Failure
 from trifid.cli.kinds import VM
 from trifid.cli.shell import Shell
 
@@ -15,6 +18,8 @@ DEFAULT_TIMEOUT_S = 600.0
 _NEWS_WAIT_S = 20
 _EVENTS_MAX = 1000
 _LOOK_EVERY_S = 0.5
+
+_PENDING = "1"
 
 _RESTING = frozenset({"HOLD", "RUNNING", "STOPPED", "SUSPENDED", "DONE", "POWEROFF", "UNDEPLOYED", "UNKNOWN"})
 """States that a VM does not leave by itself."""
@@ -54,9 +59,13 @@ def failed(state: str, goal: Goal) -> bool:
 
 
 def why(vm: dict[str, Any]) -> str:
-    """Return what went wrong with a VM, or why it waits: ERROR, else SCHED_MESSAGE; may be empty."""
+    """Return what went wrong with a VM, or why it waits: ERROR, else SCHED_MESSAGE; may be empty.
+
+    A VM that was placed keeps what the scheduler said while it waited; it tells nothing about now.
+    """
     told = vm.get("USER_TEMPLATE") or {}
-    return str(told.get("ERROR") or told.get("SCHED_MESSAGE") or "")
+    waiting = told.get("SCHED_MESSAGE") if vm["STATE"] == _PENDING else ""
+    return str(told.get("ERROR") or waiting or "")
 
 
 def state_of(vm: dict[str, Any]) -> str:
@@ -80,8 +89,19 @@ class Follower:
             self._after = None
 
     def until(self, ids: list[int], goal: Goal, timeout_s: float) -> None:
-        """Return when every VM has reached the goal; complain about each that cannot or is not there in time."""
+        """Return when every VM has reached the goal; complain about each that cannot or is not there in time.
+
+        Raises:
+            click.exceptions.Exit: the user does not want to wait any longer.
+        """
         waiting = set(ids)
+        try:
+            self._follow(waiting, goal, timeout_s)
+        except KeyboardInterrupt:
+            self._left_alone(waiting)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+    def _follow(self, waiting: set[int], goal: Goal, timeout_s: float) -> None:
         deadline = self._shell.clock() + timeout_s
         while waiting:
             left_s = deadline - self._shell.clock()
@@ -136,6 +156,11 @@ class Follower:
     def _too_late(self, waiting: set[int], timeout_s: float) -> None:
         for vm_id in sorted(waiting):
             self._complain(vm_id, f"is still {self._shown.get(vm_id, 'where it was')} after {timeout_s:g} s")
+
+    def _left_alone(self, waiting: set[int]) -> None:
+        """Tell that nothing was taken back, on a line of its own: a terminal shows ^C before it."""
+        lines = [f'VM {vm_id} goes on; see "onevm show {vm_id}"' for vm_id in sorted(waiting)]
+        self._shell.tell("\n".join(["", *lines] if sys.stderr.isatty() else lines))
 
     def _complain(self, vm_id: int, what: str) -> None:
         told = why(self._shell.one(VM, vm_id))

@@ -1,8 +1,10 @@
 """An engine's home on this machine: whether an engine runs from it, and which process it is."""
 
 import contextlib
+import json
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,11 @@ class Home(NamedTuple):
         """What the daemon says."""
         return self.path / "log" / "trifidd.log"
 
+    @property
+    def children_file(self) -> Path:
+        """Has the processes that the engine keeps running."""
+        return self.path / "run" / "children.json"
+
     def settings(self) -> dict[str, Any]:
         """Return what is in trifid.toml.
 
@@ -50,6 +57,29 @@ class Home(NamedTuple):
         except (OSError, ValueError) as fault:
             why = getattr(fault, "strerror", None) or str(fault)
             raise Failure(f"{self.settings_file}: {why}", "mend the file") from fault
+
+    def children(self) -> list[dict[str, Any]]:
+        """Return name, pid (0 = none) and trouble of each process that the engine keeps running."""
+        try:
+            found: list[dict[str, Any]] = json.loads(self.children_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return found
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what keeps this user from writing here into a failure that says who can.
+
+        Raises:
+            Failure: with the file, the reason, and what to do.
+        """
+        try:
+            yield
+        except OSError as fault:
+            advice = f"an engine must be able to write in {self.path}"
+            if isinstance(fault, PermissionError) and self.path.stat().st_uid != os.geteuid():
+                advice = f"run this command as the owner of {self.path}"
+            raise Failure(f"{fault.filename or self.path}: {fault.strerror}", advice) from fault
 
     def pid(self) -> int:
         """Return the process that runs from here, 0 when there is none.
@@ -111,6 +141,10 @@ def existing_home(shell: Shell) -> Home:
         Failure: it is not a home.
     """
     home = Home(chosen_path(shell))
-    if not home.settings_file.exists():
+    try:
+        is_home = home.settings_file.exists()
+    except PermissionError as refused:
+        raise Failure(f"{home.path}: {refused.strerror}", f"run this command as the owner of {home.path}") from refused
+    if not is_home:
         raise Failure(f"{home.path} is not the home of an engine", f'make one with "trifid init --home {home.path}"')
     return home

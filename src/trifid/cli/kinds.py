@@ -16,6 +16,7 @@ class Kind(NamedTuple):
         methods: prefix of its methods.
         pool: the method that lists them, with the arguments that list all.
         missing, several: what is said about a name that nobody has, or more than one.
+        hidden: what is said about objects that have no name any more; empty when there are none.
     """
 
     command: str
@@ -25,6 +26,7 @@ class Kind(NamedTuple):
     pool: tuple[Any, ...]
     missing: str
     several: str
+    hidden: str = ""
 
     @property
     def info(self) -> str:
@@ -40,6 +42,7 @@ VM = Kind(
     ("one.vmpool.info", -2, -1, -1, -1),
     "VM named {} not found.",
     "There are multiple VM's with name {}.",
+    'finished VMs are found by their ids only, which "onevm list --done" tells',
 )
 HOST = Kind(
     "onehost",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli import columns as c
-from trifid.cli.command import Given
+from trifid.cli.command import Given, Number
 from trifid.cli.failure import Failure
 from trifid.cli.kinds import USER, Kind
 from trifid.cli.shell import Shell
@@ -23,7 +23,8 @@ _TABLE_OPTIONS = (
         ["-f", "--filter"],
         metavar="X=Y,…",
         default="",
-        help="Only rows where column X matches Y (a regular expression); also != < > <= >=.",
+        help="Only rows where column X is the number Y or matches Y, a regular expression; also != < > <= >=.  "
+        "Memory is in KiB, or written 512M, 2G.",
     ),
     click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups."),
     click.Option(["-k", "--kilobytes"], is_flag=True, help="Memory in KiB."),
@@ -35,7 +36,7 @@ TOP_OPTIONS = (
     *_TABLE_OPTIONS,
     click.Option(
         ["-d", "--delay"],
-        type=click.FloatRange(min=0.1),
+        type=Number(min=0.1),
         metavar="SECONDS",
         default=2.0,
         help="How often to look: every 2 s by default.",
@@ -45,6 +46,7 @@ SHOW_OPTIONS = (XML, JSON)
 
 FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
 """Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""
+_NOT_FOUND = 0x0400
 WHOSE_HELP = "WHOSE: a (all, the default), m (mine), g (mine and my groups'), or the name or id of a user."
 
 
@@ -63,6 +65,7 @@ class Listing(NamedTuple):
 
     def run(self, shell: Shell, given: Given) -> None:
         """Print the list."""
+        _check_form(given, ("xml", "json", "csv"))
         if given.list_columns:
             self._tell_columns(shell)
         elif given.xml or given.json:
@@ -109,10 +112,36 @@ def has_colours() -> bool:
 
 
 def whose(shell: Shell, word: str | None) -> int:
-    """Return the filter flag of a word: m, g, a, or a user."""
+    """Return the filter flag of a word: m, g, a, or a user.
+
+    Raises:
+        Failure: there is no such user.
+    """
     if not word:
         return FILTERS["all"]
-    return FILTERS[word] if word in FILTERS else shell.id(USER, word)
+    if word in FILTERS:
+        return FILTERS[word]
+    user_id = shell.id(USER, word)
+    if word.isdigit():
+        _check_user(shell, user_id)
+    return user_id
+
+
+def _check_user(shell: Shell, user_id: int) -> None:
+    """Refuse an id that no user has: the list of what it owns would only be empty."""
+    from trifid.client import ApiError
+
+    try:
+        shell.call(USER.info, user_id)
+    except ApiError as refused:
+        if refused.code == _NOT_FOUND:
+            raise Failure(f"there is no user {user_id}", 'see "oneuser list"') from refused
+
+
+def _check_form(given: Given, forms: tuple[str, ...]) -> None:
+    asked = [f"--{form}" for form in forms if getattr(given, form)]
+    if len(asked) > 1:
+        raise Failure(f"{' and '.join(asked)} cannot be together", "give one of them")
 
 
 Print = Callable[[Shell, dict[str, Any]], None]
@@ -122,6 +151,7 @@ def show(kind: Kind, argument: str, printed: Print) -> Callable[[Shell, Given], 
     """Return what runs a show command: each object as XML, JSON, or printed for people."""
 
     def run(shell: Shell, given: Given) -> None:
+        _check_form(given, ("xml", "json"))
         for object_id in getattr(given, argument):
             if given.xml or given.json:
                 shell.say(_document(shell.call(kind.info, object_id), kind.element, "", given))

@@ -5,7 +5,7 @@ Source: reference/xmlrpc.md §5 (the commands and columns), reference/api-modern
 
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
-from trifid.cli.editing import access_commands, read, rename_command, update_command
+from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import GROUP, NETWORK, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, show, whose
@@ -23,8 +23,7 @@ NETWORKS = Argument("NETWORK", NETWORK, many=True)
 def _create(shell: Shell, given: Given) -> None:
     from trifid.client import ApiError
 
-    for file in given.file:
-        template = read(file)
+    for file, template in read_all(given.file):
         try:
             network_id = shell.call("one.vn.allocate", template, _DEFAULT_CLUSTER)
         except ApiError as refused:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trifid.cli.command import Argument, Command, Given
+from trifid.cli.command import Argument, Command, Given, WholeNumber
 from trifid.cli.editing import read
 from trifid.cli.failure import Failure
 from trifid.cli.kinds import NETWORK
@@ -24,7 +24,7 @@ _ATTRIBUTES = (
     ("ip6-ula", "ULA_PREFIX", "IPv6 unique local prefix."),
 )
 RANGE_OPTIONS = (
-    click.Option(["-s", "--size"], type=click.IntRange(min=1), metavar="N", help="How many addresses."),
+    click.Option(["-s", "--size"], type=WholeNumber(min=1), metavar="N", help="How many addresses."),
     *(click.Option([f"--{option}"], metavar=name, help=about) for option, name, about in _ATTRIBUTES),
 )
 FORCE = click.Option(["--force"], is_flag=True, help="Even if it is a reservation.")

@@ -77,6 +77,8 @@ class Shell:
 
     def id(self, kind: Kind, word: str) -> int:
         """Return the id that a word means: the id itself, or a name that exactly one object has."""
+        if not word:
+            raise Failure(f"a {kind.label} without a name", "write its id or its name")
         if _NUMBER.match(word):
             return int(word)
         found = [object_id for object_id, name in self._names(kind) if name == word]
@@ -86,7 +88,7 @@ class Shell:
             ids = ", ".join(str(object_id) for object_id in sorted(found))
             raise Failure(kind.several.format(word), f"use an id: {ids}")
         where = 'groups are shown by "oneuser list"' if kind is GROUP else f'see "{kind.command} list"'
-        raise Failure(kind.missing.format(word), where)
+        raise Failure(kind.missing.format(word), f"{where}; {kind.hidden}" if kind.hidden else where)
 
     def name(self, kind: Kind, object_id: int) -> str:
         """Return the name of an object, empty when the caller sees none with that id."""
@@ -101,7 +103,10 @@ class Shell:
         """Return the ids that words mean, each once, in their order: ids, names, `1,3..5`, `web,db`."""
         found: dict[int, None] = {}
         for word in words:
-            for part in word.split(","):
+            parts = word.split(",")
+            if "" in parts:
+                raise Failure(f"{word!r} is not a list of {kind.label}s", "write ids or names, such as 1,3..5,web")
+            for part in parts:
                 found.update(dict.fromkeys(self._range(part) or [self.id(kind, part)]))
         return list(found)
 

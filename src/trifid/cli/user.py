@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from trifid.cli.columns import Column, Columns, Row, View, number, text
-from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber
 from trifid.cli.editing import read, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import full_moment, memory
@@ -38,7 +38,7 @@ PASSWORD_FILE = click.Option(
 GROUPS = click.Option(["--group"], metavar="X,Y", help="Its groups, the first is the primary one.")
 TIME = click.Option(
     ["--time"],
-    type=click.IntRange(min=-1),
+    type=WholeNumber(min=-1),
     default=_DEFAULT_TIME_S,
     metavar="SECONDS",
     help=f"How long it holds, {_DEFAULT_TIME_S} by default; -1: until it is cleared; 0: clear all of them.",

@@ -3,12 +3,13 @@
 Source: reference/xmlrpc.md §5 (the commands), reference/api-modern.md §4 (the calls).
 """
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from trifid.cli.command import Argument, Command, CommandTable, Given, wait_goal
-from trifid.cli.editing import access_commands, read, rename_command, update_command
+from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
+from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
 from trifid.cli.kinds import GROUP, HOST, USER, VM
@@ -30,7 +31,7 @@ DONE = click.Option(["--done"], is_flag=True, help="Finished VMs as well.")
 LIVE = click.Option(["--live"], is_flag=True, help="Without stopping it.")
 COLUMNS = click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.")
 LIMIT = click.Option(
-    ["-n", "--limit"], type=click.IntRange(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
+    ["-n", "--limit"], type=WholeNumber(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
 )
 AS_JSON = click.Option(["-j", "--json"], is_flag=True, help="The entries as JSON.")
 RECOVERIES = tuple(
@@ -49,10 +50,13 @@ def _create(shell: Shell, given: Given) -> None:
     from trifid.client import ApiError
 
     goal = wait_goal(given, "HOLD" if given.hold else "RUNNING", "create")
+    word = word_after_wait(given)
+    if word in given.file and not Path(word).exists():
+        raise Failure(f"{word} is neither a state of a VM nor a file", "nothing was created; see onevm create --help")
+    templates = read_all(given.file)
     follower = Follower(shell) if goal else None
     made = []
-    for file in given.file:
-        template = read(file)
+    for file, template in templates:
         try:
             made.append(shell.call("one.vm.allocate", template, given.hold))
         except ApiError as refused:

@@ -7,6 +7,7 @@ from typing import Any
 
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.figures import duration, memory, moment
+from trifid.cli.follow import why
 
 _STATE_COLOURS = {"runn": "green", "fail": "red", "unkn": "red"}
 _WITHOUT_HOST = {"0", "1", "2", "4", "6", "9", "10", "11"}
@@ -66,8 +67,7 @@ def _host(row: Row, view: View) -> str:
 
 
 def _why(row: Row, view: View) -> str:
-    told = row.get("USER_TEMPLATE") or {}
-    return str(told.get("ERROR") or told.get("SCHED_MESSAGE") or "")
+    return why(row)
 
 
 def _asked_memory_kib(row: Row, view: View) -> float:

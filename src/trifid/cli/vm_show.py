@@ -15,6 +15,8 @@ from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
 
 ENGINE_UID = -1
+_DELETE, _DELETE_DB = 13, 42
+"""Ends of a stay after which no disk is kept (reference/lifecycle.md §3.2)."""
 
 
 def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
@@ -41,6 +43,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
     _print_monitoring(shell, vm)
     print_permissions(shell, vm)
     _print_networks(shell, vm)
+    _print_saved_disks(shell, vm, state)
     if last_record(vm):
         section(shell, "VIRTUAL MACHINE HISTORY")
         _print_records(shell, [vm], HISTORY_COLUMNS.default.removeprefix("ID,"))
@@ -69,7 +72,10 @@ def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
     if state == "POWEROFF":
         return f"onevm resume {vm_id} starts it again"
     if state == "PENDING" and is_refused:
-        return f"onehost list tells what room there is; onevm deploy {vm_id} HOST puts it where you say"
+        return (
+            f"onehost list -l ID,NAME,STAT,ACPU,AMEM tells what room there is; "
+            f"onevm deploy --enforce {vm_id} HOST puts it where you say, if it fits there"
+        )
     return ""
 
 
@@ -111,6 +117,17 @@ def _print_networks(shell: Shell, vm: dict[str, Any]) -> None:
     if nics:
         section(shell, "VIRTUAL MACHINE NETWORKS")
         shell.say(c.table(nics, _NIC_COLUMNS, c.View(), header=True, colour=has_colours()))
+
+
+def _print_saved_disks(shell: Shell, vm: dict[str, Any], state: str) -> None:
+    """Print where the disks with SAVE=YES are, or will be (docs/operations.md)."""
+    disks = [disk for disk in several((vm.get("TEMPLATE") or {}).get("DISK")) if isinstance(disk, dict)]
+    saved = [disk for disk in disks if disk.get("SAVE", "").upper() == "YES"]
+    if not saved or (state == "DONE" and int(last_record(vm).get("ACTION") or _DELETE) in (_DELETE, _DELETE_DB)):
+        return
+    section(shell, "SAVED DISKS" if state == "DONE" else "DISKS TO BE SAVED WHEN IT ENDS")
+    place = f"vms/{vm['ID']} of the engine's home"
+    pairs(shell, {f"DISK {disk['DISK_ID']}": f"disk.{disk['DISK_ID']} in {place}" for disk in saved})
 
 
 def _print_records(shell: Shell, vms: list[dict[str, Any]], names: str, header: bool = True) -> None:

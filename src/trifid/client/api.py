@@ -14,6 +14,7 @@ from trifid.wire.xmlrpc import BadXmlRpc, XmlRpcFault, decode_answer, encode_cal
 TIMEOUT_S = 60.0
 _CONTENT_TYPE = "text/xml; charset=utf-8"
 _QUOTED_MAX = 300
+_TLS_ADVICE = "engines speak HTTP without TLS: see the proxy with TLS before it, or set ONE_XMLRPC to http://…"
 
 
 class Client:
@@ -108,10 +109,8 @@ class Client:
         try:
             self._connection = Connection(self._url.hostname or "localhost", port, self.timeout_s, tls=is_tls)
         except (OSError, UnicodeError) as fault:
-            raise EngineUnreachable(
-                f"no engine answers at {self.endpoint} ({_reason(fault)}): "
-                'start it with "trifid start --home DIR", or set ONE_XMLRPC'
-            ) from None
+            advice = _TLS_ADVICE if is_tls else 'start it with "trifid start --home DIR", or set ONE_XMLRPC'
+            raise EngineUnreachable(f"no engine answers at {self.endpoint} ({_reason(fault)}): {advice}") from None
         return self._connection
 
 

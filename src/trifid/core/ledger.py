@@ -41,18 +41,32 @@ def charged_hosts(vm: VM) -> frozenset[int]:
     return frozenset(r.host_id for r in vm.history if not r.etime)
 
 
-def check_room(host: Host, share: Share, needs: Needs) -> None:
+def check_room(host: Host, share: Share, needs: Needs, hint: str = "choose another host") -> None:
     """Raise unless `host` has room for `needs` beside what it carries.
 
+    Args:
+        hint: what can be done about it.
+
     Raises:
-        Refused: with needed and free of what is short (reference/templates.md §6.3 texts).
+        Refused: with needed and free of what is short; begins as clients know it (reference/templates.md §6.3).
     """
     free_cpu_percent = host.total_cpu_percent - host.reserved_cpu_percent - share.cpu_percent
     free_memory_kib = host.total_memory_kib - host.reserved_memory_kib - share.memory_mib * 1024
     short = []
     if needs.cpu_percent > free_cpu_percent:
-        short.append(f"Not enough CPU capacity: {needs.cpu_percent}/{free_cpu_percent}")
+        has = _has(free_cpu_percent / 100, "cores")
+        short.append(f"Not enough CPU capacity: needs {_amount(needs.cpu_percent / 100)} cores, {has}")
     if needs.memory_mib * 1024 > free_memory_kib:
-        short.append(f"Not enough memory: {needs.memory_mib * 1024}/{free_memory_kib}")
+        short.append(f"Not enough memory: needs {needs.memory_mib} MiB, {_has(free_memory_kib // 1024, 'MiB')}")
     if short:
-        raise Refused(f"host {host.name} [{host.id}] has no room: {', '.join(short)}: choose another host", host.id)
+        raise Refused(f"host {host.name} [{host.id}] has no room: {'; '.join(short)}: {hint}", host.id)
+
+
+def _has(free: float, unit: str) -> str:
+    if free < 0:
+        return f"the host is overcommitted by {_amount(-free)} {unit}"
+    return f"has {_amount(free)} free"
+
+
+def _amount(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")

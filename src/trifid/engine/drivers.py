@@ -266,14 +266,19 @@ def _end_group(process: asyncio.subprocess.Process) -> None:
 
 
 def find_executable(name: str, home: Path) -> str | None:
-    """Return the path of a driver program, or None.
+    """Return the path of a driver program, or None when there is no such file.
 
     Looked up in HOME/drivers, beside the running Python, then on PATH; absolute names as they are.
+
+    Raises:
+        DriverFault: there is one, but it must not be executed.
     """
-    if "/" in name:
-        return name if os.access(name, os.X_OK) else None
     places = [str(home / "drivers"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    return shutil.which(name, path=os.pathsep.join(places))
+    path = os.pathsep.join(places)
+    found = shutil.which(name, path=path)
+    if found is None and (file := shutil.which(name, os.F_OK, path)) is not None:
+        raise DriverFault(f"{file} is not executable: chmod +x {file}")
+    return found
 
 
 class DriverSet:

@@ -5,7 +5,7 @@ The only code of the engine that calls `step`; methods, driver answers and monit
 
 from trifid.core.access import ENGINE
 from trifid.core.vm.effects import Moment
-from trifid.core.vm.events import Event, Failed
+from trifid.core.vm.events import Event, Failed, Request
 from trifid.core.vm.record import VM
 from trifid.core.vm.step import step
 from trifid.engine.transaction import Draft
@@ -27,6 +27,14 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     if outcome.releases_leases:
         for lease in draft.leases_of(vm.id):
             draft.delete("leases", lease.key)
-    text = event.why if isinstance(event, Failed) else ""
-    draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, text)
+    draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, _text(event, vm, after))
     return after
+
+
+def _text(event: Event, before: VM, after: VM) -> str:
+    """Return what the journal says beside the states: why something failed, what was asked where they are the same."""
+    if isinstance(event, Failed):
+        return event.why
+    if isinstance(event, Request) and after.state is before.state:
+        return event.word
+    return ""

@@ -132,7 +132,7 @@ async def action(call: Call, word: str, vm_id: int) -> int:
         check(call.caller, Right.ADMIN if word in _ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
         if request is events.Resume and vm.state is VmState.POWEROFF:
             host = draft.host(vm.current.host_id)
-            check_room(host, draft.share(host.id), vm.needs)
+            check_room(host, draft.share(host.id), vm.needs, "power off or terminate another VM there first")
         happen(draft, vm, request(), call.moment(draft.now))
         return vm_id
 
@@ -262,7 +262,7 @@ async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int
     if not -2 <= state <= 11:
         raise BadRequest(f"Incorrect state filter {state}")
     if query:
-        raise Internal("search by attributes is not supported by this database; filter what is listed instead")
+        raise Internal("search by attributes is not supported by any database here; filter what is listed instead")
     found = {vm.id: vm for vm in call.engine.turns.memory.vms.values() if state < 0 or vm.state.state == state}
     if state in (STATE_ANY, DONE):
         wanted = wanted_by(call.caller, "VM", filter_flag)

@@ -9,13 +9,16 @@ Source: reference/templates.md §5 and §6.
 
 import heapq
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 from msgspec.structs import replace
 
+from trifid.core.host import HostState
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
+from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
 from trifid.scheduler.view import MONITORED, Expression, HostView, View, WaitingVm
 
@@ -292,14 +295,27 @@ class _Placing:
             lacks = _count(len(no_cpu), "lack")
             parts.append(f"{lacks} CPU (needs {vm.cpu_percent / 100:g} cores, best has {best_cpu:g} free)")
         if len(fitting) < len(same):
-            parts.append(f"{_count(len(same) - len(fitting), 'do')} not match the expression")
+            expression = shown(vm.requirement.text.strip())
+            parts.append(f"{_count(len(same) - len(fitting), 'do')} not match the expression {expression}")
         if len(same) < len(up):
             parts.append(f"{_count(len(up) - len(same), 'have')} another driver than {vm.vmm}")
-        if len(up) < len(others):
-            parts.append(f"{_count(len(others) - len(up), 'are')} not MONITORED")
+        for why, number in Counter(_why_not(host) for host in others if host.view.state != MONITORED).items():
+            parts.append(f"{_count(number, 'are')} {why}")
         if len(others) < len(hosts):
             parts.append("1 is the host it must leave")
         yield f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(parts)}"
+
+
+_WHY_NOT = {
+    HostState.INIT: "not monitored yet",
+    HostState.ERROR: "in error (see onehost show)",
+    HostState.DISABLED: "disabled (onehost enable)",
+    HostState.OFFLINE: "offline (onehost enable)",
+}
+
+
+def _why_not(host: _Host) -> str:
+    return next((why for state, why in _WHY_NOT.items() if state == host.view.state), "not MONITORED")
 
 
 _SINGULAR = {"lack": "lacks", "do": "does", "have": "has", "are": "is"}

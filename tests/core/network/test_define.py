@@ -3,7 +3,7 @@ import pytest
 from tests.core.network.builders import DEFAULTS, modern, network, ranged
 from trifid.core.network.address import format_ipv4, format_mac
 from trifid.core.network.define import add_range, define, remove_range, update_range, update_template
-from trifid.core.network.lease import explicit_span
+from trifid.core.network.lease import last_explicit
 from trifid.core.template.model import template
 from trifid.errors import BadTemplate, NotAllowed, Refused
 
@@ -12,12 +12,8 @@ USER = {"uid": 7, "is_admin": False}
 
 
 def spans(net):
-    """[(first automatic, last automatic, first explicit, last explicit)] as text."""
-    out = []
-    for ar in net.ranges:
-        first, last = explicit_span(ar)
-        out.append(tuple(format_ipv4(ar.ip + i) for i in (0, ar.size - 1, first, last)))
-    return out
+    """[(first, last automatic, last explicit)] as text."""
+    return [tuple(format_ipv4(ar.ip + i) for i in (0, ar.size - 1, last_explicit(ar))) for ar in net.ranges]
 
 
 def added(net, **vector):
@@ -38,7 +34,7 @@ def test_the_ranged_network_of_the_2009_slides():
         GATEWAY="10.0.0.254",
     )
     assert (net.id, net.uid, net.gid, net.name, net.bridge, net.vn_mad) == (7, 2, 1, "Private LAN", "eth0", "dummy")
-    assert spans(net) == [("10.0.0.1", "10.0.0.250", "10.0.0.0", "10.0.0.255")]
+    assert spans(net) == [("10.0.0.1", "10.0.0.250", "10.0.0.254")]
     assert format_mac(net.ranges[0].mac) == "00:16:0a:00:00:01"
     assert [name for name, _ in net.template] == ["TYPE", "NETWORK_SIZE", "NETWORK_ADDRESS", "GATEWAY"]
 
@@ -58,22 +54,22 @@ def test_the_fixed_network_of_the_2009_slides_has_one_range_per_lease_sorted_by_
 
 
 @pytest.mark.parametrize(
-    ("size", "last", "block_end"),
+    ("size", "last", "last_explicit"),
     [
-        ("10", "10.0.0.10", "10.0.0.15"),
-        ("1", "10.0.0.1", "10.0.0.3"),
-        ("C", "10.0.0.254", "10.0.0.255"),
-        ("c", "10.0.0.254", "10.0.0.255"),
-        ("254", "10.0.0.254", "10.0.0.255"),
-        ("255", "10.0.0.255", "10.0.1.255"),
-        ("B", "10.0.255.254", "10.0.255.255"),
-        ("A", "10.255.255.254", "10.255.255.255"),
-        ("0", "10.0.0.254", "10.0.0.255"),
-        ("", "10.0.0.254", "10.0.0.255"),
+        ("10", "10.0.0.10", "10.0.0.14"),
+        ("1", "10.0.0.1", "10.0.0.2"),
+        ("C", "10.0.0.254", "10.0.0.254"),
+        ("c", "10.0.0.254", "10.0.0.254"),
+        ("254", "10.0.0.254", "10.0.0.254"),
+        ("255", "10.0.0.255", "10.0.1.254"),
+        ("B", "10.0.255.254", "10.0.255.254"),
+        ("A", "10.255.255.254", "10.255.255.254"),
+        ("0", "10.0.0.254", "10.0.0.254"),
+        ("", "10.0.0.254", "10.0.0.254"),
     ],
 )
-def test_network_size_gives_n_addresses_in_the_smallest_block_that_holds_n_plus_two(size, last, block_end):
-    assert spans(ranged(size=size)) == [("10.0.0.1", last, "10.0.0.0", block_end)]
+def test_network_size_gives_n_addresses_in_the_smallest_block_that_holds_n_plus_two(size, last, last_explicit):
+    assert spans(ranged(size=size)) == [("10.0.0.1", last, last_explicit)]
 
 
 def test_without_network_size_the_configured_one_is_used():
@@ -87,21 +83,21 @@ def test_an_address_inside_the_block_is_aligned_silently():
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
-        ({"NETWORK_ADDRESS": "10.0.0.0/28"}, ("10.0.0.1", "10.0.0.14", "10.0.0.0", "10.0.0.15")),
-        ({"NETWORK_ADDRESS": "10.0.0.0/28", "NETWORK_SIZE": "3"}, ("10.0.0.1", "10.0.0.3", "10.0.0.0", "10.0.0.15")),
+        ({"NETWORK_ADDRESS": "10.0.0.0/28"}, ("10.0.0.1", "10.0.0.14", "10.0.0.14")),
+        ({"NETWORK_ADDRESS": "10.0.0.0/28", "NETWORK_SIZE": "3"}, ("10.0.0.1", "10.0.0.3", "10.0.0.14")),
         (
             {"NETWORK_ADDRESS": "10.0.0.0", "NETWORK_MASK": "255.255.255.192"},
-            ("10.0.0.1", "10.0.0.62", "10.0.0.0", "10.0.0.63"),
+            ("10.0.0.1", "10.0.0.62", "10.0.0.62"),
         ),
         (
             {"NETWORK_ADDRESS": "10.0.0.0", "NETWORK_MASK": "255.0.0.0", "NETWORK_SIZE": "C"},
-            ("10.0.0.1", "10.0.0.254", "10.0.0.0", "10.0.0.255"),
+            ("10.0.0.1", "10.0.0.254", "10.0.0.254"),
         ),
         (
             {"NETWORK_ADDRESS": "10.0.0.0/24", "IP_START": "10.0.0.20"},
-            ("10.0.0.20", "10.0.0.254", "10.0.0.20", "10.0.0.254"),
+            ("10.0.0.20", "10.0.0.254", "10.0.0.254"),
         ),
-        ({"IP_START": "10.0.0.5", "IP_END": "10.0.1.5"}, ("10.0.0.5", "10.0.1.5", "10.0.0.5", "10.0.1.5")),
+        ({"IP_START": "10.0.0.5", "IP_END": "10.0.1.5"}, ("10.0.0.5", "10.0.1.5", "10.0.1.5")),
     ],
 )
 def test_the_block_of_a_ranged_network_can_be_stated(attributes, expected):
@@ -190,7 +186,7 @@ def test_a_modern_range_gives_its_addresses_in_order():
         "00:16:0a:00:00:0a",
     )
     assert ar.attributes == {"GATEWAY": "10.0.0.1"}
-    assert explicit_span(ar) == (0, 49)
+    assert last_explicit(ar) == 49
     assert not ar.keep_cursor
 
 

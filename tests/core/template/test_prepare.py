@@ -89,16 +89,48 @@ def test_yes_and_no_and_types_are_written_in_upper_case_and_numbered_in_order():
         ({"TYPE": "swap", "SIZE": "1", "SOURCE": "/a"}, "DISK 0: TYPE SWAP is made on the host and takes no SOURCE"),
         (
             {"IMAGE": "nosuch"},
-            "DISK 0: User 7 does not own an image with name: nosuch . Set IMAGE_UNAME or IMAGE_UID of owner in DISK.",
+            "DISK 0: User 7 does not own an image with name: nosuch . Set IMAGE_UNAME or IMAGE_UID of owner in DISK. "
+            "Images are not kept here yet: name the file with SOURCE",
         ),
         ({"IMAGE": "x", "IMAGE_UNAME": "bob"}, "DISK 0: User bob does not own an image with name: x ."),
-        ({"IMAGE_ID": "7777"}, "DISK 0: Image with ID: 7777 does not exist"),
+        ({"IMAGE_ID": "7777"}, "DISK 0: Image with ID: 7777 does not exist. Images are not kept here yet: name the"),
+        (
+            {"SORCE": "/x"},
+            "DISK 0: Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs; "
+            "SORCE is not known here, did you mean SOURCE?",
+        ),
+        ({"TYPE": "fs", "SIZE": "1", "FORMAT": "qcow2"}, "DISK 0: TYPE FS is made as raw, leave qcow2 out"),
+        ({"TYPE": "swap", "SIZE": "1", "DRIVER": "QCOW2"}, "DISK 0: TYPE SWAP is made as raw, leave qcow2 out"),
     ],
 )
 def test_a_disk_without_contents_is_refused(one, message):
     with pytest.raises(BadTemplate) as refusal:
         prepare(vm(DISK=one), uid=7)
     assert refusal.value.message.startswith(message)
+
+
+NOTHING = "NIC 1: it is connected to nothing: name a NETWORK, or as an administrator a BRIDGE of the hosts"
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        ({}, NOTHING),
+        ({"IP": "10.0.0.77"}, NOTHING),
+        ({"NETWORK": "", "BRIDGE": ""}, NOTHING),
+        ({"NETWROK": "lan"}, f"{NOTHING}; NETWROK is not known here, did you mean NETWORK?"),
+    ],
+)
+def test_a_nic_that_is_connected_to_nothing_is_refused(one, message):
+    with pytest.raises(BadTemplate) as refusal:
+        prepare(vm(NIC=[{"NETWORK": "lan"}, one]))
+    assert refusal.value.message == message
+
+
+@pytest.mark.parametrize("key", ["NETWORK", "NETWORK_ID", "BRIDGE", "SCRIPT"])
+def test_a_nic_is_connected_by_a_network_a_bridge_or_a_script(key):
+    value = {"NETWORK_ID": "0", "SCRIPT": "/etc/ifup"}.get(key, "lan")
+    assert prepare(vm(NIC={key: value})).template.vector("NIC") == {key: value, "NIC_ID": "0"}
 
 
 def test_targets_are_given_to_the_system_disk_the_context_cdroms_and_the_others_in_this_order():

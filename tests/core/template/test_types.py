@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trifid.core.template import types as t
+from trifid.drivers.libvirt.disks import _BUS_OF_PREFIX
+from trifid.drivers.tm.commands import MAKERS
 
 
 @pytest.mark.parametrize(
@@ -16,7 +18,12 @@ from trifid.core.template import types as t
         (t.PORTS, ["80", "80,443", "80:90,100", "1, 2"], ["0:", "65536", "90:80", "1:99999", "80;", "a"]),
         (t.PATH, ["/a", "host:/a", "http://h/a?b=c", "ec2://x"], ["a", "/a b", "/a/../b", "..", "/a\n", "host:a"]),
         (t.PATHS, ["/a", "/a /b", "/a  http://h/b"], ["/a b", "/a /b/../c", "/a\t/b"]),
-        (t.DEVICE, ["sda", "vdaa", "hda1"], ["s", "SDA", "sd a", "sda;reboot", "/dev/sda"]),
+        (t.DEVICE, ["sda", "vdaa", "hda1", "xvdb"], ["s", "sd", "SDA", "sd a", "sda;x", "/dev/sda", "zzz", "sda\n"]),
+        (t.DEVICE_PREFIX, ["sd", "xvd"], ["s", "SD", "zz", "sda"]),
+        (t.BOOT, ["hd", "hd, network", "disk0,nic12"], ["hd,nic0", "disk", "hd,", "floppy", "disk0\n"]),
+        (t.ARCHITECTURE, ["x86_64", "i686"], ["sparc", "X86_64", "x86-64"]),
+        (t.FIRMWARE, ["UEFI", "bios", "/usr/share/OVMF/x.fd"], ["uefy", "/a/../b", "http://h/x.fd", "UEFI "]),
+        (t.UUID, ["8D0C7A52-5d5b-4d5e-9f5c-3d7f1b1d2c11"], ["8d0c7a525d5b4d5e9f5c3d7f1b1d2c11", "x", "8d0c7a52-5d5b"]),
         (t.INTERFACE, ["br0", "eth0.100", "a" * 15], ["", "a" * 16, "-a", "br 0", "br0;x"]),
         (t.MAC, ["02:00:0A:00:00:01"], ["2:0:0:0:0:1", "02-00-0a-00-00-01", "02:00:0a:00:00:01:02"]),
         (t.IPV4, ["0.0.0.0", "255.255.255.255"], ["1.2.3", "1.2.3.4.5", "::1", "1.2.3.4/24", "01.2.3.4"]),
@@ -30,6 +37,11 @@ from trifid.core.template import types as t
 def test_values_at_the_edge(kind, good, bad):
     assert [value for value in good if not kind.accepts(value)] == []
     assert [value for value in bad if kind.accepts(value)] == []
+
+
+def test_what_may_be_named_is_what_the_drivers_make():
+    assert set(t.FILE_SYSTEMS) == set(MAKERS)
+    assert set(t.DISK_PREFIXES) == set(_BUS_OF_PREFIX)
 
 
 BLANKS = " \t\n\r\x0b\x0c\x85\u2028\u00a0\0"

@@ -56,7 +56,6 @@ def test_swap_is_made_in_mib() -> None:
         ({"FS": "XFS"}, "xfs"),
         ({"FORMAT": "RAW"}, "raw"),
         ({}, "raw"),
-        ({"FORMAT": "qcow2", "FS": "ext4"}, "qcow2"),
     ],
 )
 def test_a_new_file_system_is_made_as_either_generation_of_templates_says(asked: dict[str, str], made: str) -> None:

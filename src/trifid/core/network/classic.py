@@ -15,9 +15,9 @@ _ADDRESS_BITS = 32
 def ranged(template: Template, mac_prefix: int, default_size: int) -> AddressRange:
     """Return the range of a RANGED network.
 
-    NETWORK_SIZE = n gives base+1 … base+n automatically, and every address of the aligned block that
-    holds n + 2 addresses on request.  CIDR or NETWORK_MASK set the block themselves, IP_START and IP_END
-    the addresses.
+    NETWORK_SIZE = n gives base+1 … base+n automatically, and on request every address of the aligned
+    block that holds n + 2 addresses but the first and the last: 2009 gave those, too, and no guest can
+    use them.  CIDR or NETWORK_MASK set the block themselves, IP_START and IP_END the addresses.
 
     Raises:
         BadTemplate: NETWORK_ADDRESS is missing, or one of the attributes is not what it must be.
@@ -44,8 +44,7 @@ def ranged(template: Template, mac_prefix: int, default_size: int) -> AddressRan
         size=count,
         mac=mac_for(mac_prefix, base + 1),
         ip=base + 1,
-        first_explicit=-1,
-        last_explicit=(1 << bits) - 2,
+        last_explicit=(1 << bits) - 3,
         keep_cursor=True,
     )
 

@@ -24,7 +24,7 @@ from trifid.core.network.address import (
     parse_mac,
 )
 from trifid.core.network.classic import fixed, ranged
-from trifid.core.network.lease import explicit_span
+from trifid.core.network.lease import last_explicit
 from trifid.core.network.record import AddressRange, Network
 from trifid.core.template import types
 from trifid.core.template.model import Template
@@ -213,8 +213,7 @@ def _refuse_overlaps(network: Network) -> None:
         for ar in network.ranges:
             start = first_of(ar)
             if start is not None:
-                first, last = explicit_span(ar)
-                spans.append((start + first, start + last, ar.id))
+                spans.append((start, start + last_explicit(ar), ar.id))
         spans.sort()
         for (_, end, one), (start, _, other) in pairwise(spans):
             if start <= end:
@@ -345,7 +344,7 @@ def update_range(network: Network, vector: dict[str, str], highest_used_index: i
     last = old.last_explicit if old.last_explicit is None else max(old.last_explicit, size - 1)
     cursor = old.next_index if old.next_index < size else 0
     new = replace(old, size=size, next_index=cursor, last_explicit=last, attributes=attributes)
-    if highest_used_index > explicit_span(new)[1]:
+    if highest_used_index > last_explicit(new):
         raise Refused(
             f"address range {old.id} of network {network.name} [{network.id}] cannot have SIZE {size}: "
             f"address number {highest_used_index} of it is in use",

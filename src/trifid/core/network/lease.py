@@ -18,7 +18,7 @@ Taken = Callable[[int, int], bool]
 """(range id, index) -> whether that address has a lease."""
 
 UsedCount = Callable[[int], int]
-"""range id -> how many of its addresses have a lease, explicit ones outside 0 … size-1 included."""
+"""range id -> how many of its addresses have a lease, explicit ones from its size on included."""
 
 LeaseOf = Callable[[int, int], Lease | None]
 """(range id, index) -> the lease of that address."""
@@ -90,23 +90,21 @@ def _next_free(ar: AddressRange, taken: Taken, used: int) -> int | None:
 def _is_full(ar: AddressRange, taken: Taken, used: int) -> bool:
     """Tell, without walking the range, that it has no free address; False = it must be walked.
 
-    Leases outside 0 … size-1, where only explicit requests reach, are counted in `used` too; there are
+    Leases from the size on, where only explicit requests reach, are counted in `used` too; there are
     few such places in a range whose walk would be long.
     """
     if used < ar.size:
         return False
-    first, last = explicit_span(ar)
-    outside = [*range(first, 0), *range(ar.size, last + 1)] if last - first < 2 * ar.size else None
-    if outside is None:
+    last = last_explicit(ar)
+    if last >= 2 * ar.size:
         return False
+    outside = range(ar.size, last + 1)
     return used - sum(taken(ar.id, index) for index in outside) >= ar.size
 
 
-def explicit_span(ar: AddressRange) -> tuple[int, int]:
-    """Return the first and the last index that an explicit request may name."""
-    first = 0 if ar.first_explicit is None else ar.first_explicit
-    last = ar.size - 1 if ar.last_explicit is None else ar.last_explicit
-    return first, last
+def last_explicit(ar: AddressRange) -> int:
+    """Return the last index that an explicit request may name; the first is 0."""
+    return ar.size - 1 if ar.last_explicit is None else ar.last_explicit
 
 
 def _with_cursor(network: Network, ar: AddressRange, cursor: int) -> Network:
@@ -134,8 +132,7 @@ def places(network: Network, wanted: Asked) -> Iterator[tuple[AddressRange, int]
         if wanted.range_id is not None and ar.id != wanted.range_id:
             continue
         indexes = set(_indexes(ar, wanted))
-        first, last = explicit_span(ar)
-        if len(indexes) == 1 and (index := indexes.pop()) is not None and first <= index <= last:
+        if len(indexes) == 1 and (index := indexes.pop()) is not None and 0 <= index <= last_explicit(ar):
             yield ar, index
 
 
@@ -176,10 +173,10 @@ def explicit_lease(network: Network, vm_id: int, wanted: Asked, taken: Taken) ->
 
 
 def _span_text(ar: AddressRange) -> str:
-    first, last = explicit_span(ar)
+    last = last_explicit(ar)
     if ar.ip is None:
-        return f"{format_mac(ar.mac + first)} to {format_mac(ar.mac + last)}"
-    return f"{format_ipv4(ar.ip + first)} to {format_ipv4(ar.ip + last)}"
+        return f"{format_mac(ar.mac)} to {format_mac(ar.mac + last)}"
+    return f"{format_ipv4(ar.ip)} to {format_ipv4(ar.ip + last)}"
 
 
 def hold(network: Network, vector: dict[str, str], taken: Taken) -> list[Lease]:

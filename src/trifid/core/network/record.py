@@ -41,9 +41,9 @@ class AddressRange(msgspec.Struct, frozen=True):
         mac: first MAC as an integer.
         ip: first IPv4 address as an integer, None for a range without IPv4.
         next_index: the cursor: where the search for a free address begins.
-        first_explicit, last_explicit: the indexes that an explicit request may name, inclusive;
-            classic RANGED networks accept the whole aligned block around the automatic ones
-            (reference/templates.md §4.3), so they can lie outside 0 … size-1.  None = 0 … size-1.
+        last_explicit: the last index that an explicit request may name: classic RANGED networks accept
+            what their aligned block has behind the automatic ones (reference/templates.md §4.3).
+            None = size-1.
         keep_cursor: the cursor stays on the address just given (classic RANGED, §4.4) instead of
             moving one past it.
         attributes: all other attributes of the range (GATEWAY, DNS, IP6, GLOBAL_PREFIX …).
@@ -55,7 +55,6 @@ class AddressRange(msgspec.Struct, frozen=True):
     mac: int
     ip: int | None = None
     next_index: int = 0
-    first_explicit: int | None = None
     last_explicit: int | None = None
     keep_cursor: bool = False
     attributes: dict[str, str] = {}
@@ -97,7 +96,7 @@ class Lease(msgspec.Struct, frozen=True):
     """One address in use.
 
     Attributes:
-        index: position in its range; may be negative for a classic explicit request.
+        index: position in its range; from size on only for a classic explicit request.
         vm_id: its holder, or HELD_BY_NOBODY for a lease put on hold by an administrator.
         mac: the MAC in use, as an integer (a FIXED lease may carry its own).
     """

@@ -24,7 +24,7 @@ class Attribute(msgspec.Struct, frozen=True):
         repeatable: whether it may occur more than once.
         place: TEMPLATE, USER_TEMPLATE, or NOWHERE.
         restricted: only members of group 0 may set it.
-        message: the whole text of a refusal, where today's clients know it.
+        message: how a refusal begins, where today's clients know it.
     """
 
     name: str
@@ -112,9 +112,12 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         {
             t.PATH: "KERNEL INITRD BOOTLOADER NVRAM",
             t.ROOT_DEVICE: "ROOT",
-            t.LINE: "KERNEL_CMD KERNEL_DS INITRD_DS FIRMWARE FIRMWARE_FORMAT",
+            t.LINE: "KERNEL_CMD KERNEL_DS INITRD_DS FIRMWARE_FORMAT",
+            t.FIRMWARE: "FIRMWARE",
             t.BOOT: "BOOT",
-            t.TOKEN: "ARCH MACHINE UUID SD_DISK_BUS",
+            t.ARCHITECTURE: "ARCH",
+            t.TOKEN: "MACHINE SD_DISK_BUS",
+            t.UUID: "UUID",
             t.YES_NO: "FIRMWARE_SECURE",
         },
         "BOOTLOADER",
@@ -135,7 +138,11 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             t.TEXT: "IMAGE IMAGE_UNAME",
             t.COUNT: f"IMAGE_ID IMAGE_UID DISK_ID IOTHREAD {_THROTTLES}",
             t.SIZE_MIB: "SIZE ORIGINAL_SIZE SIZE_PREV",
-            t.TOKEN: "FORMAT FS DRIVER DISCARD MODEL VCENTER_ADAPTER_TYPE",
+            t.one_of(*dict.fromkeys((*t.IMAGE_FORMATS, *t.NO_FILE_SYSTEM, *t.FILE_SYSTEMS))): "FORMAT",
+            t.one_of(*t.FILE_SYSTEMS, *t.NO_FILE_SYSTEM): "FS",
+            t.one_of(*t.IMAGE_FORMATS): "DRIVER",
+            t.one_of("unmap", "ignore"): "DISCARD",
+            t.TOKEN: "MODEL VCENTER_ADAPTER_TYPE",
             t.DEVICE: "TARGET",
             t.DEVICE_PREFIX: "DEV_PREFIX",
             t.one_of("IDE", "SCSI", "VIRTIO", "XEN", "SATA", "USB", "FDC"): "BUS",

@@ -8,9 +8,9 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
-from trifid.core.template.attributes import TEMPLATE, USER_TEMPLATE, place_of
+from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.model import Template, Value
-from trifid.core.template.validate import shown, validate
+from trifid.core.template.validate import misspelt, shown, validate
 from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 
@@ -18,6 +18,9 @@ DEVICE_PREFIX = "sd"
 CDROM_PREFIX = "hd"
 _PREFIX_OF_BUS = {"VIRTIO": "vd", "IDE": "hd", "SCSI": "sd", "SATA": "sd", "USB": "sd", "XEN": "xvd", "FDC": "fd"}
 _VOLATILE = ("SWAP", "FS")
+_CONNECTIONS = ("NETWORK", "NETWORK_ID", "BRIDGE", "SCRIPT")
+"""Keys of a NIC that connect it to something; a SCRIPT does it on the host."""
+_NO_IMAGES = "Images are not kept here yet: name the file with SOURCE"
 
 Vector = dict[str, str]
 
@@ -48,7 +51,8 @@ def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PRE
         device_prefix: of disks whose bus does not tell another.
 
     Raises:
-        BadTemplate: a value is wrong, two devices have one target, or a disk has no contents.
+        BadTemplate: a value is wrong, two devices have one target, a disk has no contents, or a NIC is
+            connected to nothing.
     """
     validate(template)
     template = Template(tuple(pair for pair in template if pair != ("CONTEXT", {})))
@@ -58,7 +62,7 @@ def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PRE
     filled: dict[str, Iterator[Vector]] = {
         "DISK": iter(disks),
         "CONTEXT": iter(context),
-        "NIC": ({**nic, "NIC_ID": str(number)} for number, nic in enumerate(template.vectors("NIC"))),
+        "NIC": iter([_nic(number, nic) for number, nic in enumerate(template.vectors("NIC"))]),
     }
     pairs: list[tuple[str, Value]] = [
         (attribute, next(filled[attribute]) if attribute in filled else value)
@@ -86,25 +90,40 @@ def _disk(number: int, disk: Vector, uid: int) -> Vector:
         owner = disk.get("IMAGE_UNAME") or disk.get("IMAGE_UID") or uid
         raise BadTemplate(
             f"{where}: User {owner} does not own an image with name: {shown(disk['IMAGE'])} ."
-            " Set IMAGE_UNAME or IMAGE_UID of owner in DISK."
+            f" Set IMAGE_UNAME or IMAGE_UID of owner in DISK. {_NO_IMAGES}"
         )
     if disk.get("IMAGE_ID"):
-        raise BadTemplate(f"{where}: Image with ID: {disk['IMAGE_ID']} does not exist")
+        raise BadTemplate(f"{where}: Image with ID: {disk['IMAGE_ID']} does not exist. {_NO_IMAGES}")
     kind = disk.get("TYPE", "").upper()
     source = disk.get("SOURCE")
     if not kind and not source:
-        raise BadTemplate(f"{where}: Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs")
+        raise _lacking(
+            "DISK", number, disk, "Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs"
+        )
     kind = "DISK" if kind in ("", "FILE") else kind
     if kind in _VOLATILE and source:
         raise BadTemplate(f"{where}: TYPE {kind} is made on the host and takes no SOURCE, remove one of them")
     if kind in _VOLATILE and not disk.get("SIZE"):
-        raise BadTemplate(f"{where}: SIZE attribute must be a positive integer value.")
+        raise _lacking("DISK", number, disk, "SIZE attribute must be a positive integer value. It is missing: give MiB")
+    if kind in _VOLATILE and "qcow2" in (disk.get("FORMAT", "").lower(), disk.get("DRIVER", "").lower()):
+        raise BadTemplate(f"{where}: TYPE {kind} is made as raw, leave qcow2 out; a file system is named with FS")
     if kind not in _VOLATILE and not source:
-        raise BadTemplate(f"{where}: SOURCE is missing, TYPE {kind} needs the path of an image")
+        raise _lacking("DISK", number, disk, f"SOURCE is missing, TYPE {kind} needs the path of an image")
     filled = {**disk, "DISK_ID": str(number), "TYPE": kind}
     for key, default in (("READONLY", "YES" if kind == "CDROM" else "NO"), ("CLONE", "YES"), ("SAVE", "NO")):
         filled[key] = (disk.get(key) or default).upper()
     return filled
+
+
+def _nic(number: int, nic: Vector) -> Vector:
+    if not any(nic.get(key) for key in _CONNECTIONS):
+        nothing = "it is connected to nothing: name a NETWORK, or as an administrator a BRIDGE of the hosts"
+        raise _lacking("NIC", number, nic, nothing)
+    return {**nic, "NIC_ID": str(number)}
+
+
+def _lacking(name: str, number: int, vector: Vector, text: str) -> BadTemplate:
+    return BadTemplate(f"{name} {number}: {text}{misspelt(vector, KEYS[name])}")
 
 
 def _with_targets(disks: list[Vector], context: list[Vector], prefix: str) -> tuple[list[Vector], list[Vector]]:

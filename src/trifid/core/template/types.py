@@ -17,6 +17,20 @@ MEMORY_MIB_MAX = 1 << 31
 PATH_LENGTH_MAX = 4096
 PORT_MAX = 65535
 
+# What the drivers can carry out: they import it, so that nothing passes here that fails on a host.
+DISK_PREFIXES = ("vd", "xvd", "sd", "hd", "fd")
+"""First letters of the device names that disks can have; each tells a bus."""
+DISK_DEVICE = re.compile(rf"({'|'.join(DISK_PREFIXES)})[a-z]{{1,4}}[0-9]{{0,3}}\Z")
+IMAGE_FORMATS = ("raw", "qcow2")
+"""Formats whose files can be kept from naming other files of the host."""
+FILE_SYSTEMS = ("ext2", "ext3", "ext4", "vfat", "xfs", "btrfs")
+"""File systems that are made on a host."""
+NO_FILE_SYSTEM = ("raw", "none")
+"""Words for a disk that is made empty."""
+BOOT_DEVICES = ("hd", "cdrom", "network", "fd")
+ARCHITECTURES = ("x86_64", "i686", "aarch64", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x")
+"""Processors that KVM runs guests of, as libvirt calls them."""
+
 
 class Type(msgspec.Struct, frozen=True):
     """A kind of value.
@@ -41,7 +55,7 @@ def _pattern(expected: str, pattern: str) -> Type:
 
 def one_of(*words: str) -> Type:
     """Return the type of these words, in any case."""
-    known = frozenset(words)
+    known = frozenset(word.upper() for word in words)
     return Type("one of " + ", ".join(words), lambda value: value.upper() in known)
 
 
@@ -61,6 +75,15 @@ def _is_ip(value: str, version: int) -> bool:
     except ValueError:
         return False
     return "%" not in value and address.version == version
+
+
+def _is_boot_order(value: str) -> bool:
+    words = [word.strip(" ") for word in value.split(",")]
+    return all(word in BOOT_DEVICES for word in words) or all(re.fullmatch("(disk|nic)[0-9]+", word) for word in words)
+
+
+def _is_firmware(value: str) -> bool:
+    return value.upper() in ("BIOS", "UEFI", "EFI") or (value.startswith("/") and is_path(value))
 
 
 def _are_ports(value: str) -> bool:
@@ -94,8 +117,8 @@ YES_NO = Type("YES or NO", lambda value: value.upper() in ("YES", "NO"))
 COUNT = whole(0, WHOLE_MAX, "a whole number from 0")
 POSITIVE = whole(1, WHOLE_MAX, "a positive whole number")
 INTEGER = whole(-WHOLE_MAX, WHOLE_MAX, "a whole number")
-SIZE_MIB = whole(1, WHOLE_MAX, "a positive number of MiB")
-MEMORY_MIB = whole(1, MEMORY_MIB_MAX, "a positive number of MiB")
+SIZE_MIB = whole(1, WHOLE_MAX, "a positive number of MiB, without a unit")
+MEMORY_MIB = whole(1, MEMORY_MIB_MAX, f"a whole number of MiB from 1 to {MEMORY_MIB_MAX}, without a unit")
 CORES = Type(f"a positive number of cores up to {CORES_MAX}", _is_cores)
 VIRTUAL_CORES = whole(1, CORES_MAX, f"a positive whole number up to {CORES_MAX}")
 NUMBER = _pattern("a number", r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
@@ -110,10 +133,17 @@ IDS = _pattern("whole numbers with commas between", r"[0-9]{1,18}( *, *[0-9]{1,1
 PORTS = Type("ports and ranges like 80,8080:8090", _are_ports)
 PATH = Type(f"a path: {_PATH_WORDS}", is_path, holds_paths=True)
 PATHS = Type(f"paths with one blank between: {_PATH_WORDS}", _is_paths, holds_paths=True)
-DEVICE = _pattern("a device name of a-z and 0-9, without /dev", r"[a-z][a-z0-9]{1,15}")
-DEVICE_PREFIX = _pattern("the first letters of a device name, like sd", r"[a-z]{1,8}")
+DEVICE = Type("a device name like vda, xvda, sda, hda or fda", lambda value: DISK_DEVICE.match(value) is not None)
+DEVICE_PREFIX = Type(
+    f"the first letters of a device name, one of {', '.join(DISK_PREFIXES)}", lambda value: value in DISK_PREFIXES
+)
 ROOT_DEVICE = _pattern("a device name without blanks, like sda1", r"[A-Za-z0-9_/][A-Za-z0-9_/.=:-]*")
-BOOT = _pattern("devices with commas between, like hd,network or disk0,nic0", r"[a-z]+[0-9]*( *, *[a-z]+[0-9]*)*")
+BOOT = Type(f"either of {','.join(BOOT_DEVICES)} or devices like disk0,nic0", _is_boot_order)
+FIRMWARE = Type("BIOS, UEFI or the path of a firmware", _is_firmware)
+ARCHITECTURE = Type(f"one of {', '.join(ARCHITECTURES)}", lambda value: value in ARCHITECTURES)
+UUID = _pattern(
+    "a UUID like 8d0c7a52-5d5b-4d5e-9f5c-3d7f1b1d2c11", r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+)
 INTERFACE = _pattern("an interface name: up to 15 letters, digits and _ . -", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 MAC = _pattern("a MAC address like 02:00:0a:00:00:01", r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 IPV4 = Type("an IPv4 address", lambda value: _is_ip(value, 4))

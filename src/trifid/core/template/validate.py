@@ -5,7 +5,9 @@ Source: reference/templates.md §2, reference/api-modern.md §2 (texts that toda
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from itertools import islice
 
 from trifid.core.template.attributes import ATTRIBUTES, BY_NAME, KEYS, RESTRICTED, Attribute
 from trifid.core.template.model import Template, Value
@@ -20,6 +22,8 @@ REPEATED_MAX = 256
 
 _NAME_FORBIDDEN = "<>&\"'"
 _SHOWN_MAX = 60
+_MISSPELT_MAX = 20
+"""Most unknown names that are compared with the known ones."""
 _SHELL_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 _EXPRESSIONS: dict[str, Callable[[str], object]] = {
@@ -42,7 +46,8 @@ def validate(template: Template) -> None:
     check_values(template)
     for required in ("CPU", "MEMORY"):
         if not template.single(required):
-            raise BadTemplate(BY_NAME[required].message)
+            hint = misspelt((name for name, _ in template), BY_NAME)
+            raise BadTemplate(_refusal(BY_NAME[required], "is missing") + hint)
 
 
 def check_values(template: Template) -> None:
@@ -134,17 +139,36 @@ def shown(value: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in short)
 
 
+def misspelt(given: Iterable[str], known: Iterable[str]) -> str:
+    """Return what to add to a refusal where something is missing: `; SORCE is not known here, did you mean SOURCE?`.
+
+    Empty when no name that is given looks like one that is known and not given.
+    """
+    names, possible = set(given), set(known)
+    for name in islice(sorted(names - possible), _MISSPELT_MAX):
+        if alike := get_close_matches(name[:_SHOWN_MAX], sorted(possible - names), n=1):
+            return f"; {shown(name)} is not known here, did you mean {alike[0]}?"
+    return ""
+
+
 def _check_form(row: Attribute, value: Value) -> None:
     if row.type.is_vector is None or row.type.is_vector == isinstance(value, dict):
         return
     if row.type.is_vector:
         raise BadTemplate(f'{row.name} must be a vector, {row.name} = [ KEY = value ], is "{shown(str(value))}"')
-    raise BadTemplate(row.message or f"{row.name} must be {row.type.expected}, is a vector")
+    raise BadTemplate(_refusal(row, "is a vector"))
+
+
+def _refusal(row: Attribute, found: str) -> str:
+    """Return `NAME must be …, is …`; what today's clients match comes first, as they know it."""
+    if row.message:
+        return f"{row.message} It {found}: expected {row.type.expected}"
+    return f"{row.name} must be {row.type.expected}, {found}"
 
 
 def _check_single(row: Attribute, value: str) -> None:
     if value and not row.type.accepts(value):
-        raise BadTemplate(row.message or f'{row.name} must be {row.type.expected}, is "{shown(value)}"')
+        raise BadTemplate(_refusal(row, f'is "{shown(value)}"'))
     compile_ = _EXPRESSIONS.get(row.name)
     if compile_ is None:
         return

@@ -3,18 +3,14 @@
 Source: reference/drivers.md §7.2 and §7.4, reference/templates.md §2.
 """
 
-import re
 from xml.etree.ElementTree import Element
 
+from trifid.core.template.types import DISK_DEVICE, IMAGE_FORMATS
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Mapping, Property, if_yes, is_yes, lower
 from trifid.drivers.libvirt.vm import Vector
 
-IMAGE_FORMATS = ("raw", "qcow2")
-"""Formats whose files can be kept from naming other files of the host; see images.py."""
-
 _BUS_OF_PREFIX = {"vd": "virtio", "xvd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc"}
-_TARGET = re.compile(r"(xvd|vd|sd|hd|fd)[a-z]+[0-9]*\Z")
 
 THROTTLES = tuple(
     f"{what}_{unit}_SEC{suffix}"
@@ -151,7 +147,7 @@ def _bus(vector: Vector, os: Vector, where: str) -> str:
     bus = vector.get("BUS", "").lower()
     if not bus:
         target = vector["TARGET"]
-        prefix = _TARGET.match(target)
+        prefix = DISK_DEVICE.match(target)
         if not prefix:
             raise Failure(f"{where}: TARGET {target} tells no bus, use vda, sda, hda or fda, or say BUS")
         bus = _BUS_OF_PREFIX[prefix.group(1)]

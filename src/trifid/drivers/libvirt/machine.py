@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
+from trifid.core.template.types import BOOT_DEVICES
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
 from trifid.drivers.libvirt.vm import Vector, VmDocument
@@ -19,7 +20,6 @@ FIRMWARE_PLACE = "/usr/share/"
 SHARES_MAX = {100: 10_000, 1024: 262_144}
 """Most shares that the kernel takes: {shares a core: most}; 100 is cgroup version 2, 1024 version 1."""
 
-_OLD_BOOT = ("hd", "cdrom", "network", "fd")
 _NEW_BOOT = re.compile(r"(disk|nic)([0-9]+)\Z")
 _HOST_MODELS = ("host-passthrough", "host-model", "maximum")
 
@@ -117,7 +117,7 @@ OS = Mapping(
             ".", "BOOT", note="hd,cdrom,network,fd: `<boot dev>`, hd when not given; disk0,nic0: order of devices"
         ),
         Property(".", "BOOTLOADER", note="refused without a KERNEL: it is Xen's"),
-        Property(".", "UUID", note="`<uuid>` of the domain, else made from id and time of submission"),
+        Property(".", "UUID", note="`<uuid>` of the domain, else made from the engine, id and time of submission"),
         Property(".", "SD_DISK_BUS", note="bus of disks called sd…, scsi when not given"),
     ),
 )
@@ -249,11 +249,11 @@ def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:
     words = [word.strip() for word in given.get("BOOT", "").split(",") if word.strip()]
     if not words:
         return ([] if given.get("KERNEL") else ["hd"]), {}
-    if all(word in _OLD_BOOT for word in words):
+    if all(word in BOOT_DEVICES for word in words):
         return words, {}
     if all(_NEW_BOOT.match(word) for word in words):
         return [], {word: str(order) for order, word in enumerate(words, 1)}
-    raise Failure(f"OS: BOOT is either of {','.join(_OLD_BOOT)} or devices like disk0,nic0, is {given['BOOT']}")
+    raise Failure(f"OS: BOOT is either of {','.join(BOOT_DEVICES)} or devices like disk0,nic0, is {given['BOOT']}")
 
 
 def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from trifid.core.template.types import NO_FILE_SYSTEM
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.tm import files, paths
 from trifid.drivers.tm.fetch import fetch, is_url, shown
@@ -31,8 +32,6 @@ MAKERS: dict[str, tuple[str, ...]] = {
     "btrfs": ("mkfs.btrfs", "-q", "-f"),
 }
 """What makes a file system on a file."""
-EMPTY = ("raw", "none")
-"""Formats that are no file system."""
 
 
 def carry_out(request: Request, command: Command) -> None:
@@ -95,8 +94,8 @@ def make_swap(request: Request, command: Command) -> None:
 def make_image(request: Request, command: Command) -> None:
     """Make a disk of SIZE MiB with an empty file system, or without any."""
     size, file_system, target = _operands(command, 3)
-    if file_system not in MAKERS and file_system not in EMPTY:
-        raise Failure(f"format {file_system} is not known, expected one of {', '.join((*MAKERS, *EMPTY))}")
+    if file_system not in MAKERS and file_system not in NO_FILE_SYSTEM:
+        raise Failure(f"format {file_system} is not known, expected one of {', '.join((*MAKERS, *NO_FILE_SYSTEM))}")
     _make(request, command, size, target, MAKERS.get(file_system, ()))
 
 

@@ -1,0 +1,42 @@
+"""Pools of what there is none of, and the one cluster and zone, against the schemas of today's API."""
+
+import pytest
+
+from tests.methods.world import ADMIN, ALICE, EVE, HOST_ID, NETWORK_ID
+from tests.wire.schemas import valid
+from trifid.methods.empty_pools import EMPTY_POOLS
+
+SCHEMAS = {root: root.lower() for _, root, _ in EMPTY_POOLS}
+
+
+@pytest.mark.parametrize(("name", "root", "what"), EMPTY_POOLS)
+@pytest.mark.parametrize("arguments", [(), (-2, -1, -1), (-3, 0, -200, 5)], ids=len)
+async def test_there_are_none(world, name, root, what, arguments):
+    document = await world.ask(ALICE, name, *arguments)
+    assert document == f"<{root}></{root}>"
+    valid(document, SCHEMAS[root])
+
+
+async def test_access_rules_are_for_administrators(world):
+    valid(await world.ask(ADMIN, "one.acl.info"), "acl_pool")
+    assert await world.code(ALICE, "one.acl.info") == 0x0200
+
+
+async def test_there_is_one_cluster_with_what_the_caller_may_see(world):
+    def seen(document):
+        (cluster,) = valid(document, "cluster_pool")
+        assert (cluster.findtext("ID"), cluster.findtext("NAME")) == ("0", "default")
+        return [[int(one.text) for one in cluster.find(name)] for name in ("HOSTS", "DATASTORES", "VNETS")]
+
+    assert seen(await world.ask(ADMIN, "one.clusterpool.info")) == [[HOST_ID], [], [NETWORK_ID]]
+    assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], []]
+    await world.open_network()
+    assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], [NETWORK_ID]]
+
+
+async def test_there_is_one_zone_which_says_where_it_is(world):
+    zone = valid(await world.ask(EVE, "one.zone.info", 0, False), "zone")
+    assert zone.findtext("TEMPLATE/ENDPOINT") == "http://127.0.0.1:2633/RPC2"
+    (same,) = valid(await world.ask(EVE, "one.zonepool.info"), "zone_pool")
+    assert same.findtext("TEMPLATE/ENDPOINT") == zone.findtext("TEMPLATE/ENDPOINT")
+    assert await world.code(EVE, "one.zone.info", 1) == 0x0400
