@@ -3,8 +3,8 @@
     class TestMine(Saves, DomainsOutlive):
         command = ["/usr/local/bin/my-driver"]
 
-What a driver need not be able to do is a class of its own: VmmContract is what all can, Saves, Migrates and
-DomainsOutlive are what it adds.
+What a driver need not be able to do is a class of its own: VmmContract is what all can; DomainsOutlive, Saves,
+Migrates, HotPlugs, Snapshots, DiskSnapshots, Resizes and ResizesDisks are what it adds.
 
 Source: reference/drivers.md §1 (process model), §2.3 (messages), §6.2 (POLL).
 """
@@ -17,10 +17,16 @@ from typing import ClassVar
 
 import pytest
 
-from tests.drivers.harness import DriverProcess, running
+from tests.drivers.harness import ANSWER_TIMEOUT_S, DriverProcess, running
+from trifid.core.template.model import Value
 from trifid.core.template.scanner import parse
+from trifid.core.template.xml import element
 from trifid.wire import action_data
 from trifid.wire.lines import Message, unpack
+
+Vector = dict[str, str]
+Change = tuple[tuple[str, Value], ...]
+"""Attributes of a VM's template that make a request what it is."""
 
 GARBAGE = (
     b"\n",
@@ -117,22 +123,42 @@ class VmmContract(ActionContract):
 
     Attributes:
         host, other_host: names of two hosts that the driver can reach.
+        template: what every VM has beside its capacity.
+        memory_mib: of every VM; it may grow to twice as much.
+        limit_s: for one answer.
     """
 
     host = "host1"
     other_host = "host2"
+    template: Change = ()
+    memory_mib = 64
+    limit_s = ANSWER_TIMEOUT_S
 
-    def document(self, vm_id: int, home: Path) -> str:
-        """Return the VM's document, as the engine renders it."""
-        return (
-            f"<VM><ID>{vm_id}</ID><NAME>vm-{vm_id}</NAME><TEMPLATE><CPU><![CDATA[1]]></CPU>"
-            f"<MEMORY><![CDATA[64]]></MEMORY><VMID><![CDATA[{vm_id}]]></VMID></TEMPLATE></VM>"
-        )
+    def document(self, vm_id: int, change: Change) -> str:
+        """Return the VM's document, as the engine renders it, with some attributes more or others."""
+        capacity = {"CPU": "1", "VCPU": "1", "VCPU_MAX": "2"}
+        memory = {"MEMORY": str(self.memory_mib), "MEMORY_MAX": str(2 * self.memory_mib)}
+        single = {**capacity, **memory, "VMID": str(vm_id)}
+        vectors: list[tuple[str, Value]] = []
+        for name, value in (*self.template, *change):
+            if isinstance(value, str):
+                single[name] = value
+            else:
+                vectors.append((name, value))
+        elements = "".join(element(name, value) for name, value in (*single.items(), *vectors))
+        return f"<VM><ID>{vm_id}</ID><NAME>vm-{vm_id}</NAME><TEMPLATE>{elements}</TEMPLATE></VM>"
 
-    def payload(self, vm_id: int, step: int, home: Path, host: str = "", migrate_host: str = "") -> str:
+    def prepare(self, directory: Path) -> None:
+        """Put what its VMs need into a VM's directory."""
+
+    def payload(
+        self, vm_id: int, step: int, home: Path, host: str = "", migrate_host: str = "", change: Change = ()
+    ) -> str:
         """Return the payload of a request about a VM."""
         directory = home / "datastores" / "0" / str(vm_id)
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            self.prepare(directory)
         return action_data.render(
             action_data.ActionData(
                 host=host or self.host,
@@ -142,22 +168,54 @@ class VmmContract(ActionContract):
                 checkpoint_file=str(directory / "checkpoint"),
                 disk_target_path=str(directory),
                 step=step,
-                vm=self.document(vm_id, home),
+                vm=self.document(vm_id, change),
             )
         )
 
     def ask(
-        self, driver: DriverProcess, word: str, vm_id: int, step: int, host: str = "", migrate_host: str = ""
+        self,
+        driver: DriverProcess,
+        word: str,
+        vm_id: int,
+        step: int,
+        host: str = "",
+        migrate_host: str = "",
+        change: Change = (),
     ) -> None:
         """Send one request about a VM."""
-        driver.ask(word, vm_id, self.payload(vm_id, step, driver.home, host, migrate_host))
+        driver.ask(word, vm_id, self.payload(vm_id, step, driver.home, host, migrate_host, change))
 
     def do(
-        self, driver: DriverProcess, word: str, vm_id: int, step: int, host: str = "", migrate_host: str = ""
+        self,
+        driver: DriverProcess,
+        word: str,
+        vm_id: int,
+        step: int,
+        host: str = "",
+        migrate_host: str = "",
+        change: Change = (),
     ) -> Message:
         """Send one request about a VM and return its answer."""
-        self.ask(driver, word, vm_id, step, host, migrate_host)
-        return driver.answer(word, vm_id)
+        self.ask(driver, word, vm_id, step, host, migrate_host, change)
+        return driver.answer(word, vm_id, self.limit_s)
+
+    def succeed(self, driver: DriverProcess, *steps: tuple[str, Change]) -> list[Message]:
+        """Have VM 12 deployed and then changed, each change asked for twice; return the first answers."""
+        deployed = self.do(driver, "DEPLOY", 12, 1)
+        assert deployed.status == "SUCCESS", deployed
+        answers = []
+        for step, (word, change) in enumerate(steps, 2):
+            for _ in range(2):
+                answers.append(self.do(driver, word, 12, step, change=change))
+                assert answers[-1].status == "SUCCESS", answers[-1]
+        assert self.runs(driver, 12, len(steps) + 2)
+        return answers[::2]
+
+    def fail_when_off(self, driver: DriverProcess, *steps: tuple[str, Change]) -> None:
+        """Have VM 12, which does not run, changed: nothing can be."""
+        for step, (word, change) in enumerate(steps, 1):
+            assert self.do(driver, word, 12, step, change=change).status == "FAILURE", word
+        assert not self.runs(driver, 12, len(steps) + 1)
 
     def runs(self, driver: DriverProcess, vm_id: int, step: int, host: str = "") -> bool:
         """Tell whether the host runs the VM, as POLL says."""
@@ -294,6 +352,89 @@ class Migrates(VmmContract):
 
     def test_migrating_what_is_nowhere_fails(self, driver: DriverProcess) -> None:
         assert self.do(driver, "MIGRATE", 12, 2, self.host, self.other_host).status == "FAILURE"
+
+
+class HotPlugs(VmmContract):
+    """Drivers that can plug disks and NICs into a machine that runs.
+
+    Attributes:
+        disk, nic: that come and go.
+    """
+
+    disk: ClassVar[Vector] = {"DISK_ID": "5", "TARGET": "vdb"}
+    nic: ClassVar[Vector] = {"NIC_ID": "1", "MAC": "02:00:0a:00:00:63"}
+
+    def test_a_disk_comes_and_goes(self, driver: DriverProcess) -> None:
+        marked: Change = (("DISK", {**self.disk, "ATTACH": "YES"}),)
+        self.succeed(driver, ("ATTACHDISK", marked), ("DETACHDISK", marked), ("ATTACHDISK", marked))
+
+    def test_a_nic_comes_and_goes(self, driver: DriverProcess) -> None:
+        marked: Change = (("NIC", {**self.nic, "ATTACH": "YES"}),)
+        self.succeed(driver, ("ATTACHNIC", marked), ("DETACHNIC", marked), ("ATTACHNIC", marked))
+
+    def test_nothing_is_plugged_into_what_does_not_run(self, driver: DriverProcess) -> None:
+        disk: Change = (("DISK", {**self.disk, "ATTACH": "YES"}),)
+        nic: Change = (("NIC", {**self.nic, "ATTACH": "YES"}),)
+        self.fail_when_off(driver, ("ATTACHDISK", disk), ("DETACHDISK", disk), ("ATTACHNIC", nic), ("DETACHNIC", nic))
+
+
+class Snapshots(VmmContract):
+    """Drivers that can take snapshots of a machine that runs, its memory with its disks."""
+
+    def snapshot(self, action: str, number: int = 0) -> Change:
+        """Return a SNAPSHOT of which something is asked."""
+        about = {"NAME": f"snapshot-{number}", "SNAPSHOT_ID": str(number), "TIME": "1700000000"}
+        return (("SNAPSHOT", {**about, "HYPERVISOR_ID": f"snap-{number}", "ACTION": action}),)
+
+    def test_a_snapshot_is_named_gone_back_to_and_forgotten(self, driver: DriverProcess) -> None:
+        create, revert, delete = (("SNAPSHOT" + a, self.snapshot(a)) for a in ("CREATE", "REVERT", "DELETE"))
+        assert self.succeed(driver, create, revert, delete)[0].payload
+        assert self.do(driver, create[0], 12, 5, change=create[1]).status == "SUCCESS", "its name is free"
+
+    def test_nothing_is_taken_of_what_does_not_run(self, driver: DriverProcess) -> None:
+        self.fail_when_off(driver, *(("SNAPSHOT" + a, self.snapshot(a)) for a in ("CREATE", "REVERT", "DELETE")))
+
+
+class DiskSnapshots(VmmContract):
+    """Drivers that can take snapshots of one disk, DISK 0, while the machine runs."""
+
+    def test_a_snapshot_of_a_disk_is_taken_and_forgotten(self, driver: DriverProcess) -> None:
+        marked = self.marked()
+        self.succeed(driver, ("DISKSNAPSHOTCREATE", marked), ("DISKSNAPSHOTDELETE", marked))
+
+    def test_no_disk_is_kept_of_what_does_not_run(self, driver: DriverProcess) -> None:
+        marked = self.marked()
+        self.fail_when_off(driver, ("DISKSNAPSHOTCREATE", marked), ("DISKSNAPSHOTDELETE", marked))
+
+    def marked(self) -> Change:
+        """Return the disk with the snapshot of which something is asked."""
+        return (("DISK", {"DISK_ID": "0", "TARGET": "vda", "DISK_SNAPSHOT_ACTIVE": "YES", "DISK_SNAPSHOT_ID": "3"}),)
+
+
+class Resizes(VmmContract):
+    """Drivers that can give a running machine more and less memory and CPU."""
+
+    def test_memory_and_cpus_grow_and_memory_shrinks(self, driver: DriverProcess) -> None:
+        larger: Change = (("MEMORY", str(self.memory_mib * 3 // 2)), ("VCPU", "2"), ("CPU", "2"))
+        smaller: Change = (("MEMORY", str(self.memory_mib)), ("VCPU", "2"), ("CPU", "0.5"))
+        self.succeed(driver, ("RESIZE", larger), ("RESIZE", smaller))
+
+    def test_nothing_is_resized_that_does_not_run(self, driver: DriverProcess) -> None:
+        self.fail_when_off(driver, ("RESIZE", ()))
+
+
+class ResizesDisks(VmmContract):
+    """Drivers that can let a disk, DISK 0, grow while the machine runs."""
+
+    def test_a_disk_grows(self, driver: DriverProcess) -> None:
+        self.succeed(driver, ("RESIZEDISK", self.resized()))
+
+    def test_no_disk_grows_of_what_does_not_run(self, driver: DriverProcess) -> None:
+        self.fail_when_off(driver, ("RESIZEDISK", self.resized()))
+
+    def resized(self) -> Change:
+        """Return the disk that is to grow to 64 MiB."""
+        return (("DISK", {"DISK_ID": "0", "TARGET": "vda", "RESIZE": "YES", "SIZE": "64", "SIZE_PREV": "32"}),)
 
 
 class TmContract(ActionContract):

@@ -1,10 +1,21 @@
 """The dummy drivers keep the contract of the real ones, so that what is tried on them holds."""
 
-from tests.drivers.contract import DomainsOutlive, ImContract, Migrates, Saves, TmContract
+from tests.drivers.contract import (
+    DiskSnapshots,
+    DomainsOutlive,
+    HotPlugs,
+    ImContract,
+    Migrates,
+    Resizes,
+    ResizesDisks,
+    Saves,
+    Snapshots,
+    TmContract,
+)
 from tests.drivers.harness import python_driver
 
 
-class TestVmmDummy(Saves, Migrates, DomainsOutlive):
+class TestVmmDummy(Saves, Migrates, DomainsOutlive, HotPlugs, Snapshots, DiskSnapshots, Resizes, ResizesDisks):
     command = python_driver("trifid.drivers.vmm.dummy")
 
 

@@ -43,10 +43,12 @@ class Heard:
 
     Attributes:
         stamp: of the message that was returned last.
+        reasons: VM to why it is paused or stopped, in the list that `until` waited for last.
     """
 
     def __init__(self) -> None:
         self.stamp = 0
+        self.reasons: dict[str, str] = {}
         self._said: queue.SimpleQueue[tuple[str, str, int, int, str]] = queue.SimpleQueue()
 
     def say(self, type: str, status: str, host_id: int, at: int, text: str) -> None:
@@ -67,6 +69,7 @@ class Heard:
             said = self.next("STATE_VM")[1]
             assert said.single("SYNC_STATE") == "YES", "an event that comes late would tell what is over"
             found = {vm["ID"]: vm["STATE"] for vm in said.vectors("VM")}
+            self.reasons = {vm["ID"]: vm["REASON"] for vm in said.vectors("VM") if "REASON" in vm}
 
 
 @pytest.fixture
@@ -105,11 +108,38 @@ def test_domains_that_come_and_go_are_told_at_once_and_listed_again(
     heard.until({"12": "RUNNING"})
     domain.suspend()
     heard.until({"12": "SUSPENDED"})
+    assert heard.reasons == {"12": "paused by hand on its host"}
     domain.resume()
     heard.until({"12": "RUNNING"})
+    assert heard.reasons == {}
     domain.destroy()
+    for _ in range(2):  # once more, a little later
+        heard.until({"12": "POWEROFF"})
+        assert heard.reasons == {"12": "it was destroyed on its host"}
+
+
+def test_a_guest_that_shut_down_is_told_from_one_that_was_destroyed(
+    heard: Heard, hypervisor: "libvirt.virConnect"
+) -> None:
     heard.until({})
-    heard.until({})  # once more, a little later
+    domain = create(hypervisor, 12)
+    heard.until({"12": "RUNNING"})
+    domain.shutdown()
+    heard.until({"12": "POWEROFF"})
+    assert heard.reasons == {"12": "its guest shut down"}
+    create(hypervisor, 12)
+    heard.until({"12": "RUNNING"})
+    assert heard.reasons == {}, "what is over is not told again"
+
+
+def test_a_domain_that_somebody_asked_to_save_is_just_missing(
+    heard: Heard, hypervisor: "libvirt.virConnect", tmp_path: Path
+) -> None:
+    heard.until({})
+    create(hypervisor, 12).save(str(tmp_path / "checkpoint"))
+    create(hypervisor, 13)
+    heard.until({"13": "RUNNING"})
+    assert heard.reasons == {}
 
 
 def test_what_follows_an_event_is_stamped_before_the_look(heard: Heard, hypervisor: "libvirt.virConnect") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.drivers.contract import Saves
+from tests.drivers.contract import Resizes, Saves, Snapshots
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import FewNames, vm_of
 from tests.drivers.test_libvirt_images import qcow2
@@ -22,9 +22,10 @@ from trifid.wire.lines import Message
 COMMAND = python_driver("trifid.drivers.vmm.libvirt")
 
 
-class TestContract(Saves):
+class TestContract(Saves, Snapshots, Resizes):
     command = COMMAND
     arguments = "--uri test:///default"
+    template = (("DISK", {"DISK_ID": "0", "TARGET": "vda", "DRIVER": "qcow2"}),)
 
 
 class Hands:

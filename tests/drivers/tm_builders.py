@@ -2,9 +2,13 @@
 
 import contextlib
 import http.server
+import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from trifid.drivers.kit import Kit, Request
 from trifid.drivers.tm.commands import carry_out
@@ -79,3 +83,48 @@ def body(data: bytes, length: int | None = None) -> Reply:
         handler.wfile.write(data)
 
     return reply
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches it, and nothing that it calls happens any more."""
+
+
+_CHANGES = ("rename", "link", "symlink", "unlink", "mkdir", "rmdir", "fsync", "ftruncate", "chmod", "fchmod")
+"""What a command does to a file system, as far as it is seen by name."""
+
+
+def killed_everywhere(line: str, begin: Callable[[], None], meanwhile: Callable[[], None]) -> int:
+    """Carry out a line, killed before its first change of the file system, before its second … until it is done.
+
+    Each time `begin` makes things as they were, `meanwhile` looks at what the kill left, and the line is carried
+    out again.  Return how many kills there were.
+    """
+    for number in itertools.count():
+        begin()
+        if not _killed_before(number, line):
+            return number
+        meanwhile()
+        do(line)
+        meanwhile()
+    raise AssertionError
+
+
+def _killed_before(number: int, line: str) -> bool:
+    left = itertools.count(number, -1)
+
+    def dying(change: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **more: object) -> object:
+            if next(left) <= 0:
+                raise Killed
+            return change(*args, **more)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _CHANGES:
+            patch.setattr(os, name, dying(getattr(os, name)))
+        try:
+            do(line)
+        except Killed:
+            return True
+    return False

@@ -3,16 +3,30 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.
 """
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import libvirt
 import pytest
 
-from tests.drivers.contract import DomainsOutlive, ImContract, Saves
+from tests.drivers.contract import (
+    DiskSnapshots,
+    DomainsOutlive,
+    HotPlugs,
+    ImContract,
+    Resizes,
+    ResizesDisks,
+    Saves,
+    Snapshots,
+    VmmContract,
+)
 from tests.drivers.harness import python_driver, running
+from tests.lab.conftest import Guest
 from trifid.core.template.scanner import parse
 from trifid.wire.lines import unpack
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +37,32 @@ def nothing_left_over() -> Iterator[None]:
         domain.destroy()
 
 
-class TestVmm(Saves, DomainsOutlive):
+class TestVmm(HotPlugs, Snapshots, DiskSnapshots, Resizes, ResizesDisks, Saves, DomainsOutlive):
+    """With a guest that boots in memory: to let go of a device and of memory is up to a guest."""
+
     command = python_driver("trifid.drivers.vmm.libvirt")
     arguments = "--uri qemu:///system --type auto"
+    host = "localhost"
+    memory_mib = 128
+    limit_s = 120.0
+
+    @pytest.fixture(autouse=True)
+    def boots(self, guest: Guest) -> None:
+        """Give the VMs kernel, initial RAM disk and a qcow2 disk."""
+        boot = {"KERNEL": str(guest.kernel), "INITRD": str(guest.initrd), "KERNEL_CMD": "console=ttyS0 quiet"}
+        self.template = (("OS", boot), ("DISK", {"DISK_ID": "0", "TARGET": "vda", "DRIVER": "qcow2"}))
+
+    def prepare(self, directory: Path) -> None:
+        for name, kind in (("disk.0", "qcow2"), ("disk.5", "raw")):
+            subprocess.run(["qemu-img", "create", "-q", "-f", kind, str(directory / name), "32M"], check=True)
+
+
+class Bare(VmmContract):
+    """Requests about VMs without a guest."""
+
+    __test__ = False
+    command = TestVmm.command
+    arguments = TestVmm.arguments
     host = "localhost"
 
 
@@ -37,8 +74,8 @@ class TestIm(ImContract):
 
 @pytest.mark.parametrize(("engine_id", "seen"), [("one", ["12"]), ("another", [])])
 def test_an_engine_is_told_of_its_own_domains_only(tmp_path: Path, engine_id: str, seen: list[str]) -> None:
-    family = TestVmm()
-    with running(TestVmm.command, TestVmm.arguments, home=tmp_path, env={"TRIFID_ENGINE_ID": "one"}) as driver:
+    family = Bare()
+    with running(Bare.command, Bare.arguments, home=tmp_path, env={"TRIFID_ENGINE_ID": "one"}) as driver:
         assert family.do(driver, "DEPLOY", 12, 1).status == "SUCCESS"
     env = {"TRIFID_ENGINE_ID": engine_id}
     with running(TestIm.command, TestIm.arguments, home=tmp_path, env=env, monitor=True) as driver:

@@ -20,7 +20,7 @@ from trifid.core.template.model import Template, template
 from trifid.core.template.prepare import prepare
 from trifid.core.template.xml import to_xml
 from trifid.core.user import Group, LoginToken, User
-from trifid.core.vm.record import VM, HistoryRecord, Needs
+from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots, HistoryRecord, Needs
 from trifid.core.vm.states import VmState
 from trifid.engine.config import Config, Database, Drivers, DriverSettings
 from trifid.engine.engine import Engine
@@ -136,6 +136,59 @@ def test_a_vm_in_any_state_follows_its_schemas(name, state):
 )
 def test_vms_of_all_kinds_follow_their_schemas(name, one):
     valid(DOCUMENTS[name](one, NAMED), name)
+
+
+SNAPSHOTS = (
+    DiskSnapshots(
+        disk_id=1,
+        next_id=3,
+        active=2,
+        snapshots=(
+            DiskSnapshot(0, "before <&", 100, 1024),
+            DiskSnapshot(1, "a", 101, 1024, parent=0),
+            DiskSnapshot(2, "b ]]>", 102, 2048, parent=0, pending="delete"),
+        ),
+    ),
+    DiskSnapshots(disk_id=0, next_id=4),
+)
+
+
+def test_the_snapshots_of_disks_are_listed_disk_by_disk():
+    root = valid(vm_body.vm_full(vm(disk_snapshots=SNAPSHOTS), NAMED), "vm")
+    once, now = root.findall("SNAPSHOTS")
+    assert [(e.tag, e.text) for e in once] == [
+        *(("ALLOW_ORPHANS", "YES"), ("CURRENT_BASE", "-1"), ("DISK_ID", "0"), ("NEXT_SNAPSHOT", "4")),
+    ]
+    assert [[(e.tag, e.text) for e in one] for one in now.findall("SNAPSHOT")] == [
+        [("CHILDREN", "1,2"), ("DATE", "100"), ("ID", "0"), ("NAME", "before <&"), ("PARENT", "-1"), ("SIZE", "1024")],
+        [("DATE", "101"), ("ID", "1"), ("NAME", "a"), ("PARENT", "0"), ("SIZE", "1024")],
+        [("ACTIVE", "YES"), ("DATE", "102"), ("ID", "2"), ("NAME", "b ]]>"), ("PARENT", "0"), ("SIZE", "2048")],
+    ]
+    extended = valid(vm_pool(vm_body.vm_extended(vm(disk_snapshots=SNAPSHOTS), NAMED)), "vm_pool_extended")[0]
+    assert len(extended.findall("SNAPSHOTS")) == 2
+    assert "<SNAPSHOTS>" not in vm_body.vm_pool_entry(vm(disk_snapshots=SNAPSHOTS), NAMED)
+
+
+def test_the_disk_whose_snapshot_is_worked_on_is_marked():
+    marked = vm_body.vm_full(vm(disk_snapshots=SNAPSHOTS), NAMED)
+    disks = [{e.tag: e.text for e in disk} for disk in valid(marked, "vm").findall("TEMPLATE/DISK")]
+    assert [disk.get("DISK_SNAPSHOT_ACTIVE") for disk in disks] == [None, "YES"]
+    assert disks[1]["DISK_SNAPSHOT_ID"] == "2"
+
+
+def test_a_snapshot_of_the_machine_follows_the_schema_while_it_is_made_and_afterwards():
+    made = {"HYPERVISOR_ID": "snap-0", "NAME": "<&", "SNAPSHOT_ID": "0", "SYSTEM_DISK_SIZE": "0", "TIME": "100"}
+    worn = FULL_TEMPLATE.template.having(
+        ("SNAPSHOT", {**made, "ACTIVE": "YES"}), ("SNAPSHOT", {**made, "ACTION": "CREATE"})
+    )
+    actions = valid(vm_body.vm_full(vm(template=worn), NAMED), "vm").findall("TEMPLATE/SNAPSHOT")
+    assert [one.findtext("ACTION") for one in actions] == [None, "CREATE"]
+
+
+def test_what_a_resize_would_go_back_to_is_not_shown():
+    resizing = FULL_TEMPLATE.template.having(("RESIZE_PREV", {"CPU": "1", "MEMORY_MIB": "64"}))
+    for name, render in DOCUMENTS.items():
+        assert "RESIZE_PREV" not in etree.tostring(valid(render(vm(template=resizing), NAMED), name)).decode()
 
 
 @pytest.mark.parametrize("name", ["vm_pool", "vm_pool_extended"])

@@ -5,11 +5,11 @@ Source: reference/xmlrpc.md §3, reference/api-modern.md §3 and §5.1.
 """
 
 import enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from trifid.errors import NotAllowed
+from trifid.errors import Locked, NotAllowed
 
 ONEADMIN_UID = 0
 ONEADMIN_GID = 0
@@ -139,10 +139,24 @@ def allowed(
 def check(caller: Caller, right: Right, kind: str, target: Owned | None = None) -> None:
     """Raise unless `caller` has `right`: the one authorization gate.
 
+    A lock stops everybody; who may see an object may see it when it is locked.
+
     Raises:
         NotAllowed: with the text that today's clients know (reference/api-modern.md §2).
+        Locked: the object has a lock that forbids this.
     """
     if not allowed(caller, right, kind, target):
         which = f" [{target.id}]" if target is not None else ""
         text = f"User [{caller.uid}] : Not authorized to perform {right.name} {kind}{which}."
         raise NotAllowed(text, -1 if target is None else target.id)
+    lock: Any = getattr(target, "lock", None)
+    if lock is not None and right != Right.USE and lock.forbids(right):
+        assert target is not None
+        raise Locked(_locked(caller, right, kind, target.id), target.id)
+
+
+def _locked(caller: Caller, right: Right, kind: str, object_id: int) -> str:
+    """Return the text about a lock; users see what they see when they may not (reference/api-modern.md §2)."""
+    if caller.is_admin:
+        return f"User [{caller.uid}] : {kind} is locked. [{object_id}]."
+    return f"User [{caller.uid}] : Not authorized to perform {right.name} {kind} [{object_id}]. It is locked."

@@ -8,6 +8,7 @@ Source: reference/xmlrpc.md §3, reference/api-modern.md §1.
 """
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import secrets
@@ -44,6 +45,12 @@ def password_matches(password: str, kept: str) -> bool:
     return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), digest)
 
 
+@functools.cache
+def _nobody() -> str:
+    """Return what no password matches; made once, since that costs as much as a check."""
+    return hash_password(secrets.token_hex(8))
+
+
 def token_digest(token: str) -> str:
     """Return what is kept of a login token."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -58,7 +65,7 @@ class Authenticator:
         self._remembered: dict[bytes, tuple[User, Caller, int]] = {}
         self._salt = secrets.token_bytes(16)
         self._hashing = ThreadPoolExecutor(HASHING_THREADS, "scrypt")
-        self._nobody = hash_password(secrets.token_hex(8))
+        self._nobody = _nobody()
 
     def remembered(self, session: str) -> Caller | None:
         """Return the caller of a session that was checked a short while ago, or None."""

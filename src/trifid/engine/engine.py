@@ -22,6 +22,7 @@ from trifid.engine.memory import Memory
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
+from trifid.engine.schedule import Schedule
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.engine.watch import Watch
@@ -42,10 +43,18 @@ class Engine:
         turns: where every change goes through.
         documents: cached XML of every object.
         watch: the newest journal entries, to wait for.
+        schedule: carries out scheduled actions, once it is started.
         processes_changed: called when a driver process came up or went down.
     """
 
-    def __init__(self, home: Path, config: Config, store: Store, now: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        config: Config,
+        store: Store,
+        now: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.home = home
         self.config = config
         self.store = store
@@ -58,7 +67,7 @@ class Engine:
         self.drivers = self._driver_set()
         settings = config.engine
         self.monitoring = Monitoring(
-            self.turns, self.drivers, self.now, settings.monitoring_interval_s, settings.host_lost_after_s
+            self.turns, self.drivers, self.now, settings.monitoring_interval_s, settings.host_lost_after_s, monotonic
         )
         self.documents = Documents(memory, self.monitoring)
         self.turns.after_commit.append(self.documents.committed)
@@ -66,6 +75,8 @@ class Engine:
         self.orders = Orders(home, datastores, settings.frontend, self.documents.vm_for_drivers)
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
         self.turns.after_commit.append(self.orders.committed)
+        self.schedule = Schedule(self.turns, self.now)
+        self.turns.after_commit.append(self.schedule.committed)
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
 
@@ -92,6 +103,7 @@ class Engine:
         """Stop drivers, write what is queued, close the store."""
         if self._silence is not None:
             self._silence.cancel()
+        self.schedule.close()
         await self.drivers.stop()
         await self.turns.close()
         self.store.close()

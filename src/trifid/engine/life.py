@@ -4,9 +4,11 @@ The only code of the engine that calls `step`; methods, driver answers and monit
 """
 
 from trifid.core.access import ENGINE
+from trifid.core.network.address import format_mac
 from trifid.core.vm.effects import Moment
 from trifid.core.vm.events import Event, Failed, Request
 from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
 from trifid.engine.transaction import Draft
 
@@ -25,10 +27,18 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     draft.put(after)
     draft.set_action(vm.id, outcome.action)
     if outcome.releases_leases:
-        for lease in draft.leases_of(vm.id):
-            draft.delete("leases", lease.key)
+        _release_leases(draft, after)
     draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, _text(event, vm, after))
     return after
+
+
+def _release_leases(draft: Draft, vm: VM) -> None:
+    """Give back all leases of a VM that is DONE, else those of NICs that it no longer has."""
+    nics = [] if vm.state is VmState.DONE else vm.template.vectors("NIC")
+    kept = {(nic.get("NETWORK_ID"), nic.get("MAC")) for nic in nics}
+    for lease in draft.leases_of(vm.id):
+        if (str(lease.network_id), format_mac(lease.mac)) not in kept:
+            draft.delete("leases", lease.key)
 
 
 def _text(event: Event, before: VM, after: VM) -> str:

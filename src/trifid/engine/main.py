@@ -105,6 +105,7 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     from trifid.doors.server import serve
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import Dispatcher
+    from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
 
     stop = asyncio.Event()
@@ -118,6 +119,7 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     try:
         await engine.start(_first_administrator(home))
         dispatcher = Dispatcher(engine)
+        engine.schedule.start(carry_out(engine))
         app = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()

@@ -21,6 +21,8 @@ log = logging.getLogger("trifid.orders")
 
 _FOR_DRIVERS = ("transfer.*", "context.sh", "fence.*")
 """Files of a VM on the front-end that nobody needs once it is DONE; a context holds secrets."""
+_NEED_CONTEXT = ("prolog", "resume")
+"""Transfer operations that may make a context image."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -98,7 +100,7 @@ class Orders:
                 deploy_id=vm.deploy_id or f"one-{vm.id}",
                 local_deployment_file="",
                 remote_deployment_file=str(directory / f"deployment.{record.seq}"),
-                checkpoint_file=str(directory / f"checkpoint.{_saved_in(vm, action).seq}"),
+                checkpoint_file=str(directory / f"checkpoint.{_saved_in(vm, action)}"),
                 disk_target_path=str(directory),
                 step=action.step,
                 vm=self._vm_document(vm),
@@ -110,32 +112,32 @@ class Orders:
         files = self._home / "vms" / str(vm.id)
         files.mkdir(parents=True, exist_ok=True)
         context = vm.template.vector("CONTEXT")
-        if action.verb == "prolog" and context:
+        if action.verb in _NEED_CONTEXT and context:
             path = files / "context.sh"
             path.touch(mode=0o600)
             path.write_text(context_sh(context), encoding="utf-8")
-        lines = self._lines(vm, action.verb, files)
+        lines = transfer_lines(
+            vm,
+            action.verb,
+            tm=vm.current.tm,
+            frontend=self._frontend,
+            datastores=str(self._datastores),
+            vm_files=str(files),
+        )
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
         part = script.with_suffix(".part")
         part.write_text("\n".join([f"# trifid step {action.step}", *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
 
-    def _lines(self, vm: VM, operation: str, files: Path) -> list[str]:
-        place = {"frontend": self._frontend, "datastores": str(self._datastores), "vm_files": str(files)}
-        if operation != "delete_both":
-            return transfer_lines(vm, operation, tm=vm.current.tm, **place)
-        both = []
-        for history in (vm.history, vm.history[:-1]):
-            if history:
-                past = msgspec.structs.replace(vm, history=history)
-                both += transfer_lines(past, "delete", tm=past.current.tm, **place)
-        return list(dict.fromkeys(both))
 
+def _saved_in(vm: VM, action: Action) -> int:
+    """Return the number of the stay whose memory a checkpoint holds: RESTORE takes what was saved last.
 
-def _saved_in(vm: VM, action: Action) -> HistoryRecord:
-    """Return the stay whose memory a checkpoint holds: RESTORE begins another stay with that of the one before.
-
-    Its number is part of the file's name, so that what an earlier stay left is never met by later disks.
+    It is part of the file's name, so that what an earlier stay left is never met by later disks.  A VM
+    saved by an engine that did not note it yet was saved in the stay before.
     """
-    return vm.previous if action.previous or action.verb == "RESTORE" else vm.current
+    if action.verb == "RESTORE" and vm.saved_seq >= 0:
+        return vm.saved_seq
+    is_before = action.previous or (action.verb == "RESTORE" and len(vm.history) > 1)
+    return (vm.previous if is_before else vm.current).seq

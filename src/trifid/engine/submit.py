@@ -11,7 +11,10 @@ from trifid.core.template.model import Template
 from trifid.core.template.prepare import prepare
 from trifid.core.template.validate import file_paths, restricted
 from trifid.core.vm.record import VM
+from trifid.core.vm.schedule import Calendar
 from trifid.core.vm.states import VmState
+from trifid.engine.more import one_more_action
+from trifid.engine.networks import network_of
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllowed
 
@@ -23,6 +26,7 @@ class Submission(msgspec.Struct, frozen=True):
         template: as written.
         hold: wait in HOLD instead of PENDING.
         user_paths: where the files lie that callers who are no administrators may name.
+        calendar: for scheduled actions.
     """
 
     caller: Caller
@@ -30,6 +34,7 @@ class Submission(msgspec.Struct, frozen=True):
     hold: bool
     mac_prefix: str
     user_paths: tuple[str, ...] = ()
+    calendar: Calendar | None = None
 
 
 def submit(draft: Draft, submission: Submission) -> int:
@@ -39,15 +44,14 @@ def submit(draft: Draft, submission: Submission) -> int:
         BadTemplate, NoLease, NotAllowed: with the attribute and what was expected.
     """
     caller = submission.caller
-    if not caller.is_admin:
-        _check_restricted(submission)
+    refuse_restricted(caller, submission.template, submission.user_paths)
     prepared = prepare(submission.template, uid=caller.uid)
     vm_id = draft.next_id("vm")
     template, leases, networks = lease_nics(
         prepared.template,
         vm_id=vm_id,
         uid=caller.uid,
-        network_of=lambda nic: _network(draft, caller, nic),
+        network_of=lambda nic: network_of(draft, caller, nic),
         taken=lambda network_id, range_id, index: draft.lease((network_id, range_id, index)) is not None,
         used_count=lambda network_id, range_id: draft.used_leases(network_id, range_id),
     )
@@ -67,27 +71,44 @@ def submit(draft: Draft, submission: Submission) -> int:
         template=template.replacing("VMID", str(vm_id)),
         user_template=prepared.user_template,
     )
-    vm = replace(vm, template=_with_context(draft, vm, caller))
+    vm = replace(vm, template=with_context(draft, vm, caller))
+    vm = _with_schedule(draft, vm, submission)
     draft.put(vm)
     draft.note("VM", vm_id, caller, "allocated", new=vm.state.name, text=name)
     return vm_id
 
 
-def _check_restricted(submission: Submission) -> None:
+def refuse_restricted(caller: Caller, template: Template, user_paths: tuple[str, ...]) -> None:
     """Raise NotAllowed for what only administrators may ask; a file that a template names is read as the engine."""
-    who = f"User [{submission.caller.uid}] : "
-    if forbidden := restricted(submission.template):
+    if caller.is_admin:
+        return
+    who = f"User [{caller.uid}] : "
+    if forbidden := restricted(template):
         raise NotAllowed(f"{who}VM Template includes a restricted attribute {forbidden[0]}.")
-    for attribute, path in file_paths(submission.template):
-        if not any(path.startswith(f"{place.rstrip('/')}/") for place in submission.user_paths):
-            allowed_places = ", ".join(submission.user_paths) or "none"
+    for attribute, path in file_paths(template):
+        if not any(path.startswith(f"{place.rstrip('/')}/") for place in user_paths):
+            allowed_places = ", ".join(user_paths) or "none"
             raise NotAllowed(
                 f"{who}VM Template includes a restricted attribute {attribute}: {path} lies outside the places that "
                 f"users may name ({allowed_places}), see user_paths in trifid.toml."
             )
 
 
-def _with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
+def _with_schedule(draft: Draft, vm: VM, submission: Submission) -> VM:
+    """Return the VM with the SCHED_ACTIONs of its template in its schedule; raises as `one_more_action` does."""
+    vectors = vm.user_template.vectors("SCHED_ACTION")
+    if not vectors:
+        return vm
+    assert submission.calendar is not None
+    vm = replace(vm, user_template=vm.user_template.without("SCHED_ACTION"))
+    for vector in vectors:
+        one = one_more_action(draft, vm, vector, submission.caller, submission.calendar)
+        vm = replace(vm, schedule=(*vm.schedule, one))
+    return vm
+
+
+def with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
+    """Return the VM's template with the `$` references of its CONTEXT replaced; raises BadTemplate."""
     context = vm.template.vector("CONTEXT")
     if not context:
         return vm.template
@@ -118,17 +139,3 @@ def _networks_told(draft: Draft, vm: VM, caller: Caller) -> list[Network]:
     of_vm = {nic.get("NETWORK_ID") for nic in vm.template.vectors("NIC")}
     usable = (network for network in draft.each("networks") if allowed(caller, Right.USE, "NET", network))
     return sorted(usable, key=lambda network: (str(network.id) not in of_vm, network.uid != caller.uid, network.id))
-
-
-def _network(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:
-    """Return the network that a NIC names and the caller may use, or None."""
-    if "NETWORK_ID" in nic:
-        number = nic["NETWORK_ID"]
-        network = draft.find_network(int(number)) if number.isdigit() else None
-        return network if network is not None and allowed(caller, Right.USE, "NET", network) else None
-    name, owner = nic.get("NETWORK"), nic.get("NETWORK_UID")
-    named = [n for n in draft.each("networks") if n.name == name and allowed(caller, Right.USE, "NET", n)]
-    if owner is not None:
-        named = [n for n in named if str(n.uid) == owner]
-    mine = [n for n in named if n.uid == caller.uid]
-    return min(mine or named, key=lambda n: n.id, default=None)

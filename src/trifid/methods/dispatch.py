@@ -10,7 +10,19 @@ from typing import Any
 
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
-from trifid.methods import empty_pools, host, network, system, user, vm  # noqa: F401  (declare their methods)
+from trifid.methods import (  # noqa: F401  (declare their methods)
+    empty_pools,
+    host,
+    network,
+    system,
+    user,
+    vm,
+    vm_devices,
+    vm_lock,
+    vm_schedules,
+    vm_size,
+    vm_snapshots,
+)
 from trifid.methods.common import BadUpdate
 from trifid.methods.registry import METHODS, Call, WrongArguments
 from trifid.wire.answers import Answer, Fault

@@ -30,6 +30,7 @@ from trifid.methods.common import (
     wanted_by,
 )
 from trifid.methods.registry import Call, method
+from trifid.methods.vm_requests import find_vm as _find
 from trifid.wire.xmlrpc import Escaped
 
 SYSTEM_DATASTORE_ID = 0
@@ -37,7 +38,7 @@ STATE_ANY, STATE_NOT_DONE = -2, -1
 DONE = VmState.DONE.state
 DONE_AT_ONCE = 500
 
-_ADMIN_ACTIONS = {"resched", "unresched"}
+_ADMIN_ACTIONS = {"resched", "unresched", "resubmit", "delete-recreate"}
 _ACTIONS: dict[str, type[events.Request]] = {
     request.word: request
     for request in (
@@ -48,25 +49,47 @@ _ACTIONS: dict[str, type[events.Request]] = {
         events.Poweroff,
         events.PoweroffHard,
         events.Resume,
+        events.Suspend,
+        events.Stop,
+        events.Undeploy,
+        events.UndeployHard,
         events.Reboot,
         events.RebootHard,
         events.Resched,
         events.Unresched,
     )
 }
-_NOT_YET = ("undeploy", "undeploy-hard", "stop", "suspend")
-_CLASSIC = {
+_CLASSIC: dict[str, type[events.Request]] = {
     "shutdown": events.Terminate,
+    "shutdown-hard": events.TerminateHard,
     "cancel": events.TerminateHard,
     "finalize": events.TerminateHard,
     "delete": events.TerminateHard,
+    "restart": events.Resume,
+    "boot": events.Resume,
+    "reset": events.RebootHard,
+    "resubmit": events.DeleteRecreate,
+    "delete-recreate": events.DeleteRecreate,
 }
 """The verbs of 2009 and what they are called today (reference/lifecycle.md §5.1)."""
 
+_GAVE_CAPACITY_BACK = (VmState.POWEROFF, VmState.SUSPENDED)
+"""Where a VM keeps its place, but not its share of the host."""
 
-_RECOVERIES: dict[int, type[events.Request]] = {2: events.Retry, 3: events.Delete, 5: events.DeleteDb}
+_RECOVERIES: dict[int, type[events.Request]] = {
+    2: events.Retry,
+    3: events.Delete,
+    4: events.DeleteRecreate,
+    5: events.DeleteDb,
+}
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
+MIGRATE_OFF_HARD = 2
+_KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
+    0: events.MigrateSave,
+    1: events.MigrateOff,
+    MIGRATE_OFF_HARD: events.MigrateOffHard,
+}
 
 
 @method("one.vm.allocate")
@@ -75,7 +98,14 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
     check(call.caller, Right.CREATE, "VM")
     parsed = parse_allocate(template)
     config = call.engine.config
-    submission = Submission(call.caller, parsed, hold, config.network.mac_prefix, tuple(config.engine.user_paths))
+    submission = Submission(
+        call.caller,
+        parsed,
+        hold,
+        config.network.mac_prefix,
+        tuple(config.engine.user_paths),
+        call.engine.schedule.calendar,
+    )
     return await call.engine.turns.ask(lambda draft: submit(draft, submission))
 
 
@@ -121,49 +151,46 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
 @method("one.vm.action")
 async def action(call: Call, word: str, vm_id: int) -> int:
     """Carry out an action by its name; the action comes first, the id second."""
+    return await call.engine.turns.ask(lambda draft: act(call, draft, word, vm_id))
+
+
+def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
+    """Carry out an action inside a draft; raises NotFound, NotAllowed, Refused."""
     request = _ACTIONS.get(word) or _CLASSIC.get(word)
     if request is None:
-        if word in _NOT_YET:
-            raise Refused(f'Action "{word}" is not supported yet; poweroff and migrate are', vm_id)
         raise Refused(f'Action "{word}" is not supported', vm_id)
-
-    def command(draft: Draft) -> int:
-        vm = _find(draft, vm_id)
-        check(call.caller, Right.ADMIN if word in _ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
-        if request is events.Resume and vm.state is VmState.POWEROFF:
-            host = draft.host(vm.current.host_id)
-            check_room(host, draft.share(host.id), vm.needs, "power off or terminate another VM there first")
-        happen(draft, vm, request(), call.moment(draft.now))
-        return vm_id
-
-    return await call.engine.turns.ask(command)
-
-
-def _find(draft: Draft, vm_id: int) -> VM:
-    """Return a VM for an action; one that is DONE is refused by state, not by absence."""
-    vm = draft.find_vm(vm_id)
-    if vm is not None:
-        return vm
-    if 0 <= vm_id < draft.memory.counters.get("vm", 0):
-        raise Refused(f"This action is not available for state DONE: virtual machine [{vm_id}] is finished", vm_id)
-    raise NotFound("virtual machine", vm_id)
+    vm = _find(draft, vm_id)
+    check(call.caller, Right.ADMIN if word in _ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
+    if request is events.Resume and vm.state in _GAVE_CAPACITY_BACK:
+        host = draft.host(vm.current.host_id)
+        check_room(host, draft.share(host.id), vm.needs, "power off or terminate another VM there first")
+    happen(draft, vm, request(), call.moment(draft.now))
+    return vm_id
 
 
 @method("one.vm.migrate")
 async def migrate(
     call: Call, vm_id: int, host_id: int, live: bool, enforce: bool = False, datastore_id: int = -1, kind: int = 0
 ) -> int:
-    """Move a running VM to another host: live, or saved and restored."""
-    if kind != 0:
-        raise Refused("migration by poweroff is not supported yet; type 0 (save) and live are", vm_id)
+    """Move a VM to another host: live, saved and restored, or (type 1, 2) switched off and on; as it is if it is off.
+
+    Live is for a running VM, any other is moved cold.
+    """
+    if kind not in _KINDS_OF_MIGRATION:
+        raise Refused(f"Wrong migration type {kind}, it must be 0 save, 1 poweroff or 2 poweroff-hard", vm_id)
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
-        if vm.history and vm.current.host_id == host_id:
-            raise Refused(f"VM {vm_id} is already on host {vm.current.hostname} [{host_id}]: choose another", vm_id)
-        wanted = events.MigrateLive if live else events.MigrateSave
-        place = _place(call, draft, vm, host_id, enforce, datastore_id)
+        wanted = _migration(vm, live, kind)
+        on_its_way = vm.state is VmState.SAVE_MIGRATE_OFF and wanted is events.MigrateOffHard
+        if vm.history and (vm.current.host_id == host_id) is not on_its_way:
+            is_at = (
+                f"on its way to host {vm.current.hostname}" if on_its_way else f"already on host {vm.current.hostname}"
+            )
+            advice = "name that one" if on_its_way else "choose another"
+            raise Refused(f"VM {vm_id} is {is_at} [{vm.current.host_id}]: {advice}", vm_id)
+        place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
         if vm.history and vm.current.vmm != place["vmm"]:
             raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
         happen(draft, vm, wanted(**place), call.moment(draft.now))
@@ -172,10 +199,21 @@ async def migrate(
     return await call.engine.turns.ask(command)
 
 
+def _migration(vm: VM, live: bool, kind: int) -> type[events.Deploy]:
+    """Return the request that a migration is; what is only for a running VM becomes cold for any other."""
+    if vm.state is VmState.RUNNING and live:
+        return events.MigrateLive
+    if vm.state is VmState.RUNNING or (vm.state is VmState.SAVE_MIGRATE_OFF and kind == MIGRATE_OFF_HARD):
+        return _KINDS_OF_MIGRATION[kind]
+    return events.MigrateSave
+
+
 @method("one.vm.recover")
 async def recover(call: Call, vm_id: int, operation: int) -> int:
-    """Help a VM out: 0 its pending action failed, 1 succeeded, 2 try it again, 3 delete the VM, 5 only forget it."""
-    known = {0: "failure", 1: "success", 2: "retry", 3: "delete", 5: "delete-db"}
+    """Help a VM out: 0 its pending action failed, 1 succeeded, 2 try it again, 3 delete the VM, 4 delete and begin
+    again with the same addresses, 5 only forget it.
+    """
+    known = {0: "failure", 1: "success", 2: "retry", 3: "delete", 4: "delete-recreate", 5: "delete-db"}
     if operation not in known:
         supported = ", ".join(f"{number} {name}" for number, name in known.items())
         raise Refused(f"Wrong recovery operation code {operation}, supported are {supported}", vm_id)

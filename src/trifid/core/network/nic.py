@@ -56,6 +56,7 @@ def lease_nics(
     network_of: NetworkOf,
     taken: Callable[[int, int, int], bool],
     used_count: Callable[[int, int], int],
+    first_id: int = 0,
 ) -> tuple[Template, list[Lease], list[Network]]:
     """Give every NIC that names a network an address, and fill in what drivers and guests need.
 
@@ -66,6 +67,7 @@ def lease_nics(
         uid: the owner of the VM, for the message about a missing network.
         taken: (network id, range id, index) -> whether that address has a lease.
         used_count: (network id, range id) -> number of leases.
+        first_id: NIC_ID of the first one; that of a NIC for a VM that has some.
 
     Returns:
         (the template with its NICs filled in, the leases in NIC order, the networks whose cursor moved).
@@ -99,7 +101,9 @@ def lease_nics(
         pending.networks[network.id] = network
         pending.leases[lease.key] = lease
         got[i] = lease
-    filled = {i: _filled(nics[i], i, vm_id, lease, pending.networks[lease.network_id]) for i, lease in got.items()}
+    filled = {
+        i: _filled(nics[i], first_id + i, vm_id, lease, pending.networks[lease.network_id]) for i, lease in got.items()
+    }
     moved = [n for n in pending.networks.values() if n is not pending.before[n.id]]
     return _with_nics(template, filled), [got[i] for i in sorted(got)], moved
 

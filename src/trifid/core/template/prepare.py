@@ -10,7 +10,7 @@ import msgspec
 
 from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.model import Template, Value
-from trifid.core.template.validate import misspelt, shown, validate
+from trifid.core.template.validate import check_values, misspelt, shown, validate
 from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 
@@ -75,6 +75,39 @@ def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PRE
         template=Template(tuple(pairs)),
         user_template=Template(tuple(pair for pair in template if place_of(pair[0]) == USER_TEMPLATE)),
     )
+
+
+def one_more_disk(disk: Vector, present: Template, *, uid: int, device_prefix: str = DEVICE_PREFIX) -> Vector:
+    """Return a DISK for a VM that exists: validated, with the next free DISK_ID and a TARGET that nothing has.
+
+    Args:
+        present: the VM's template.
+        uid: who asks, for the refusal of images.
+
+    Raises:
+        BadTemplate: as `prepare` does.
+    """
+    check_values(Template((("DISK", disk),)))
+    others = [*present.vectors("DISK"), *present.vectors("CONTEXT")]
+    made = _disk(_next_id("DISK_ID", others), disk, uid)
+    taken = {one["TARGET"]: f"DISK {one.get('DISK_ID', '')}" for one in others if one.get("TARGET")}
+    if (target := made.get("TARGET")) in taken:
+        raise BadTemplate(f"DISK: TARGET {target} is already taken by {taken[target]}, choose another")
+    return made if target else {**made, "TARGET": _free_target(made, taken, device_prefix)}
+
+
+def one_more_nic(nic: Vector, present: Template) -> Vector:
+    """Return a NIC for a VM that exists: validated, with the next free NIC_ID; it has no lease yet.
+
+    Raises:
+        BadTemplate: as `prepare` does.
+    """
+    check_values(Template((("NIC", nic),)))
+    return _nic(_next_id("NIC_ID", present.vectors("NIC")), nic)
+
+
+def _next_id(key: str, vectors: list[Vector]) -> int:
+    return 1 + max((int(one[key]) for one in vectors if one.get(key, "").isdigit()), default=-1)
 
 
 def needs_of(template: Template) -> Needs:

@@ -150,7 +150,8 @@ def add_snapshot(vm: VM, event: Event, moment: Moment) -> VM:
     number = 1 + max((int(one["SNAPSHOT_ID"]) for one in vm.template.vectors("SNAPSHOT")), default=-1)
     made = {
         "ACTION": "CREATE",
-        "HYPERVISOR_ID": f"snap-{number}",
+        # never twice the same: one whose making or deletion failed only in word is not met again
+        "HYPERVISOR_ID": f"snap-{number}-{vm.step}",
         "NAME": event.name or f"snapshot-{number}",
         "SNAPSHOT_ID": str(number),
         "SYSTEM_DISK_SIZE": "0",
@@ -301,3 +302,16 @@ def configure(vm: VM, event: Event, moment: Moment) -> VM:
     """Take the template as it shall be."""
     assert isinstance(event, UpdateConf)
     return replace(vm, template=event.template)
+
+
+# -- the end -------------------------------------------------------------------------------------------
+
+
+def settle_all(vm: VM, event: Event, moment: Moment) -> VM:
+    """Nothing is under way any more: the VM ends.  What came or was to go is its own, should it begin again."""
+    vm = settle_resize(settle_disk_size(settle_disk(settle_nic(vm, event, moment), event, moment), event, moment),
+                       event, moment)  # fmt: skip
+    unmade = any(one.get("ACTION") == "CREATE" for one in vm.template.vectors("SNAPSHOT"))
+    vm = (drop_snapshot if unmade else settle_snapshot)(vm, event, moment)
+    unmade = any(one.pending == "create" for of in vm.disk_snapshots for one in of.snapshots)
+    return (drop_disk_snapshot if unmade else settle_disk_snapshot)(vm, event, moment)

@@ -84,7 +84,7 @@ def asked(vm: VM, event: Event, moment: Moment) -> VM:
 
 
 def open_record(vm: VM, event: Event, moment: Moment) -> VM:
-    """Begin a stay on the host that the request names."""
+    """Begin a stay on the host that the request names; the scheduler has done what it was marked for."""
     assert isinstance(event, Deploy)
     record = HistoryRecord(
         seq=len(vm.history),
@@ -96,7 +96,7 @@ def open_record(vm: VM, event: Event, moment: Moment) -> VM:
         datastore_id=event.datastore_id,
         stime=moment.now,
     )
-    return replace(vm, history=(*vm.history, record))
+    return replace(vm, history=(*vm.history, record), resched=False)
 
 
 def open_target_record(vm: VM, event: Event, moment: Moment) -> VM:
@@ -130,7 +130,7 @@ def return_to_previous(vm: VM, event: Event, moment: Moment) -> VM:
     """End both stays of a migration that did not happen and go on where the VM was."""
     now = moment.now
     target, source = vm.current, vm.previous
-    vm = _stamp_previous(_stamp(vm, etime=now), etime=now, retime=now)
+    vm = _stamp_previous(_stamp(vm, etime=now), etime=source.etime or now, retime=source.retime or now)
     record = replace(
         source, seq=target.seq + 1, stime=now, rstime=now, pstime=0, petime=0, etime=0, retime=0,
         action=0, uid=-1, gid=-1, request_id="-1",
@@ -189,8 +189,9 @@ def not_asked(vm: VM, event: Event, moment: Moment) -> VM:
 
 
 def start_over(vm: VM, event: Event, moment: Moment) -> VM:
-    """Make it as it was before it was first deployed; its addresses stay."""
-    return replace(vm, resched=False, deploy_id="", saved_seq=-1)
+    """Make it as it was before it was first deployed, without snapshots; its addresses stay."""
+    template = vm.template.without("SNAPSHOT")
+    return replace(vm, resched=False, deploy_id="", saved_seq=-1, template=template, disk_snapshots=())
 
 
 def epilog_begins(vm: VM, event: Event, moment: Moment) -> VM:

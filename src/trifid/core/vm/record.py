@@ -4,6 +4,8 @@ import msgspec
 
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
+from trifid.core.vm.lock import Lock
+from trifid.core.vm.schedule import ScheduledAction
 from trifid.core.vm.states import VmState
 
 
@@ -96,6 +98,8 @@ class VM(msgspec.Struct, frozen=True):
         history: oldest first; the last record may be open (etime 0).
         saved_seq: sequence number of the stay in which its memory was saved last, -1 = never.
         disk_snapshots: of the disks that ever had one.
+        lock: what may not be done to it; None = not locked.
+        schedule: what shall be done to it later, and what came of that, oldest first.
     """
 
     id: int
@@ -116,6 +120,8 @@ class VM(msgspec.Struct, frozen=True):
     history: tuple[HistoryRecord, ...] = ()
     saved_seq: int = -1
     disk_snapshots: tuple[DiskSnapshots, ...] = ()
+    lock: Lock | None = None
+    schedule: tuple[ScheduledAction, ...] = ()
 
     @property
     def current(self) -> HistoryRecord:

@@ -40,6 +40,7 @@ def starts(rows: tuple[Row, ...]) -> list[VmState]:
 
 
 prolog, epilog, move = Ask("tm", "prolog"), Ask("tm", "epilog"), Ask("tm", "migrate")
+clean_source = Ask("tm", "clean_source")
 delete_files, delete_files_on_both = Ask("tm", "delete"), Ask("tm", "delete_both")
 stop_files, resume_files, delete_stopped = Ask("tm", "stop"), Ask("tm", "resume"), Ask("tm", "delete_stopped")
 attach_files, detach_files, drop_files = Ask("tm", "attach"), Ask("tm", "detach"), Ask("tm", "drop")

@@ -124,6 +124,8 @@ class VmState(enum.IntEnum):
     CLEANUP_FAILURE = 1340
     """The files of a deleted VM could not be removed."""
 
+    PAUSED = 1005
+    """The domain is there and does not run, and nobody here asked for it: it still holds its host's memory."""
     PENDING_STOPPED = 1001
     """Waits for a host to be restored on, having been stopped."""
     PENDING_UNDEPLOYED = 2001
@@ -136,8 +138,30 @@ class VmState(enum.IntEnum):
     PROLOG_MIGRATE_OFF_FAILURE = 1338
     MIGRATE_UNKNOWN_CANCEL = 1360
     """Before a VM that nobody knows about may run elsewhere, its host must say that it does not run there."""
+    EPILOG_STOP_LOOK = 1310
+    """Before the files of a VM that is off or saved are touched, its host must say that no domain has them open."""
+    PROLOG_MIGRATE_POWEROFF_LOOK = 1343
+    PROLOG_MIGRATE_SUSPEND_LOOK = 1345
+    PROLOG_MIGRATE_POWEROFF_CLEAN = 2343
+    """It has moved; what is left on the source goes."""
+    PROLOG_MIGRATE_SUSPEND_CLEAN = 2345
+    BOOT_MOVED = 1302
+    """It boots on the target of a migration."""
+    BOOT_MOVED_FAILURE = 1336
+    EPILOG_RESUME = 1311
+    """A VM that is away from its host ends: its files come back first, since the epilog saves from there."""
+    EPILOG_RESUME_FAILURE = 7340
+    HOTPLUG_EPILOG_POWEROFF_LOOK = 1334
+    DISK_SNAPSHOT_POWEROFF_LOOK = 1351
+    DISK_SNAPSHOT_REVERT_POWEROFF_LOOK = 1352
+    DISK_SNAPSHOT_DELETE_POWEROFF_LOOK = 1353
+    DISK_SNAPSHOT_SUSPENDED_LOOK = 1354
+    DISK_SNAPSHOT_DELETE_SUSPENDED_LOOK = 1356
+    DISK_RESIZE_POWEROFF_LOOK = 1363
     SHUTDOWN_SUSPENDED = 3312
     """A suspended VM ends: that no domain is left is made sure before its disks are touched."""
+    BOOT_PAUSED = 2321
+    """A paused domain goes on."""
     BOOT_SUSPENDED_LOOK = 1321
     """Restoring was reported failed, which proves nothing: the hypervisor is asked what is true."""
     UNDEPLOY_OFF = 1329
@@ -154,6 +178,8 @@ class VmState(enum.IntEnum):
     HOTPLUG_DROP_POWEROFF = 1333
     HOTPLUG_NIC_UNDO = 1325
     HOTPLUG_NIC_DETACH = 2325
+    HOTPLUG_RESIZE_UNDO = 1366
+    """Changing the size was reported failed: the old one is asked for, to be sure."""
     HOTPLUG_SNAPSHOT_REVERT = 1324
     HOTPLUG_SNAPSHOT_DELETE = 2324
     CLEANUP_DELETE_STOPPED = 4323

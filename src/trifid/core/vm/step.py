@@ -59,11 +59,12 @@ def step(vm: VM, event: Event, moment: Moment) -> Outcome:
 
 def refusal(vm: VM, event: Request) -> Refused:
     """Return the error for a request that this state does not allow, naming the states that do."""
-    needed = ", ".join(dict.fromkeys(state.printable for state in needed_states(type(event)))) or "no state"
+    needed = list(dict.fromkeys(state.printable for state in needed_states(type(event)))) or ["no state"]
     here = vm.state.printable
     if type(event) is Deploy:
         text = f"Deploy action is not available for state {here}"
     else:
         text = f'Error performing action "{event.word}": This action is not available for state {here}'
-    wanted = HINTS.get(vm.state) or f"it needs {needed}"
+    hint = HINTS.get(vm.state, "it is in the middle of something: try again in a moment")
+    wanted = hint if here in needed else f"it needs {', '.join(needed)}"
     return Refused(f"{text}, {wanted}", vm.id)

@@ -12,9 +12,22 @@ before it is believed, since the answer may be a time-out and the deed done;
 only copy of a disk (terminate-hard and recover --delete do delete).
 """
 
+from trifid.core.vm import changes as change
 from trifid.core.vm import effects as do
 from trifid.core.vm.effects import Ask, Effect, release_leases
-from trifid.core.vm.events import Answer, Delete, DeleteDb, DeleteRecreate, Done, Event, Failed, Found, Request
+from trifid.core.vm.events import (
+    Answer,
+    Delete,
+    DeleteDb,
+    DeleteRecreate,
+    Done,
+    Event,
+    Failed,
+    Found,
+    Request,
+    Terminate,
+    TerminateHard,
+)
 from trifid.core.vm.row import Row, cancel, cancel_at_source, row, starts
 from trifid.core.vm.rows import devices, end, move, rest, run
 from trifid.core.vm.states import VmState as S
@@ -34,7 +47,7 @@ def _deletes(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(
         row(state, Delete, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source)
         if state in _ON_TWO_HOSTS
-        else row(state, Delete, S.CLEANUP_DELETE, do.asked, cancel)
+        else row(state, Delete, S.CLEANUP_DELETE, do.asked, change.settle_all, cancel)
         for state in lacking
     )
 
@@ -55,14 +68,16 @@ _RECREATED = {
 def _recreated(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Return the rows of delete-recreate: a delete that ends in PENDING and keeps the addresses.
 
-    It begins wherever Delete is legal, goes through states of its own, and Delete in them gives it up.
+    It begins wherever Delete is legal, goes through states of its own, and who deletes or terminates it in
+    them gives it up.
     """
     begins = [r for r in rows if r.event is Delete]
-    goes_on = [r for r in rows if r.start in _RECREATED and r.event is not Delete]
+    ends = [r for r in rows if r.start in _RECREATED and r.event in (Delete, Terminate, TerminateHard)]
+    goes_on = [r for r in rows if r.start in _RECREATED and r not in ends]
     changed: dict[Effect, Effect] = {do.finish: do.start_over}
     made = [row(r.start, DeleteRecreate, _RECREATED[r.end], *_changed(r, changed)) for r in begins]
     made += [row(_RECREATED[r.start], r.event, _RECREATED.get(r.end, r.end), *_changed(r, changed)) for r in goes_on]
-    made += [row(_RECREATED[r.start], Delete, r.end, *r.effects) for r in begins if r.start in _RECREATED]
+    made += [row(_RECREATED[r.start], r.event, r.end, *r.effects) for r in ends]
     return tuple(made)
 
 
@@ -76,7 +91,10 @@ _WITH_RECREATED = (*_BASE, *_recreated(_BASE))
 ROWS: tuple[Row, ...] = (
     *_WITH_RECREATED,
     # forgotten by an administrator, whatever it is doing: for hosts that never come back
-    *(row(state, DeleteDb, S.DONE, do.close_record, do.finish, release_leases) for state in starts(_WITH_RECREATED)),
+    *(
+        row(state, DeleteDb, S.DONE, change.settle_all, do.close_record, do.finish, release_leases)
+        for state in starts(_WITH_RECREATED)
+    ),
 )
 
 TABLE: dict[tuple[S, type[Event]], Row] = {(r.start, r.event): r for r in ROWS}
@@ -85,10 +103,14 @@ TRANSIENT: frozenset[S] = frozenset(r.end for r in ROWS if r.ask) - {S.RUNNING}
 """States that wait for a driver's answer."""
 
 
+_SAVED_SIZE = "it waits to go on from its saved memory, which does not change any more"
 HINTS: dict[S, str] = {
     S.UNKNOWN_MIGRATE: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
+    S.PAUSED: 'it was not saved but paused, by somebody or something else: "resume" lets it go on',
+    S.PENDING_STOPPED: _SAVED_SIZE,
+    S.HOLD_STOPPED: _SAVED_SIZE,
 }
-"""What a refusal adds for a phase that the wire does not tell apart from a state that would do."""
+"""What a refusal says of a phase that the wire does not tell apart from a state that would do."""
 
 
 def needed_states(event: type[Request]) -> list[S]:

@@ -3,7 +3,9 @@
 One command a line, operands apart by one blank, files as `machine:path`, the VM's and the datastore's
 number last.  Nothing needs quoting: paths with blanks are refused with the template.
 
-Source: reference/drivers.md §4.1 (which lines, in which order), §4.3 (their modern form).
+Source: reference/drivers.md §4.1 (which lines, in which order), §4.3 (their modern form).  Where we differ
+on purpose: a migration copies (CP), and what is on the source is removed (CLEAN) only once the VM was seen
+to run on the target; both commands are told both places, since only the driver knows whether these are one.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,9 +13,15 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from trifid.core.vm.record import VM, HistoryRecord
+from trifid.core.vm.states import VmState
+
+STOPPED_FILES = "images"
+"""Directory among the VM's files on the front-end that its disks wait in while it is away from its host."""
 
 _SWAP_MIB = "1"
 _NO_FILE_SYSTEM = "raw"
+
+Vector = dict[str, str]
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -30,7 +38,8 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
 
     Args:
         vm: its template is prepared: every DISK has its DISK_ID, TYPE, CLONE and SAVE, CONTEXT its DISK_ID.
-        operation: prolog, epilog, migrate (from the stay before to the newest) or delete.
+            A disk that comes or goes is marked ATTACH=YES, one that grows RESIZE=YES (core/vm/changes.py).
+        operation: the verb of a transfer action (core/vm/row.py): prolog, migrate, attach …
         tm: name of the transfer driver.
         frontend: how scripts call the machine that the engine runs on.
         datastores: directory of the datastores, on every host.
@@ -39,28 +48,28 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
     return list(_OPERATIONS[operation](vm, _Place(tm, frontend, datastores, vm_files)))
 
 
+# -- a stay begins and ends ----------------------------------------------------------------------------
+
+
 def _prolog(vm: VM, place: _Place) -> Iterator[str]:
     for disk in vm.template.vectors("DISK"):
-        yield _line(vm, *_disk_comes(disk, place), _at(vm, vm.current, place, disk))
-    if context := vm.template.vector("CONTEXT"):
-        files = context.get("FILES", "").split()
-        context_sh = f"{place.vm_files}/context.sh"
-        yield _line(vm, "CONTEXT", place.tm, context_sh, *files, _at(vm, vm.current, place, context))
+        yield _disk_comes(vm, disk, place)
+    yield from _context(vm, place)
 
 
-def _disk_comes(disk: dict[str, str], place: _Place) -> tuple[str, ...]:
-    """Return the command that makes a disk, up to where it is put."""
-    kind = disk["TYPE"].upper()
+def _disk_comes(vm: VM, disk: Vector, place: _Place) -> str:
+    """Return the command that makes a disk."""
+    kind, target = disk["TYPE"].upper(), _at(vm, vm.current, place, disk)
     if kind == "SWAP":
-        return ("MKSWAP", place.tm, disk.get("SIZE") or _SWAP_MIB)
+        return _line(vm, "MKSWAP", place.tm, disk.get("SIZE") or _SWAP_MIB, target)
     if kind == "FS":
-        return ("MKIMAGE", place.tm, disk["SIZE"], _file_system(disk))
+        return _line(vm, "MKIMAGE", place.tm, disk["SIZE"], _file_system(disk), target)
     source = disk["SOURCE"]
     command = "LN" if disk["CLONE"].upper() == "NO" else "CLONE"
-    return (command, place.tm, source if ":" in source else f"{place.frontend}:{source}")
+    return _line(vm, command, place.tm, source if ":" in source else f"{place.frontend}:{source}", target)
 
 
-def _file_system(disk: dict[str, str]) -> str:
+def _file_system(disk: Vector) -> str:
     """Return what a new disk holds: FORMAT (1.4), or FS where FORMAT only tells the image's format (modern)."""
     named = disk.get("FORMAT", "").lower()
     if named in ("", _NO_FILE_SYSTEM):
@@ -68,34 +77,150 @@ def _file_system(disk: dict[str, str]) -> str:
     return named
 
 
+def _context(vm: VM, place: _Place) -> Iterator[str]:
+    if context := vm.template.vector("CONTEXT"):
+        files = context.get("FILES", "").split()
+        context_sh = f"{place.vm_files}/context.sh"
+        yield _line(vm, "CONTEXT", place.tm, context_sh, *files, _at(vm, vm.current, place, context))
+
+
 def _epilog(vm: VM, place: _Place) -> Iterator[str]:
     for disk in vm.template.vectors("DISK"):
-        if disk["SAVE"].upper() == "YES":
-            saved = f"{place.frontend}:{place.vm_files}/disk.{disk['DISK_ID']}"
-            yield _line(vm, "MV", place.tm, _at(vm, vm.current, place, disk), saved)
+        yield from _saved(vm, disk, place)
     yield from _delete(vm, place)
 
 
-def _migrate(vm: VM, place: _Place) -> Iterator[str]:
-    disks = vm.template.vectors("DISK") + [context for context in [vm.template.vector("CONTEXT")] if context]
-    for disk in disks:
-        yield _line(vm, "MV", place.tm, _at(vm, vm.previous, place, disk), _at(vm, vm.current, place, disk))
-    yield _line(vm, "MV", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+def _saved(vm: VM, disk: Vector, place: _Place) -> Iterator[str]:
+    if disk["SAVE"].upper() == "YES":
+        saved = f"{place.frontend}:{place.vm_files}/disk.{disk['DISK_ID']}"
+        yield _line(vm, "MV", place.tm, _at(vm, vm.current, place, disk), saved)
 
 
 def _delete(vm: VM, place: _Place) -> Iterator[str]:
-    yield _line(vm, "DELETE", place.tm, _at(vm, vm.current, place))
+    return _deleted(vm, place, vm.history[-1:])
+
+
+def _delete_both(vm: VM, place: _Place) -> Iterator[str]:
+    return _deleted(vm, place, vm.history[-2:])
+
+
+def _deleted(vm: VM, place: _Place, stays: tuple[HistoryRecord, ...]) -> Iterator[str]:
+    """Yield what removes the directories of these stays, newest first, and any that was left in other datastores."""
+    gone: dict[tuple[str, int], None] = {(stay.hostname, stay.datastore_id): None for stay in reversed(stays)}
+    datastores = {stay.datastore_id for stay in stays}
+    for stay in reversed(vm.history):
+        if stay.datastore_id not in datastores:
+            datastores.add(stay.datastore_id)
+            gone[(stay.hostname, stay.datastore_id)] = None
+    for hostname, datastore_id in gone:
+        directory = f"{hostname}:{place.datastores}/{datastore_id}/{vm.id}"
+        yield f"DELETE {place.tm} {directory} {vm.id} {datastore_id}"
+
+
+# -- from place to place -------------------------------------------------------------------------------
+
+
+def _migrate(vm: VM, place: _Place) -> Iterator[str]:
+    yield _line(vm, "CP", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+
+
+def _clean_source(vm: VM, place: _Place) -> Iterator[str]:
+    yield _line(vm, "CLEAN", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+
+
+def _stop(vm: VM, place: _Place) -> Iterator[str]:
+    yield _line(vm, "MV", place.tm, _at(vm, vm.current, place), _stopped_files(place))
+
+
+def _resume(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield the way back; where MV left everything in its datastore, it comes from that."""
+    here = _at(vm, vm.current, place)
+    yield _line(vm, "MV", place.tm, _stopped_files(place), here)
+    if vm.previous.datastore_id != vm.current.datastore_id:
+        yield _line(vm, "MV", place.tm, _at(vm, vm.previous, place), here)
+    if vm.state is VmState.PROLOG_UNDEPLOY:  # it boots, so it reads its context, which may have changed
+        yield from _context(vm, place)
+
+
+def _delete_stopped(vm: VM, place: _Place) -> Iterator[str]:
+    yield from _delete(vm, place)
+    yield _line(vm, "DELETE", place.tm, _stopped_files(place))
+
+
+def _stopped_files(place: _Place) -> str:
+    return f"{place.frontend}:{place.vm_files}/{STOPPED_FILES}"
+
+
+# -- one disk ------------------------------------------------------------------------------------------
+
+
+def _attach(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what makes the marked disk, in the place of what an earlier one of its number may have left."""
+    for disk in _marked(vm, "ATTACH"):
+        numbers = [other.get("DISK_ID") for _, other in vm.template if isinstance(other, dict)]
+        assert numbers.count(disk["DISK_ID"]) == 1, f"vm {vm.id} has two disks {disk['DISK_ID']}"
+        yield _disk_goes(vm, disk, place)
+        yield _disk_comes(vm, disk, place)
+
+
+def _detach(vm: VM, place: _Place) -> Iterator[str]:
+    for disk in _marked(vm, "ATTACH"):
+        yield from _saved(vm, disk, place)
+        yield _disk_goes(vm, disk, place)
+
+
+def _drop(vm: VM, place: _Place) -> Iterator[str]:
+    for disk in _marked(vm, "ATTACH"):
+        yield _disk_goes(vm, disk, place)
+
+
+def _disk_goes(vm: VM, disk: Vector, place: _Place) -> str:
+    return _line(vm, "DELETE", place.tm, _at(vm, vm.current, place, disk))
+
+
+def _resize(vm: VM, place: _Place) -> Iterator[str]:
+    for disk in _marked(vm, "RESIZE"):
+        yield _line(vm, "RESIZE", place.tm, _at(vm, vm.current, place, disk), disk["SIZE"])
+
+
+def _marked(vm: VM, mark: str) -> Iterator[Vector]:
+    return (disk for disk in vm.template.vectors("DISK") if disk.get(mark) == "YES")
+
+
+def _snapshot(command: str) -> Callable[[VM, _Place], Iterator[str]]:
+    """Return the operation that does a command to the snapshot that is pending."""
+
+    def operation(vm: VM, place: _Place) -> Iterator[str]:
+        for of in vm.disk_snapshots:
+            for one in of.snapshots:
+                if one.pending:
+                    disk = _at(vm, vm.current, place, {"DISK_ID": str(of.disk_id)})
+                    yield _line(vm, command, place.tm, disk, str(one.id))
+
+    return operation
 
 
 _OPERATIONS: dict[str, Callable[[VM, _Place], Iterator[str]]] = {
     "prolog": _prolog,
     "epilog": _epilog,
-    "migrate": _migrate,
     "delete": _delete,
+    "delete_both": _delete_both,
+    "migrate": _migrate,
+    "clean_source": _clean_source,
+    "stop": _stop,
+    "resume": _resume,
+    "delete_stopped": _delete_stopped,
+    "attach": _attach,
+    "detach": _detach,
+    "drop": _drop,
+    "resize": _resize,
+    "snap_create": _snapshot("SNAP_CREATE"),
+    "snap_revert": _snapshot("SNAP_REVERT"),
+    "snap_delete": _snapshot("SNAP_DELETE"),
 }
 
 
-def _at(vm: VM, record: HistoryRecord, place: _Place, disk: dict[str, str] | None = None) -> str:
+def _at(vm: VM, record: HistoryRecord, place: _Place, disk: Vector | None = None) -> str:
     """Return `host:path` of the VM's directory during a stay, or of a disk in it."""
     directory = f"{record.hostname}:{place.datastores}/{record.datastore_id}/{vm.id}"
     return f"{directory}/disk.{disk['DISK_ID']}" if disk else directory

@@ -2,8 +2,8 @@
 
 The file is a log, one line a change: `VM HOST STATE STEP`, HOST `-` for none.  The hypervisor driver
 writes it, the information driver reads what was added since it last looked, and a test may append to
-it: `12 - gone 0` makes the domain of VM 12 vanish.  Nothing is synchronised to disk: a domain does not
-survive its machine either.
+it: `12 - gone 0` makes the domain of VM 12 vanish, `12 host1 paused 0` pauses it.  Nothing is
+synchronised to disk: a domain does not survive its machine either.
 """
 
 import os
@@ -13,8 +13,11 @@ import msgspec
 
 NOWHERE = "-"
 RUNNING = "running"
+PAUSED = "paused"
 SAVED = "saved"
 GONE = "gone"
+ACTIVE = (RUNNING, PAUSED)
+"""States of a domain that is on its host."""
 
 
 class Domain(msgspec.Struct):
@@ -22,7 +25,7 @@ class Domain(msgspec.Struct):
 
     Attributes:
         host: where it runs, or where it was; empty when it never was anywhere.
-        state: running, saved or gone.
+        state: running, paused, saved or gone.
         step: highest step number that was seen for it.
     """
 
@@ -67,7 +70,7 @@ class World:
             self._apply(line)
 
     def running_on(self, host: str) -> list[int]:
-        """Return the VMs whose domains a host runs, by number."""
+        """Return the VMs whose domains are on a host, running or paused, by number."""
         return sorted(self._on_host.get(host, ()))
 
     def get(self, vm_id: int) -> Domain:
@@ -93,7 +96,7 @@ class World:
         if before is not None:
             self._on_host.get(before.host, set()).discard(vm_id)
             domain.step = max(domain.step, before.step)
-        if domain.state == RUNNING:
+        if domain.state in ACTIVE:
             self._on_host.setdefault(domain.host, set()).add(vm_id)
         self.domains[vm_id] = domain
 

@@ -14,7 +14,7 @@ from trifid.core.template.scanner import parse
 from trifid.drivers.dummy.actions import home
 from trifid.drivers.dummy.faults import BadOptions, Options, parse_options
 from trifid.drivers.dummy.loop import Loop
-from trifid.drivers.dummy.world import World
+from trifid.drivers.dummy.world import PAUSED, World
 from trifid.errors import BadTemplate, DriverFault
 from trifid.wire.lines import Message, monitor_from_driver, parse_to_driver, unpack
 
@@ -96,7 +96,7 @@ class Hosts:
         host.reports += 1
         host.net_bytes += NET_BYTES_PER_DOMAIN * len(vm_ids)
         self._say("MONITOR_HOST", host.id, _measures(host, len(vm_ids)), at)
-        self._say("STATE_VM", host.id, _states(vm_ids), at)
+        self._say("STATE_VM", host.id, _states(self._world, vm_ids), at)
         self._loop.later(host.period_s, lambda: self._report(host))
 
     def _say(self, type: str, host_id: int, text: str, at: int | None = None) -> None:
@@ -123,9 +123,14 @@ def _measures(host: Watched, domains: int) -> str:
     )
 
 
-def _states(vm_ids: list[int]) -> str:
-    vms = "".join(f'VM=[ID="{vm_id}",DEPLOY_ID="one-{vm_id}",STATE="RUNNING"]\n' for vm_id in vm_ids)
+def _states(world: World, vm_ids: list[int]) -> str:
+    vms = "".join(_state(vm_id, world.get(vm_id).state) for vm_id in vm_ids)
     return f'SYNC_STATE="YES"\nMISSING_STATE="POWEROFF"\n{vms}'
+
+
+def _state(vm_id: int, state: str) -> str:
+    said = 'STATE="SUSPENDED",REASON="paused by hand on its host"' if state == PAUSED else 'STATE="RUNNING"'
+    return f'VM=[ID="{vm_id}",DEPLOY_ID="one-{vm_id}",{said}]\n'
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
     bus = _bus(vector, os, where)
     device = _device(vector.get("TYPE", "").upper(), bus)
     is_block = vector.get("TYPE", "").upper() == "BLOCK"
-    path = f"{directory}/disk.{disk_id}"
+    path = image_path(vector, directory)
     is_readonly = is_yes(vector.get("READONLY", "")) or vector.get("TYPE", "").upper() == "CDROM"
     element = DISK.element(
         {
@@ -127,6 +127,11 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
         }
     )
     return BLOCK_QUEUES.fill(element, {"VIRTIO_BLK_QUEUES": queues}) if bus == "virtio" else element
+
+
+def image_path(vector: Vector, directory: str) -> str:
+    """Return where the image of a DISK is on its host."""
+    return f"{directory}/disk.{vector.get('DISK_ID', '')}"
 
 
 def context_disk(context: Vector, directory: str, os: Vector, order: str) -> Element:

@@ -152,24 +152,25 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     """Add all devices; `orders` loses the entries that found their device."""
     devices = SubElement(domain, "devices")
     EMULATOR.fill(devices, {"EMULATOR": vm.template.single("EMULATOR")})
-    os, features = vm.template.vector("OS"), vm.template.vector("FEATURES")
-    queues = {name: _queues(features.get(name, ""), vm) for name in ("VIRTIO_BLK_QUEUES", "VIRTIO_SCSI_QUEUES")}
+    os = vm.template.vector("OS")
+    block_queues, scsi_queues = queues(vm, "VIRTIO_BLK_QUEUES"), queues(vm, "VIRTIO_SCSI_QUEUES")
     disks = []
     for vector in vm.template.vectors("DISK"):
         order = orders.pop(f"disk{vector.get('DISK_ID', '')}", "")
-        disks.append(disk(vector, directory, os, queues["VIRTIO_BLK_QUEUES"], order))
+        disks.append(disk(vector, directory, os, block_queues, order))
     for context in vm.template.vectors("CONTEXT"):
         if context.get("TARGET"):
             order = orders.pop(f"disk{context.get('DISK_ID', '')}", "")
             disks.append(context_disk(context, directory, os, order))
     devices.extend(disks)
-    devices.extend(controllers(disks, queues["VIRTIO_SCSI_QUEUES"]))
+    devices.extend(controllers(disks, scsi_queues))
     for number, nic in enumerate(vm.template.vectors("NIC")):
         devices.append(interface(nic, orders.pop(f"nic{nic.get('NIC_ID') or number}", "")))
     put_console(devices)
     put_extras(devices, vm)
 
 
-def _queues(value: str, vm: VmDocument) -> str:
-    """Return a number of queues; auto is one for each virtual CPU."""
+def queues(vm: VmDocument, name: str) -> str:
+    """Return a number of queues out of FEATURES; auto is one for each virtual CPU."""
+    value = vm.template.vector("FEATURES").get(name, "")
     return str(vcpus(vm)) if value.lower() == "auto" else value

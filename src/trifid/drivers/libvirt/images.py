@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Iterable
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from trifid.drivers.kit import Failure
 
@@ -28,8 +29,13 @@ def check_images(domain_xml: str) -> list[str]:
         Failure: an image leads to other files.
         OSError: a qcow2 image cannot be read.
     """
+    return check_disks(ElementTree.fromstring(domain_xml).iterfind("devices/disk"))  # noqa: S314 (our own text)
+
+
+def check_disks(disks: Iterable[Element]) -> list[str]:
+    """Do the same for disks of a domain."""
     hints = []
-    for path, image_format in _images(domain_xml):
+    for path, image_format in _images(disks):
         if image_format == "qcow2":
             _refuse_references(path, _header(path))
             continue
@@ -39,8 +45,20 @@ def check_images(domain_xml: str) -> list[str]:
     return hints
 
 
-def _images(domain_xml: str) -> Iterable[tuple[str, str]]:
-    for disk in ElementTree.fromstring(domain_xml).iterfind("devices/disk"):  # noqa: S314 (our own text)
+def is_qcow2(path: str) -> bool:
+    """Tell whether a file is a qcow2 image, by its first bytes: a guest that forges them on a raw disk harms its own.
+
+    Raises:
+        Failure: it leads to other files.
+        OSError: it cannot be read.
+    """
+    header = _header(path)
+    _refuse_references(path, header)
+    return header.startswith(MAGIC)
+
+
+def _images(disks: Iterable[Element]) -> Iterable[tuple[str, str]]:
+    for disk in disks:
         driver, source = disk.find("driver"), disk.find("source")
         if driver is not None and source is not None:
             yield source.get("file") or source.get("dev") or "", driver.get("type", "")

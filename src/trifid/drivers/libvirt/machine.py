@@ -185,7 +185,7 @@ def put_capacity(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> Non
         domain,
         {
             **given,
-            "CPU": _shares(given["CPU"], hypervisor),
+            "CPU": shares(given["CPU"], hypervisor),
             "MEMORY_MAX": given["MEMORY_MAX"] if grows and not hotplug else "",
             "current_memory": _kib(given["MEMORY"]) if grows and not hotplug else "",
             "max_memory": _kib(given["MEMORY_MAX"]) if hotplug else "",
@@ -206,12 +206,13 @@ def vcpus(vm: VmDocument) -> int:
     return max(int(vm.template.single("VCPU", "1")), int(vm.template.single("VCPU_MAX", "1")))
 
 
-def _shares(cpu: str, hypervisor: Hypervisor) -> str:
+def shares(cpu: str, hypervisor: Hypervisor) -> str:
+    """Return what a CPU attribute weighs, empty when it does not or the host cannot weigh."""
     per_core = hypervisor.shares_per_core
     if not cpu or not per_core:
         return ""
-    shares = int((Decimal(cpu) * per_core).to_integral_value(ROUND_CEILING))
-    return str(min(max(shares, 2), SHARES_MAX.get(per_core, shares)))
+    weight = int((Decimal(cpu) * per_core).to_integral_value(ROUND_CEILING))
+    return str(min(max(weight, 2), SHARES_MAX.get(per_core, weight)))
 
 
 def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:

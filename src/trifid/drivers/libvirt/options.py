@@ -20,6 +20,7 @@ class Options(msgspec.Struct, frozen=True):
         uri: of libvirt, with {host} for the host's name; "none": no libvirt (information driver only).
         type: kvm, qemu (emulation), or auto.
         shutdown_timeout_s: a guest that is not off by then has not been shut down.
+        guest_timeout_s: a guest that has not let go of a device, or taken a new size, by then does not.
         shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
         unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
         engine_id: of the engine that runs the driver, which marks its domains; empty when none does.
@@ -28,6 +29,7 @@ class Options(msgspec.Struct, frozen=True):
     uri: str = "qemu:///system"
     type: str = "auto"
     shutdown_timeout_s: float = 120.0
+    guest_timeout_s: float = 60.0
     shares_per_core: int = -1
     unsafe_migration: bool = False
     engine_id: str = ""
@@ -50,6 +52,7 @@ def parse_options(text: str, program: str) -> Options:
     parser.add_argument("--uri", default=uri)
     parser.add_argument("--type", default=default.type, choices=TYPES)
     parser.add_argument("--shutdown-timeout", default=default.shutdown_timeout_s, type=float, metavar="SECONDS")
+    parser.add_argument("--guest-timeout", default=default.guest_timeout_s, type=float, metavar="SECONDS")
     parser.add_argument("--cpu-shares", default="auto", choices=tuple(SHARES))
     parser.add_argument("--unsafe-migration", action="store_true")
     try:
@@ -61,6 +64,7 @@ def parse_options(text: str, program: str) -> Options:
         uri=found.uri,
         type=found.type,
         shutdown_timeout_s=found.shutdown_timeout,
+        guest_timeout_s=found.guest_timeout,
         shares_per_core=SHARES[found.cpu_shares],
         unsafe_migration=found.unsafe_migration,
         engine_id=os.environ.get("TRIFID_ENGINE_ID", ""),

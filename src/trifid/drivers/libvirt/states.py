@@ -13,6 +13,15 @@ NAME = re.compile(r"one-([0-9]{1,10})\Z")
 ALIVE = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_PMSUSPENDED)
 MOVING = (libvirt.VIR_DOMAIN_PAUSED_MIGRATION, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY)
 STARTING = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP,)
+PASSING = (
+    *MOVING,
+    *STARTING,
+    libvirt.VIR_DOMAIN_PAUSED_SAVE,
+    libvirt.VIR_DOMAIN_PAUSED_DUMP,
+    libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT,
+    libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN,
+)
+"""Reasons of a pause that libvirt itself ends."""
 
 LETTERS = {
     libvirt.VIR_DOMAIN_RUNNING: "a",
@@ -28,6 +37,8 @@ LETTERS = {
 
 WORDS = {"a": "RUNNING", "p": "SUSPENDED", "e": "FAILURE", "d": "POWEROFF"}
 """The same in STATE_VM."""
+NO_WORD = "-"
+"""In STATE_VM: it is there, and what it does will be over in a moment, which says nothing about the VM."""
 
 _NEWS = (
     libvirt.VIR_DOMAIN_EVENT_STARTED,
@@ -42,7 +53,17 @@ _NO_NEWS = (
     (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED),
     (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED),
     (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED),
+    (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT),
 )
+
+
+def word_of(state: int, reason: int) -> str:
+    """Return the word of STATE_VM for a domain's state and libvirt's reason for it."""
+    if state == libvirt.VIR_DOMAIN_PAUSED and reason in PASSING:
+        return NO_WORD
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT:
+        return NO_WORD
+    return WORDS[LETTERS.get(state, "d")]
 
 
 def vm_id_of(domain_name: str) -> int | None:

@@ -32,6 +32,17 @@ class Attributes:
         """Return the first vector of a name, or an empty one."""
         return next(iter(self.vectors(name)), {})
 
+    def marked(self, name: str, key: str, value: str = "") -> Vector:
+        """Return the vector that a request is about: it has a key, with this value if one is given.
+
+        Raises:
+            Failure: there is none.
+        """
+        for vector in self.vectors(name):
+            if vector.get(key) and (not value or vector[key].upper() == value):
+                return vector
+        raise Failure(f"the request marks no {name} with {key}{f'={value}' if value else ''}, so nothing can be done")
+
 
 class VmDocument(msgspec.Struct, frozen=True):
     """What a driver needs to know about a VM.
@@ -89,3 +100,8 @@ def parse_vm(document: str, engine_id: str = "") -> VmDocument:
         template=template,
         user_template=Attributes(vm.get("USER_TEMPLATE")),
     )
+
+
+def snapshot_name(vector: Vector) -> str:
+    """Return the hypervisor's name for a SNAPSHOT."""
+    return vector.get("HYPERVISOR_ID") or f"snap-{vector.get('SNAPSHOT_ID', '')}"

@@ -5,6 +5,9 @@ the time before its look: what happened in between is newer (the engine drops wh
 last transition).  So an event itself tells nothing, it may be old when it comes: all domains are looked
 at, at once and a little later, since its VM's transition may fall into the same second.
 
+A domain that is gone is missing from the list; when libvirt told why it stopped, it is listed with the
+REASON for a while, in the state in which it would have been missed.
+
 Source: reference/drivers.md §5.2.
 """
 
@@ -14,6 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
+
+import libvirt
+import msgspec
 
 from trifid import __version__
 from trifid.core.template.model import Template, Value
@@ -25,11 +31,30 @@ from trifid.drivers.libvirt.figures import FLAGS, GROUPS, Sampler, Stats
 from trifid.drivers.libvirt.mark import Owners
 from trifid.drivers.libvirt.options import Options
 from trifid.drivers.libvirt.place import is_this_machine, uri_for
-from trifid.drivers.libvirt.states import LETTERS, WORDS, is_news, vm_id_of
+from trifid.drivers.libvirt.reasons import STOPPED, why_paused
+from trifid.drivers.libvirt.states import is_news, vm_id_of, word_of
 
 NO_LIBVIRT = "none"
+REASON_KEPT_S = 60.0
+"""So long after a domain stopped, lists say why."""
 LOOK_AGAIN_S = 2.0
 """After an event, all domains are looked at once more so much later; when the connection broke, for the first time."""
+
+
+class Seen(msgspec.Struct):
+    """A domain of our engine at one look.
+
+    Attributes:
+        word: of STATE_VM.
+        reason: why it is paused, empty when it is not.
+    """
+
+    vm_id: int
+    word: str
+    reason: str
+    uuid: str
+    stats: Stats
+
 
 Say = Callable[[str, str, int, int, str], None]
 """Told type, status, host id, epoch seconds and text of a message."""
@@ -64,6 +89,9 @@ class HostWatch:
         self._troubles: list[str] = []
         self._sampler = Sampler()
         self._owners = Owners()
+        self._ours: frozenset[int] = frozenset()
+        self._looked_s = 0.0
+        self._stopped: dict[int, tuple[float, str]] = {}  # VM to when, by a clock that does not jump, and why
 
     def start(self) -> None:
         """Begin, in a thread."""
@@ -130,13 +158,14 @@ class HostWatch:
         except Failure:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
 
-    def _domains(self) -> list[tuple[int, str, str, Stats]]:
-        """Return VM, state word, UUID and statistics of every domain of our engine."""
+    def _domains(self) -> list[Seen]:
+        """Return every domain of our engine."""
         if self._options.uri == NO_LIBVIRT:
             return []
         if self._connection is None:
             uri = uri_for(self._options.uri, self._name)
             self._connection = Connection(uri, self._options, heard=self._heard, lost=self._look_soon)
+        self._looked_s = time.monotonic()
         with self._connection.open() as opened:
             if not self._machines:
                 self._machines = machines_of(opened.getCapabilities())
@@ -146,32 +175,55 @@ class HostWatch:
             for domain, stats in everything:
                 vm_id = vm_id_of(domain.name())
                 if vm_id is not None and self._owners.of(domain) == self._options.engine_id:
-                    word = WORDS[LETTERS.get(stats.get("state.state"), "d")]
-                    found.append((vm_id, word, domain.UUIDString(), stats))
+                    word = word_of(stats.get("state.state", 0), stats.get("state.reason", 0))
+                    reason = _why_paused(domain) if word == "SUSPENDED" else ""
+                    found.append(Seen(vm_id, word, reason, domain.UUIDString(), stats))
+        self._ours = frozenset(seen.vm_id for seen in found)
         return found
 
-    def _say_domains(self, at: int, domains: list[tuple[int, str, str, Stats]]) -> None:
+    def _say_domains(self, at: int, domains: list[Seen]) -> None:
         if self._options.uri == NO_LIBVIRT:
             return
-        sync: tuple[tuple[str, Value], ...] = (("SYNC_STATE", "YES"), ("MISSING_STATE", "POWEROFF"))
-        states = tuple(_vm_state(vm_id, word) for vm_id, word, _, _ in domains)
-        self._say("STATE_VM", at, render(Template(sync + states)))
         now_s = time.monotonic()
+        sync: tuple[tuple[str, Value], ...] = (("SYNC_STATE", "YES"), ("MISSING_STATE", "POWEROFF"))
+        states = [_vm_state(seen.vm_id, seen.word, seen.reason) for seen in domains]
+        states += [_vm_state(vm_id, "POWEROFF", reason) for vm_id, reason in self._missing(domains, now_s)]
+        self._say("STATE_VM", at, render(Template((*sync, *states))))
         figures: list[tuple[str, Value]] = []
-        for vm_id, word, uuid, stats in domains:
-            if word in ("RUNNING", "SUSPENDED"):
-                measured = self._sampler.figures(uuid, stats, now_s)
+        for seen in domains:
+            if seen.word in ("RUNNING", "SUSPENDED"):
+                measured = self._sampler.figures(seen.uuid, seen.stats, now_s)
                 text = "".join(f'{name}="{value}"\n' for name, value in measured.items())
                 monitor = base64.b64encode(text.encode()).decode()
-                figures.append(("VM", {"ID": str(vm_id), "UUID": uuid, "MONITOR": monitor}))
-        self._sampler.forget_others({uuid for _, _, uuid, _ in domains})
+                figures.append(("VM", {"ID": str(seen.vm_id), "UUID": seen.uuid, "MONITOR": monitor}))
+        self._sampler.forget_others({seen.uuid for seen in domains})
         if figures:
             self._say("MONITOR_VM", at, render(Template(tuple(figures))))
+
+    def _missing(self, domains: list[Seen], now_s: float) -> list[tuple[int, str]]:
+        """Return the VMs whose domains stopped not long ago and are not there, with why."""
+        active = {seen.vm_id for seen in domains if seen.word != "POWEROFF"}
+        listed = {seen.vm_id for seen in domains}
+        missing = []
+        for vm_id, (stopped_s, reason) in list(self._stopped.items()):
+            runs_again = vm_id in active and stopped_s < self._looked_s
+            if runs_again or now_s - stopped_s > REASON_KEPT_S:
+                self._stopped.pop(vm_id, None)
+            elif vm_id not in listed:
+                missing.append((vm_id, reason))
+        return missing
 
     # -- called from libvirt's thread: nothing here may call libvirt ------------------------------------
 
     def _heard(self, domain_name: str, event: int, detail: int) -> None:
-        if vm_id_of(domain_name) is not None and is_news(event, detail):
+        vm_id = vm_id_of(domain_name)
+        if vm_id is None:
+            return
+        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            self._stopped.pop(vm_id, None)
+            if detail in STOPPED and vm_id in self._ours:
+                self._stopped[vm_id] = (time.monotonic(), STOPPED[detail])
+        if is_news(event, detail):
             self._looks_at_once = True
             self._look_soon()
 
@@ -207,5 +259,13 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
-def _vm_state(vm_id: int, word: str) -> tuple[str, Value]:
-    return "VM", {"ID": str(vm_id), "DEPLOY_ID": f"one-{vm_id}", "STATE": word}
+def _why_paused(domain: "libvirt.virDomain") -> str:
+    try:
+        return why_paused(domain)
+    except libvirt.libvirtError:
+        return ""  # it goes on, or is gone, by now: the next look tells
+
+
+def _vm_state(vm_id: int, word: str, reason: str) -> tuple[str, Value]:
+    about = {"ID": str(vm_id), "DEPLOY_ID": f"one-{vm_id}", "STATE": word}
+    return "VM", {**about, "REASON": reason} if reason else about

@@ -1,10 +1,9 @@
-"""The commands of transfer scripts, for a directory that all hosts share.
+"""The commands of transfer scripts, for a directory that all hosts share; here, those that make a disk.
 
 Each ends in the same place when it is done again, and leaves nothing half-done under its final name.
 Source: reference/drivers.md §4.2, §4.3.
 """
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,13 +12,12 @@ from urllib.parse import urlsplit
 
 from trifid.core.template.types import NO_FILE_SYSTEM
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.tm import files, paths
+from trifid.drivers.tm import files, moves, paths, snapshots
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.iso import Entry, entries_of, write_iso
 from trifid.drivers.tm.script import Command
+from trifid.drivers.tm.work import operands, progress
 
-REPORT_FROM_BYTES = 256 << 20
-"""Copies of at least this size tell how far they are."""
 SECRET_MODE = 0o600
 CONTEXT_SH_MODE = 0o400
 
@@ -43,7 +41,7 @@ def carry_out(request: Request, command: Command) -> None:
     does = COMMANDS.get(command.word)
     if does is None:
         raise Failure(f"{command.word}: this driver does not know it, it knows {', '.join(COMMANDS)}")
-    about = f"{command.word} {shown(target) if is_url(target := _last(command)) else target}"
+    about = f"{command.word} {shown(target) if is_url(target := _place(command)) else target}"
     try:
         if command.vm_id != request.oid:
             raise Failure(f"it is about vm {command.vm_id}, expected {request.oid}")
@@ -57,21 +55,21 @@ def carry_out(request: Request, command: Command) -> None:
 
 def clone(request: Request, command: Command) -> None:
     """Copy or fetch a disk; a disk that is there stays as it is."""
-    source, target = _operands(command, 2)
+    source, target = operands(command, 2)
     place = _arrival(target, command)
     if place.is_file():
         return
     if is_url(source):
-        fetch(source, place, _progress(request, shown(source)), files.DISK_MODE)
+        fetch(source, place, progress(request, shown(source)), files.DISK_MODE)
         return
     original = paths.path_of(source)
     paths.check_readable(original, place.parent)
-    files.copy(original, place, _progress(request, str(original)))
+    files.copy(original, place, progress(request, str(original)))
 
 
 def link(request: Request, command: Command) -> None:
     """Let a disk be a symbolic link to its source, which is used in place."""
-    source, target = _operands(command, 2)
+    source, target = operands(command, 2)
     if is_url(source):
         raise Failure(f"{shown(source)} cannot be used in place, expected a path (or CLONE=YES)")
     original, place = paths.path_of(source), _arrival(target, command)
@@ -87,13 +85,13 @@ def link(request: Request, command: Command) -> None:
 
 def make_swap(request: Request, command: Command) -> None:
     """Make a swap disk of SIZE MiB."""
-    size, target = _operands(command, 2)
+    size, target = operands(command, 2)
     _make(request, command, size, target, ("mkswap",))
 
 
 def make_image(request: Request, command: Command) -> None:
     """Make a disk of SIZE MiB with an empty file system, or without any."""
-    size, file_system, target = _operands(command, 3)
+    size, file_system, target = operands(command, 3)
     if file_system not in MAKERS and file_system not in NO_FILE_SYSTEM:
         raise Failure(f"format {file_system} is not known, expected one of {', '.join((*MAKERS, *NO_FILE_SYSTEM))}")
     _make(request, command, size, target, MAKERS.get(file_system, ()))
@@ -118,53 +116,26 @@ def context(request: Request, command: Command) -> None:
         shutil.rmtree(fetched, ignore_errors=True)
 
 
-def move(request: Request, command: Command) -> None:
-    """Move a file or directory; what has arrived already has arrived."""
-    source, target = (paths.path_of(operand) for operand in _operands(command, 2))
-    for path in (source, target):
-        paths.vm_directory(path, command.vm_id)
-    if source == target:
-        return
-    if not os.path.lexists(source):
-        if not os.path.lexists(target):
-            raise Failure(f"neither {source} nor {target} exists")
-        return
-    if os.path.lexists(target) and os.path.samestat(source.lstat(), target.lstat()):
-        return  # one directory under two names
-    paths.make_directory(paths.vm_directory(target, command.vm_id))
-    _move(request, source, target)
-
-
-def delete(request: Request, command: Command) -> None:
-    """Remove the VM's directory; links in it are removed, what they point to is not."""
-    (target,) = _operands(command, 1)
-    directory = paths.vm_directory_itself(paths.path_of(target), command.vm_id, command.datastore_id)
-    if directory.is_symlink():
-        directory.unlink()
-    elif os.path.lexists(directory):
-        shutil.rmtree(directory)
-
-
 COMMANDS: dict[str, Callable[[Request, Command], None]] = {
     "CLONE": clone,
     "LN": link,
     "MKSWAP": make_swap,
     "MKIMAGE": make_image,
     "CONTEXT": context,
-    "MV": move,
-    "DELETE": delete,
+    "MV": moves.move,
+    "CP": moves.copy_directory,
+    "CLEAN": moves.clean,
+    "DELETE": moves.delete,
+    "SNAP_CREATE": snapshots.create,
+    "SNAP_REVERT": snapshots.revert,
+    "SNAP_DELETE": snapshots.forget,
+    "RESIZE": snapshots.resize,
 }
 
 
-def _last(command: Command) -> str:
+def _place(command: Command) -> str:
     """Return the path that a message names: where the command works."""
-    return command.operands[-1] if command.operands else "without operands"
-
-
-def _operands(command: Command, number: int) -> tuple[str, ...]:
-    if len(command.operands) != number:
-        raise Failure(f"expected {number} operands before the numbers, has {len(command.operands)}")
-    return command.operands
+    return next((operand for operand in reversed(command.operands) if "/" in operand), "without a path")
 
 
 def _arrival(operand: str, command: Command) -> Path:
@@ -193,64 +164,10 @@ def _entries(request: Request, operand: str, fetched: Path, directory: Path) -> 
     """Yield what one operand of CONTEXT puts into the image."""
     if is_url(operand):
         name = PurePosixPath(urlsplit(operand).path).name or "index.html"
-        fetch(operand, fetched, _progress(request, shown(operand)), SECRET_MODE)
+        fetch(operand, fetched, progress(request, shown(operand)), SECRET_MODE)
         yield from (Entry(name, entry.path, entry.mode) for entry in entries_of(fetched, name))
         return
     path = paths.path_of(operand)
     for entry in entries_of(path, path.name):
         paths.check_readable(entry.path or path, directory)
         yield entry
-
-
-def _move(request: Request, source: Path, target: Path) -> None:
-    if source.is_dir() and not source.is_symlink():
-        paths.make_directory(target)
-        for inside in sorted(source.iterdir()):
-            if inside.name.endswith(paths.PART_SUFFIX):
-                inside.unlink()
-            else:
-                _move(request, inside, target / inside.name)
-        source.rmdir()
-    elif not _renamed(source, target):
-        _carry_over(request, source, target)
-        source.unlink()
-
-
-def _renamed(source: Path, target: Path) -> bool:
-    """Rename, and tell whether that was possible: it is not between file systems."""
-    try:
-        source.rename(target)
-    except OSError as fault:
-        if fault.errno == errno.EXDEV:
-            return False
-        raise
-    files.sync_directory(target.parent)
-    return True
-
-
-def _carry_over(request: Request, source: Path, target: Path) -> None:
-    """Copy to another file system, keeping a link a link."""
-    if not source.is_symlink():
-        files.copy(source, target, _progress(request, str(source)))
-        return
-    part = target.with_name(target.name + paths.PART_SUFFIX)
-    part.unlink(missing_ok=True)
-    part.symlink_to(source.readlink())
-    part.rename(target)
-    files.sync_directory(target.parent)
-
-
-def _progress(request: Request, what: str) -> files.Progress:
-    """Return what tells the VM's log, about every ten per cent, how far a big copy is, and stops a cancelled one."""
-    told = 0
-
-    def tell(done: int, size: int) -> None:
-        nonlocal told
-        if request.is_cancelled:
-            raise Failure("cancelled by the engine")
-        tenth = done * 10 // size if size >= REPORT_FROM_BYTES else 0
-        if told < tenth < 10:
-            told = tenth
-            request.log(f"{what}: {tenth * 10} % of {files.in_mib(size)}")
-
-    return tell

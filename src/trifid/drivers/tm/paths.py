@@ -5,8 +5,10 @@ and removes nothing elsewhere, and does not read what belongs to the engine or t
 """
 
 import os
+import re
 from pathlib import Path
 
+from trifid.core.vm.transfer import STOPPED_FILES
 from trifid.drivers.kit import Failure
 
 DIRECTORY_MODE = 0o751
@@ -15,6 +17,9 @@ ENGINES_OWN = ("vms", "log", "drivers", "dummy")
 """Directories of the engine's home that hold no images; nor do its top, and what begins with a dot."""
 PART_SUFFIX = ".part"
 """Of a file that is not complete yet."""
+_KEPT = "vms"
+"""Directory of what is kept of VMs on the front-end."""
+_DISK_NAME = re.compile(r"disk\.[0-9]{1,9}", re.ASCII)
 
 
 def path_of(operand: str) -> Path:
@@ -38,7 +43,7 @@ def vm_directory(path: Path, vm_id: int) -> Path:
     """
     for directory in (path, path.parent):
         above = directory.parent.name
-        if directory.name == str(vm_id) and (above == "vms" or _is_number(above)) and len(directory.parts) > 3:
+        if directory.name == str(vm_id) and (above == _KEPT or _is_number(above)) and len(directory.parts) > 3:
             return directory
     raise Failure(f"it is not in a directory of vm {vm_id}, expected …/DATASTORE/{vm_id}")
 
@@ -52,6 +57,40 @@ def vm_directory_itself(path: Path, vm_id: int, datastore_id: int) -> Path:
     if path.parts[-2:] != (str(datastore_id), str(vm_id)) or len(path.parts) < 4:
         raise Failure(f"it is not the directory of vm {vm_id} in datastore {datastore_id}, nothing is removed")
     return path
+
+
+def vm_disk(path: Path, vm_id: int, datastore_id: int) -> Path:
+    """Return a path that is one disk in the VM's directory in a datastore.
+
+    Raises:
+        Failure: it is anything else, or the directory is a link.
+    """
+    directory = vm_directory_itself(path.parent, vm_id, datastore_id)
+    if not is_disk_name(path.name):
+        raise Failure("it is not a disk, expected …/disk.NUMBER")
+    if directory.is_symlink():
+        raise Failure(f"{directory} is a symbolic link, expected a directory")
+    return path
+
+
+def is_disk_name(name: str) -> bool:
+    """Tell whether a file is called as a disk is."""
+    return _DISK_NAME.fullmatch(name) is not None
+
+
+def snapshots_of(disk: Path) -> Path:
+    """Return the directory of what is kept of a raw disk."""
+    return disk.with_name(disk.name + ".snap")
+
+
+def is_kept(directory: Path) -> bool:
+    """Tell whether a VM's directory is the one of what is kept of it on the front-end, and in no datastore."""
+    return directory.parent.name == _KEPT
+
+
+def is_stopped_files(path: Path, vm_id: int) -> bool:
+    """Tell whether a path is where the files of a VM wait on the front-end while it is away from its host."""
+    return path.parts[-3:] == (_KEPT, str(vm_id), STOPPED_FILES)
 
 
 def make_directory(directory: Path) -> None:

@@ -11,11 +11,17 @@ from collections.abc import Callable
 from trifid.drivers.dummy.actions import Actions, home
 from trifid.drivers.dummy.faults import BadOptions, parse_options
 from trifid.drivers.dummy.loop import Loop
-from trifid.drivers.dummy.world import GONE, RUNNING, SAVED, Domain, World
+from trifid.drivers.dummy.world import ACTIVE, GONE, PAUSED, RUNNING, SAVED, Domain, World
 from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.vm import parse_vm, snapshot_name
 from trifid.wire import action_data
 from trifid.wire.action_data import ActionData
 
+_CHANGES = (
+    *("ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "RESIZE", "RESIZEDISK"),
+    *("SNAPSHOTREVERT", "SNAPSHOTDELETE", "DISKSNAPSHOTCREATE", "DISKSNAPSHOTDELETE"),
+)
+"""What changes a domain that must be there; a domain here has no parts, so nothing is remembered of it."""
 _FIGURES = "USEDCPU=10 USEDMEMORY=65536 NETRX=0 NETTX=0"
 
 
@@ -34,6 +40,8 @@ class Hypervisors:
             "SAVE": self.save,
             "RESTORE": self.restore,
             "MIGRATE": self.migrate,
+            "SNAPSHOTCREATE": self.snapshot,
+            **dict.fromkeys(_CHANGES, self.need),
         }
 
     def act(self, verb: str, vm_id: int, payload: str) -> str:
@@ -55,7 +63,7 @@ class Hypervisors:
     def deploy(self, vm_id: int, data: ActionData) -> str:
         """Run it; what runs on this host runs."""
         domain = self._world.get(vm_id)
-        if domain.state == RUNNING and domain.host != data.host:
+        if domain.state in ACTIVE and domain.host != data.host:
             raise Failure(f"one-{vm_id} runs on {domain.host}: it would run twice")
         if domain.state != RUNNING:
             self._put(vm_id, data.host, RUNNING, data)
@@ -63,19 +71,21 @@ class Hypervisors:
 
     def end(self, vm_id: int, data: ActionData) -> str:
         """End it; what does not run on this host has ended."""
-        if self._runs(vm_id, data.host):
+        if self._is_on(vm_id, data.host):
             self._put(vm_id, data.host, GONE, data)
         return ""
 
     def need(self, vm_id: int, data: ActionData) -> str:
-        """Do nothing to a domain that must run."""
-        if not self._runs(vm_id, data.host):
+        """Do nothing to a domain that must be there, running or paused."""
+        if not self._is_on(vm_id, data.host):
             raise Failure(f"one-{vm_id} does not run on {data.host}")
         return ""
 
     def poll(self, vm_id: int, data: ActionData) -> str:
         """Return its figures and state (reference/drivers.md §6.2)."""
-        return f"STATE=a {_FIGURES}" if self._runs(vm_id, data.host) else "STATE=d"
+        if not self._is_on(vm_id, data.host):
+            return "STATE=d"
+        return f"STATE={'p' if self._world.get(vm_id).state == PAUSED else 'a'} {_FIGURES}"
 
     def save(self, vm_id: int, data: ActionData) -> str:
         """Put it to sleep; what sleeps is asleep."""
@@ -85,20 +95,29 @@ class Hypervisors:
         return ""
 
     def restore(self, vm_id: int, data: ActionData) -> str:
-        """Wake it up, on any host."""
+        """Wake it up, on any host; what is paused on this one goes on."""
         if self._runs(vm_id, data.host):
             return f"one-{vm_id}"
-        if self._world.get(vm_id).state != SAVED:
+        if self._world.get(vm_id).state != SAVED and not self._is_on(vm_id, data.host):
             raise Failure(f"{data.checkpoint_file} does not exist: one-{vm_id} was never saved")
         self._put(vm_id, data.host, RUNNING, data)
         return f"one-{vm_id}"
 
     def migrate(self, vm_id: int, data: ActionData) -> str:
         """Move it while it runs; what has moved has moved."""
-        if not self._runs(vm_id, data.migrate_host):
+        if not self._is_on(vm_id, data.migrate_host):
             self.need(vm_id, data)
             self._put(vm_id, data.migrate_host, RUNNING, data)
         return ""
+
+    def snapshot(self, vm_id: int, data: ActionData) -> str:
+        """Return the name of the snapshot that is made."""
+        self.need(vm_id, data)
+        return snapshot_name(parse_vm(data.vm).template.marked("SNAPSHOT", "ACTION", "CREATE"))
+
+    def _is_on(self, vm_id: int, host: str) -> bool:
+        domain = self._world.get(vm_id)
+        return domain.state in ACTIVE and domain.host == host
 
     def _runs(self, vm_id: int, host: str) -> bool:
         domain = self._world.get(vm_id)

@@ -1,14 +1,19 @@
 """The virtual machine driver for KVM and QEMU through libvirt: `trifid-vmm-libvirt`.
 
-Arguments, one string: --uri URI --type auto|kvm|qemu --shutdown-timeout SECONDS --cpu-shares
-auto|v1|v2|none --unsafe-migration; docs/drivers-libvirt.md explains them.
+Arguments, one string: --uri URI --type auto|kvm|qemu --shutdown-timeout SECONDS --guest-timeout
+SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration; docs/drivers-libvirt.md explains them.
 """
 
 import sys
 
 from trifid.drivers.kit import Failure, Kit, Verb, step_of_action_data
+from trifid.drivers.libvirt.desk import Desk
+from trifid.drivers.libvirt.disk_snapshots import DiskSnapshots
 from trifid.drivers.libvirt.domains import Domains
+from trifid.drivers.libvirt.hotplug import HotPlug
 from trifid.drivers.libvirt.options import parse_options
+from trifid.drivers.libvirt.sizes import Sizes
+from trifid.drivers.libvirt.snapshots import Snapshots
 
 NAME = "vmm-libvirt"
 WORKERS = 64
@@ -31,4 +36,6 @@ def _verbs(arguments: str) -> tuple[dict[str, Verb], str]:
         options = parse_options(arguments, f"trifid-{NAME}")
     except Failure as failure:
         return {}, str(failure)
-    return Domains(options).verbs(), ""
+    desk = Desk(options)
+    parts = (Domains(desk), HotPlug(desk), Snapshots(desk), DiskSnapshots(desk), Sizes(desk))
+    return {word: verb for part in parts for word, verb in part.verbs().items()}, ""

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from trifid.core.template.model import Template, Value
 from trifid.core.template.xml import element
-from trifid.core.vm.record import VM, HistoryRecord
-from trifid.wire.bodies.parts import Names, body, cdata, owner, permissions, words
+from trifid.core.vm.changes import RESIZE_PREV
+from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots, HistoryRecord
+from trifid.core.vm.schedule import as_vector
+from trifid.wire.bodies.parts import Names, body, cdata, ids, owner, permissions, words
 from trifid.wire.xmltext import escape, is_element_name, writable
 
 NO_MONITORING: Mapping[str, str] = {}
@@ -52,6 +54,10 @@ _SHORT_USER_ATTRIBUTES = words(
 )
 """RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them."""
 
+_ALLOW_ORPHANS = "YES"
+"""Any snapshot of a disk may go, whatever was made after it; those who descend from it stay."""
+_NO_BASE = -1
+"""CURRENT_BASE tells something only where orphans are MIXED."""
 _NO_BACKUPS = "<BACKUPS><BACKUP_CONFIG></BACKUP_CONFIG><BACKUP_IDS></BACKUP_IDS></BACKUPS>"
 
 
@@ -77,7 +83,7 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
     return (
         f"<VM>{_head(vm, names)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>{_times(vm)}"
-        f"<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
+        f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
         f"{body('USER_TEMPLATE', vm.user_template.only(*_SHORT_USER_ATTRIBUTES))}"
         f"{_history(vm.id, vm.history[-1:], _short_record)}</VM>"
     )
@@ -90,9 +96,10 @@ def _document(
         f"<VM>{_head(vm, names)}{permissions(vm.permissions)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>"
         f"<PREV_STATE>{vm.prev.state}</PREV_STATE><PREV_LCM_STATE>{vm.prev.lcm_state}</PREV_LCM_STATE>{_times(vm)}"
-        f"<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING><SCHED_ACTIONS></SCHED_ACTIONS>"
+        f"{_lock(vm)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING>"
+        f"{ids('SCHED_ACTIONS', [one.id for one in vm.schedule])}"
         f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
-        f"{_history(vm.id, history, _record)}{_NO_BACKUPS}</VM>"
+        f"{_history(vm.id, history, _record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
     )
 
 
@@ -107,17 +114,47 @@ def _times(vm: VM) -> str:
     )
 
 
+def _lock(vm: VM) -> str:
+    if vm.lock is None:
+        return ""
+    lock = vm.lock
+    return (
+        f"<LOCK><LOCKED>{lock.level}</LOCKED><OWNER>{lock.uid}</OWNER><TIME>{lock.at}</TIME>"
+        f"<REQ_ID>{escape(lock.request_id)}</REQ_ID></LOCK>"
+    )
+
+
+def _short_lock(vm: VM) -> str:
+    return f"<LOCK><LOCKED>{vm.lock.level}</LOCKED></LOCK>" if vm.lock is not None else ""
+
+
 def _template(vm: VM) -> str:
     """Return the children of TEMPLATE in the schema's order.
 
     The schema wants TM_MAD_SYSTEM and VMID of every VM; one that was never deployed has an empty
-    TM_MAD_SYSTEM, where today's engine breaks its own schema by leaving it out.
+    TM_MAD_SYSTEM, where today's engine breaks its own schema by leaving it out.  The size that a resize
+    under way would go back to is the engine's own affair.
     """
-    template = vm.template.replacing("VMID", str(vm.id))
+    template = _with_disk_snapshot_marks(vm).without(RESIZE_PREV).replacing("VMID", str(vm.id))
     if "TM_MAD_SYSTEM" not in template:
         template = template.having(("TM_MAD_SYSTEM", vm.history[-1].tm if vm.history else ""))
     ordered = sorted(template.by_name(), key=_place)
-    return writable("".join([element(name, _video(value) if name == "VIDEO" else value) for name, value in ordered]))
+    parts = [element(name, _video(value) if name == "VIDEO" else value) for name, value in ordered]
+    parts += [element("SCHED_ACTION", as_vector(one, vm.id)) for one in vm.schedule]
+    return writable("".join(parts))
+
+
+def _with_disk_snapshot_marks(vm: VM) -> Template:
+    """Return the template with the disk marked whose snapshot a driver works on, and which one it is."""
+    under_way = {str(of.disk_id): str(one.id) for of in vm.disk_snapshots for one in of.snapshots if one.pending}
+    if not under_way:
+        return vm.template
+    return vm.template.replacing("DISK", *[_marked(disk, under_way) for disk in vm.template.vectors("DISK")])
+
+
+def _marked(disk: dict[str, str], under_way: Mapping[str, str]) -> dict[str, str]:
+    snapshot_id = under_way.get(disk.get("DISK_ID", ""))
+    return {**disk, "DISK_SNAPSHOT_ACTIVE": "YES", "DISK_SNAPSHOT_ID": snapshot_id} if snapshot_id else disk
 
 
 def _video(value: Value) -> Value:
@@ -186,4 +223,29 @@ def _short_record(vm_id: int, r: HistoryRecord) -> str:
         f"<HISTORY><OID>{vm_id}</OID><SEQ>{r.seq}</SEQ><HOSTNAME>{cdata(r.hostname)}</HOSTNAME>"
         f"<HID>{r.host_id}</HID><CID>{r.cluster_id}</CID><DS_ID>{r.datastore_id}</DS_ID>"
         f"<VM_MAD>{cdata(r.vmm)}</VM_MAD><TM_MAD>{cdata(r.tm)}</TM_MAD><ACTION>{r.action}</ACTION></HISTORY>"
+    )
+
+
+def _disk_snapshots(disks: Iterable[DiskSnapshots]) -> str:
+    """Return a SNAPSHOTS for every disk that has, or once had, snapshots."""
+    return "".join([_snapshots_of_disk(of) for of in sorted(disks, key=lambda of: of.disk_id)])
+
+
+def _snapshots_of_disk(of: DiskSnapshots) -> str:
+    return (
+        f"<SNAPSHOTS><ALLOW_ORPHANS>{cdata(_ALLOW_ORPHANS)}</ALLOW_ORPHANS>"
+        f"<CURRENT_BASE>{cdata(str(_NO_BASE))}</CURRENT_BASE><DISK_ID>{cdata(str(of.disk_id))}</DISK_ID>"
+        f"<NEXT_SNAPSHOT>{cdata(str(of.next_id))}</NEXT_SNAPSHOT>"
+        f"{''.join([_disk_snapshot(one, of) for one in of.snapshots])}</SNAPSHOTS>"
+    )
+
+
+def _disk_snapshot(one: DiskSnapshot, of: DiskSnapshots) -> str:
+    children = ",".join([str(other.id) for other in of.snapshots if other.parent == one.id])
+    active = f"<ACTIVE>{cdata('YES')}</ACTIVE>" if one.id == of.active else ""
+    descends = f"<CHILDREN>{cdata(children)}</CHILDREN>" if children else ""
+    return (
+        f"<SNAPSHOT>{active}{descends}<DATE>{cdata(str(one.at))}</DATE><ID>{cdata(str(one.id))}</ID>"
+        f"<NAME>{cdata(one.name)}</NAME><PARENT>{cdata(str(one.parent))}</PARENT>"
+        f"<SIZE>{cdata(str(one.size_mib))}</SIZE></SNAPSHOT>"
     )

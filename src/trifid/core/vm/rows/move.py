@@ -1,6 +1,7 @@
 """To another host: live, saved, switched off; and what to believe when it fails."""
 
 from trifid.core.vm import effects as do
+from trifid.core.vm.effects import Effect
 from trifid.core.vm.events import (
     Absent,
     Delete,
@@ -13,12 +14,14 @@ from trifid.core.vm.events import (
     Retry,
     SeenAtSource,
     SeenRunning,
+    Terminate,
     TerminateHard,
 )
 from trifid.core.vm.row import (
     Row,
     cancel,
     cancel_at_source,
+    clean_source,
     delete_files_on_both,
     deploy,
     look,
@@ -26,24 +29,29 @@ from trifid.core.vm.row import (
     move,
     restore,
     row,
+    save_source,
     shutdown_source,
 )
 from trifid.core.vm.states import VmState as S
 
+_THERE: tuple[Effect, ...] = (do.take_deploy_id, do.forget_error, clean_source)
+"""It runs on the target, so its files on the source may go: what the move left is asked for while it is RUNNING,
+as a reboot is, and whatever is asked of the VM meanwhile goes before it."""
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     # to another host, running: a failed move proves nothing, so both hosts are asked first
-    row(S.MIGRATE,               Done,   S.RUNNING,               do.source_left, do.run_begins, do.unmark_resched),
+    row(S.MIGRATE,               Done,   S.RUNNING,               do.source_left, do.run_begins),
     row(S.MIGRATE,               Failed, S.MIGRATE_LOCATE,        do.tell_owner, look),
-    row(S.MIGRATE_LOCATE,        Found,  S.RUNNING,               do.source_left, do.run_begins, do.unmark_resched),
+    row(S.MIGRATE_LOCATE,        Found,  S.RUNNING,               do.source_left, do.run_begins),
     row(S.MIGRATE_LOCATE,        Absent, S.MIGRATE_LOCATE_SOURCE, look_at_source),
     row(S.MIGRATE_LOCATE,        Failed, S.MIGRATE_LOCATE_ONLY_SOURCE, look_at_source),
-    row(S.MIGRATE_LOCATE_SOURCE, Found,  S.RUNNING,               do.return_to_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.POWEROFF,              do.off_at_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN,               do.return_to_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Found,  S.RUNNING,          do.return_to_previous, do.unmark_resched),
-    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE,  do.unmark_resched),
-    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE,  do.unmark_resched),
+    row(S.MIGRATE_LOCATE_SOURCE, Found,  S.RUNNING,               do.return_to_previous),
+    row(S.MIGRATE_LOCATE_SOURCE, Absent, S.POWEROFF,              do.off_at_previous),
+    row(S.MIGRATE_LOCATE_SOURCE, Failed, S.UNKNOWN,               do.return_to_previous),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Found,  S.RUNNING,          do.return_to_previous),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE),
+    row(S.MIGRATE_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE),
 
     # on which of the two hosts?  What is done must hold for both
     row(S.UNKNOWN_MIGRATE,       SeenRunning,   S.RUNNING,               do.source_left, do.take_deploy_id),
@@ -58,36 +66,53 @@ ROWS: tuple[Row, ...] = (
     # to another host, saved
     row(S.SAVE_MIGRATE, Done,      S.PROLOG_MIGRATE, do.source_saved, do.source_left, do.prolog_begins, move),
     row(S.SAVE_MIGRATE,           Failed,        S.SAVE_MIGRATE_LOOK,      do.tell_owner, look_at_source),
-    row(S.SAVE_MIGRATE_LOOK,      Found,         S.RUNNING,  do.return_to_previous, do.unmark_resched),
-    row(S.SAVE_MIGRATE_LOOK,      Absent,        S.POWEROFF, do.off_at_previous, do.unmark_resched),
-    row(S.SAVE_MIGRATE_LOOK,      Failed,        S.UNKNOWN,  do.return_to_previous, do.unmark_resched),
+    row(S.SAVE_MIGRATE_LOOK,      Found,         S.RUNNING,  do.return_to_previous),
+    row(S.SAVE_MIGRATE_LOOK,      Absent,        S.POWEROFF, do.off_at_previous),
+    row(S.SAVE_MIGRATE_LOOK,      Failed,        S.UNKNOWN,  do.return_to_previous),
     row(S.PROLOG_MIGRATE,         Done,          S.BOOT_MIGRATE,           do.prolog_ended, restore),
     row(S.PROLOG_MIGRATE,         Failed,        S.PROLOG_MIGRATE_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE,         Delete,        S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_FAILURE, Retry,         S.PROLOG_MIGRATE,         do.prolog_begins, move),
     row(S.PROLOG_MIGRATE_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_FAILURE, Delete,        S.CLEANUP_DELETE_FILES,   do.asked, delete_files_on_both),
-    row(S.BOOT_MIGRATE,           Done,          S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
-    row(S.BOOT_MIGRATE,           SeenRunning,   S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
+    row(S.BOOT_MIGRATE,           Done,          S.RUNNING,                *_THERE),
+    row(S.BOOT_MIGRATE,           SeenRunning,   S.RUNNING,                *_THERE),
     row(S.BOOT_MIGRATE,           Failed,        S.BOOT_MIGRATE_FAILURE,   do.tell_owner),
     row(S.BOOT_MIGRATE,           Delete,        S.CLEANUP_DELETE,         do.asked, cancel),
     row(S.BOOT_MIGRATE_FAILURE,   Retry,         S.BOOT_MIGRATE,           do.run_begins, restore),
-    row(S.BOOT_MIGRATE_FAILURE,   SeenRunning,   S.RUNNING, do.take_deploy_id, do.forget_error, do.unmark_resched),
+    row(S.BOOT_MIGRATE_FAILURE,   SeenRunning,   S.RUNNING,                *_THERE),
+    row(S.BOOT_MIGRATE_FAILURE,   Terminate,     S.SHUTDOWN_HARD,          do.asked, cancel),
     row(S.BOOT_MIGRATE_FAILURE,   TerminateHard, S.CLEANUP_DELETE,         do.asked, cancel),
     row(S.BOOT_MIGRATE_FAILURE,   Delete,        S.CLEANUP_DELETE,         do.asked, cancel),
 
-    # to another host, while it is off, saved, or nobody knows
-    row(S.POWEROFF, MigrateSave, S.PROLOG_MIGRATE_POWEROFF, do.open_target_record, do.prolog_begins, move),
-    row(S.PROLOG_MIGRATE_POWEROFF, Done,   S.POWEROFF, do.prolog_ended, do.close_record, do.unmark_resched),
+    row(S.PAUSED,                 MigrateSave,   S.SAVE_MIGRATE, do.open_target_record, save_source),
+
+    # to another host, while it is off, saved, or nobody knows: the source must say that it does not run there
+    row(S.POWEROFF, MigrateSave, S.PROLOG_MIGRATE_POWEROFF_LOOK, do.open_target_record, look_at_source),
+    row(S.PROLOG_MIGRATE_POWEROFF_LOOK, Absent, S.PROLOG_MIGRATE_POWEROFF, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_POWEROFF_LOOK, Found,  S.RUNNING,  do.return_to_previous, do.take_deploy_id),
+    row(S.PROLOG_MIGRATE_POWEROFF_LOOK, Failed, S.POWEROFF, do.tell_owner, do.off_at_previous),
+    row(S.PROLOG_MIGRATE_POWEROFF_LOOK, Delete, S.CLEANUP_DELETE, do.return_to_previous, do.asked, cancel),
+    row(S.PROLOG_MIGRATE_POWEROFF, Done,   S.PROLOG_MIGRATE_POWEROFF_CLEAN, do.prolog_ended, do.run_ended, clean_source),
     row(S.PROLOG_MIGRATE_POWEROFF, Failed, S.PROLOG_MIGRATE_POWEROFF_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE_POWEROFF, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_POWEROFF_CLEAN, Done,   S.POWEROFF, do.close_record, do.forget_error),
+    row(S.PROLOG_MIGRATE_POWEROFF_CLEAN, Failed, S.POWEROFF, do.close_record, do.tell_owner),
+    row(S.PROLOG_MIGRATE_POWEROFF_CLEAN, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, Retry,         S.PROLOG_MIGRATE_POWEROFF, do.prolog_begins, move),
     row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
-    row(S.SUSPENDED, MigrateSave, S.PROLOG_MIGRATE_SUSPEND, do.open_target_record, do.prolog_begins, move),
-    row(S.PROLOG_MIGRATE_SUSPEND, Done,   S.SUSPENDED, do.prolog_ended, do.close_record, do.unmark_resched),
+    row(S.SUSPENDED, MigrateSave, S.PROLOG_MIGRATE_SUSPEND_LOOK, do.open_target_record, look_at_source),
+    row(S.PROLOG_MIGRATE_SUSPEND_LOOK, Absent, S.PROLOG_MIGRATE_SUSPEND, do.prolog_begins, move),
+    row(S.PROLOG_MIGRATE_SUSPEND_LOOK, Found,  S.RUNNING,   do.return_to_previous, do.take_deploy_id),
+    row(S.PROLOG_MIGRATE_SUSPEND_LOOK, Failed, S.SUSPENDED, do.tell_owner, do.off_at_previous),
+    row(S.PROLOG_MIGRATE_SUSPEND_LOOK, Delete, S.CLEANUP_DELETE, do.return_to_previous, do.asked, cancel),
+    row(S.PROLOG_MIGRATE_SUSPEND, Done,   S.PROLOG_MIGRATE_SUSPEND_CLEAN, do.prolog_ended, do.run_ended, clean_source),
     row(S.PROLOG_MIGRATE_SUSPEND, Failed, S.PROLOG_MIGRATE_SUSPEND_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE_SUSPEND, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+    row(S.PROLOG_MIGRATE_SUSPEND_CLEAN, Done,   S.SUSPENDED, do.close_record, do.forget_error),
+    row(S.PROLOG_MIGRATE_SUSPEND_CLEAN, Failed, S.SUSPENDED, do.close_record, do.tell_owner),
+    row(S.PROLOG_MIGRATE_SUSPEND_CLEAN, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, Retry,         S.PROLOG_MIGRATE_SUSPEND, do.prolog_begins, move),
     row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
@@ -95,7 +120,7 @@ ROWS: tuple[Row, ...] = (
     row(S.MIGRATE_UNKNOWN_CANCEL, Done,   S.PROLOG_MIGRATE_UNKNOWN, do.source_left, do.prolog_begins, move),
     row(S.MIGRATE_UNKNOWN_CANCEL, Failed, S.UNKNOWN, do.tell_owner, do.return_to_previous),
     row(S.MIGRATE_UNKNOWN_CANCEL, Delete, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
-    row(S.PROLOG_MIGRATE_UNKNOWN, Done,   S.BOOT, do.prolog_ended, deploy),
+    row(S.PROLOG_MIGRATE_UNKNOWN, Done,   S.BOOT_MOVED, do.prolog_ended, deploy),
     row(S.PROLOG_MIGRATE_UNKNOWN, Failed, S.PROLOG_MIGRATE_UNKNOWN_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE_UNKNOWN, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_UNKNOWN_FAILURE, Retry,         S.PROLOG_MIGRATE_UNKNOWN, do.prolog_begins, move),
@@ -108,11 +133,31 @@ ROWS: tuple[Row, ...] = (
     row(S.SAVE_MIGRATE_OFF, Done,   S.PROLOG_MIGRATE_OFF, do.source_left, do.prolog_begins, move),
     row(S.SAVE_MIGRATE_OFF, Failed, S.SAVE_MIGRATE_LOOK, do.tell_owner, look_at_source),
     row(S.SAVE_MIGRATE_OFF, MigrateOffHard, S.SAVE_MIGRATE_OFF, cancel_at_source),
-    row(S.PROLOG_MIGRATE_OFF, Done,   S.BOOT, do.prolog_ended, deploy),
+    row(S.PROLOG_MIGRATE_OFF, Done,   S.BOOT_MOVED, do.prolog_ended, deploy),
     row(S.PROLOG_MIGRATE_OFF, Failed, S.PROLOG_MIGRATE_OFF_FAILURE, do.tell_owner),
     row(S.PROLOG_MIGRATE_OFF, Delete, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_OFF_FAILURE, Retry,         S.PROLOG_MIGRATE_OFF, do.prolog_begins, move),
     row(S.PROLOG_MIGRATE_OFF_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_OFF_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+
+    # it boots where it has moved
+    row(S.BOOT_MOVED,         Done,          S.RUNNING,            *_THERE),
+    row(S.BOOT_MOVED,         SeenRunning,   S.RUNNING,            *_THERE),
+    row(S.BOOT_MOVED,         Failed,        S.BOOT_MOVED_FAILURE, do.tell_owner),
+    row(S.BOOT_MOVED,         Delete,        S.CLEANUP_DELETE,     do.asked, cancel),
+    row(S.BOOT_MOVED_FAILURE, Retry,         S.BOOT_MOVED,         do.run_begins, deploy),
+    row(S.BOOT_MOVED_FAILURE, SeenRunning,   S.RUNNING,            *_THERE),
+    row(S.BOOT_MOVED_FAILURE, Terminate,     S.SHUTDOWN_HARD,      do.asked, cancel),
+    row(S.BOOT_MOVED_FAILURE, TerminateHard, S.CLEANUP_DELETE,     do.asked, cancel),
+    row(S.BOOT_MOVED_FAILURE, Delete,        S.CLEANUP_DELETE,     do.asked, cancel),
+
+    # a driver that hangs is asked again
+    row(S.PROLOG_MIGRATE,          Retry, S.PROLOG_MIGRATE,          move),
+    row(S.PROLOG_MIGRATE_POWEROFF, Retry, S.PROLOG_MIGRATE_POWEROFF, move),
+    row(S.PROLOG_MIGRATE_SUSPEND,  Retry, S.PROLOG_MIGRATE_SUSPEND,  move),
+    row(S.PROLOG_MIGRATE_UNKNOWN,  Retry, S.PROLOG_MIGRATE_UNKNOWN,  move),
+    row(S.PROLOG_MIGRATE_OFF,      Retry, S.PROLOG_MIGRATE_OFF,      move),
+    row(S.BOOT_MIGRATE,            Retry, S.BOOT_MIGRATE,            restore),
+    row(S.BOOT_MOVED,              Retry, S.BOOT_MOVED,              deploy),
 )
 # fmt: on

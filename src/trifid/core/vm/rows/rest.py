@@ -1,6 +1,7 @@
 """At rest: suspended in its place, stopped or undeployed away from its host, and back."""
 
 from trifid.core.vm import effects as do
+from trifid.core.vm.effects import Effect
 from trifid.core.vm.events import (
     Absent,
     Delete,
@@ -12,6 +13,8 @@ from trifid.core.vm.events import (
     Release,
     Resume,
     Retry,
+    SeenLost,
+    SeenOff,
     SeenRunning,
     Stop,
     Suspend,
@@ -36,6 +39,9 @@ from trifid.core.vm.row import (
 )
 from trifid.core.vm.states import VmState as S
 
+_FOR_THE_EPILOG: tuple[Effect, ...] = (do.reopen_record, do.run_ended, do.asked, do.epilog_begins)
+"""A VM that is away from its host ends with a stay where it was last."""
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     # saved in its place
@@ -44,11 +50,14 @@ ROWS: tuple[Row, ...] = (
     row(S.SAVE_SUSPEND,    Failed,  S.RUNNING_LOOK,   do.tell_owner, look),
     row(S.SAVE_SUSPEND,    Delete,  S.CLEANUP_DELETE, do.asked, cancel),
     row(S.SUSPENDED, Resume,        S.BOOT_SUSPENDED, do.reopen_record, restore),
-    row(S.SUSPENDED, Stop,          S.EPILOG_STOP,    do.reopen_record, do.asked, do.epilog_begins, stop_files),
+    row(S.SUSPENDED, Stop,          S.EPILOG_STOP_LOOK, do.reopen_record, do.asked, look),
     row(S.SUSPENDED, SeenRunning,   S.RUNNING,        do.reopen_record, do.take_deploy_id, do.forget_error),
     row(S.SUSPENDED, Terminate,     S.SHUTDOWN_SUSPENDED, do.asked, cancel),
     row(S.SUSPENDED, TerminateHard, S.SHUTDOWN_SUSPENDED, do.asked, cancel),
     row(S.SUSPENDED, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.EPILOG_STOP_LOOK, Absent, S.EPILOG_STOP, do.run_ended, do.epilog_begins, stop_files),
+    row(S.EPILOG_STOP_LOOK, Found,  S.RUNNING,     do.not_asked, do.take_deploy_id),
+    row(S.EPILOG_STOP_LOOK, Failed, S.SUSPENDED,   do.tell_owner, do.run_ended, do.close_record),
     row(S.SHUTDOWN_SUSPENDED, Done,          S.EPILOG,             do.epilog_begins, epilog),
     row(S.SHUTDOWN_SUSPENDED, Failed,        S.SUSPENDED,          do.tell_owner),
     row(S.SHUTDOWN_SUSPENDED, TerminateHard, S.SHUTDOWN_SUSPENDED, do.asked, cancel),
@@ -63,6 +72,18 @@ ROWS: tuple[Row, ...] = (
     row(S.BOOT_SUSPENDED_LOOK, Failed,      S.UNKNOWN),
     row(S.BOOT_SUSPENDED_LOOK, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
 
+    # paused by somebody or something: its memory is nowhere but in the domain
+    row(S.PAUSED, Resume,        S.BOOT_PAUSED,   do.run_begins, deploy),
+    row(S.PAUSED, Stop,          S.SAVE_STOP,     do.asked, save),
+    row(S.PAUSED, Terminate,     S.SHUTDOWN_HARD, do.asked, cancel),
+    row(S.PAUSED, TerminateHard, S.SHUTDOWN_HARD, do.asked, cancel),
+    row(S.PAUSED, SeenRunning,   S.RUNNING,       do.take_deploy_id, do.forget_error),
+    row(S.PAUSED, SeenOff,       S.POWEROFF,      do.run_ended, do.close_record),
+    row(S.PAUSED, SeenLost,      S.UNKNOWN),
+    row(S.BOOT_PAUSED, Done,        S.RUNNING,      do.take_deploy_id, do.forget_error),
+    row(S.BOOT_PAUSED, SeenRunning, S.RUNNING,      do.take_deploy_id, do.forget_error),
+    row(S.BOOT_PAUSED, Failed,      S.RUNNING_LOOK, do.tell_owner, look),
+
     # saved and away from its host
     row(S.RUNNING,     Stop,   S.SAVE_STOP,      do.asked, save),
     row(S.SAVE_STOP,   Done,   S.EPILOG_STOP,    do.saved, do.run_ended, do.epilog_begins, stop_files),
@@ -76,18 +97,18 @@ ROWS: tuple[Row, ...] = (
     row(S.EPILOG_STOP_FAILURE, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.STOPPED, Resume,        S.PENDING_STOPPED),
     row(S.STOPPED, Deploy,        S.PROLOG_RESUME, do.open_record, do.prolog_begins, resume_files),
-    row(S.STOPPED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.STOPPED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.STOPPED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.STOPPED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.STOPPED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.PENDING_STOPPED, Deploy,        S.PROLOG_RESUME, do.open_record, do.prolog_begins, resume_files),
     row(S.PENDING_STOPPED, Hold,          S.HOLD_STOPPED),
-    row(S.PENDING_STOPPED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.PENDING_STOPPED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.PENDING_STOPPED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.PENDING_STOPPED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.PENDING_STOPPED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.HOLD_STOPPED, Deploy,        S.PROLOG_RESUME, do.open_record, do.prolog_begins, resume_files),
     row(S.HOLD_STOPPED, Release,       S.PENDING_STOPPED),
-    row(S.HOLD_STOPPED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.HOLD_STOPPED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.HOLD_STOPPED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.HOLD_STOPPED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.HOLD_STOPPED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.PROLOG_RESUME, Done,   S.BOOT_STOPPED, do.prolog_ended, restore),
     row(S.PROLOG_RESUME, Failed, S.PROLOG_RESUME_FAILURE, do.tell_owner),
@@ -101,8 +122,17 @@ ROWS: tuple[Row, ...] = (
     row(S.BOOT_STOPPED, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
     row(S.BOOT_STOPPED_FAILURE, Retry,         S.BOOT_STOPPED,   do.run_begins, restore),
     row(S.BOOT_STOPPED_FAILURE, SeenRunning,   S.RUNNING,        do.take_deploy_id, do.forget_error),
+    row(S.BOOT_STOPPED_FAILURE, Terminate,     S.SHUTDOWN_HARD,  do.asked, cancel),
     row(S.BOOT_STOPPED_FAILURE, TerminateHard, S.CLEANUP_DELETE, do.asked, cancel),
     row(S.BOOT_STOPPED_FAILURE, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+    row(S.EPILOG_RESUME, Done,   S.EPILOG, epilog),
+    row(S.EPILOG_RESUME, Failed, S.EPILOG_RESUME_FAILURE,  do.tell_owner),
+    row(S.EPILOG_RESUME, Retry,  S.EPILOG_RESUME, resume_files),
+    row(S.EPILOG_RESUME, Delete, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.EPILOG_RESUME_FAILURE, Retry,         S.EPILOG_RESUME, do.epilog_begins, resume_files),
+    row(S.EPILOG_RESUME_FAILURE, Terminate,     S.EPILOG_RESUME, do.asked, do.epilog_begins, resume_files),
+    row(S.EPILOG_RESUME_FAILURE, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.EPILOG_RESUME_FAILURE, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.CLEANUP_DELETE_STOPPED, Done,   S.DONE, do.close_record, do.finish, do.release_leases),
     row(S.CLEANUP_DELETE_STOPPED, Failed, S.CLEANUP_STOPPED_FAILURE, do.tell_owner),
     row(S.CLEANUP_DELETE_STOPPED, Delete, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
@@ -123,6 +153,7 @@ ROWS: tuple[Row, ...] = (
     row(S.UNDEPLOY_OFF, Delete, S.CLEANUP_DELETE,  do.asked, cancel),
     row(S.SHUTDOWN_UNDEPLOY, Done,         S.EPILOG_UNDEPLOY,   do.run_ended, do.epilog_begins, stop_files),
     row(S.SHUTDOWN_UNDEPLOY, Failed,       S.RUNNING_LOOK,      do.tell_owner, look),
+    row(S.SHUTDOWN_UNDEPLOY, SeenOff,      S.UNDEPLOY_OFF,      cancel),
     row(S.SHUTDOWN_UNDEPLOY, UndeployHard, S.SHUTDOWN_UNDEPLOY, do.asked, cancel),
     row(S.SHUTDOWN_UNDEPLOY, Delete,       S.CLEANUP_DELETE,    do.asked, cancel),
     row(S.EPILOG_UNDEPLOY, Done,   S.UNDEPLOYED, do.epilog_ended, do.close_record),
@@ -133,18 +164,18 @@ ROWS: tuple[Row, ...] = (
     row(S.EPILOG_UNDEPLOY_FAILURE, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.UNDEPLOYED, Resume,        S.PENDING_UNDEPLOYED),
     row(S.UNDEPLOYED, Deploy,        S.PROLOG_UNDEPLOY, do.open_record, do.prolog_begins, resume_files),
-    row(S.UNDEPLOYED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.UNDEPLOYED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.UNDEPLOYED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.UNDEPLOYED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.UNDEPLOYED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.PENDING_UNDEPLOYED, Deploy,        S.PROLOG_UNDEPLOY, do.open_record, do.prolog_begins, resume_files),
     row(S.PENDING_UNDEPLOYED, Hold,          S.HOLD_UNDEPLOYED),
-    row(S.PENDING_UNDEPLOYED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.PENDING_UNDEPLOYED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.PENDING_UNDEPLOYED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.PENDING_UNDEPLOYED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.PENDING_UNDEPLOYED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.HOLD_UNDEPLOYED, Deploy,        S.PROLOG_UNDEPLOY, do.open_record, do.prolog_begins, resume_files),
     row(S.HOLD_UNDEPLOYED, Release,       S.PENDING_UNDEPLOYED),
-    row(S.HOLD_UNDEPLOYED, Terminate,     S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.HOLD_UNDEPLOYED, TerminateHard, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
+    row(S.HOLD_UNDEPLOYED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
+    row(S.HOLD_UNDEPLOYED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.HOLD_UNDEPLOYED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.PROLOG_UNDEPLOY, Done,   S.BOOT_UNDEPLOY, do.prolog_ended, deploy),
     row(S.PROLOG_UNDEPLOY, Failed, S.PROLOG_UNDEPLOY_FAILURE, do.tell_owner),
@@ -158,7 +189,18 @@ ROWS: tuple[Row, ...] = (
     row(S.BOOT_UNDEPLOY, Delete,      S.CLEANUP_DELETE, do.asked, cancel),
     row(S.BOOT_UNDEPLOY_FAILURE, Retry,         S.BOOT_UNDEPLOY,  do.run_begins, deploy),
     row(S.BOOT_UNDEPLOY_FAILURE, SeenRunning,   S.RUNNING,        do.take_deploy_id, do.forget_error),
+    row(S.BOOT_UNDEPLOY_FAILURE, Terminate,     S.SHUTDOWN_HARD,  do.asked, cancel),
     row(S.BOOT_UNDEPLOY_FAILURE, TerminateHard, S.CLEANUP_DELETE, do.asked, cancel),
     row(S.BOOT_UNDEPLOY_FAILURE, Delete,        S.CLEANUP_DELETE, do.asked, cancel),
+
+    # a driver that hangs is asked again
+    row(S.BOOT_SUSPENDED,  Retry, S.BOOT_SUSPENDED,  restore),
+    row(S.BOOT_PAUSED,     Retry, S.BOOT_PAUSED,     deploy),
+    row(S.EPILOG_STOP,     Retry, S.EPILOG_STOP,     stop_files),
+    row(S.PROLOG_RESUME,   Retry, S.PROLOG_RESUME,   resume_files),
+    row(S.BOOT_STOPPED,    Retry, S.BOOT_STOPPED,    restore),
+    row(S.EPILOG_UNDEPLOY, Retry, S.EPILOG_UNDEPLOY, stop_files),
+    row(S.PROLOG_UNDEPLOY, Retry, S.PROLOG_UNDEPLOY, resume_files),
+    row(S.BOOT_UNDEPLOY,   Retry, S.BOOT_UNDEPLOY,   deploy),
 )
 # fmt: on

@@ -1,0 +1,29 @@
+"""What every verb begins with: whose VM a request is about, and which libvirt has it."""
+
+from trifid.drivers.kit import Request
+from trifid.drivers.libvirt.connection import Connection, Connections
+from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.vm import VmDocument, parse_vm
+from trifid.wire.action_data import ActionData
+
+
+class Desk:
+    """Takes requests apart.
+
+    Attributes:
+        options: of the driver.
+        connections: to the libvirts of all hosts.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.connections = Connections(options)
+
+    def about(self, request: Request) -> tuple[ActionData, VmDocument, Connection]:
+        """Return a request's data, its VM, and the connection to its host.
+
+        Raises:
+            Failure: it cannot be read, or the host cannot be reached with this URI.
+        """
+        data = request.data()
+        return data, parse_vm(data.vm, self.options.engine_id), self.connections.to(data.host)

@@ -1,0 +1,74 @@
+"""One more disk, NIC or scheduled action for a VM that exists: checked, numbered and addressed inside one draft."""
+
+from collections.abc import Mapping
+
+from trifid.core.access import Caller, Right, check
+from trifid.core.network.nic import lease_nics
+from trifid.core.template.model import Template
+from trifid.core.template.prepare import one_more_disk, one_more_nic
+from trifid.core.vm.record import VM
+from trifid.core.vm.schedule import ACTIONS_MAX, ADMIN_ACTIONS, Calendar, ScheduledAction, scheduled
+from trifid.engine.networks import network_of
+from trifid.engine.transaction import Draft
+from trifid.errors import Refused
+
+DEVICES_MAX = 256
+"""Most disks, and most NICs, of one VM: as many as a template may have."""
+
+
+def more_disk(vm: VM, disk: Mapping[str, str], caller: Caller) -> dict[str, str]:
+    """Return a further disk of a VM; raises BadTemplate, or Refused when there are too many."""
+    _refuse_too_many(vm, "DISK", DEVICES_MAX, len(vm.template.vectors("DISK")))
+    return one_more_disk(dict(disk), vm.template, uid=caller.uid)
+
+
+def more_nic(draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller) -> dict[str, str]:
+    """Return a further NIC of a VM, with a lease that is taken in the draft if it names a network.
+
+    Raises:
+        BadTemplate, NotAllocated, NoLease, Refused: as at submission.
+    """
+    _refuse_too_many(vm, "NIC", DEVICES_MAX, len(vm.template.vectors("NIC")))
+    made = one_more_nic(dict(nic), vm.template)
+    template, leases, networks = lease_nics(
+        Template((("NIC", made),)),
+        vm_id=vm.id,
+        uid=caller.uid,
+        network_of=lambda one: network_of(draft, caller, one),
+        taken=lambda network_id, range_id, index: draft.lease((network_id, range_id, index)) is not None,
+        used_count=lambda network_id, range_id: draft.used_leases(network_id, range_id),
+        first_id=int(made["NIC_ID"]),
+    )
+    for network in networks:
+        draft.put(network)
+    for lease in leases:
+        draft.put(lease)
+    return template.vector("NIC")
+
+
+def one_more_action(
+    draft: Draft, vm: VM, vector: Mapping[str, str], caller: Caller, calendar: Calendar
+) -> ScheduledAction:
+    """Return a further scheduled action of a VM, for whoever may do now what it does later.
+
+    Raises:
+        BadTemplate: an attribute of it cannot be taken.
+        NotAllowed: the caller may not do that.
+        Refused: there are too many.
+    """
+    _refuse_too_many(vm, "SCHED_ACTION", ACTIONS_MAX, len(vm.schedule))
+    one = scheduled(
+        vector, action_id=draft.next_id("sched"), uid=caller.uid, start=vm.stime, now=draft.now, calendar=calendar
+    )
+    check_action(vm, one, caller)
+    return one
+
+
+def check_action(vm: VM, one: ScheduledAction, caller: Caller) -> None:
+    """Raise NotAllowed unless the caller may do what is scheduled."""
+    check(caller, Right.ADMIN if one.action in ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
+
+
+def _refuse_too_many(vm: VM, name: str, most: int, present: int) -> None:
+    if present >= most:
+        raise Refused(f"VM {vm.id} has {present} {name}s, {most} are the most: remove one first", vm.id)

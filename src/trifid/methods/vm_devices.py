@@ -1,0 +1,77 @@
+"""one.vm.attach, detach, attachnic, detachnic: disks and NICs come and go."""
+
+from trifid.core.template.model import Template
+from trifid.core.vm import events
+from trifid.core.vm.record import VM
+from trifid.engine.more import more_disk, more_nic
+from trifid.engine.submit import refuse_restricted
+from trifid.engine.transaction import Draft
+from trifid.errors import Refused
+from trifid.methods.registry import Call, method
+from trifid.methods.vm_requests import requested, the_vector
+
+
+def disk_of(vm: VM, disk_id: int) -> dict[str, str]:
+    """Return a disk of a VM; raises Refused when it has none with that id."""
+    return _device(vm, "DISK", disk_id)
+
+
+def _device(vm: VM, name: str, number: int) -> dict[str, str]:
+    vectors = vm.template.vectors(name)
+    for one in vectors:
+        if one.get(f"{name}_ID") == str(number):
+            return one
+    ids = ", ".join(one.get(f"{name}_ID", "") for one in vectors) or "none"
+    raise Refused(f"{name} with {name}_ID {number} does not exist: VM {vm.id} has {ids}", vm.id)
+
+
+def _refuse_restricted(call: Call, name: str, vector: dict[str, str]) -> None:
+    refuse_restricted(call.caller, Template(((name, vector),)), tuple(call.engine.config.engine.user_paths))
+
+
+@method("one.vm.attach")
+async def attach(call: Call, vm_id: int, template: str) -> int:
+    """Give a VM another disk, `DISK = [ … ]`, running or powered off."""
+    disk = the_vector(template, "DISK")
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        _refuse_restricted(call, "DISK", disk)
+        return events.AttachDisk(disk=more_disk(vm, disk, call.caller))
+
+    return (await requested(call, vm_id, make)).id
+
+
+@method("one.vm.detach")
+async def detach(call: Call, vm_id: int, disk_id: int) -> int:
+    """Take a disk away from a VM, running or powered off; with SAVE=yes it is kept on the front-end."""
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        if str(disk_id) == vm.template.vector("CONTEXT").get("DISK_ID"):
+            raise Refused(f"DISK {disk_id} of VM {vm.id} is its context, which stays", vm.id)
+        disk_of(vm, disk_id)
+        return events.DetachDisk(disk_id=disk_id)
+
+    return (await requested(call, vm_id, make)).id
+
+
+@method("one.vm.attachnic")
+async def attach_nic(call: Call, vm_id: int, template: str) -> int:
+    """Give a VM another NIC, `NIC = [ … ]`, with an address of its network, running or powered off."""
+    nic = the_vector(template, "NIC")
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        _refuse_restricted(call, "NIC", nic)
+        return events.AttachNic(nic=more_nic(draft, vm, nic, call.caller))
+
+    return (await requested(call, vm_id, make)).id
+
+
+@method("one.vm.detachnic")
+async def detach_nic(call: Call, vm_id: int, nic_id: int) -> int:
+    """Take a NIC away from a VM, running or powered off; its address is free again."""
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        _device(vm, "NIC", nic_id)
+        return events.DetachNic(nic_id=nic_id)
+
+    return (await requested(call, vm_id, make)).id

@@ -1,0 +1,267 @@
+"""What drivers do on the hosts when they are asked: virtual machine verbs and transfer scripts.
+
+They keep the contract of real ones: "already so" is success, and what is older than something that was
+seen is refused.
+"""
+
+import re
+from collections.abc import Callable
+
+from trifid.drivers.tm.script import Command, Script, read_script
+from trifid.errors import DriverFault
+from trifid.simulator.faults import Dice
+from trifid.simulator.files import Missing
+from trifid.simulator.hosts import DISK, Domain, Hosts, SimulatedHost
+from trifid.wire import action_data
+from trifid.wire.action_data import ActionData
+from trifid.wire.lines import Message
+
+NO_ROUTE = "no route to host"
+
+
+class Undone(Exception):
+    """It cannot be done; the text is what the engine is told."""
+
+
+class Acts:
+    """Carries out requests.
+
+    Args:
+        frontend: how transfer scripts call the engine's own machine.
+        is_shared: transfers are done on the front-end, so that no host need be reached.
+    """
+
+    def __init__(self, hosts: Hosts, dice: Dice, frontend: str, *, is_shared: bool) -> None:
+        self._hosts = hosts
+        self._files = hosts.files
+        self._dice = dice
+        self._frontend = frontend
+        self._is_shared = is_shared
+        self._verbs: dict[str, Callable[[int, ActionData, SimulatedHost], str]] = {
+            "DEPLOY": self._deploy,
+            "SHUTDOWN": self._end,
+            "CANCEL": self._end,
+            "REBOOT": self._need,
+            "RESET": self._need,
+            "SAVE": self._save,
+            "RESTORE": self._restore,
+            "MIGRATE": self._migrate,
+            "POLL": self._poll,
+            "ATTACHDISK": self._attach_disk,
+            "DETACHDISK": self._detach_disk,
+            "ATTACHNIC": self._attach_nic,
+            "DETACHNIC": self._detach_nic,
+            "SNAPSHOTCREATE": self._snapshot,
+            "SNAPSHOTREVERT": self._need,
+            "SNAPSHOTDELETE": self._need,
+            "DISKSNAPSHOTCREATE": self._need,
+            "DISKSNAPSHOTDELETE": self._need,
+            "RESIZE": self._need,
+            "RESIZEDISK": self._need,
+        }
+        self._commands: dict[str, Callable[[Command], None]] = {
+            "CLONE": self._make,
+            "LN": self._make,
+            "MKSWAP": self._make,
+            "MKIMAGE": self._make,
+            "CONTEXT": self._make,
+            "MV": self._move,
+            "CP": self._copy,
+            "CLEAN": self._clean,
+            "DELETE": self._delete,
+        }
+
+    def begin(self, family: str, message: Message) -> Callable[[], str]:
+        """Read what a request asks; return what does it, at once, and returns what the engine is told.
+
+        Raises:
+            Undone: it cannot be read; or, later, it cannot be done.
+        """
+        try:
+            if family == "tm":
+                script = read_script(message.payload)
+                return lambda: self._transfer(message.oid, script)
+            data = action_data.parse(message.payload)
+        except DriverFault as fault:
+            raise Undone(str(fault)) from fault
+        return lambda: self._hypervisor(message.type, message.oid, data)
+
+    # -- hypervisors -----------------------------------------------------------------------------
+
+    def _hypervisor(self, verb: str, vm_id: int, data: ActionData) -> str:
+        if why := self._hosts.check_fence("vmm", vm_id, data.step):
+            raise Undone(why)
+        if verb not in self._verbs:
+            raise Undone(f"{verb} is not known")
+        try:
+            return self._verbs[verb](vm_id, data, self._reached(data.host))
+        except Missing as fault:
+            raise Undone(str(fault)) from fault
+
+    def _reached(self, name: str) -> SimulatedHost:
+        host = self._hosts.by_name.get(name)
+        if host is None or not host.is_reachable:
+            raise Undone(f"{name}: {NO_ROUTE}")
+        return host
+
+    def _need(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        if vm_id not in host.domains:
+            raise Undone(f"one-{vm_id} does not run on {host.name}")
+        return ""
+
+    def _deploy(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        if vm_id not in host.domains:
+            domain = _domain(vm_id, data)
+            self._need_disks(domain, host)
+            self._hosts.start(host, domain)
+        host.domains[vm_id].is_paused = False
+        return f"one-{vm_id}"
+
+    def _need_disks(self, domain: Domain, host: SimulatedHost) -> None:
+        missing = domain.disks - set(self._hosts.disks(host.name, domain))
+        if missing:
+            raise Undone(f"{host.name}:{domain.directory}: no disk {', '.join(sorted(missing))}")
+
+    def _end(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._hosts.end(host, vm_id)
+        return ""
+
+    def _save(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        if vm_id in host.domains:
+            self._hosts.save(host, vm_id, data.checkpoint_file)
+        elif not self._files.has(host.name, data.checkpoint_file):
+            raise Undone(f"one-{vm_id} does not run on {host.name}")
+        return ""
+
+    def _restore(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        if vm_id not in host.domains:
+            directory, _, name = data.checkpoint_file.rpartition("/")
+            memory = self._files.of(host.name, directory).get(name)
+            if memory is None:
+                raise Undone(f"{data.checkpoint_file} does not exist")
+            domain = _domain(vm_id, data)
+            self._need_disks(domain, host)
+            self._hosts.start(host, domain, memory)
+            self._files.remove(host.name, data.checkpoint_file)
+        host.domains[vm_id].is_paused = False
+        return f"one-{vm_id}"
+
+    def _migrate(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        target = self._reached(data.migrate_host)
+        if vm_id not in target.domains:
+            self._need(vm_id, data, host)
+            self._hosts.move(host, target, vm_id)
+        return ""
+
+    def _poll(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        if vm_id not in host.domains:
+            return "STATE=d"
+        return "STATE=p" if host.domains[vm_id].is_paused else "STATE=a"
+
+    def _snapshot(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        return f"snap-{data.step}"
+
+    def _attach_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        marked = _numbers(data.vm, "DISK", only_marked=True)
+        for number in marked:
+            if not self._files.has(host.name, f"{data.disk_target_path}/{DISK}{number}"):
+                raise Undone(f"no disk {number}")
+        host.domains[vm_id].disks |= marked
+        for file in self._hosts.disks(host.name, host.domains[vm_id]).values():
+            file.precious = True
+        return ""
+
+    def _detach_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        host.domains[vm_id].disks -= _numbers(data.vm, "DISK", only_marked=True)
+        return ""
+
+    def _attach_nic(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        host.domains[vm_id].nics |= _numbers(data.vm, "NIC", only_marked=True)
+        return ""
+
+    def _detach_nic(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        host.domains[vm_id].nics -= _numbers(data.vm, "NIC", only_marked=True)
+        return ""
+
+    # -- transfers -------------------------------------------------------------------------------
+
+    def _transfer(self, vm_id: int, script: Script) -> str:
+        if why := self._hosts.check_fence("tm", vm_id, script.step):
+            raise Undone(why)
+        for command in script.commands:
+            if self._dice.strikes("half", 0.03):
+                raise Undone(f"{command.word} failed in the middle of the script")
+            if command.vm_id != vm_id:
+                raise Undone(f"{command.word} is about vm {command.vm_id}, expected {vm_id}")
+            try:
+                self._commands.get(command.word, self._touch)(command)
+            except Missing as fault:
+                raise Undone(f"{command.word}: {fault}") from fault
+        return ""
+
+    def _at(self, operand: str) -> tuple[str, str]:
+        """Return the machine and path of an operand; the machine is reached."""
+        machine, path = _split(operand)
+        if machine != self._frontend and not self._is_shared:
+            self._reached(machine)
+        return machine, path
+
+    def _make(self, command: Command) -> None:
+        machine, path = self._at(command.operands[-1])
+        if not self._files.has(machine, path):
+            self._files.make(machine, path, command.vm_id)
+
+    def _move(self, command: Command) -> None:
+        source, target = (self._at(operand) for operand in command.operands)
+        if self._files.place(*source) != self._files.place(*target):
+            self._hosts.refuse_in_use(*source)
+        self._files.move(source, target)
+
+    def _copy(self, command: Command) -> None:
+        source, target = (self._at(operand) for operand in command.operands)
+        if self._files.place(*source) != self._files.place(*target):
+            self._hosts.refuse_in_use(*source)
+            self._hosts.refuse_in_use(*target)
+        self._files.copy(source, target)
+
+    def _clean(self, command: Command) -> None:
+        source, target = command.operands
+        if self._files.place(*_split(source)) != self._files.place(*_split(target)):
+            self._remove(*self._at(source))
+
+    def _delete(self, command: Command) -> None:
+        self._remove(*self._at(command.operands[-1]))
+
+    def _remove(self, machine: str, path: str) -> None:
+        self._hosts.refuse_in_use(machine, path)
+        self._files.remove(machine, path)
+
+    def _touch(self, command: Command) -> None:
+        """What is done to a disk in its place: it must be there."""
+        places = [operand for operand in command.operands if ":/" in operand]
+        for operand in places[:1]:
+            machine, path = self._at(operand)
+            if not self._files.has(machine, path):
+                raise Missing(f"{operand} does not exist")
+
+
+def _split(operand: str) -> tuple[str, str]:
+    machine, _, path = operand.partition(":")
+    return machine, path
+
+
+def _domain(vm_id: int, data: ActionData) -> Domain:
+    """Return the domain that a VM's document describes."""
+    return Domain(vm_id, data.disk_target_path, _numbers(data.vm, "DISK"), _numbers(data.vm, "NIC"))
+
+
+def _numbers(document: str, name: str, *, only_marked: bool = False) -> set[str]:
+    """Return the numbers of the DISKs or NICs of a VM's document."""
+    texts = re.findall(f"<{name}>(.*?)</{name}>", document, re.DOTALL)
+    marked = [text for text in texts if not only_marked or "<ATTACH><![CDATA[YES]]></ATTACH>" in text]
+    return {found[1] for text in marked if (found := re.search(rf"<{name}_ID><!\[CDATA\[(\d+)\]\]>", text))}

@@ -1,0 +1,137 @@
+"""What must hold: after every step, at rest, and when everything has been deleted."""
+
+from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.address import format_mac
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState as S
+from trifid.core.vm.table import TRANSIENT
+from trifid.engine.engine import Engine
+from trifid.engine.memory import Memory
+from trifid.simulator.broken import Broken
+from trifid.simulator.hosts import Hosts
+from trifid.simulator.store import Durable
+
+_CARRIED_NOWHERE = {2, 1, 4, 5, 6, 8, 9}
+"""Values of STATE in which no host is charged; PAUSED aside, whose domain is there."""
+_MARKS = {"DISK": ("ATTACH", "RESIZE"), "NIC": ("ATTACH",), "SNAPSHOT": ("ACTION",)}
+
+
+def check_vm(memory: Memory, vm: VM) -> None:
+    """Check one VM of which something changed."""
+    name = f"vm {vm.id} in {vm.state.name}"
+    if [record.seq for record in vm.history] != list(range(len(vm.history))):
+        raise Broken(f"{name}: its history has gaps: {[record.seq for record in vm.history]}")
+    if any(not record.etime for record in vm.history[:-2]):
+        raise Broken(f"{name}: an old history record is still open")
+    action = memory.actions.get(vm.id)
+    if action is not None and action.step != vm.step:
+        raise Broken(f"{name}: its action has step {action.step}, it has step {vm.step}")
+    if action is None and vm.state in TRANSIENT:
+        raise Broken(f"{name}: it waits for a driver that is asked nothing")
+    if vm.state.state in _CARRIED_NOWHERE and vm.state is not S.PAUSED and charged_hosts(vm):
+        raise Broken(f"{name}: it is charged on hosts {sorted(charged_hosts(vm))}")
+    if vm.state is S.RUNNING and charged_hosts(vm) != {vm.current.host_id}:
+        raise Broken(f"{name}: it runs on host {vm.current.host_id} and is charged on {sorted(charged_hosts(vm))}")
+    if action is None or vm.state is S.RUNNING:
+        _check_marks(vm, name)
+    _check_leases(memory, vm, name)
+
+
+def _check_marks(vm: VM, name: str) -> None:
+    for vector_name, keys in _MARKS.items():
+        for vector in vm.template.vectors(vector_name):
+            if any(key in vector for key in keys):
+                raise Broken(f"{name}: nothing is being done, and yet {vector_name} is marked: {vector}")
+    if "RESIZE_PREV" in vm.template or any(one.pending for of in vm.disk_snapshots for one in of.snapshots):
+        raise Broken(f"{name}: nothing is being done, and yet a size or a snapshot is pending")
+    for vector_name in ("DISK", "NIC"):
+        numbers = [vector.get(f"{vector_name}_ID") for vector in vm.template.vectors(vector_name)]
+        if len(numbers) != len(set(numbers)):
+            raise Broken(f"{name}: two {vector_name}s have one number: {numbers}")
+
+
+def _check_leases(memory: Memory, vm: VM, name: str) -> None:
+    held = {(str(key[0]), format_mac(memory.leases[key].mac)) for key in memory.leases_of.get(vm.id, ())}
+    nics = [nic for nic in vm.template.vectors("NIC") if "NETWORK_ID" in nic]
+    wanted = {(nic["NETWORK_ID"], nic.get("MAC", "")) for nic in nics}
+    if held != wanted or len(wanted) != len(nics):
+        raise Broken(f"{name}: it holds leases {sorted(held)}, its NICs are {sorted(wanted)}")
+
+
+def check_memory(memory: Memory, durable: Durable) -> None:
+    """Check what is the sum of many: usage, leases, and that memory is not ahead of the store."""
+    shares: dict[int, Share] = {}
+    for vm in memory.vms.values():
+        for host_id in charged_hosts(vm):
+            shares[host_id] = shares.get(host_id, Share()).plus(vm.needs, 1)
+    if memory.shares != shares:
+        raise Broken(f"hosts carry {shares} and are charged with {memory.shares}")
+    for lease in memory.leases.values():
+        if lease.vm_id not in memory.vms:
+            raise Broken(f"vm {lease.vm_id} is gone and holds the lease {lease.key}")
+    for vm_id in memory.actions:
+        if vm_id not in memory.vms:
+            raise Broken(f"vm {vm_id} is gone and a driver is asked for it")
+    if memory.journal_id > durable.journal_id:
+        raise Broken("memory knows what is not durable")
+
+
+def check_at_rest(engine: Engine, hosts: Hosts, durable: Durable, names: dict[int, str]) -> None:
+    """Check that nothing is under way, that memory is what is durable, and that the world is as the engine believes."""
+    memory = engine.turns.memory
+    for vm in memory.vms.values():
+        if vm.state in TRANSIENT or vm.id in memory.actions:
+            raise Broken(f"vm {vm.id} is stuck in {vm.state.name}, nothing has gone wrong for a while")
+    if not engine.outbox.is_idle:
+        raise Broken("the outbox waits for something, and no VM does")
+    fresh = Memory(durable.load())
+    for name, value in vars(fresh).items():
+        if getattr(memory, name) != value:
+            raise Broken(f"memory and store differ in {name}")
+    for vm in memory.vms.values():
+        _check_domain(hosts, vm)
+    for host in hosts.by_name.values():
+        for vm_id in host.domains:
+            if vm_id not in memory.vms and vm_id not in hosts.forgotten:
+                raise Broken(f"vm {vm_id} is DONE and its domain is on {host.name}")
+    for vm_id, vm_name in names.items():
+        if vm_id not in durable.vms:
+            raise Broken(f"vm {vm_id} was acknowledged and is nowhere")
+        if vm_name and durable.vms[vm_id].name != vm_name:
+            raise Broken(f"vm {vm_id} was named {vm_name}, which was acknowledged, and is {durable.vms[vm_id].name}")
+
+
+def _check_domain(hosts: Hosts, vm: VM) -> None:
+    where = hosts.where(vm.id)
+    if vm.state in (S.RUNNING, S.PAUSED):
+        if where != [vm.current.hostname]:
+            raise Broken(f"vm {vm.id} is {vm.state.name} on {vm.current.hostname}, its domain is on {where or 'none'}")
+        domain = hosts.by_name[where[0]].domains[vm.id]
+        for name, has in (("DISK", domain.disks), ("NIC", domain.nics)):
+            wanted = {vector[f"{name}_ID"] for vector in vm.template.vectors(name)}
+            if vm.state is S.RUNNING and has != wanted:
+                raise Broken(f"vm {vm.id}: its domain has {name}s {sorted(has)}, its template {sorted(wanted)}")
+    elif where and vm.state is not S.UNKNOWN_MIGRATE:
+        raise Broken(f"vm {vm.id} is {vm.state.name} and its domain is on {', '.join(where)}")
+
+
+def check_nothing_left(engine: Engine, hosts: Hosts, saved_files: str) -> None:
+    """Check that of VMs that were all deleted nothing is left.
+
+    Args:
+        saved_files: directory on the front-end where disks are saved for their owners.
+    """
+    memory = engine.turns.memory
+    left = {"VMs": memory.vms, "leases": memory.leases, "usage": memory.shares, "actions": memory.actions}
+    for what, remains in left.items():
+        if remains:
+            raise Broken(f"everything was deleted, and {what} remain: {remains}")
+    for host in hosts.by_name.values():
+        domains = set(host.domains) - hosts.forgotten
+        if domains:
+            raise Broken(f"everything was deleted, and {host.name} has domains of vms {sorted(domains)}")
+    for (machine, path), files in hosts.files.directories.items():
+        owners = {file.vm_id for file in files.values()} - hosts.forgotten
+        is_saved = path.startswith(saved_files) and path.rpartition("/")[2].isdigit()
+        if owners and not is_saved:
+            raise Broken(f"everything was deleted, and {machine}:{path} has {sorted(files)} of vm {sorted(owners)}")

@@ -1,0 +1,158 @@
+"""One life of the daemon: from its start over what is in the database until it is killed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trifid.core.user import Group, LoginToken, User
+from trifid.engine.auth import token_digest
+from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
+from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.engine import Engine
+from trifid.methods.dispatch import Dispatcher
+from trifid.simulator.acts import Acts
+from trifid.simulator.clock import Clock
+from trifid.simulator.faults import Dice
+from trifid.simulator.hosts import Hosts
+from trifid.simulator.loop import VirtualLoop
+from trifid.simulator.process import TIMEOUT_S, ActionProcess, Pipe, SimulatedDriver
+from trifid.simulator.reports import InformationProcess
+from trifid.store.interface import Batch, Store
+
+FRONTEND = "frontend"
+ADMIN, SCHEDULER = "oneadmin", "scheduler"
+USERS = ("alice", "bob", "carol")
+_SECRET = "token"  # noqa: S105  (of people who do not exist)
+_DRIVER = "sim"
+MONITORING_INTERVAL_S, HOST_LOST_AFTER_S = 60, 200
+WRITE_S_MAX = 0.05
+
+
+def session(name: str) -> str:
+    """Return the session string of a user."""
+    return f"{name}:{_SECRET}"
+
+
+def first_batch() -> Batch:
+    """Return what is in a new database: groups, administrators, users, each with a login token."""
+    users = {}
+    for number, (name, gid) in enumerate([(ADMIN, 0), (SCHEDULER, 0), *((user, 1) for user in USERS)]):
+        users[number] = User(number, name, (gid,), tokens=(LoginToken(token_digest(_SECRET), -1),))
+    groups = {0: Group(0, "oneadmin"), 1: Group(1, "users")}
+    return Batch(users=dict(users), groups=dict(groups), counters={"user": len(users), "group": 100, "engine": 1})
+
+
+def config() -> Config:
+    """Return the configuration of the simulated engine."""
+    settings = {_DRIVER: DriverSettings("simulated", timeout_s=TIMEOUT_S)}
+    return Config(
+        engine=EngineSettings(
+            transfer=_DRIVER,
+            monitoring_interval_s=MONITORING_INTERVAL_S,
+            host_lost_after_s=HOST_LOST_AFTER_S,
+            frontend=FRONTEND,
+            user_paths=["/images/"],
+        ),
+        drivers=Drivers(vmm=settings, tm=settings, im=settings),
+    )
+
+
+class SimulatedEngine(Engine):
+    """The daemon's engine over simulated driver processes.
+
+    Args:
+        make: makes the driver processes by family.
+    """
+
+    def __init__(
+        self, home: Path, store: Store, clock: Clock, make: dict[str, Callable[[], Pipe]]
+    ) -> None:
+        self._make = make
+        super().__init__(home, config(), store, clock.epoch, clock.monotonic)
+
+    def _driver_set(self) -> DriverSet:
+        found: dict[tuple[str, str], Driver] = {}
+        for family in ("vmm", "tm", "im"):
+            for name, settings in getattr(self.config.drivers, family).items():
+                driver = found[(family, name)] = SimulatedDriver(family, name, settings, self.home, self)
+                driver.make_process = self._make[family]
+        return DriverSet(found)
+
+
+class Life:
+    """A daemon that runs.
+
+    Attributes:
+        processes: the driver processes that it started, by family; those of now.
+        changed: VMs that commits changed since somebody took them out of here.
+        rest: the dispatcher, for calls.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        clock: Clock,
+        dice: Dice,
+        hosts: Hosts,
+        tell: Callable[[str], None],
+        went_wrong: Callable[[dict[str, Any]], None],
+        *,
+        is_shared: bool,
+        answers_all: bool,
+    ) -> None:
+        self.processes: dict[str, Pipe] = {}
+        self.changed: set[int] = set()
+        self.sent: Callable[[int, int], None] = lambda vm_id, step: None
+        self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
+        self._answers_all = answers_all
+        self._acts = Acts(hosts, dice, FRONTEND, is_shared=is_shared)
+        self._pids = 1
+        self.loop = VirtualLoop(clock, self._write_s, went_wrong)
+        make: dict[str, Callable[[], Pipe]] = {
+            "vmm": lambda: self._action_process("vmm"),
+            "tm": lambda: self._action_process("tm"),
+            "im": self._information_process,
+        }
+        with self.loop.entered():
+            self.engine = SimulatedEngine(home, store, clock, make)
+            self.engine.turns.after_commit.append(self._committed)
+            self.dispatcher = Dispatcher(self.engine)
+        self.loop.create_task(self.engine.start(f"{ADMIN}:unused"))
+
+    def _write_s(self) -> float:
+        return self._dice.between(0.0, WRITE_S_MAX)
+
+    def _committed(self, batch: Batch) -> None:
+        self.changed.update(batch.vms)
+
+    def _action_process(self, family: str) -> Pipe:
+        self._pids += 1
+        process = ActionProcess(
+            family,
+            self._clock,
+            self._dice,
+            self._acts,
+            self._tell,
+            pid=self._pids,
+            answers_all=self._answers_all,
+        )
+        self.processes[family] = process
+        return process
+
+    def _information_process(self) -> Pipe:
+        self._pids += 1
+        process = self.processes["im"] = InformationProcess(self._clock, self._dice, self._hosts, self._pids)
+        return process
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the store refused to write: the daemon ends by itself."""
+        return self.engine.turns.failed.done()
+
+    def end(self) -> None:
+        """The process is gone, and its drivers with it."""
+        self.loop.bury()
+        for process in self.processes.values():
+            process.abandon()
+

@@ -1,0 +1,278 @@
+"""Driver processes: what the engine writes to them comes in as bytes, what they say goes out as bytes.
+
+The class that keeps a process running, greets it, and cuts its bytes into messages is the daemon's own; only
+the process behind the pipes is simulated.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from trifid.engine.drivers import Driver
+from trifid.simulator.acts import Acts, Undone
+from trifid.simulator.broken import Killed
+from trifid.simulator.clock import Clock
+from trifid.simulator.faults import Dice
+from trifid.wire.lines import Message, from_driver, parse_to_driver
+
+START_S = 0.3
+PIPE_S = 0.001
+TIMEOUT_S = 120.0
+"""After which the engine gives an action up."""
+_LONG_VERBS = {"TRANSFER": 40.0, "SHUTDOWN": 30.0, "SAVE": 30.0, "RESTORE": 15.0, "MIGRATE": 40.0}
+_SHORT_S = 3.0
+
+
+class Process(Protocol):
+    """What a driver's process must be."""
+
+    pid: int
+
+    def attach(self, stdout: asyncio.StreamReader, exited: "asyncio.Future[int]") -> None:
+        """Begin to live in an engine's loop."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes on standard input."""
+
+    def end(self) -> None:
+        """Be gone."""
+
+
+class SimulatedDriver(Driver):
+    """The daemon's driver class over a process that is none."""
+
+    make_process: Callable[[], Process]
+
+    async def stop(self) -> None:
+        """End the process; there is no group of processes that could be killed."""
+        self._stopping = True
+        self.is_ready = False
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run_once(self) -> str:
+        process = self.make_process()
+        pipes: Any = _Pipes(process)
+        self._process, self.pid = pipes, process.pid
+        try:
+            return await self._converse(pipes)
+        finally:
+            process.end()
+
+
+class _Pipes:
+    """Looks like asyncio.subprocess.Process as far as a Driver uses it."""
+
+    def __init__(self, process: Process) -> None:
+        self.pid = process.pid
+        self.stdin = process
+        self.stdout = asyncio.StreamReader(limit=1 << 30)
+        self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        process.attach(self.stdout, self._exited)
+
+    async def wait(self) -> int:
+        """Return the exit status once it has ended."""
+        return await self._exited
+
+
+class Pipe:
+    """The part of a process that all simulated drivers share: being born, saying lines, dying.
+
+    Args:
+        heard_of: told every line that comes in, before it is taken: here the daemon may be killed.
+    """
+
+    def __init__(self, name: str, clock: Clock, dice: Dice, pid: int, greeting: str) -> None:
+        self.name = name
+        self.pid = pid
+        self.is_dead = False
+        self._clock = clock
+        self._dice = dice
+        self._greeting = greeting
+        self._stdout: asyncio.StreamReader | None = None
+        self._exited: asyncio.Future[int] | None = None
+
+    def attach(self, stdout: asyncio.StreamReader, exited: "asyncio.Future[int]") -> None:
+        """Begin to live in an engine's loop."""
+        self._stdout, self._exited = stdout, exited
+
+    def write(self, data: bytes) -> None:
+        """Take what the engine writes: one line at a time."""
+        if self.is_dead:
+            return
+        if self._dice.strikes("kill-at-line", 0.002):
+            raise Killed(f"before a line to {self.name}")
+        if data == b"INIT\n":
+            self._clock.later(START_S, lambda: self.say(from_driver("INIT", "SUCCESS", -1, self._greeting)))
+        elif data != b"FINALIZE\n":
+            self.take(parse_to_driver(data))
+        if self._dice.strikes("kill-at-line", 0.002):
+            raise Killed(f"after a line to {self.name}")
+
+    def close(self) -> None:
+        """Hear that nothing more is written."""
+
+    def take(self, message: Message) -> None:
+        """Take a request."""
+        raise NotImplementedError
+
+    def say(self, data: bytes) -> None:
+        """Say something, which takes a moment to arrive."""
+        self._clock.later(PIPE_S, lambda: self._arrive(data))
+
+    def _arrive(self, data: bytes) -> None:
+        if not self.is_dead and self._stdout is not None:
+            self._stdout.feed_data(data)
+
+    def end(self) -> None:
+        """Be gone: nothing that was on its way arrives."""
+        if self.is_dead:
+            return
+        self.is_dead = True
+        if self._stdout is not None and self._exited is not None and not self._exited.done():
+            self._stdout.feed_eof()
+            self._exited.set_result(1)
+
+    def abandon(self) -> None:
+        """Be gone because the engine is: there is nobody to tell."""
+        self._stdout = None
+        self.end()
+
+
+class _Request:
+    __slots__ = ("is_cancelled", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.is_cancelled = False
+
+
+class ActionProcess(Pipe):
+    """A virtual machine or transfer driver: requests of one VM in order, each taking a while.
+
+    Args:
+        answers_all: as our own drivers; the others are silent about what was cancelled, and may lose or
+            repeat an answer.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        clock: Clock,
+        dice: Dice,
+        acts: Acts,
+        tell: Callable[[str], None],
+        *,
+        pid: int,
+        answers_all: bool,
+    ) -> None:
+        super().__init__(f"{family} driver", clock, dice, pid, "ANSWERS_ALL" if answers_all else "")
+        self.family = family
+        self._acts = acts
+        self._tell = tell
+        self._answers_all = answers_all
+        self._waiting: dict[int, deque[_Request]] = {}
+
+    def take(self, message: Message) -> None:
+        """Queue a request, or cancel those of a VM."""
+        if message.type == "DRIVER_CANCEL":
+            for request in self._waiting.get(message.oid, ()):
+                request.is_cancelled = True
+            return
+        waiting = self._waiting.setdefault(message.oid, deque())
+        waiting.append(_Request(message))
+        if len(waiting) == 1:
+            self._begin(message.oid)
+
+    def _begin(self, vm_id: int) -> None:
+        verb = self._waiting[vm_id][0].message.type
+        seconds = self._dice.between(0.1, _LONG_VERBS.get(verb, _SHORT_S))
+        if self._dice.strikes("late", 0.03):
+            # A driver that may be silent is given up by then, and says nothing any more.
+            seconds += self._dice.between(30.0, 3 * TIMEOUT_S if self._answers_all else TIMEOUT_S)
+        self._clock.later(seconds, lambda: self._finish(vm_id))
+
+    def _finish(self, vm_id: int) -> None:
+        if self.is_dead:
+            return
+        waiting = self._waiting[vm_id]
+        request = waiting.popleft()
+        if waiting:
+            self._begin(vm_id)
+        else:
+            del self._waiting[vm_id]
+        status, told = self._outcome(request)
+        self._tell(f"{self.name}: {request.message.type} of vm {vm_id} {status} {told}".rstrip())
+        if request.is_cancelled and not self._answers_all:
+            return
+        self._answer(from_driver(request.message.type, status, vm_id, told), request.message)
+
+    def _outcome(self, request: _Request) -> tuple[str, str]:
+        if request.is_cancelled and self._dice.random.random() < 0.7:
+            return "FAILURE", "cancelled by the engine"
+        if self._dice.strikes("fails", 0.05):
+            return "FAILURE", "simulated failure, nothing was done"
+        status, told = self._carry_out(request.message)
+        if self._dice.strikes("fails-done", 0.03):
+            return "FAILURE", "simulated failure, though it was done"
+        return status, told
+
+    def _carry_out(self, message: Message) -> tuple[str, str]:
+        try:
+            return "SUCCESS", self._acts.begin(self.family, message)()
+        except Undone as undone:
+            return "FAILURE", str(undone)
+
+    def _answer(self, line: bytes, asked: Message) -> None:
+        if self._dice.strikes("garbage", 0.01):
+            self.say(b"Use of uninitialized value at line 42\n\xff\xfe\n")
+        if self._dice.strikes("dies-mid-line", 0.003):
+            self.say(line[: self._dice.random.randrange(len(line))])
+            self._clock.later(PIPE_S, self.die)
+            return
+        if not self._answers_all:
+            if self._dice.strikes("lost", 0.02):
+                return
+            if self._dice.strikes("wrong-id", 0.01):
+                self.say(from_driver(asked.type, "SUCCESS", asked.oid + 1_000_000, "-"))
+                return
+            if self._dice.strikes("twice", 0.05):
+                line += line
+        self.say(line)
+
+    def die(self) -> None:
+        """End; what was under way is done now, later, or never, and is not answered."""
+        if self.is_dead:
+            return
+        self._tell(f"{self.name} dies")
+        self.end()
+
+    def end(self) -> None:
+        """Be gone, with what was under way done or not."""
+        if self.is_dead:
+            return
+        super().end()
+        for waiting in self._waiting.values():
+            self._leave(waiting[0].message)
+        self._waiting.clear()
+
+    def _leave(self, message: Message) -> None:
+        """Decide what becomes of a request whose driver dies over it."""
+        is_done = self._dice.random.random() < 0.4
+        if not is_done and not self._dice.strikes("orphaned", 0.3):
+            return
+        with contextlib.suppress(Undone):
+            does = self._acts.begin(self.family, message)
+            if is_done:
+                does()
+                self._tell(f"{self.name}: {message.type} of vm {message.oid} was done, nobody hears of it")
+            else:
+                self._clock.later(self._dice.between(0.1, 60.0), lambda: self._late(does, message))
+
+    def _late(self, does: Callable[[], str], message: Message) -> None:
+        with contextlib.suppress(Undone):
+            does()
+            self._tell(f"dead {self.name}: {message.type} of vm {message.oid} is done only now")

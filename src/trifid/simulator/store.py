@@ -1,0 +1,125 @@
+"""The database: what was committed survives the daemon, nothing else does.
+
+`Durable` is what is on disk; `SimulatedStore` is one daemon's connection to it, and goes wrong at times.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from trifid.core.journal import Entry
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.simulator.broken import Broken, Killed
+from trifid.simulator.faults import Dice
+from trifid.store.interface import Batch, Snapshot, Store, StoreFault
+
+POOLS = ("vms", "hosts", "networks", "leases", "users", "groups", "actions")
+
+
+class Durable:
+    """What is on disk.
+
+    Attributes:
+        vms: those DONE as well.
+        journal: all of it; entry N has the id N + 1.
+    """
+
+    def __init__(self) -> None:
+        self.pools: dict[str, dict[object, object]] = {name: {} for name in POOLS}
+        self.vms: dict[int, VM] = self.pools["vms"]  # type: ignore[assignment]
+        self.counters: dict[str, int] = {}
+        self.journal: list[Entry] = []
+
+    @property
+    def journal_id(self) -> int:
+        """Return the id of the newest entry."""
+        return len(self.journal)
+
+    def load(self) -> Snapshot:
+        """Return everything but VMs that are DONE."""
+        pools = {name: list(pool.values()) for name, pool in self.pools.items()}
+        pools["vms"] = [vm for vm in self.vms.values() if vm.state is not VmState.DONE]
+        return Snapshot(counters=dict(self.counters), journal_id=self.journal_id, **pools)  # type: ignore[arg-type]
+
+    def apply(self, batch: Batch) -> None:
+        """Take a batch."""
+        expected = list(range(self.journal_id + 1, self.journal_id + 1 + len(batch.journal)))
+        if [entry.id for entry in batch.journal] != expected:
+            raise Broken(f"journal entries {[e.id for e in batch.journal][:3]}… do not follow {self.journal_id}")
+        for name, pool in self.pools.items():
+            for key, record in getattr(batch, name).items():
+                if record is None:
+                    pool.pop(key, None)
+                else:
+                    pool[key] = record
+        self.counters.update(batch.counters)
+        self.journal.extend(batch.journal)
+
+
+class SimulatedStore:
+    """The Store protocol for one life of the daemon.
+
+    Args:
+        inner: a real store that is written as well, and read instead.
+    """
+
+    def __init__(self, durable: Durable, dice: Dice, inner: Store | None = None) -> None:
+        self._durable = durable
+        self._dice = dice
+        self._inner = inner
+
+    def load(self) -> Snapshot:
+        """Read everything."""
+        remembered = self._durable.load()
+        if self._inner is None:
+            return remembered
+        read = self._inner.load()
+        if _sorted(read) != _sorted(remembered):
+            raise Broken("the database reads something else than what was committed to it")
+        return read
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch, or not, or be killed over it."""
+        if self._dice.strikes("kill-at-write", 0.004):
+            raise Killed("before a write")
+        if self._dice.strikes("store-refuses", 0.001):
+            raise StoreFault("simulated database: the disk is full")
+        if self._inner is not None:
+            self._inner.commit(batch)
+        self._durable.apply(batch)
+        if self._dice.strikes("store-lies", 0.001):
+            raise StoreFault("simulated database: connection lost")
+        if self._dice.strikes("kill-at-write", 0.004):
+            raise Killed("after a write")
+
+    def journal_after(self, entry_id: int, limit: int) -> Sequence[Entry]:
+        """Return later entries, oldest first."""
+        return self._durable.journal[entry_id : entry_id + limit]
+
+    def journal_of(self, kind: str, object_id: int, limit: int) -> Sequence[Entry]:
+        """Return one object's newest entries, oldest first."""
+        return [e for e in self._durable.journal if (e.kind, e.object_id) == (kind, object_id)][-limit:]
+
+    def done_vms(
+        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+    ) -> Sequence[VM]:
+        """Return VMs that are done, newest first."""
+        done = [vm for vm in self._durable.vms.values() if vm.state is VmState.DONE and vm.id >= first_id]
+        asked = [vm for vm in done if uid in (None, vm.uid) and (last_id is None or vm.id <= last_id)]
+        return sorted(asked, key=lambda vm: vm.id, reverse=True)[:limit]
+
+    def done_vm(self, vm_id: int) -> VM | None:
+        """Return one VM that is done."""
+        vm = self._durable.vms.get(vm_id)
+        return vm if vm is not None and vm.state is VmState.DONE else None
+
+    def close(self) -> None:
+        """Close a real store."""
+        if self._inner is not None:
+            self._inner.close()
+
+
+def _sorted(snapshot: Snapshot) -> Snapshot:
+    pools = {name: sorted(getattr(snapshot, name), key=repr) for name in POOLS}
+    return replace(snapshot, **pools)
