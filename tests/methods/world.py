@@ -70,7 +70,7 @@ class World:
         never = {"dummy": DriverSettings("none")}
         config = Config(drivers=Drivers(vmm=never, tm=never, im=never))
         self.engine = Engine(home, config, self.store, lambda: 1000)
-        self.engine.drivers.start = lambda: None  # type: ignore[method-assign]
+        self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
         self._dispatch = Dispatcher(self.engine)
 
