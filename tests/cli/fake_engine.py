@@ -150,13 +150,14 @@ def vm_xml(
     user: dict[str, object] | None = None,
     monitoring: dict[str, object] | None = None,
     nics: str = "",
+    disks: str = "",
     **who: Any,
 ) -> str:
     times = {"LAST_POLL": 0, "STATE": state, "LCM_STATE": lcm, "RESCHED": 0, "STIME": stime, "ETIME": etime}
     return (
         f"<VM><ID>{vm_id}</ID>{owner(**who)}<NAME>{escape(name)}</NAME>{PERMISSIONS}{tags(times)}"
         f"<DEPLOY_ID>one-{vm_id}</DEPLOY_ID><MONITORING>{tags(monitoring or {})}</MONITORING>"
-        f"<TEMPLATE>{tags({'CPU': cpu, 'MEMORY': memory})}{nics}</TEMPLATE>"
+        f"<TEMPLATE>{tags({'CPU': cpu, 'MEMORY': memory})}{nics}{disks}</TEMPLATE>"
         f"<USER_TEMPLATE>{tags(user or {})}</USER_TEMPLATE><HISTORY_RECORDS>{records}</HISTORY_RECORDS></VM>"
     )
 

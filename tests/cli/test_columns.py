@@ -4,6 +4,7 @@ import pytest
 
 from trifid.cli import columns as c
 from trifid.cli.failure import Failure
+from trifid.cli.figures import memory
 
 FRUIT = c.Columns(
     "fruit list",
@@ -54,10 +55,39 @@ def test_comma_separated_values_are_quoted_where_needed():
         ("WEIGHT>=8.5", ["apple", "cherry"]),
         ("WEIGHT<8.5", ["fig"]),
         ("WEIGHT<=8.5,NAME=c", ["cherry"]),
+        ("WEIGHT=15", []),
+        ("WEIGHT=150", ["apple"]),
+        ("WEIGHT!=150", ["cherry", "fig"]),
+        ("WEIGHT=5", []),
+        ("WEIGHT=^15", ["apple"]),
     ],
 )
 def test_filters(filters, left):
     assert names(c.filtered(ROWS, FRUIT, filters, c.View())) == left
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ("MEM=524288", ["512M"]),
+        ("MEM=512m", ["512M"]),
+        ("MEM>=0.5G", ["512M", "12G"]),
+        ("MEM<512M", ["2M"]),
+        ("MEM=2G", []),
+        ("MEM=12G", ["12G"]),
+    ],
+)
+def test_memory_is_compared_in_kib_or_with_a_unit(filters, left):
+    column = c.Column("MEM", 7, "memory", c.number("KIB"), lambda value, view: memory(value))
+    rows = [{"KIB": str(kib)} for kib in (2048, 512 * 1024, 12 * 1024**2)]
+    found = c.filtered(rows, c.Columns("list", "MEM", (column,)), filters, c.View())
+    assert [memory(row["KIB"]) for row in found] == left
+
+
+def test_a_bound_that_is_none_tells_how_memory_is_written():
+    with pytest.raises(Failure) as refused:
+        c.filtered(ROWS, FRUIT, "WEIGHT>heavy", c.View())
+    assert "memory in KiB or as 512M, 2G" in refused.value.next
 
 
 @pytest.mark.parametrize("filters", ["NAME", "NAME=(", "WEIGHT>heavy", "COLOUR=red"])

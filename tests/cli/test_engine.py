@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -9,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.cli.fake_engine import SESSION, Refusal, host_xml, vm_xml
+from trifid.cli.engine_start import warn_of_drivers
 from trifid.cli.engine_status import without_password
-from trifid.engine.config import load
+from trifid.cli.failure import Failure
+from trifid.cli.home import Home
+from trifid.cli.shell import Shell
+from trifid.engine.config import DriverSettings, load
+from trifid.engine.drivers import Driver
+from trifid.store.interface import StoreFault
+from trifid.store.sql import open_store
 
 
 @pytest.fixture
@@ -92,6 +100,31 @@ class TestInit:
         assert result.exit_code == 1
         assert "Not a directory" in result.stderr
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "foo://x",
+            "mysql+pymysql://me@db/trifid",
+            "not a url",
+            "",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///x.db?mode=ro",
+            "postgresql+psycopg://me:pa@ss@db/trifid",
+        ],
+    )
+    def test_a_database_that_the_engine_refuses_is_refused_here_in_its_words(self, type_in, tmp_path, url):
+        with pytest.raises(StoreFault) as refused:
+            open_store(url, tmp_path)
+        result = type_in("trifid", "init", "--home", str(tmp_path / "h"), f"--db={url}")
+        assert result.exit_code == 1
+        assert result.stderr == f"Error: {refused.value}\n"
+        assert not (tmp_path / "h").exists()
+
+    def test_what_users_may_name_is_explained(self, home):
+        assert "#user_paths = []" in (home / "trifid.toml").read_text()
+
     def test_a_port_that_is_none(self, type_in, tmp_path):
         assert type_in("trifid", "init", "--home", str(tmp_path / "h"), "--port", "70000").exit_code == 1
 
@@ -99,6 +132,37 @@ class TestInit:
         result = type_in("trifid", "init")
         assert result.exit_code == 1
         assert "TRIFID_HOME" in result.stderr
+
+
+def children(home: Path, troubles: dict[str, str]) -> None:
+    found = [{"name": name, "pid": 0, "trouble": trouble} for name, trouble in troubles.items()]
+    (home / "run" / "children.json").write_text(json.dumps(found))
+
+
+class Hearer:
+    """Hears nothing: its driver is never started."""
+
+    def driver_ready(self, driver) -> None: ...
+
+    def driver_said(self, driver, message) -> None: ...
+
+    def driver_down(self, driver, why) -> None: ...
+
+
+class StillShell(Shell):
+    """A shell whose time goes by only when it sleeps; `then` happens meanwhile."""
+
+    def __init__(self, then=lambda: None) -> None:
+        super().__init__()
+        self.slept_s = 0.0
+        self._then = then
+
+    def clock(self) -> float:
+        return self.slept_s
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+        self._then()
 
 
 def load_of(text: str, home: Path):
@@ -182,6 +246,41 @@ class TestStartAndStop:
         assert "nonsense" in result.stderr
         assert "Traceback" not in result.stderr
         assert tomllib.loads((home / "trifid.toml").read_text())["nonsense"] == {}
+
+    def test_a_home_that_cannot_be_written_tells_what_is_needed(self, type_in, home):
+        (home / "log" / "trifidd.log").mkdir()
+        result = type_in("trifid", "start", "--home", str(home))
+        assert result.exit_code == 1
+        assert f"Error: {home}/log/trifidd.log: Is a directory\n" in result.stderr
+        assert f"an engine must be able to write in {home}" in result.stderr
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+    def test_the_home_of_another_user_is_for_its_owner(self, home):
+        os.chown(home, 65534, 65534)
+        with pytest.raises(Failure) as refused, Home(home).writing():
+            raise PermissionError(13, "Permission denied", str(home / "run" / "lock"))
+        assert refused.value.text == f"{home}/run/lock: Permission denied"
+        assert refused.value.next == f"run this command as the owner of {home}"
+
+    def test_drivers_that_do_not_come_up_are_told(self, home, capsys):
+        children(home, {"vmm driver x": "", "tm driver x": "executable y not found", "scheduler": "switched off"})
+        warn_of_drivers(Shell(), Home(home))
+        stderr = capsys.readouterr().err
+        assert "Warning: the tm driver x is down: executable y not found" in stderr
+        assert "vmm driver" not in stderr
+        assert "scheduler" not in stderr
+
+    def test_drivers_that_are_just_coming_up_are_waited_for_but_not_for_long(self, home, capsys):
+        being_started = Driver("vmm", "x", DriverSettings("x"), home, Hearer()).trouble
+        children(home, {"vmm driver x": being_started})
+        shell = StillShell()
+        warn_of_drivers(shell, Home(home))
+        assert 0.5 < shell.slept_s < 1.5
+        children(home, {"vmm driver x": being_started})
+        shell = StillShell(then=lambda: children(home, {"vmm driver x": "it ended"}))
+        warn_of_drivers(shell, Home(home))
+        assert shell.slept_s < 0.5
+        assert capsys.readouterr().err.count("Warning") == 1
 
     def test_one_that_runs_already_is_left_alone(self, type_in, running):
         result = type_in("trifid", "start", "--home", str(running))

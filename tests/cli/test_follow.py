@@ -2,10 +2,11 @@
 
 import json
 
+import click
 import pytest
 
 from tests.cli.fake_engine import vm_xml
-from trifid.cli.follow import Follower, Goal, is_state
+from trifid.cli.follow import Follower, Goal, is_state, why
 from trifid.cli.shell import Shell
 from trifid.client import ApiError, EngineUnreachable
 
@@ -36,7 +37,7 @@ class World:
             self.now += args[1]
             return json.dumps({"last": args[0], "events": []})
         answer = self.news.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         events = [{"kind": "VM", "object_id": 1, "new": state} for state in answer]
         return json.dumps({"last": args[0] + len(events), "events": events})
@@ -93,6 +94,20 @@ def test_time_runs_out():
 
 def test_an_engine_that_is_restarted_meanwhile_does_not_end_the_wait():
     assert followed(World(["PROLOG"], EngineUnreachable("gone"), ["RUNNING"]), Goal("RUNNING"))
+
+
+def test_who_stops_waiting_hears_that_the_vm_goes_on(capsys):
+    with pytest.raises(click.exceptions.Exit) as left:
+        followed(World(["PROLOG"], KeyboardInterrupt()), Goal("RUNNING"))
+    assert left.value.exit_code == 130
+    assert 'VM 1 goes on; see "onevm show 1"' in capsys.readouterr().err
+
+
+def test_what_the_scheduler_said_counts_only_while_a_vm_waits():
+    told = {"SCHED_MESSAGE": "No host has room"}
+    assert why({"STATE": "1", "USER_TEMPLATE": told}) == "No host has room"
+    assert why({"STATE": "3", "USER_TEMPLATE": told}) == ""
+    assert why({"STATE": "3", "USER_TEMPLATE": told | {"ERROR": "no bridge"}}) == "no bridge"
 
 
 def test_names_of_states():

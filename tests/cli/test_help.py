@@ -30,6 +30,13 @@ def test_programs_list_their_commands(type_in, program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_list_the_other_words_for_their_commands(type_in, program):
+    shown = " ".join(type_in(program, "--help").stdout.split())
+    for row in PROGRAMS[program].rows:
+        assert all(f"{alias} ({row.word})" in shown for alias in row.aliases)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_words_are_unique(program):
     words = [word for row in PROGRAMS[program].rows for word in (row.word, *row.aliases)]
     assert len(words) == len(set(words))

@@ -26,7 +26,7 @@ def test_a_wrong_network_is_named_by_its_file(fake, type_in):
     fake.answers("one.vn.allocate", Refusal("[one.vn.allocate] BRIDGE is missing", 0x2000, -1))
     result = type_in("onevnet", "create", "-", stdin="NAME=lan")
     assert result.exit_code == 255
-    assert "Error: -: [one.vn.allocate] BRIDGE is missing" in result.stderr
+    assert "Error: standard input: [one.vn.allocate] BRIDGE is missing" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.fake_engine import Refusal, host_xml, record, vm_xml
+from tests.cli.fake_engine import Refusal, host_xml, record, user_xml, vm_xml
 
 BROKEN = Refusal("[one.vm.allocate] Parse error: line 3 column 7: expected ] to close NIC", 0x2000, -1)
 
@@ -61,6 +61,21 @@ class TestCreate:
         result = type_in("onevm", "create", "/nowhere/web.vm")
         assert result.exit_code == 255
         assert "/nowhere/web.vm: No such file or directory" in result.stderr
+
+    def test_nothing_is_created_unless_every_file_can_be_read(self, fake, type_in, template):
+        result = type_in("onevm", "create", template, "/nowhere/web.vm")
+        assert result.exit_code == 255
+        assert fake.called("one.vm.allocate") == []
+
+    def test_a_word_after_wait_that_is_neither_a_state_nor_a_file(self, fake, type_in, template):
+        result = type_in("onevm", "create", template, "--wait", "runing")
+        assert result.exit_code == 255
+        assert "Error: runing is neither a state of a VM nor a file" in result.stderr
+        assert fake.called("one.vm.allocate") == []
+
+    def test_standard_input_is_called_so(self, fake, type_in):
+        fake.answers("one.vm.allocate", BROKEN)
+        assert "Error: standard input: [one.vm.allocate]" in type_in("onevm", "create", "-", stdin="A=").stderr
 
     def test_wait_returns_when_it_runs(self, fake, type_in, template):
         fake.answers("one.vm.allocate", 7)
@@ -154,6 +169,24 @@ class TestActions:
         result = type_in("onevm", "hold", "web")
         assert result.exit_code == 255
         assert "Error: VM named web not found." in result.stderr
+
+    @pytest.mark.parametrize("command", ["show", "log"])
+    def test_a_name_that_a_finished_vm_may_have(self, type_in, command):
+        assert "onevm list --done" in type_in("onevm", command, "web").stderr
+
+    @pytest.mark.parametrize("words", ["", "1,,2", "1,"])
+    def test_a_list_with_nothing_between_its_commas(self, fake, type_in, words):
+        result = type_in("onevm", "hold", words)
+        assert result.exit_code == 255
+        assert f"Error: '{words}' is not a list of VMs" in result.stderr
+        assert fake.calls == []
+
+    def test_a_host_without_a_name(self, fake, type_in):
+        assert "a host without a name" in type_in("onevm", "deploy", "1", "").stderr
+
+    def test_a_number_that_is_none(self, type_in):
+        assert "'abc' is not a valid whole number" in type_in("onevm", "log", "1", "-n", "abc").stderr
+        assert "'abc' is not a valid number" in type_in("onevm", "hold", "1", "--timeout", "abc").stderr
 
     def test_a_name_that_several_have(self, fake, type_in):
         fake.vms |= {1: vm_xml(1), 2: vm_xml(2)}
@@ -261,8 +294,35 @@ class TestList:
         [([], -2), (["a"], -2), (["m"], -3), (["g"], -1), (["mine"], -3), (["oneadmin"], 0), (["5"], 5)],
     )
     def test_whose(self, fake, type_in, words, flag):
+        fake.users[5] = user_xml(5, "alice")
         type_in("onevm", "list", *words)
         assert fake.calls[-1] == ("one.vmpool.info", flag, -1, -1, -1)
+
+    def test_a_user_that_is_none(self, type_in):
+        result = type_in("onevm", "list", "77")
+        assert result.exit_code == 255
+        assert "Error: there is no user 77" in result.stderr
+
+    def test_a_user_whom_the_caller_may_not_look_at_is_believed(self, fake, type_in):
+        fake.answers("one.user.info", Refusal("not for you", 0x0200, 77))
+        assert type_in("onevm", "list", "77").exit_code == 0
+
+    def test_a_number_is_not_every_number_with_its_digits(self, fake, type_in):
+        assert type_in("onevm", "list", "-f", "ID=2", "-l", "ID", "--no-header").stdout == ""
+        assert type_in("onevm", "list", "-f", "ID=12", "-l", "ID", "--no-header").stdout.split() == ["12"]
+
+    @pytest.mark.parametrize("forms", [["-x", "-j"], ["--csv", "-x"], ["--csv", "-j"]])
+    def test_one_form_at_a_time(self, fake, type_in, forms):
+        result = type_in("onevm", "list", *forms)
+        assert result.exit_code == 255
+        assert "cannot be together" in result.stderr
+        assert fake.calls == []
+
+    def test_why_is_that_of_now(self, fake, type_in):
+        told = {"SCHED_MESSAGE": "No host has room"}
+        fake.vms = {1: vm_xml(1, user=told), 2: vm_xml(2, state=1, lcm=0, user=told)}
+        lines = type_in("onevm", "list", "-l", "ID,WHY", "--csv", "--no-header").stdout.splitlines()
+        assert lines == ["2,No host has room", "1,"]
 
     def test_finished_ones_as_well(self, fake, type_in):
         type_in("onevm", "list", "--done")
@@ -305,6 +365,25 @@ class TestShow:
     def test_why_it_is_still_pending(self, fake, type_in):
         fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
         assert "SCHEDULER           : no host has 64 GiB free" in type_in("onevm", "show", "3").stdout
+
+    def test_a_vm_that_waits_for_room_is_not_sent_where_there_is_none(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
+        assert "onevm deploy --enforce 3 HOST" in type_in("onevm", "show", "3").stdout
+
+    def test_where_saved_disks_are(self, fake, type_in):
+        disks = "<DISK><DISK_ID>0</DISK_ID><SAVE>NO</SAVE></DISK><DISK><DISK_ID>1</DISK_ID><SAVE>YES</SAVE></DISK>"
+        fake.vms[3] = vm_xml(3, disks=disks, records=record())
+        fake.vms[4] = vm_xml(4, state=6, lcm=0, disks=disks, records=record(action=27, etime=2000))
+        fake.vms[5] = vm_xml(5, state=6, lcm=0, disks=disks, records=record(action=13, etime=2000))
+        kept = "DISK 1              : disk.1 in vms/{} of the engine's home"
+        lines = {vm: type_in("onevm", "show", str(vm)).stdout.splitlines() for vm in fake.vms}
+        assert kept.format(3) == lines[3][lines[3].index("DISKS TO BE SAVED WHEN IT ENDS") + 1]
+        assert kept.format(4) == lines[4][lines[4].index("SAVED DISKS") + 1]
+        assert not any("SAVED" in line or "disk." in line for line in lines[5])
+        assert not any("disk.0" in line for line in lines[3] + lines[4])
+
+    def test_one_form_at_a_time(self, type_in):
+        assert "cannot be together" in type_in("onevm", "show", "3", "-x", "-j").stderr
 
     def test_one_that_does_not_exist(self, type_in):
         result = type_in("onevm", "show", "3")

@@ -51,6 +51,12 @@ def test_nobody_there(fake):
     assert not gone.value.sent
 
 
+def test_tls_where_there_is_none_does_not_advise_to_start_the_engine(fake):
+    with pytest.raises(EngineUnreachable, match="engines speak HTTP without TLS") as gone:
+        Client(fake.endpoint.replace("http:", "https:"), SESSION, timeout_s=5.0).call("one.system.version")
+    assert "trifid start" not in str(gone.value)
+
+
 def test_who_answers_but_is_no_engine(fake, client):
     fake.methods["one.system.version"] = dict
     fake._answer = lambda body: b"<html>hello</html>"

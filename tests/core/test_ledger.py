@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused_with_what_is_needed_and_left(needs: Needs,
 
 
 def test_what_is_reserved_is_not_given_and_a_negative_reserve_gives_more() -> None:
-    with pytest.raises(Refused, match="needs 2.01 cores, has 2 free"):
+    with pytest.raises(Refused, match=r"needs 2\.01 cores, has 2 free"):
         check_room(host(RESERVED_CPU="200"), Share(), Needs(201, 1))
     with pytest.raises(Refused, match="Not enough memory: needs 4096 MiB, has 4095 free"):
         check_room(host(RESERVED_MEM="1024"), Share(), Needs(1, 4096))
@@ -88,5 +88,5 @@ def test_a_memory_that_lacks_less_than_a_mib_is_not_told_as_enough() -> None:
 
 
 def test_who_has_no_other_host_is_told_what_else_to_do() -> None:
-    with pytest.raises(Refused, match="has 3 free: wait$"):
+    with pytest.raises(Refused, match=r"has 3 free: wait$"):
         check_room(host(), Share(100, 0, 1), Needs(301, 0), "wait")

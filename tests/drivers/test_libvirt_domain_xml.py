@@ -149,7 +149,7 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
         ({"os": {"FIRMWARE": "coreboot"}}, "is coreboot"),
         ({"os": {"BOOTLOADER": "/usr/bin/pygrub"}}, "BOOTLOADER is Xen's"),
         ({"os": {"BOOT": "hd,disk0"}}, "BOOT is either of hd,cdrom,network,fd or devices like disk0,nic0"),
-        ({"os": {"BOOT": "disk0"}}, "BOOT names disk0, which this VM does not have"),
+        ({"os": {"BOOT": "disk1"}}, "BOOT names disk1, which this VM does not have"),
         ({"os": {"UUID": "42"}}, "UUID must be like"),
         ({"os": {"KERNEL": "http://x/k"}}, "must be an absolute path on the host"),
         ({"disk": {"SOURCE": "/i", "TARGET": "vda", "DRIVER": "vmdk"}}, "DRIVER must be one of raw, qcow2, is vmdk"),
@@ -158,9 +158,15 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
         ({"raw": {"TYPE": "kvm", "DATA": "<a>"}}, "RAW 0: DATA is not XML"),
     ],
 )
-def test_what_cannot_be_carried_out_is_refused_by_name(attributes: dict[str, Value], said: str) -> None:
+def test_what_cannot_be_carried_out_is_refused_by_name_though_it_was_submitted(
+    attributes: dict[str, dict[str, str]], said: str
+) -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}, disk={"SOURCE": "/i", "TARGET": "vda"}))
+    for name, keys in attributes.items():
+        vector = {**vm.template.vector(name.upper()), **keys}
+        vm = replace(vm, template=vm.template.replacing(name.upper(), vector))
     with pytest.raises(Failure, match=re.escape(said)):
-        domain(**attributes)
+        domain_of(vm)
 
 
 # -- rules that one golden file does not show ------------------------------------------------------------

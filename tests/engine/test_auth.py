@@ -1,5 +1,9 @@
 """Sessions: passwords, tokens, what is remembered and when it is forgotten."""
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from msgspec.structs import replace
 
@@ -144,8 +148,25 @@ async def test_a_token_stands_for_the_password_until_it_expires(door):
 
 async def test_a_token_may_be_for_one_group_only(door):
     door.put(replace(ALICE, tokens=(LoginToken(token_digest("t0"), -1, egid=100),)))
-    assert (await door.authenticator.caller("alice:t0")).gids == (100,)
-    assert (await door.authenticator.caller("alice:secret")).gids == (1, 100)
+    limited, whole = [await door.authenticator.caller(f"alice:{secret}") for secret in ("t0", "secret")]
+    assert (limited.gids, limited.is_limited, limited.egid) == ((100,), True, 100)
+    assert (whole.gids, whole.is_limited) == ((1, 100), False)
+
+
+async def test_a_token_for_a_group_that_the_user_has_left_is_worth_nothing(door):
+    door.put(replace(ALICE, gids=(1,), tokens=(LoginToken(token_digest("t0"), -1, egid=100),)))
+    with pytest.raises(NotAuthenticated):
+        await door.uid("alice:t0")
+
+
+async def test_passwords_are_hashed_in_threads_that_nobody_else_waits_for(door):
+    busy = threading.Event()
+    with ThreadPoolExecutor(1) as others:
+        asyncio.get_running_loop().set_default_executor(others)
+        others.submit(busy.wait, 30)
+        assert await door.uid("alice:secret") == 7
+        assert password_matches("new", await door.authenticator.hashed("new"))
+        busy.set()
 
 
 async def test_a_token_taken_back_is_worth_nothing(door):
@@ -161,5 +182,5 @@ async def test_no_more_is_remembered_than_the_limit(door, monkeypatch):
     door.put(replace(ALICE, tokens=tuple(LoginToken(token_digest(f"t{n}"), -1) for n in range(5))))
     for n in range(5):
         await door.uid(f"alice:t{n}")
-    assert len(door.authenticator._remembered) <= 2
     assert door.authenticator.remembered("alice:t4") is not None
+    assert sum(door.authenticator.remembered(f"alice:t{n}") is not None for n in range(5)) <= 2

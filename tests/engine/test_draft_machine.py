@@ -167,6 +167,8 @@ class DraftMachine(RuleBasedStateMachine):
         used = Counter(lease.key[:2] for lease in leases)
         for key in [(n, r) for n in (0, 1) for r in (0, 1)]:
             assert self.turn.used_leases(*key) == used[key]
+            last = max((lease.index for lease in leases if lease.key[:2] == key), default=-1)
+            assert self.turn.last_used_index(*key) == last
         for vm_id in range(6):
             expected = {lease.key for lease in leases if lease.vm_id == vm_id}
             assert {lease.key for lease in self.turn.leases_of(vm_id)} == expected

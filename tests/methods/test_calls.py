@@ -40,7 +40,7 @@ async def test_a_refused_call_is_one_line_whatever_was_sent(world, lines):
     ],
 )
 async def test_what_a_template_says_is_not_logged(world, lines, method, arguments):
-    with pytest.raises(Refusal, match="(?i)hunter"):
+    with pytest.raises(Refusal, match=r"(?i)hunter"):
         await world.ask(ADMIN, method, *arguments)
     assert lines() == [""]
 

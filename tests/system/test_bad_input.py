@@ -40,6 +40,12 @@ def nothing_was_made(api: Api) -> None:
         ("CPU = 1\nMEMORY = 64\nDISK = [ TYPE = swap ]", "DISK 0: SIZE attribute must be a positive integer value"),
         ("CPU = 1\nMEMORY = 64\nDISK = [ TARGET = sda ]", "name an image with SOURCE"),
         ('CPU = 1\nMEMORY = 64\nREQUIREMENTS = "CPUSPEED >"', "REQUIREMENTS"),
+        ("CPU = 1\nMEMORY = 64\nNIC = [ IP = 10.0.0.77 ]", "NIC 0: it is connected to nothing: name a NETWORK"),
+        ("CPU = 1\nMEMORY = 64\nDISK = [ SOURCE = /i, TARGET = zzz ]", "DISK 0: TARGET must be a device name like"),
+        ("CPU = 1\nMEMORY = 64\nDISK = [ SOURCE = /i, FORMAT = foofs ]", "DISK 0: FORMAT must be one of raw, qcow2"),
+        ("CPU = 1\nMEMORY = 64\nOS = [ ARCH = sparc ]", "OS: ARCH must be one of x86_64, i686"),
+        ("CPU = 1\nMEMORY = 512M", 'MEMORY attribute must be a positive integer value. It is "512M": expected'),
+        ("CPU = 1\nMEMORY = 64\nDISK = [ SORCE = /x ]", "SORCE is not known here, did you mean SOURCE?"),
     ],
 )
 def test_a_template_that_cannot_be_run_is_refused_and_takes_nothing(api: Api, template: str, said: str) -> None:

@@ -87,6 +87,39 @@ def test_every_document_is_parsed(one: pyone.OneServer, api: Api) -> None:
     assert one.system.config() is not None
 
 
+def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) -> None:
+    host_id = one.host.allocate("node1", "dummy", "dummy", -1)
+    network_id = one.vn.allocate(NETWORK, -1)
+    (cluster,) = one.clusterpool.info().CLUSTER
+    assert (0, "default", [host_id], [network_id]) == (cluster.ID, cluster.NAME, cluster.HOSTS.ID, cluster.VNETS.ID)
+    (zone,) = one.zonepool.info().ZONE
+    assert zone.TEMPLATE["ENDPOINT"] == one.zone.info(0, False).TEMPLATE["ENDPOINT"]
+    assert one.acl.info().ACL == []
+    assert one.datastorepool.info().DATASTORE == []
+    assert one.imagepool.info(-2, -1, -1).IMAGE == []
+    assert one.templatepool.info(-2, -1, -1).VMTEMPLATE == []
+    assert one.secgrouppool.info(-2, -1, -1).SECURITY_GROUP == []
+    assert one.vmgrouppool.info(-2, -1, -1).VM_GROUP == []
+    assert one.vntemplatepool.info(-2, -1, -1).VNTEMPLATE == []
+    assert one.vrouterpool.info(-2, -1, -1).VROUTER == []
+    assert one.documentpool.info(-2, -1, -1, 100).DOCUMENT == []
+    assert one.hookpool.info(-2, -1, -1).HOOK == []
+    assert one.vdcpool.info().VDC == []
+    assert one.marketpool.info().MARKETPLACE == []
+    assert one.marketapppool.info(-2, -1, -1).MARKETPLACEAPP == []
+    assert one.backupjobpool.info(-2, -1, -1).BACKUPJOB == []
+
+
+def test_vms_that_are_done_are_listed_in_pages(one: pyone.OneServer, api: Api) -> None:
+    ids = [one.vm.allocate("CPU=1\nMEMORY=64", True) for _ in range(4)]
+    for vm_id in ids[:3]:
+        one.vm.action("terminate", vm_id)
+        api.until_state(vm_id, "DONE")
+    assert [vm.ID for vm in one.vmpool.info(-2, -1, -1, 6).VM] == ids[2::-1]
+    assert [vm.ID for vm in one.vmpool.info(-2, 1, -2, 6).VM] == ids[1::-1]
+    assert [vm.ID for vm in one.vmpool.info(-2, ids[1], ids[3], -2).VM] == ids[3:0:-1]
+
+
 def test_refusals_come_as_the_exceptions_of_the_client(one: pyone.OneServer) -> None:
     with pytest.raises(pyone.OneNoExistsException, match=r"\[one\.vm\.info\] Error getting virtual machine \[999\]"):
         one.vm.info(999)
@@ -112,6 +145,9 @@ def test_a_plain_user_sees_and_changes_only_its_own(one: pyone.OneServer, home: 
         lambda: bob.vm.deploy(his, 0),
         lambda: bob.host.allocate("x", "dummy", "dummy", -1),
         lambda: bob.user.info(0),
+        lambda: bob.vn.allocate(NETWORK, -1),
+        lambda: bob.vm.update(his, "USER_PRIORITY = 99", 1),
+        lambda: bob.acl.info(),
         lambda: bob.vm.allocate('CPU=1\nMEMORY=64\nRAW=[TYPE=kvm,DATA="<x/>"]', True),
     ):
         with pytest.raises((pyone.OneAuthorizationException, pyone.OneNoExistsException)):

@@ -109,7 +109,7 @@ def init(shell: Shell, given: Given) -> None:
     """Make the home that is named."""
     path = chosen_path(shell)
     _check(path)
-    if given.db:
+    if given.db is not None:
         check_database(given.db)
     home = Home(path)
     if home.settings_file.exists() and not given.force:
@@ -153,6 +153,8 @@ def check_database(url: str) -> None:
     if not parts:
         raise Failure(f"[database] url is no URL of a database: {_EXPECTED_DATABASE}")
     kind, rest = parts.groups()
+    if "@" in rest.partition("@")[2].partition("/")[0]:
+        raise Failure("[database] url has more than one @: write special characters in the password as %40 (for @)")
     if kind in ("sqlite", "sqlite+pysqlite"):
         place, _, query = rest.partition("?")
         file = place.partition("/")[2]

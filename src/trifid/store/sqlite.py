@@ -107,6 +107,8 @@ class SQLite:
     @contextlib.contextmanager
     def writing(self, writer: Connection) -> Iterator[None]:
         """Enclose a transaction; checkpoints that need the log to stand still wait for its end."""
+        if self._checkpoints:
+            self._checkpoints.let_pass()
         with self._still, writer.begin():
             yield
 
@@ -157,6 +159,8 @@ class Checkpoints:
         self._place = place
         self._rows = 0
         self._due = threading.Event()
+        self._passed = threading.Event()
+        self._passed.set()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
@@ -167,6 +171,10 @@ class Checkpoints:
         if self._rows >= ROWS_PER_CHECKPOINT:
             self._rows = 0
             self._due.set()
+
+    def let_pass(self) -> None:
+        """Wait for a checkpoint that needs the log to stand still: a lock alone is not fair to those who wait."""
+        self._passed.wait()
 
     def close(self) -> None:
         """Stop the thread."""
@@ -186,6 +194,11 @@ class Checkpoints:
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Move what there is; when the log is long, also its end, so that it begins anew."""
         _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if pages > LOG_PAGES_MAX:
+        if pages <= LOG_PAGES_MAX:
+            return
+        self._passed.clear()
+        try:
             with self._still:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            self._passed.set()

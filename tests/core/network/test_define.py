@@ -296,9 +296,41 @@ def test_an_update_can_change_the_bridge():
     assert update_template(modern(), template(BRIDGE="br9", VLAN_ID="7"), **ADMIN).bridge == "br9"
 
 
+@pytest.mark.parametrize(("name", "value"), [("BRIDGE", "br;9"), ("PHYDEV", "a b"), ("VLAN_ID", "x"), ("BRIDGE", "-i")])
+def test_what_names_a_device_of_hosts_is_checked_for_everybody(name, value):
+    with pytest.raises(BadTemplate, match=f"{name} must be"):
+        update_template(modern(), template({name: value}), **ADMIN)
+    with pytest.raises(BadTemplate, match=f"{name} must be"):
+        defined(**{"NAME": "x", "VN_MAD": "dummy", "BRIDGE": "br0", name: value})
+
+
+def test_a_network_of_vxlan_has_an_id_beyond_those_of_vlans():
+    assert defined(NAME="x", VN_MAD="vxlan", PHYDEV="eth0", VLAN_ID="70000").vlan_id == "70000"
+
+
+def test_who_is_no_administrator_changes_only_what_is_not_restricted():
+    net = modern(DNS="1.1.1.1", FILTER_MAC_SPOOFING="YES")
+    for pair in ({"BRIDGE": "br9"}, {"FILTER_MAC_SPOOFING": "NO"}, {"BRIDGE_CONF": {"X": "1"}}):
+        with pytest.raises(NotAllowed, match="includes a restricted attribute"):
+            update_template(net, template(pair), **USER)
+    after = update_template(net, template(BRIDGE="br0", DNS="9.9.9.9"), **USER)
+    assert after.template == template(DNS="9.9.9.9", FILTER_MAC_SPOOFING="YES")
+
+
 def test_an_update_to_an_unknown_driver_is_refused():
     with pytest.raises(BadTemplate, match='VN_MAD named "x" is not defined'):
         update_template(modern(), template(VN_MAD="x"), **ADMIN)
+
+
+@pytest.mark.parametrize("wanted", [{"BRIDGE": "br9"}, {"VLAN_ID": "7"}, {"FILTER": "none"}])
+def test_a_user_cannot_change_what_a_network_is_on_a_host_and_loses_nothing_by_leaving_it_out(wanted):
+    net = update_template(modern(), template(FILTER="clean-traffic"), **ADMIN)
+    with pytest.raises(NotAllowed, match=rf"User \[7\] : .* restricted attribute {next(iter(wanted))}\."):
+        update_template(net, template(wanted), **USER)
+    kept = update_template(net, template(DNS="1.1.1.1", BRIDGE="br0"), **USER)
+    assert (kept.bridge, kept.template.single("FILTER"), kept.template.single("DNS")) == (
+        *("br0", "clean-traffic", "1.1.1.1"),
+    )
 
 
 @pytest.mark.parametrize("kind", ["IP6_STATIC", "IP4_6_STATIC"])

@@ -10,6 +10,11 @@ def test_names_and_keys_are_upper_case_and_lists_repeat_an_attribute():
     assert len(ONE) == 4
 
 
+def test_length_counts_the_characters_of_names_keys_and_values():
+    assert ONE.length == len("NAMEx") + 2 * len("DISKSOURCE/a") + len("CPU1")
+    assert Template().length == 0
+
+
 def test_look_ups_tell_singles_from_vectors():
     mixed = template(A=["1", {"K": "2"}])
     assert mixed.all("A") == ["1", {"K": "2"}]
