@@ -243,9 +243,9 @@ class TestActions:
         assert "after 0 s" in result.stderr
 
     def test_verbs_that_are_not_here_say_what_is(self, type_in):
-        result = type_in("onevm", "suspend", "1")
+        result = type_in("onevm", "disk-saveas", "1")
         assert result.exit_code == 255
-        assert "onevm suspend: not supported yet; poweroff" in result.stderr
+        assert "onevm disk-saveas: not supported yet: images come with the catalogue" in result.stderr
 
     def test_update_from_a_file_replaces_or_appends(self, fake, type_in, template):
         fake.answers("one.vm.update", 1)

@@ -4,9 +4,11 @@ import base64
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.vm.builders import event_of, moment, vm
 from tests.engine.world import World
+from trifid.core.template.model import template
 from trifid.core.vm import events
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState as S
@@ -66,6 +68,60 @@ def test_a_move_that_failed_is_not_met_by_the_next_one(orders: Orders) -> None:
     assert stayed.state is S.RUNNING
     assert checkpoint(orders, after(stayed, events.MigrateSave), "SAVE") == ("host3", "checkpoint.2")
     assert checkpoint(orders, after(stayed, *MOVED), "RESTORE") == ("host9", "checkpoint.2")
+
+
+def test_what_was_suspended_is_restored_from_where_it_was_saved_however_many_stays_ago(orders: Orders) -> None:
+    suspended, _ = after(vm(S.RUNNING), events.Suspend, events.Done)
+    assert checkpoint(orders, after(suspended, events.Resume), "RESTORE") == ("host3", "checkpoint.0")
+    stopped, _ = after(suspended, events.Stop, events.Absent, events.Done)
+    assert stopped.state is S.STOPPED
+    restored = checkpoint(orders, after(stopped, events.Deploy, events.Done), "RESTORE")
+    assert restored == ("host9", "checkpoint.0")
+    back, _ = after(stopped, events.Deploy, events.Done, events.Done)
+    assert checkpoint(orders, after(back, events.Suspend), "SAVE") == ("host9", "checkpoint.2")
+
+
+def test_what_an_older_engine_saved_was_saved_in_the_stay_before(orders: Orders) -> None:
+    moving = replace(vm(S.BOOT_MIGRATE), saved_seq=-1)
+    action = Action(42, 7, "vmm", "RESTORE")
+    assert checkpoint(orders, (moving, action), "RESTORE") == ("host4", "checkpoint.0")
+
+
+# -- scripts of transfers ------------------------------------------------------------------------------
+
+
+def script(orders: Orders, now: VM, verb: str) -> list[str]:
+    order = orders.render(now, Action(42, 7, "tm", verb))
+    assert order.word == "TRANSFER"
+    return Path(order.payload).read_text().splitlines()
+
+
+def test_a_script_begins_with_its_step_and_lies_with_the_files_of_the_vm(orders: Orders, tmp_path: Path) -> None:
+    assert script(orders, vm(S.RUNNING, stays=2), "delete_both") == [
+        "# trifid step 7",
+        f"DELETE dummy host4:{tmp_path}/datastores/0/42 42 0",
+        f"DELETE dummy host3:{tmp_path}/datastores/0/42 42 0",
+    ]
+    assert names(tmp_path / "vms" / "42") == ["transfer.1.delete_both"]
+
+
+def test_a_script_that_is_written_again_replaces_the_one_before(orders: Orders, tmp_path: Path) -> None:
+    written = [orders.render(vm(S.RUNNING), Action(42, step, "tm", "delete")).payload for step in (7, 9)]
+    assert len(set(written)) == 1
+    assert Path(written[0]).read_text().startswith("# trifid step 9\n")
+    assert names(tmp_path / "vms" / "42") == ["transfer.0.delete"]
+
+
+@pytest.mark.parametrize(("verb", "state"), [("prolog", S.PROLOG), ("resume", S.PROLOG_UNDEPLOY)])
+def test_whoever_makes_a_context_finds_its_contents_which_only_the_engine_reads(
+    orders: Orders, tmp_path: Path, verb: str, state: S
+) -> None:
+    told = template(CONTEXT={"DISK_ID": "0", "PASSWORD": "secret"})
+    lines = script(orders, vm(state, stays=2, template=told), verb)
+    context = tmp_path / "vms" / "42" / "context.sh"
+    assert f"CONTEXT dummy {context} host4:{tmp_path}/datastores/0/42/disk.0 42 0" in lines
+    assert "PASSWORD='secret'" in context.read_text()
+    assert context.stat().st_mode & 0o777 == 0o600
 
 
 # -- what is left on the front-end ---------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Command(NamedTuple):
         about: one sentence for the help.
         method: called once for each id of the first argument, with what `send` returns.
         run: instead of `method`, for what is more than a call.
+        instead: does something else when what was given asks for it, and tells whether it did.
         goal: the state that `--wait` waits for; no `--wait` when empty.
         goal_of: returns that state where it depends on what was given.
         aliases: other words for the same, those of earlier releases.
@@ -67,6 +68,7 @@ class Command(NamedTuple):
     method: str = ""
     send: Send = lambda object_id, given: (object_id,)
     run: Run | None = None
+    instead: Callable[[Shell, Given], bool] | None = None
     options: tuple[click.Option, ...] = ()
     goal: str = ""
     goal_of: Callable[[Given], str] | None = None
@@ -166,7 +168,9 @@ class SubCommand(click.Command):
         for argument in self.row.arguments:
             values[argument.name.lower()] = _resolved(shell, argument, values[argument.name.lower()])
         given = Given(values)
-        if self.row.run is not None:
+        if self.row.instead is not None and self.row.instead(shell, given):
+            shell.mention("scheduled")
+        elif self.row.run is not None:
             self.row.run(shell, given)
         else:
             self._perform(shell, given)

@@ -16,11 +16,15 @@ from trifid.cli.kinds import GROUP, HOST, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.shell import Shell
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
+from trifid.cli.vm_devices import DEVICE_ROWS
+from trifid.cli.vm_schedule import SCHEDULE_ROWS, schedulable
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
+_ANY_DATASTORE = -1
 _REFUSED = 0x0800
-_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "delete-db": 5}
+_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "recreate": 4, "delete-db": 5}
+_MIGRATE_SAVE, _MIGRATE_OFF, _MIGRATE_OFF_HARD = 0, 1, 2
 
 VMS = Argument("VM", VM, many=True)
 
@@ -29,6 +33,8 @@ ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host
 ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
 DONE = click.Option(["--done"], is_flag=True, help="Finished VMs as well.")
 LIVE = click.Option(["--live"], is_flag=True, help="Without stopping it.")
+POFF = click.Option(["--poff"], is_flag=True, help="Shut it down, and boot it there.")
+POFF_HARD = click.Option(["--poff-hard"], is_flag=True, help="Switch it off at once, and boot it there.")
 COLUMNS = click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.")
 LIMIT = click.Option(
     ["-n", "--limit"], type=WholeNumber(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
@@ -39,6 +45,7 @@ RECOVERIES = tuple(
     for word, about in (
         ("retry", "Do again what failed."),
         ("delete", "Remove the VM and what it left on its host; disks are not saved."),
+        ("recreate", "Remove what it left on its host, and begin again with the same addresses."),
         ("delete-db", "Only forget it, asking no driver: for a host that never comes back."),
         ("success", "Take what it waits for as done."),
         ("failure", "Take what it waits for as failed."),
@@ -102,7 +109,7 @@ def _recovery(vm_id: int, given: Given) -> tuple[int, int]:
     asked = [word for word in _OPERATIONS if getattr(given, word.replace("-", "_"))]
     if len(asked) != 1:
         raise Failure(
-            "recover needs one of --retry, --delete, --delete-db, --success, --failure",
+            "recover needs one of --retry, --delete, --recreate, --delete-db, --success, --failure",
             f'"onevm show {vm_id}" tells what went wrong; --retry does it again, --delete gives up',
         )
     return vm_id, _OPERATIONS[asked[0]]
@@ -146,11 +153,18 @@ def _action(
 
     examples = more.pop("examples", (f"{word} 3", f"{word} web,5..7"))
     options = (HARD,) if can_be_hard else ()
-    return Command(word, about, (VMS,), "one.vm.action", send, goal=goal, options=options, examples=examples, **more)
+    row = Command(word, about, (VMS,), "one.vm.action", send, goal=goal, options=options, examples=examples, **more)
+    return schedulable(row, lambda given: (str(send(0, given)[0]), ()))
 
 
 def _migrate(vm_id: int, given: Given) -> tuple[Any, ...]:
-    return vm_id, given.host, given.live, given.enforce
+    kinds = [word for word in ("live", "poff", "poff_hard") if getattr(given, word)]
+    if len(kinds) > 1:
+        raise Failure("--live, --poff and --poff-hard do not go together", "choose one")
+    if not given.poff and not given.poff_hard:
+        return vm_id, given.host, given.live, given.enforce
+    kind = _MIGRATE_OFF if given.poff else _MIGRATE_OFF_HARD
+    return vm_id, given.host, False, given.enforce, _ANY_DATASTORE, kind
 
 
 ROWS = (
@@ -201,17 +215,32 @@ ROWS = (
         can_be_hard=True,
         examples=("poweroff 3 --wait", "poweroff --hard 3"),
     ),
-    _action("resume", "Run a VM again that is powered off, or whose host lost it.", "RUNNING"),
+    _action("suspend", "Save a running VM in its place; it keeps its disks and its memory.", "SUSPENDED"),
+    _action("stop", "Save a VM and take it away from its host; it goes on wherever there is room.", "STOPPED"),
+    _action(
+        "undeploy",
+        "Shut a VM down and take it away from its host; it boots wherever there is room.",
+        "UNDEPLOYED",
+        can_be_hard=True,
+        examples=("undeploy 3 --wait", "undeploy --hard 3"),
+    ),
+    _action(
+        "resume",
+        "Run a VM again that is off, suspended, stopped or undeployed, or whose host lost it.",
+        "RUNNING",
+        aliases=("restart", "boot"),
+    ),
     _action("reboot", "Reboot a VM.", can_be_hard=True, examples=("reboot 3", "reboot --hard 3")),
+    _action("reset", "Reset a VM, as reboot --hard does.", action="reboot-hard"),
     Command(
         "migrate",
-        "Move a running VM to another host: saved and restored there, or --live.",
+        "Move a VM to another host: saved and restored there, --live, or switched off and on; as it is if it is off.",
         (VMS, Argument("HOST", HOST)),
         "one.vm.migrate",
         _migrate,
-        options=(LIVE, ENFORCE),
+        options=(LIVE, POFF, POFF_HARD, ENFORCE),
         goal="RUNNING",
-        examples=("migrate 3 host2 --wait", "migrate --live 3 host2"),
+        examples=("migrate 3 host2 --wait", "migrate --live 3 host2", "migrate --poff 3 host2"),
     ),
     Command(
         "livemigrate",
@@ -234,8 +263,19 @@ ROWS = (
         goal_of=lambda given: "DONE" if given.delete or given.delete_db else "RUNNING",
         examples=("recover 3 --retry --wait", "recover 3 --delete"),
     ),
+    Command(
+        "resubmit",
+        "Remove what a VM left on its host and begin again, as recover --recreate does.",
+        (VMS,),
+        "one.vm.recover",
+        lambda vm_id, given: (vm_id, _OPERATIONS["recreate"]),
+        goal="RUNNING",
+        examples=("resubmit 3 --wait",),
+    ),
     _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
+    *DEVICE_ROWS,
+    *SCHEDULE_ROWS,
     rename_command(VM, "VM"),
     update_command(VM, "VM", "USER_TEMPLATE"),
     *access_commands(VM, "VM", USER, GROUP),
@@ -284,19 +324,15 @@ ROWS = (
     ),
 )
 
-_NOT_YET = "not supported yet; poweroff keeps a VM in its place, migrate moves it"
+_NO_IMAGES = "not supported yet: images come with the catalogue; a DISK with SAVE=yes is kept when its VM ends"
 main = CommandTable(
     "onevm",
     "Manage virtual machines.  VM stands for ids, names, and lists of them such as 1,3..5,web.",
     ROWS,
     VM,
     {
-        "stop": _NOT_YET,
-        "suspend": _NOT_YET,
-        "undeploy": _NOT_YET,
-        "restart": 'called resume today: "onevm resume VM"',
-        "resubmit": 'not supported; "onevm terminate VM", then "onevm create FILE"',
-        "saveas": "not supported yet; a DISK with SAVE=yes is saved when its VM ends",
+        "disk-saveas": _NO_IMAGES,
+        "saveas": _NO_IMAGES,
     },
 )
 

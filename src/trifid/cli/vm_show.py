@@ -11,6 +11,7 @@ from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
 from trifid.cli.shell import Shell
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
+from trifid.cli.vm_schedule import print_schedule
 from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
 
@@ -33,6 +34,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
             "STATE": VmState.ACTIVE.name if int(vm["STATE"]) == VmState.ACTIVE.state else state,
             "LCM_STATE": state if int(vm["STATE"]) == VmState.ACTIVE.state else "LCM_INIT",
             "HOST": last_record(vm).get("HOSTNAME"),
+            **({"LOCK": _lock_word(vm)} if vm.get("LOCK") else {}),
             "RESCHED": "Yes" if vm.get("RESCHED") == "1" else "No",
             "START TIME": full_moment(vm["STIME"]),
             "END TIME": full_moment(vm["ETIME"]),
@@ -44,11 +46,19 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
     print_permissions(shell, vm)
     _print_networks(shell, vm)
     _print_saved_disks(shell, vm, state)
+    print_schedule(shell, vm)
     if last_record(vm):
         section(shell, "VIRTUAL MACHINE HISTORY")
         _print_records(shell, [vm], HISTORY_COLUMNS.default.removeprefix("ID,"))
     print_template(shell, "USER TEMPLATE", vm.get("USER_TEMPLATE"))
     print_template(shell, "VIRTUAL MACHINE TEMPLATE", vm.get("TEMPLATE"))
+
+
+def _lock_word(vm: dict[str, Any]) -> str:
+    """Return how far a VM is locked, and by whom."""
+    lock = vm["LOCK"]
+    level = {"1": "all", "2": "manage", "3": "admin"}.get(lock.get("LOCKED"), lock.get("LOCKED"))
+    return f"{level}, by user {lock.get('OWNER', '?')}"
 
 
 def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 from tests.core.vm.builders import stay, vm
 from trifid.core.template.model import Template, template
 from trifid.core.template.prepare import prepare
-from trifid.core.vm.record import VM
+from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots
+from trifid.core.vm.states import VmState
+from trifid.core.vm.table import ROWS
 from trifid.core.vm.transfer import transfer_lines
 
 DISK = {"SOURCE": "/images/etch.img"}
@@ -80,18 +82,131 @@ def test_the_epilog_brings_saved_disks_back_before_it_deletes() -> None:
     ]
 
 
-def test_a_migration_moves_each_disk_and_then_the_directory() -> None:
-    history = (stay(0, host_id=3), replace(stay(1, host_id=4), datastore_id=100))
-    machine = vm(template=prepared(DISK=[DISK], CONTEXT={"A": "1"}), history=history)
-    assert lines(machine, "migrate") == [
-        "MV shared host3:/srv/ds/0/42/disk.0 host4:/srv/ds/100/42/disk.0 42 100",
-        "MV shared host3:/srv/ds/0/42/disk.1 host4:/srv/ds/100/42/disk.1 42 100",
+# -- from place to place -------------------------------------------------------------------------------
+
+TWO_PLACES = (stay(0, host_id=3), replace(stay(1, host_id=4), datastore_id=100))
+
+
+def test_a_migration_copies_and_the_source_is_cleaned_later() -> None:
+    machine = vm(template=prepared(DISK=[DISK], CONTEXT={"A": "1"}), history=TWO_PLACES)
+    assert lines(machine, "migrate") == ["CP shared host3:/srv/ds/0/42 host4:/srv/ds/100/42 42 100"]
+    assert lines(machine, "clean_source") == ["CLEAN shared host3:/srv/ds/0/42 host4:/srv/ds/100/42 42 100"]
+
+
+def test_a_stopped_vm_leaves_its_host_and_comes_to_the_next() -> None:
+    away, back = "host3:/srv/ds/0/42 front:/srv/vms/42/images", "front:/srv/vms/42/images host4:/srv/ds/0/42"
+    assert lines(vm(), "stop") == [f"MV shared {away} 42 0"]
+    assert lines(vm(VmState.PROLOG_RESUME, stays=2), "resume") == [f"MV shared {back} 42 0"]
+
+
+def test_what_waited_in_another_datastore_comes_from_there() -> None:
+    assert lines(vm(VmState.PROLOG_RESUME, history=TWO_PLACES), "resume") == [
+        "MV shared front:/srv/vms/42/images host4:/srv/ds/100/42 42 100",
         "MV shared host3:/srv/ds/0/42 host4:/srv/ds/100/42 42 100",
     ]
 
 
+def test_an_undeployed_vm_gets_its_context_anew_and_a_stopped_one_goes_on_with_the_old() -> None:
+    told = prepared(DISK=[DISK], CONTEXT={"A": "1"})
+    context = "CONTEXT shared /srv/vms/42/context.sh host4:/srv/ds/0/42/disk.1 42 0"
+    assert context in lines(vm(VmState.PROLOG_UNDEPLOY, stays=2, template=told), "resume")
+    assert context not in lines(vm(VmState.PROLOG_RESUME, stays=2, template=told), "resume")
+
+
+# -- the end -------------------------------------------------------------------------------------------
+
+
 def test_delete_removes_the_directory_of_the_newest_stay() -> None:
     assert lines(vm(stays=2), "delete") == ["DELETE shared host4:/srv/ds/0/42 42 0"]
+
+
+def test_delete_on_both_hosts_begins_with_the_newest() -> None:
+    assert lines(vm(stays=3), "delete_both") == [
+        "DELETE shared host5:/srv/ds/0/42 42 0",
+        "DELETE shared host4:/srv/ds/0/42 42 0",
+    ]
+    assert lines(vm(stays=1), "delete_both") == ["DELETE shared host3:/srv/ds/0/42 42 0"]
+
+
+def test_two_stays_in_one_place_are_deleted_once() -> None:
+    assert lines(vm(history=(stay(0), stay(1))), "delete_both") == ["DELETE shared host3:/srv/ds/0/42 42 0"]
+
+
+@pytest.mark.parametrize("operation", ["delete", "delete_both", "epilog", "delete_stopped"])
+def test_whatever_was_left_in_another_datastore_goes_in_the_end(operation: str) -> None:
+    history = (*TWO_PLACES, stay(2, host_id=5), stay(3, host_id=5))
+    assert "DELETE shared host4:/srv/ds/100/42 42 100" in lines(vm(history=history), operation)
+
+
+def test_a_vm_that_is_away_is_deleted_on_the_front_end_too() -> None:
+    assert lines(vm(), "delete_stopped") == [
+        "DELETE shared host3:/srv/ds/0/42 42 0",
+        "DELETE shared front:/srv/vms/42/images 42 0",
+    ]
+
+
+# -- one disk ------------------------------------------------------------------------------------------
+
+
+def with_disks(*disks: dict[str, str], **more: object) -> VM:
+    """A VM with these disks, marks and all."""
+    template = prepared(DISK=[DISK] * len(disks), CONTEXT={"A": "1"})
+    filled = [{**of, **disk} for of, disk in zip(template.vectors("DISK"), disks, strict=True)]
+    return vm(template=template.replacing("DISK", *filled), **more)
+
+
+def test_a_disk_that_comes_takes_the_place_of_what_an_earlier_one_left() -> None:
+    machine = with_disks({}, {"ATTACH": "YES", "DISK_ID": "7"})
+    assert lines(machine, "attach") == [
+        "DELETE shared host3:/srv/ds/0/42/disk.7 42 0",
+        "CLONE shared front:/images/etch.img host3:/srv/ds/0/42/disk.7 42 0",
+    ]
+    made = with_disks({}, {"ATTACH": "YES", "DISK_ID": "7", "TYPE": "FS", "SIZE": "10"})
+    assert lines(made, "attach")[1] == "MKIMAGE shared 10 raw host3:/srv/ds/0/42/disk.7 42 0"
+
+
+@pytest.mark.parametrize("taken", ["0", "2"], ids=["by a disk", "by the context"])
+def test_a_disk_whose_number_is_taken_is_never_made(taken: str) -> None:
+    with pytest.raises(AssertionError, match=f"vm 42 has two disks {taken}"):
+        lines(with_disks({}, {"ATTACH": "YES", "DISK_ID": taken}), "attach")
+
+
+def test_a_disk_that_goes_is_deleted_or_saved_first() -> None:
+    gone = "DELETE shared host3:/srv/ds/0/42/disk.1 42 0"
+    assert lines(with_disks({}, {"ATTACH": "YES"}), "detach") == [gone]
+    assert lines(with_disks({"SAVE": "YES"}, {"ATTACH": "YES", "SAVE": "YES"}), "detach") == [
+        "MV shared host3:/srv/ds/0/42/disk.1 front:/srv/vms/42/disk.1 42 0",
+        gone,
+    ]
+
+
+def test_a_disk_that_could_not_be_attached_is_not_saved() -> None:
+    assert lines(with_disks({}, {"ATTACH": "YES", "SAVE": "YES"}), "drop") == [
+        "DELETE shared host3:/srv/ds/0/42/disk.1 42 0"
+    ]
+
+
+def test_the_disk_that_is_marked_grows() -> None:
+    machine = with_disks({}, {"RESIZE": "YES", "SIZE": "2048", "SIZE_PREV": "1024"})
+    assert lines(machine, "resize") == ["RESIZE shared host3:/srv/ds/0/42/disk.1 2048 42 0"]
+
+
+@pytest.mark.parametrize("word", ["create", "revert", "delete"])
+def test_the_snapshot_that_is_pending_is_worked_on(word: str) -> None:
+    kept = (DiskSnapshot(3, "a", 100, 1024), DiskSnapshot(4, "b", 100, 1024, pending=word))
+    machine = with_disks({}, {}, disk_snapshots=(DiskSnapshots(0), DiskSnapshots(1, next_id=5, snapshots=kept)))
+    assert lines(machine, f"snap_{word}") == [f"SNAP_{word.upper()} shared host3:/srv/ds/0/42/disk.1 4 42 0"]
+
+
+def test_without_a_mark_no_disk_is_touched() -> None:
+    for operation in ("attach", "detach", "drop", "resize", "snap_create", "snap_revert", "snap_delete"):
+        assert lines(with_disks({"SAVE": "YES"}, {}), operation) == []
+
+
+def test_every_transfer_that_the_table_asks_for_is_known() -> None:
+    machine = vm(template=prepared(DISK=[DISK]), stays=2)
+    for verb in {row.ask.verb for row in ROWS if row.ask and row.ask.family == "tm"}:
+        lines(machine, verb)
 
 
 def test_there_is_no_other_operation() -> None:
