@@ -38,6 +38,28 @@ class TestTmShared(TmContract):
         assert (kept / "disk.0").read_bytes() == b"the guest wrote this"
         assert not directory.exists()
 
+    def test_a_disk_is_kept_brought_back_grown_and_moved(self, driver: DriverProcess, home: Path) -> None:
+        directory, other = home / "datastores" / "0" / "12", home / "datastores" / "1" / "12"
+        disk, at = directory / "disk.0", f"host1:{directory}/disk.0"
+        assert self.do(driver, 12, 1, *self.prolog(home, 12)).status == "SUCCESS"
+        steps = (
+            [f"SNAP_CREATE shared {at} 0 12 0"],
+            [f"SNAP_REVERT shared {at} 0 12 0"],
+            [f"SNAP_DELETE shared {at} 0 12 0"],
+            [f"RESIZE shared {at} 1 12 0"],
+            [f"MV shared host1:{directory} front:{home}/vms/12/images 12 0"],
+            [f"MV shared front:{home}/vms/12/images host2:{directory} 12 0"],
+            [f"CP shared host1:{directory} host2:{other} 12 1"],
+            [f"CLEAN shared host1:{directory} host2:{other} 12 1"],
+        )
+        for step, lines in enumerate(steps, 2):
+            answers = [self.do(driver, 12, step, *lines) for _ in range(2)]
+            assert [answer.status for answer in answers] == ["SUCCESS"] * 2, answers
+            if step == 2:
+                disk.write_bytes(b"the guest wrote this")
+        assert (other / "disk.0").read_bytes() == (b"image" * 1000).ljust(1 << 20, b"\0")
+        assert not directory.exists()
+
     def test_a_script_that_was_replaced_meanwhile_is_not_carried_out(self, driver: DriverProcess, home: Path) -> None:
         path = self.script(home, 12, 1, *self.prolog(home, 12))
         with web(waiting := Waiting(b"")) as address:

@@ -92,6 +92,19 @@ def test_a_saved_vm_wakes_up_on_another_host(tmp_path: Path) -> None:
         assert vmm.runs(driver, 12, 4, "h2")
 
 
+def test_a_paused_vm_is_there_is_reported_and_goes_on(tmp_path: Path) -> None:
+    with hypervisors(tmp_path) as driver, running(IM, "", home=tmp_path, monitor=True) as watch:
+        vmm.do(driver, "DEPLOY", 12, 1)
+        with (tmp_path / "dummy" / "world.log").open("a") as log:
+            log.write(f"12 {vmm.host} paused 0\n")
+        assert vmm.do(driver, "POLL", 12, 2).payload.startswith("STATE=p ")
+        watch.ask_monitor("START_MONITOR", 3, im.text(3))
+        [seen] = report(watch, "STATE_VM", 3).vectors("VM")
+        assert (seen["STATE"], seen["REASON"]) == ("SUSPENDED", "paused by hand on its host")
+        assert vmm.do(driver, "RESTORE", 12, 3).status == "SUCCESS"
+        assert vmm.do(driver, "POLL", 12, 4).payload.startswith("STATE=a ")
+
+
 # -- information -------------------------------------------------------------------------------------
 
 

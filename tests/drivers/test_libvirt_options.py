@@ -8,9 +8,10 @@ from trifid.drivers.libvirt.options import Options, parse_options
 
 def test_all_options_come_in_one_string() -> None:
     text = (
-        "--uri 'qemu+unix:///system?socket=/a b' --type kvm --shutdown-timeout 7.5 --cpu-shares v2 --unsafe-migration"
+        "--uri 'qemu+unix:///system?socket=/a b' --type kvm --shutdown-timeout 7.5 --guest-timeout 5 "
+        "--cpu-shares v2 --unsafe-migration"
     )
-    assert parse_options(text, "p") == Options("qemu+unix:///system?socket=/a b", "kvm", 7.5, 100, True)
+    assert parse_options(text, "p") == Options("qemu+unix:///system?socket=/a b", "kvm", 7.5, 5.0, 100, True)
 
 
 @pytest.mark.parametrize(("uid", "uri"), [(0, "qemu:///system"), (1000, "qemu:///session")])

@@ -207,3 +207,18 @@ def test_wrong_arguments_are_told_when_it_is_greeted(home: Path) -> None:
         answer = driver.answer("INIT")
     assert answer.status == "FAILURE"
     assert "--type: invalid choice: 'xen'" in answer.payload
+
+
+def test_a_paused_guest_is_resumed_to_be_shut_down(home: Path) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, OWN, PAUSED)}", home=home) as driver:
+        hands = Hands(driver)
+        assert hands.do("SHUTDOWN").status == "SUCCESS"
+        assert hands.do("POLL").payload == "STATE=d"
+        driver.wait_for_log("and is resumed")
+
+
+def test_a_paused_guest_is_resumed_when_it_is_to_be_restored(home: Path) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, OWN, PAUSED)}", home=home) as driver:
+        hands = Hands(driver)
+        assert hands.do("RESTORE").payload == "one-12"
+        assert "STATE=a" in hands.do("POLL").payload

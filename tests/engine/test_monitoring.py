@@ -359,6 +359,23 @@ async def test_a_vm_seen_off_is_powered_off(watching):
     assert watching.vm().state is S.POWEROFF
 
 
+async def test_a_vm_seen_paused_is_paused_with_the_reason_and_that_is_told_once(watching):
+    await running(watching)
+    report = 'VM=[ID="42", STATE="SUSPENDED", REASON="a disk is full"]'
+    await watching.says("STATE_VM", report)
+    assert watching.vm().state is S.PAUSED
+    assert watching.vm().user_template.single("ERROR") == "a disk is full"
+    writes = len(watching.world.store.commits)
+    await watching.says("STATE_VM", report)
+    assert len(watching.world.store.commits) == writes
+
+
+async def test_a_paused_vm_that_a_full_report_leaves_out_is_off(watching):
+    await running(watching, S.PAUSED)
+    await watching.sees(sync=True)
+    assert watching.vm().state is S.POWEROFF
+
+
 async def test_a_vm_seen_running_while_it_boots_runs_and_has_its_name(watching):
     await running(watching, S.BOOT)
     await watching.sees("42 RUNNING")

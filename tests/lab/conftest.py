@@ -38,7 +38,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
     return Guest(out / "vmlinuz", out / "initrd.img", root, root.read_bytes())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bridge() -> Iterator[str]:
     """The bridge of the private network, with this machine's address in it."""
     subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)

@@ -3,35 +3,18 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.
 """
 
-import json
 import re
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import BRIDGE, Guest
+from tests.lab.conftest import Guest
+from tests.lab.guests import NETWORK, fetch, left_over, template, until_serving
 from tests.system.home import Api, Home, engine
 
 pytestmark = pytest.mark.timeout(300)
-
-NETWORK = f'NAME="private"\nTYPE=RANGED\nBRIDGE={BRIDGE}\nNETWORK_SIZE=100\nNETWORK_ADDRESS=10.0.0.0'
-
-
-def template(guest: Guest, name: str) -> str:
-    """The seed's example: kernel, initrd, root, two disks of which one swap, one NIC; and a context."""
-    return f"""
-NAME   = {name}
-CPU    = 1
-MEMORY = 128
-OS     = [ kernel = "{guest.kernel}", initrd = "{guest.initrd}", root = "sda", kernel_cmd = "console=ttyS0 quiet" ]
-DISK   = [ source = "{guest.root}", target = "sda" ]
-DISK   = [ type = swap, size = 32, target = "sdb" ]
-NIC    = [ network = "private" ]
-CONTEXT = [ hostname = "{name}", greeting = "it's $NAME at $NIC[IP] & <well>", vm_id = "$VMID" ]
-"""
 
 
 @pytest.fixture
@@ -39,42 +22,6 @@ def home(tmp_path: Path, bridge: str) -> Iterator[Home]:
     """An engine with the libvirt drivers, under TCG."""
     with engine(tmp_path / "home", drivers="libvirt") as started:
         yield started
-
-
-def fetch(address: str, path: str = "/") -> str:
-    """Return a page of a guest."""
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
-        text: str = answer.read().decode()
-        return text
-
-
-def until_serving(api: Api, address: str) -> None:
-    """Return when a guest's page can be fetched; every failed attempt waits for the connection itself."""
-
-    def serves() -> bool:
-        return subprocess.run(["ping", "-c1", "-W1", address], capture_output=True, check=False).returncode == 0 and (
-            subprocess.run(
-                ["curl", "-s", "-m", "2", "-o", "/dev/null", f"http://{address}/"], capture_output=True, check=False
-            ).returncode
-            == 0
-        )
-
-    for _ in range(120):
-        if serves():
-            return
-    raise AssertionError(f"no page at {address}")
-
-
-def left_over(home: Home) -> dict[str, list[str]]:
-    """Return what is still there of VMs: files, domains, taps."""
-    domains = subprocess.run(["virsh", "-q", "list", "--all", "--name"], capture_output=True, text=True, check=True)
-    links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
-    files = [p for place in ("datastores", "vms") for p in (home.path / place).rglob("*") if not p.is_dir()]
-    return {
-        "domains": domains.stdout.split(),
-        "taps": [link["ifname"] for link in links if link["ifname"] not in ("lo", BRIDGE)],
-        "files": [str(p) for p in files],
-    }
 
 
 def test_from_template_to_http_and_back_to_nothing(home: Home, guest: Guest) -> None:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 
 MAC, ADDRESS = "02:00:0a:00:00:01", "10.0.0.1"
 SECTORS = 32 * 2048
-SAYS_MAX = 200
+SAYS_MAX = 40
 """So often a guest is asked before what it says is final."""
 
 
@@ -237,9 +237,10 @@ def test_a_guest_that_does_not_let_go_keeps_its_disk(empty: Machine) -> None:
 
 def test_a_guest_that_does_not_take_a_size_keeps_its_own(empty: Machine) -> None:
     said = empty.refused("RESIZE", ("MEMORY", "192"), ("VCPU", "2"))
-    assert said.startswith("the guest of one-12 has 128 MiB, not 192 MiB, after 1 s")
-    assert empty.domain.info()[2] == 128 * 1024
-    assert "<currentMemory unit='KiB'>131072<" in empty.domain.XMLDesc()
+    # without a balloon's driver it has all that it was started for
+    assert said.startswith("the guest of one-12 has 256 MiB, not 192 MiB, after 1 s")
+    assert empty.domain.info()[2] == 256 * 1024
+    assert empty.domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) == 2
 
 
 def test_what_a_raw_disk_cannot_do_is_said(empty: Machine) -> None:
@@ -248,12 +249,12 @@ def test_what_a_raw_disk_cannot_do_is_said(empty: Machine) -> None:
     assert said.startswith("a snapshot is kept inside the images, and only qcow2 can: vdb is not")
     disk = {"DISK_ID": "5", "TARGET": "vdb", "DISK_SNAPSHOT_ACTIVE": "YES", "DISK_SNAPSHOT_ID": "0"}
     said = empty.refused("DISKSNAPSHOTCREATE", ("DISK", disk))
-    assert said.startswith("disk 5 is raw, and a snapshot is kept inside a qcow2 image")
+    assert said.startswith("disk 5 is raw, and while the machine runs a snapshot can only be made in a qcow2 image")
 
 
 def test_a_target_that_is_taken_is_refused_in_libvirts_words(empty: Machine) -> None:
     said = empty.refused("ATTACHDISK", ("DISK", {"DISK_ID": "5", "TARGET": "vda", "ATTACH": "YES"}))
-    assert said == "operation failed: target vda already exists"
+    assert "target 'vda' duplicated" in said
     assert "disk.5" not in empty.domain.XMLDesc()
 
 

@@ -12,6 +12,8 @@ def event(kind="VM", object_id=1, what="state", old="", new=""):
     [
         event(what="allocated", new="PENDING"),
         event(old="HOLD", new="PENDING"),
+        event(old="STOPPED", new="PENDING_STOPPED"),
+        event(old="UNDEPLOYED", new="PENDING_UNDEPLOYED"),
         event(old="EPILOG", new="DONE"),
         event(old="SHUTDOWN_POWEROFF", new="POWEROFF"),
         event(old="MIGRATE", new="RUNNING"),

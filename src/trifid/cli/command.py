@@ -168,11 +168,10 @@ class SubCommand(click.Command):
         for argument in self.row.arguments:
             values[argument.name.lower()] = _resolved(shell, argument, values[argument.name.lower()])
         given = Given(values)
-        if self.row.instead is not None and self.row.instead(shell, given):
-            shell.mention("scheduled")
-        elif self.row.run is not None:
+        is_done = self.row.instead is not None and self.row.instead(shell, given)
+        if not is_done and self.row.run is not None:
             self.row.run(shell, given)
-        else:
+        elif not is_done:
             self._perform(shell, given)
         if shell.is_failed:
             click.get_current_context().exit(FAILED)

@@ -38,6 +38,12 @@ def _status(shell: Shell, given: Given) -> None:
     status(shell, given)
 
 
+def _sim(shell: Shell, given: Given) -> None:
+    from trifid.cli.engine_sim import sim
+
+    sim(shell, given)
+
+
 def _timeout(default_s: float, about: str) -> click.Option:
     return click.Option(
         ["--timeout"],
@@ -104,6 +110,46 @@ ROWS = (
         ),
         more="Exit status 3: no engine runs.",
         examples=("status --home /srv/trifid", "status --home /srv/trifid --json"),
+    ),
+    Command(
+        "sim",
+        "Simulate the whole engine on virtual time with everything going wrong; needs no home and no engine.",
+        run=_sim,
+        options=(
+            click.Option(["--seed"], type=WholeNumber(min=0), default=0, metavar="N", help="The first seed (0)."),
+            click.Option(
+                ["--count"],
+                type=WholeNumber(min=1),
+                metavar="SEEDS",
+                help="How many seeds (20; 1 with --steps or --trace).",
+            ),
+            click.Option(
+                ["--hours"], type=Number(min=0), default=2.0, metavar="H", help="Virtual hours of each seed (2)."
+            ),
+            click.Option(["--hosts"], type=WholeNumber(min=1), default=4, metavar="H", help="Hosts of each seed (4)."),
+            click.Option(["--vms"], type=WholeNumber(min=1), default=8, metavar="N", help="VMs at the same time (8)."),
+            click.Option(
+                ["--faults"],
+                default="all",
+                metavar="LIST",
+                help="What may go wrong: all, none, or kinds such as kill,late.",
+            ),
+            click.Option(["--steps"], type=WholeNumber(min=1), metavar="K", help="End after so many steps."),
+            click.Option(
+                ["--store"],
+                type=click.Choice(["memory", "sqlite"]),
+                default="memory",
+                help="What is written to (memory).",
+            ),
+            click.Option(["--trace"], is_flag=True, help="Tell the story of one seed line by line."),
+            click.Option(["-j", "--json"], is_flag=True, help="As JSON."),
+        ),
+        more="Exit status 1: an invariant did not hold; a line tells how to replay it exactly.",
+        examples=(
+            "sim --count 500",
+            "sim --seed 7 --steps 1200 --trace",
+            "sim --faults none --hosts 200 --vms 2000 --count 1",
+        ),
     ),
 )
 

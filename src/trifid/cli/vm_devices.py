@@ -196,7 +196,7 @@ DEVICE_ROWS = (
         "Take a NIC away from a VM, running or powered off.",
         (_NIC,),
         "one.vm.detachnic",
-        lambda given: number_of(given.nic, "a NIC"),
+        lambda given: (number_of(given.nic, "a NIC"),),
         examples=("nic-detach 3 1",),
     ),
     schedulable(

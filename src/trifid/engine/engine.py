@@ -74,6 +74,7 @@ class Engine:
         datastores = home / settings.datastore_location
         self.orders = Orders(home, datastores, settings.frontend, self.documents.vm_for_drivers)
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)

@@ -6,7 +6,7 @@ The only code of the engine that calls `step`; methods, driver answers and monit
 from trifid.core.access import ENGINE
 from trifid.core.network.address import format_mac
 from trifid.core.vm.effects import Moment
-from trifid.core.vm.events import Event, Failed, Request
+from trifid.core.vm.events import Event, Failed, Request, SeenOff, SeenPaused
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
@@ -42,8 +42,8 @@ def _release_leases(draft: Draft, vm: VM) -> None:
 
 
 def _text(event: Event, before: VM, after: VM) -> str:
-    """Return what the journal says beside the states: why something failed, what was asked where they are the same."""
-    if isinstance(event, Failed):
+    """Return what the journal says beside the states: why it is so, or what was asked where they are the same."""
+    if isinstance(event, Failed | SeenOff | SeenPaused):
         return event.why
     if isinstance(event, Request) and after.state is before.state:
         return event.word

@@ -19,7 +19,7 @@ from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
-from trifid.core.vm.events import Event, SeenAtSource, SeenLost, SeenOff, SeenRunning
+from trifid.core.vm.events import Event, SeenAtSource, SeenLost, SeenOff, SeenPaused, SeenRunning
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.life import happen
@@ -36,9 +36,10 @@ FIGURE_MAX = 1 << 40
 AHEAD_MAX_S = 5
 """A message from further in the future is taken for one of so many seconds ahead."""
 WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
-_SEEN: dict[str, Callable[[str], Event]] = {
-    "RUNNING": lambda deploy_id: SeenRunning(deploy_id=deploy_id),
-    "POWEROFF": lambda _: SeenOff(),
+_SEEN: dict[str, Callable[[dict[str, str]], Event]] = {
+    "RUNNING": lambda said: SeenRunning(deploy_id=said.get("DEPLOY_ID", "")),
+    "SUSPENDED": lambda said: SeenPaused(why=said.get("REASON", "")),
+    "POWEROFF": lambda said: SeenOff(why=said.get("REASON", "")),
     "FAILURE": lambda _: SeenLost(),
     "UNKNOWN": lambda _: SeenLost(),
 }
@@ -47,12 +48,15 @@ _NOT_TOLD = ("HOST", "PERIOD_S", "ERROR")
 _OBSERVABLE = {
     VmState.RUNNING,
     VmState.RUNNING_LOOK,
+    VmState.PAUSED,
     VmState.SHUTDOWN,
     VmState.SHUTDOWN_POWEROFF,
     VmState.UNKNOWN,
     VmState.CLEANUP_DELETE_FAILURE,
 }
 """States in which a VM that its host does not report is off."""
+_NO_NEWS: set[tuple[VmState, type[Event]]] = {(VmState.RUNNING, SeenRunning), (VmState.PAUSED, SeenPaused)}
+"""What every report says of most VMs."""
 
 
 class VmObservation(msgspec.Struct):
@@ -95,6 +99,7 @@ class Monitoring:
 
     Attributes:
         hosts, vms: newest observation by id.
+        is_undecided: whether a driver may still move a VM, so that what is seen of it may be over in a moment.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class Monitoring:
     ) -> None:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
+        self.is_undecided: Callable[[int], bool] = lambda vm_id: False
         self._turns = turns
         self._drivers = drivers
         self._clock = now
@@ -268,13 +274,13 @@ class Monitoring:
             vm_id = _integer(vector.get("ID", ""), -1)
             reported.add(vm_id)
             if (make := _SEEN.get(vector.get("STATE", ""))) is not None:
-                self._seen(host.id, vm_id, make(vector.get("DEPLOY_ID", "")), at)
+                self._seen(host.id, vm_id, make(vector), at)
         if said.single("SYNC_STATE").upper() == "YES":
             make = _SEEN.get(said.single("MISSING_STATE", "POWEROFF"), _SEEN["POWEROFF"])
             for vm_id in set(self._turns.memory.vms_on.get(host.id, ())) - reported:
                 vm = self._turns.memory.vms.get(vm_id)
                 if vm is not None and vm.state in _OBSERVABLE:
-                    self._seen(host.id, vm_id, make(""), at)
+                    self._seen(host.id, vm_id, make({}), at)
 
     def _seen(self, host_id: int, vm_id: int, event: Event, at: int) -> None:
         """Tell a VM that it was seen, unless that was before its last move or on a host that it left."""
@@ -287,9 +293,11 @@ class Monitoring:
             if vm.previous.host_id != host_id:
                 return
             event = SeenAtSource()
-        if vm.state is VmState.RUNNING and isinstance(event, SeenRunning):
+        if (vm.state, type(event)) in _NO_NEWS:
             return
         if vm_id in self._moves and at <= self._moves[vm_id][1]:
+            return
+        if self.is_undecided(vm_id):
             return
 
         def command(draft: Draft) -> None:

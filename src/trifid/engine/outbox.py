@@ -94,6 +94,11 @@ class Outbox:
         """Whether nothing is under way, waits, or is remembered of what is over."""
         return not any((self._under_way, self._next, self._losses))
 
+    def is_undecided(self, vm_id: int) -> bool:
+        """Whether a hypervisor driver still works at what is no longer wanted of it: a VM seen now may move yet."""
+        of_vm = (self._under_way.get(("vmm", name, vm_id)) for name in self._drivers.names("vmm"))
+        return any(sent is not None and sent.is_cancelled for sent in of_vm)
+
     def committed(self, batch: Batch) -> None:
         """Send what the batch asks for."""
         for vm_id, action in batch.actions.items():

@@ -51,4 +51,4 @@ class News:
         if old == new == "RUNNING":
             self.moving.add(vm_id)
             return True
-        return new == "PENDING" or new in _GIVES_CAPACITY_BACK or (new == "RUNNING" and "MIGRATE" in old)
+        return new.startswith("PENDING") or new in _GIVES_CAPACITY_BACK or (new == "RUNNING" and "MIGRATE" in old)

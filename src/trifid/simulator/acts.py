@@ -169,8 +169,6 @@ class Acts:
             if not self._files.has(host.name, f"{data.disk_target_path}/{DISK}{number}"):
                 raise Undone(f"no disk {number}")
         host.domains[vm_id].disks |= marked
-        for file in self._hosts.disks(host.name, host.domains[vm_id]).values():
-            file.precious = True
         return ""
 
     def _detach_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:

@@ -24,10 +24,11 @@ KINDS: dict[str, str] = {
     "fails": "an action fails and did nothing",
     "half": "a transfer fails in the middle of its script",
     "fails-done": "an action is reported failed, but it was done",
-    "orphaned": "what a dead driver began is done after its death",
+    "orphaned": "what a dead hypervisor driver began is done after its death",
     "host-lost": "a host cannot be reached for a while; its VMs run on",
     "host-crash": "a host falls and comes back without its VMs",
     "guest-off": "a guest switches itself off",
+    "guest-on": "somebody starts a machine that is powered off, without the engine",
     "guest-paused": "a guest is paused by its hypervisor",
     "clock-jump": "the calendar jumps",
 }

@@ -25,6 +25,7 @@ class File(msgspec.Struct, eq=False):
     Attributes:
         token: what it is a copy of.
         vm_id: whose it is.
+        name: of the file when it was made: `disk.0`.
         made_s: when its content began to be.
         writes: counts what a guest did to it.
         precious: a guest has run on it.
@@ -33,6 +34,7 @@ class File(msgspec.Struct, eq=False):
 
     token: int
     vm_id: int
+    name: str
     made_s: float
     writes: int = 0
     precious: bool = False
@@ -51,12 +53,12 @@ class Files:
 
     Attributes:
         directories: VM directories that exist, each with its files by name.
-        asked_s: VM id to when somebody last asked for its end, or for that of a disk of it.
+        asked_s: (VM id, name of a disk, or "" for all) to when somebody last asked for its end.
     """
 
     def __init__(self, clock: Clock, datastores: str = "") -> None:
         self.directories: dict[Directory, dict[str, File]] = {}
-        self.asked_s: dict[int, float] = {}
+        self.asked_s: dict[tuple[int, str], float] = {}
         self._clock = clock
         self._shared = datastores
         self._copies: dict[int, list[File]] = defaultdict(list)
@@ -73,7 +75,8 @@ class Files:
     def make(self, machine: str, path: str, vm_id: int, saw: dict[str, int] | None = None) -> None:
         """Make a file, over an older one of its name."""
         self._tokens += 1
-        self._put(machine, path, File(self._tokens, vm_id, self._clock.now_s, saw=saw))
+        name = path.rpartition("/")[2]
+        self._put(machine, path, File(self._tokens, vm_id, name, self._clock.now_s, saw=saw))
 
     def has(self, machine: str, path: str) -> bool:
         """Tell whether a file is there."""
@@ -157,7 +160,8 @@ class Files:
         _take_out(copies, file)
         if not copies:
             del self._copies[file.token]
-        if not file.precious or self.asked_s.get(file.vm_id, -1.0) >= file.made_s:
+        asked_s = max(self.asked_s.get((file.vm_id, which), -1.0) for which in ("", file.name))
+        if not file.precious or asked_s >= file.made_s:
             return
         if all(copy.writes < file.writes for copy in copies):
             raise Broken(f"vm {file.vm_id}: the only copy of a disk is gone, and nobody asked for that: {how}")

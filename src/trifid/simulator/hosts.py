@@ -92,6 +92,13 @@ class Hosts:
         domain.booted = self._boots
         host.domains[vm_id] = domain
 
+    def treasure(self, host: SimulatedHost, vm_id: int) -> None:
+        """A domain was given to its owner: what is on its disks from now on is worth something."""
+        domain = host.domains.get(vm_id)
+        if domain is not None:
+            for file in self.disks(host.name, domain).values():
+                file.precious = True
+
     def end(self, host: SimulatedHost, vm_id: int) -> None:
         """Have a domain be gone."""
         domain = host.domains.pop(vm_id, None)
@@ -121,7 +128,9 @@ class Hosts:
             for domain in host.domains.values():
                 directory = self.files.place(host.name, domain.directory)
                 if place == directory:
-                    raise Broken(f"vm {domain.vm_id}: {machine}:{path} is taken away while its domain is on {host.name}")
+                    raise Broken(
+                        f"vm {domain.vm_id}: {machine}:{path} is taken away while its domain is on {host.name}"
+                    )
                 if any(place == (directory[0], f"{directory[1]}/{DISK}{number}") for number in domain.disks):
                     raise Broken(f"vm {domain.vm_id}: {machine}:{path} is taken away while its domain has it open")
 

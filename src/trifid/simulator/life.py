@@ -10,6 +10,7 @@ from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.engine import Engine
 from trifid.methods.dispatch import Dispatcher
+from trifid.methods.vm_schedules import carry_out
 from trifid.simulator.acts import Acts
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
@@ -20,8 +21,11 @@ from trifid.simulator.reports import InformationProcess
 from trifid.store.interface import Batch, Store
 
 FRONTEND = "frontend"
-ADMIN, SCHEDULER = "oneadmin", "scheduler"
+ADMIN, SCHEDULER, PLANNER = "oneadmin", "scheduler", "planner"
+"""Administrators: one who calls, one that places, one who schedules what is done later on his behalf."""
 USERS = ("alice", "bob", "carol")
+DATASTORES = "/datastores"
+"""A directory of the simulated hosts, not of this machine."""
 _SECRET = "token"  # noqa: S105  (of people who do not exist)
 _DRIVER = "sim"
 MONITORING_INTERVAL_S, HOST_LOST_AFTER_S = 60, 200
@@ -36,7 +40,7 @@ def session(name: str) -> str:
 def first_batch() -> Batch:
     """Return what is in a new database: groups, administrators, users, each with a login token."""
     users = {}
-    for number, (name, gid) in enumerate([(ADMIN, 0), (SCHEDULER, 0), *((user, 1) for user in USERS)]):
+    for number, (name, gid) in enumerate([(ADMIN, 0), (SCHEDULER, 0), (PLANNER, 0), *((user, 1) for user in USERS)]):
         users[number] = User(number, name, (gid,), tokens=(LoginToken(token_digest(_SECRET), -1),))
     groups = {0: Group(0, "oneadmin"), 1: Group(1, "users")}
     return Batch(users=dict(users), groups=dict(groups), counters={"user": len(users), "group": 100, "engine": 1})
@@ -47,6 +51,7 @@ def config() -> Config:
     settings = {_DRIVER: DriverSettings("simulated", timeout_s=TIMEOUT_S)}
     return Config(
         engine=EngineSettings(
+            datastore_location=DATASTORES,
             transfer=_DRIVER,
             monitoring_interval_s=MONITORING_INTERVAL_S,
             host_lost_after_s=HOST_LOST_AFTER_S,
@@ -64,9 +69,7 @@ class SimulatedEngine(Engine):
         make: makes the driver processes by family.
     """
 
-    def __init__(
-        self, home: Path, store: Store, clock: Clock, make: dict[str, Callable[[], Pipe]]
-    ) -> None:
+    def __init__(self, home: Path, store: Store, clock: Clock, make: dict[str, Callable[[], Pipe]]) -> None:
         self._make = make
         super().__init__(home, config(), store, clock.epoch, clock.monotonic)
 
@@ -85,7 +88,7 @@ class Life:
     Attributes:
         processes: the driver processes that it started, by family; those of now.
         changed: VMs that commits changed since somebody took them out of here.
-        rest: the dispatcher, for calls.
+        dispatcher: answers calls.
     """
 
     def __init__(
@@ -103,7 +106,6 @@ class Life:
     ) -> None:
         self.processes: dict[str, Pipe] = {}
         self.changed: set[int] = set()
-        self.sent: Callable[[int, int], None] = lambda vm_id, step: None
         self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
         self._answers_all = answers_all
         self._acts = Acts(hosts, dice, FRONTEND, is_shared=is_shared)
@@ -118,7 +120,16 @@ class Life:
             self.engine = SimulatedEngine(home, store, clock, make)
             self.engine.turns.after_commit.append(self._committed)
             self.dispatcher = Dispatcher(self.engine)
-        self.loop.create_task(self.engine.start(f"{ADMIN}:unused"))
+        self._starting = self.loop.create_task(self._start())
+
+    async def _start(self) -> None:
+        await self.engine.start(f"{ADMIN}:unused")
+        self.engine.schedule.start(carry_out(self.engine))
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it takes calls."""
+        return self._starting.done() and not self.loop.is_closed()
 
     def _write_s(self) -> float:
         return self._dice.between(0.0, WRITE_S_MAX)
@@ -152,7 +163,6 @@ class Life:
 
     def end(self) -> None:
         """The process is gone, and its drivers with it."""
-        self.loop.bury()
         for process in self.processes.values():
             process.abandon()
-
+        self.loop.bury()

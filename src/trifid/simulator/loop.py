@@ -87,6 +87,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._timers.clear()
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine = task.get_coro()
+            if coroutine is not None:
+                with contextlib.suppress(RuntimeError):  # it would go on waiting: nobody will ever wake it
+                    coroutine.close()
         self._tasks.clear()
 
     # -- what asyncio asks of a loop -------------------------------------------------------------

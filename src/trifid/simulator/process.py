@@ -260,9 +260,9 @@ class ActionProcess(Pipe):
         self._waiting.clear()
 
     def _leave(self, message: Message) -> None:
-        """Decide what becomes of a request whose driver dies over it."""
+        """Decide what becomes of a request whose driver dies over it; transfers die with it, a hypervisor goes on."""
         is_done = self._dice.random.random() < 0.4
-        if not is_done and not self._dice.strikes("orphaned", 0.3):
+        if not is_done and (self.family == "tm" or not self._dice.strikes("orphaned", 0.3)):
             return
         with contextlib.suppress(Undone):
             does = self._acts.begin(self.family, message)

@@ -352,7 +352,9 @@ class SeenRunning(Observation, frozen=True, kw_only=True):
 
 
 class SeenOff(Observation, frozen=True, kw_only=True):
-    """The domain is off or gone."""
+    """The domain is off or gone.  `why` is for people, empty when not told."""
+
+    why: str = ""
 
 
 class SeenLost(Observation, frozen=True, kw_only=True):

@@ -62,8 +62,8 @@ def _node_of(domain: "libvirt.virDomain", path: str, disk_id: str) -> tuple[str,
             continue
         if inserted["drv"] != "qcow2":
             raise Failure(
-                f"disk {disk_id} is {inserted['drv']}, and a snapshot is kept inside a qcow2 image: "
-                "use a qcow2 image (qemu-img convert -O qcow2, DRIVER=qcow2)"
+                f"disk {disk_id} is {inserted['drv']}, and while the machine runs a snapshot can only be made in a "
+                "qcow2 image, or deleted there: power the VM off first, or use a qcow2 image (DRIVER=qcow2)"
             )
         return inserted["node-name"], [one["name"] for one in inserted["image"].get("snapshots", [])]
     raise Failure(f"{domain.name()} has no disk {path}")

@@ -3,7 +3,7 @@
 Every host has a thread of its own, so that one that hangs delays no other.  A message is stamped with
 the time before its look: what happened in between is newer (the engine drops what is older than a VM's
 last transition).  So an event itself tells nothing, it may be old when it comes: all domains are looked
-at, at once and a little later, since its VM's transition may fall into the same second.
+at, at once and twice a little later, since its VM's transition may fall into the same second.
 
 A domain that is gone is missing from the list; when libvirt told why it stopped, it is listed with the
 REASON for a while, in the state in which it would have been missed.
@@ -37,8 +37,11 @@ from trifid.drivers.libvirt.states import is_news, vm_id_of, word_of
 NO_LIBVIRT = "none"
 REASON_KEPT_S = 60.0
 """So long after a domain stopped, lists say why."""
-LOOK_AGAIN_S = 2.0
-"""After an event, all domains are looked at once more so much later; when the connection broke, for the first time."""
+LOOK_AGAIN_S = (1.1, 2.2)
+"""After an event, all domains are looked at so much later as well; when the connection broke, for the first time.
+
+More than a second: the first look is in another second than the event; the second one is for an engine that was slow
+to take in what came before the event."""
 
 
 class Seen(msgspec.Struct):
@@ -83,7 +86,7 @@ class HostWatch:
         self._is_stopped = False
         self._is_answered = False
         self._looks_at_once = False
-        self._look_at: float | None = None
+        self._looks_at: list[float] = []
         self._connection: Connection | None = None
         self._machines = ""
         self._troubles: list[str] = []
@@ -116,8 +119,8 @@ class HostWatch:
                 if self._looks_at_once:
                     self._looks_at_once = False
                     self._look_again()
-                elif self._look_at is not None and time.monotonic() >= self._look_at:
-                    self._look_at = None
+                elif (looks := self._looks_at) and time.monotonic() >= looks[0]:
+                    looks.pop(0)  # of this list: libvirt's thread may have put another in its place
                     self._look_again()
         if self._connection is not None:
             self._connection.close()
@@ -126,7 +129,7 @@ class HostWatch:
         now = time.monotonic()
         if now >= due:
             return 0.0
-        return max(0.001, min(due, self._look_at or due) - now)
+        return max(0.001, min([due, *self._looks_at]) - now)
 
     def _report(self) -> None:
         """Say everything, or why it cannot be said."""
@@ -156,7 +159,7 @@ class HostWatch:
         try:
             self._say_domains(at, self._domains())
         except Failure:
-            self._look_at = time.monotonic() + LOOK_AGAIN_S
+            self._looks_at = self._looks_at or [time.monotonic() + LOOK_AGAIN_S[-1]]
 
     def _domains(self) -> list[Seen]:
         """Return every domain of our engine."""
@@ -228,7 +231,8 @@ class HostWatch:
             self._look_soon()
 
     def _look_soon(self) -> None:
-        self._look_at = time.monotonic() + LOOK_AGAIN_S
+        now_s = time.monotonic()
+        self._looks_at = [now_s + later_s for later_s in LOOK_AGAIN_S]
         self._wake.set()
 
     # -- saying --------------------------------------------------------------------------------

@@ -1,0 +1,138 @@
+"""Hosts of their own inside the lab: each has a libvirt, a network and a name, and all share the machine's files.
+
+A host's bridge has the name of the lab's and is joined to it by a cable, so guests of all hosts are
+neighbours and answer to the lab.  The engine reaches the libvirt of a host through a socket, URI.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.lab.conftest import BRIDGE
+from tests.system.home import Home
+
+NAMES = ("host-a", "host-b")
+FIRST_ADDRESS = 241
+SOCKETS = Path("/run/libvirt/hosts")
+URI = f"qemu+unix:///system?socket={SOCKETS}/{{host}}/libvirt-sock"
+"""Of a host's libvirt, for the drivers and for virsh."""
+LOOK_EVERY_S = 0.1
+
+# Inside new namespaces; becomes the host's libvirtd, so that to know one process is to know the host.
+_HOST = """
+name=$1 address=$2 bridge=$3 run=$4 lab=$5 uuid=$6
+hostname "$name"
+mount -t sysfs sysfs /sys
+ip link set lo up
+ip link add "$bridge" type bridge
+ip link add cable type veth peer name "$name" netns "$lab"
+ip link set cable master "$bridge" up
+ip addr add "$address/24" dev "$bridge"
+ip link set "$bridge" up
+mount --bind "$run/hosts" /etc/hosts
+for place in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+    mkdir "$run/copy"
+    cp -a "$place/." "$run/copy"
+    mount -t tmpfs -o mode=755 tmpfs "$place"
+    cp -a "$run/copy/." "$place"
+    rm -rf "$run/copy"
+done
+rm -rf /var/lib/libvirt/qemu
+echo "host_uuid = \\"$uuid\\"" >> /etc/libvirt/libvirtd.conf
+mount --bind "$run" /run/libvirt
+exec libvirtd --pid-file /run/libvirt/libvirtd.pid
+"""
+
+
+class LabHost:
+    """One host.
+
+    Attributes:
+        name: what the engine calls it.
+        uri: of its libvirt.
+    """
+
+    def __init__(self, name: str, address: str, hosts_file: str) -> None:
+        self.name = name
+        self.uri = URI.format(host=name)
+        self._run = SOCKETS / name
+        self._run.mkdir(parents=True)
+        (self._run / "hosts").write_text(hosts_file)
+        machine = uuid.uuid5(uuid.NAMESPACE_DNS, name)
+        with (self._run / "libvirtd.log").open("wb") as log:
+            self._libvirtd = subprocess.Popen(
+                [
+                    *("unshare", "--net", "--mount", "--uts", "sh", "-euc", _HOST, "host"),
+                    *(name, address, BRIDGE, str(self._run), str(os.getpid()), str(machine)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def until_up(self) -> None:
+        """Return when its libvirt answers, its cable plugged in."""
+        argv = ["virsh", "-q", "-c", self.uri, "list"]
+        while subprocess.run(argv, capture_output=True, check=False).returncode:
+            said = (self._run / "libvirtd.log").read_text()
+            assert self._libvirtd.poll() is None, f"{self.name} ended: {said}"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._libvirtd.wait(LOOK_EVERY_S)
+        subprocess.run(["ip", "link", "set", self.name, "master", BRIDGE, "up"], check=True)
+
+    def virsh(self, *argv: str) -> str:
+        """Return what virsh prints about this host."""
+        return subprocess.run(
+            ["virsh", "-q", "-c", self.uri, *argv], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    def domains(self) -> list[str]:
+        """Return the names of the domains that are there, running or not."""
+        return self.virsh("list", "--all", "--name").split()
+
+    def end(self) -> None:
+        """End the host, and every guest that still runs there."""
+        for pid_file in (self._run / "qemu").glob("*.pid"):
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        self._libvirtd.kill()
+        self._libvirtd.wait()
+        subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)
+        shutil.rmtree(self._run)
+
+
+@contextlib.contextmanager
+def lab_hosts(directory: Path) -> Iterator[list[LabHost]]:
+    """Two hosts that run; for the engine each of their names is this machine, where their sockets and files are."""
+    addresses = {name: f"10.0.0.{FIRST_ADDRESS + place}" for place, name in enumerate(NAMES)}
+    for_hosts = "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in addresses.items())
+    for_lab = directory / "hosts"
+    for_lab.write_text(Path("/etc/hosts").read_text() + f"127.0.0.1 {' '.join(NAMES)}\n")
+    subprocess.run(["mount", "--bind", str(for_lab), "/etc/hosts"], check=True)
+    hosts: list[LabHost] = []
+    try:
+        hosts += [LabHost(name, address, for_hosts) for name, address in addresses.items()]
+        for host in hosts:
+            host.until_up()
+        yield hosts
+    finally:
+        for host in hosts:
+            host.end()
+        subprocess.run(["umount", "/etc/hosts"], check=True)
+
+
+@contextlib.contextmanager
+def engine_of_hosts(path: Path) -> Iterator[Home]:
+    """A started engine whose drivers reach the hosts, which share their files in a way that libvirt cannot tell."""
+    home = Home(path, drivers="libvirt")
+    home.settings("--uri qemu:///system", f"--uri {URI}")
+    home.settings("--type qemu", "--type qemu --unsafe-migration")
+    home.start()
+    try:
+        yield home
+    finally:
+        home.stop()
