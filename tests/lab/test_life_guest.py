@@ -146,7 +146,9 @@ def test_memory_is_kept_by_suspend_and_not_by_poweroff_and_what_happens_by_itsel
     machine.ends()
 
 
-def test_disks_and_nics_come_and_go_in_the_guest_and_a_hypervisor_that_is_killed_is_missed(home: Home, guest: Guest) -> None:
+def test_disks_and_nics_come_and_go_in_the_guest_and_a_hypervisor_that_is_killed_is_missed(
+    home: Home, guest: Guest
+) -> None:
     machine = Machine(home, template(guest, "plugged"))
     boot = count(ADDRESS).boot
     assert "disk vda" not in facts()

@@ -11,7 +11,9 @@ from trifid.core.journal import Entry
 from trifid.core.network.record import AddressRange, Lease, Network, NetworkState
 from trifid.core.template.model import Template, template
 from trifid.core.user import Group, LoginToken, User
+from trifid.core.vm.lock import Lock
 from trifid.core.vm.record import VM, Action, HistoryRecord, Needs
+from trifid.core.vm.schedule import ScheduledAction
 from trifid.core.vm.states import VmState
 from trifid.store.interface import Batch
 
@@ -105,6 +107,22 @@ vms = st.builds(
     template=templates,
     user_template=templates,
     history=histories,
+    saved_seq=st.integers(-1, 1000),
+    lock=st.none() | st.builds(Lock, level=st.integers(1, 3), uid=ids, at=times, request_id=words),
+    schedule=st.lists(
+        st.builds(
+            ScheduledAction,
+            id=ids,
+            uid=ids,
+            action=words,
+            time=times,
+            args=words,
+            days=st.lists(st.integers(0, 365), max_size=3).map(tuple),
+            message=words,
+            is_over=st.booleans(),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 hosts = st.builds(
     Host,

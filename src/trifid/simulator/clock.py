@@ -10,7 +10,7 @@ BEGIN_EPOCH_S = 1_700_000_000
 """What the engine's calendar says when a simulation begins."""
 
 
-class Event(msgspec.Struct, order=True):
+class Event(msgspec.Struct, eq=False):
     """Something that will happen in the world, outside of the engine.
 
     Attributes:
@@ -20,7 +20,7 @@ class Event(msgspec.Struct, order=True):
 
     at_s: float
     number: int
-    what: Callable[[], None] = msgspec.field(default=lambda: None)
+    what: Callable[[], None]
 
     def __lt__(self, other: "Event") -> bool:
         return (self.at_s, self.number) < (other.at_s, other.number)

@@ -6,7 +6,7 @@ import msgspec
 
 from trifid.simulator.faults import KINDS
 from trifid.simulator.many import Summary, outcomes, summary
-from trifid.simulator.simulation import Options, Outcome, Simulation
+from trifid.simulator.simulation import History, Options, Simulation
 
 STORY_SHOWN = 40
 DEFAULT_SEEDS = 20
@@ -14,7 +14,7 @@ DEFAULT_SEEDS = 20
 Say = Callable[[str], None]
 
 
-def replay_line(outcome: Outcome, options: Options) -> str:
+def replay_line(outcome: History, options: Options) -> str:
     """Return the command that plays a seed again, up to the step in which an invariant broke."""
     usual = Options()
     words = ["trifid", "sim", "--seed", str(outcome.seed), "--steps", str(outcome.steps)]
@@ -40,7 +40,7 @@ def run_one(seed: int, options: Options, steps: int, say: Say, *, is_traced: boo
 def run_many(seeds: Sequence[int], options: Options, say: Say) -> Summary:
     """Play many seeds; each that breaks is told at once."""
 
-    def hear(outcome: Outcome) -> None:
+    def hear(outcome: History) -> None:
         if outcome.broken:
             say(f"seed {outcome.seed}: {outcome.broken}")
             say(f"  replay: {replay_line(outcome, options)} --trace")

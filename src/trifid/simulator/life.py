@@ -110,7 +110,7 @@ class Life:
         self._answers_all = answers_all
         self._acts = Acts(hosts, dice, FRONTEND, is_shared=is_shared)
         self._pids = 1
-        self.loop = VirtualLoop(clock, self._write_s, went_wrong)
+        self.loop = VirtualLoop(clock, self._write_s, went_wrong)  # type: ignore[abstract]
         make: dict[str, Callable[[], Pipe]] = {
             "vmm": lambda: self._action_process("vmm"),
             "tm": lambda: self._action_process("tm"),

@@ -9,7 +9,7 @@ import msgspec
 
 from trifid.core.vm.table import ROWS
 from trifid.simulator.faults import KINDS
-from trifid.simulator.simulation import Options, Outcome, Simulation
+from trifid.simulator.simulation import History, Options, Simulation
 
 PROCESSES_MAX = 2
 
@@ -33,16 +33,16 @@ class Summary(msgspec.Struct):
     rows_fired: int = 0
     rows: int = 0
     never_fired: list[str] = []
-    broken: list[Outcome] = []
+    broken: list[History] = []
 
 
-def _one(work: tuple[int, Options]) -> Outcome:
+def _one(work: tuple[int, Options]) -> History:
     seed, options = work
     outcome = Simulation(seed, options).run()
     return outcome if outcome.broken else msgspec.structs.replace(outcome, story=[])
 
 
-def outcomes(seeds: Sequence[int], options: Options, processes: int = 0) -> Iterator[Outcome]:
+def outcomes(seeds: Sequence[int], options: Options, processes: int = 0) -> Iterator[History]:
     """Yield what came of each seed, as it is known.
 
     Args:
@@ -57,7 +57,7 @@ def outcomes(seeds: Sequence[int], options: Options, processes: int = 0) -> Iter
         yield from pool.imap_unordered(_one, work, chunksize=max(1, min(8, len(work) // processes)))
 
 
-def summary(of: Iterable[Outcome], options: Options, hear: Callable[[Outcome], None] = lambda one: None) -> Summary:
+def summary(of: Iterable[History], options: Options, hear: Callable[[History], None] = lambda one: None) -> Summary:
     """Add up outcomes, telling each one."""
     total = Summary()
     struck, calls, fired = Counter[str](), Counter[str](), Counter[str]()

@@ -13,8 +13,11 @@ from typing import Any
 import msgspec
 
 from trifid.core.access import ENGINE
+from trifid.core.vm.effects import Moment
 from trifid.core.vm.events import Event
+from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
+from trifid.core.vm.step import Outcome
 from trifid.engine import life as engine_life
 from trifid.simulator import invariants
 from trifid.simulator.broken import Broken, Killed
@@ -62,7 +65,7 @@ class Options(msgspec.Struct, frozen=True):
     store: str = "memory"
 
 
-class Outcome(msgspec.Struct):
+class History(msgspec.Struct):
     """What came of a seed.
 
     Attributes:
@@ -135,7 +138,7 @@ class Simulation:
 
     # -- the whole -------------------------------------------------------------------------------
 
-    def run(self) -> Outcome:
+    def run(self) -> History:
         """Let it happen, and return what came of it; an invariant that does not hold ends it."""
         broken = ""
         with _counting(self.fired), _bugs_are_broken():
@@ -149,7 +152,7 @@ class Simulation:
                 broken = f"{type(bug).__name__}: {bug}\n{traceback.format_exc()}"
             finally:
                 self._end()
-        return Outcome(
+        return History(
             self.seed,
             broken,
             self.steps,
@@ -364,19 +367,20 @@ def _memory_directory() -> str | None:
 @contextlib.contextmanager
 def _counting(fired: Counter[RowKey]) -> Iterator[None]:
     """Count the rows of the table that fire; `happen` is the only code that calls `step`."""
-    real = engine_life.step
+    module: Any = engine_life
+    real = module.step
 
-    def step(vm: Any, event: Event, moment: Any) -> Any:
-        outcome = real(vm, event, moment)
+    def step(vm: VM, event: Event, moment: Moment) -> Outcome:
+        outcome: Outcome = real(vm, event, moment)
         if not outcome.ignored:
             fired[(vm.state, type(event))] += 1
         return outcome
 
-    engine_life.step = step
+    module.step = step
     try:
         yield
     finally:
-        engine_life.step = real
+        module.step = real
 
 
 class _Bugs(logging.Handler):

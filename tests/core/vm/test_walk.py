@@ -124,6 +124,9 @@ def beginning() -> Situation:
     return Situation(vm(S.PENDING, disk_snapshots=()))
 
 
+SITUATIONS_MAX = 12_000
+
+
 def walk() -> list[Move]:
     """Every move from every situation that can be reached."""
     moves, seen, queue = [], {beginning().kind}, deque([beginning()])
@@ -134,6 +137,7 @@ def walk() -> list[Move]:
             moves.append(Move(before, kind, outcome, after))
             if after.kind not in seen:
                 seen.add(after.kind)
+                assert len(seen) < SITUATIONS_MAX, f"the walk does not end, something piles up: {after}"
                 queue.append(after)
     return moves
 

@@ -6,10 +6,22 @@ else in the project moves a VM.  The table is checked when it is imported; docs/
 tests' list of rows are made from it.
 
 Source: reference/lifecycle.md §2.2 (stamps), §5.2 (legality), §5.3 (results), §5.5 (monitoring).
-Where we differ on purpose: a failed live migration, save, shutdown or restart in place is looked at
-before it is believed, since the answer may be a time-out and the deed done;
-`terminate` of a VM whose epilog failed runs the epilog again instead of deleting what may be the
-only copy of a disk (terminate-hard and recover --delete do delete).
+Where we differ on purpose:
+
+- A failed answer may be a time-out and the deed done.  So a failed live migration, save, shutdown or
+  start in place is looked at before it is believed, and what was attached or resized is taken back.
+  A save that did happen although it was reported failed is POWEROFF, not SUSPENDED: its memory is lost,
+  its disks are not.
+- That monitoring saw a VM off is believed for its state and its charge, never for its files: before the
+  files of a VM at rest are moved, snapshotted, resized or deleted, its host is asked for the domain.
+- A paused domain (PAUSED, SUSPENDED on the wire) was not saved: it stays charged, `resume` lets it go on,
+  `stop` and `migrate` save it first, and its disks cannot be snapshotted.
+- `terminate` never gives disks up that may be the only copy: after a failed boot or epilog it runs the
+  epilog, and where files may lie in two places (the other failures) it is refused.  terminate-hard and
+  recover --delete do delete.  A VM away from its host gets its files back for its epilog.
+- A NIC of a powered off VM comes and goes at once, without HOTPLUG_NIC_POWEROFF.
+- recover --failure of a move of files that failed does not abandon the move: retry or delete it.
+- A disk of an undeployed VM cannot be resized.
 """
 
 from trifid.core.vm import changes as change
@@ -32,7 +44,8 @@ from trifid.core.vm.row import Row, cancel, cancel_at_source, row, starts
 from trifid.core.vm.rows import devices, end, move, rest, run
 from trifid.core.vm.states import VmState as S
 
-_CHAPTERS = (*run.ROWS, *rest.ROWS, *move.ROWS, *devices.ROWS, *end.ROWS)
+CHAPTERS: tuple[Row, ...] = (*run.ROWS, *rest.ROWS, *move.ROWS, *devices.ROWS, *end.ROWS)
+"""The rows that are written by hand; the others follow from them."""
 
 _ON_TWO_HOSTS = (
     S.MIGRATE, S.MIGRATE_LOCATE, S.MIGRATE_LOCATE_SOURCE, S.MIGRATE_LOCATE_ONLY_SOURCE, S.SAVE_MIGRATE,
@@ -85,7 +98,7 @@ def _changed(of: Row, changed: dict[Effect, Effect]) -> tuple[Effect, ...]:
     return tuple(changed.get(effect, effect) for effect in of.effects if effect is not release_leases)
 
 
-_BASE = (*_CHAPTERS, *_deletes(_CHAPTERS))
+_BASE = (*CHAPTERS, *_deletes(CHAPTERS))
 _WITH_RECREATED = (*_BASE, *_recreated(_BASE))
 
 ROWS: tuple[Row, ...] = (
