@@ -8,10 +8,19 @@ import sys
 from pathlib import Path
 
 from trifid.core.vm.effects import Effect
-from trifid.core.vm.events import Answer, Event, Observation, Request
+from trifid.core.vm.events import Absent, Answer, Done, Event, Observation, Request
+from trifid.core.vm.row import Row
+from trifid.core.vm.rows import devices, end, move, rest, run
 from trifid.core.vm.states import VmState
-from trifid.core.vm.table import ROWS, TRANSIENT, Row
+from trifid.core.vm.table import ROWS, TRANSIENT
 
+CHAPTERS = (
+    ("Running, off and on again", run.ROWS),
+    ("Suspended, stopped, undeployed", rest.ROWS),
+    ("To another host", move.ROWS),
+    ("Disks, NICs, snapshots, sizes", devices.ROWS),
+    ("The end", end.ROWS),
+)
 PAGE = Path(__file__).parent / "life-cycle.md"
 
 HEAD = """\
@@ -32,7 +41,7 @@ VM's record in the same transaction.
 
 def page() -> str:
     """Return the whole page."""
-    return "\n".join((HEAD, _states(), _diagram(), _tables()))
+    return "\n".join((HEAD, _states(), _diagrams(), _tables()))
 
 
 def printed_table() -> str:
@@ -72,18 +81,35 @@ def _states() -> str:
     return "\n".join((*lines, ""))
 
 
-def _diagram() -> str:
-    """The ways that a VM takes when all goes well; failures and deletion would hide them."""
-    lines = ["## The picture", "", "When all goes well; what fails is in the tables.", "", "```mermaid"]
-    lines += ["stateDiagram-v2", "    [*] --> PENDING"]
-    hidden = ("FAILURE", "CLEANUP", "LOCATE", "LOOK", "UNKNOWN")
+def _diagrams() -> str:
+    """The ways that a VM takes when all goes well, chapter by chapter; failures and deletion would hide them."""
+    lines = ["## The pictures", "", "When all goes well; what fails, and what monitoring sees, is in the tables.", ""]
+    for title, rows in CHAPTERS:
+        arrows = _arrows(rows)
+        lines += [f"### {title}", "", "```mermaid", "stateDiagram-v2"]
+        lines += ["    [*] --> PENDING"] if any(start == "PENDING" for start, _ in arrows) else []
+        lines += [f"    {start} --> {end}: {', '.join(events)}" for (start, end), events in arrows.items()]
+        lines += ["    DONE --> [*]"] if any(end == "DONE" for _, end in arrows) else []
+        lines += ["```", ""]
+    return "\n".join(lines)
+
+
+def _arrows(rows: tuple[Row, ...]) -> dict[tuple[str, str], list[str]]:
+    """Return the events from one state to another, of the rows that are shown."""
+    hidden = ("FAILURE", "CLEANUP", "LOCATE", "UNKNOWN", "RUNNING_LOOK", "_UNDO", "_DROP")
+    good = [
+        row
+        for row in rows
+        if (row.event in (Done, Absent) or issubclass(row.event, Request))
+        and row.start is not row.end
+        and not any(word in state.name for word in hidden for state in (row.start, row.end))
+    ]
+    entered = {row.end for row in ROWS if row.event is Done or issubclass(row.event, Request)}
     arrows: dict[tuple[str, str], list[str]] = {}
-    for row in ROWS:
-        names = (row.start.name, row.end.name)
-        if row.start is not row.end and not any(word in name for name in names for word in hidden):
-            arrows.setdefault(names, []).append(row.event.__name__)
-    lines += [f"    {start} --> {end}: {', '.join(events)}" for (start, end), events in arrows.items()]
-    return "\n".join((*lines, "    DONE --> [*]", "```", ""))
+    for row in good:
+        if row.event is not Absent or row.start in entered:
+            arrows.setdefault((row.start.name, row.end.name), []).append(row.event.__name__)
+    return arrows
 
 
 def _tables() -> str:

@@ -440,6 +440,16 @@ async def test_a_report_of_another_host_is_ignored(watching):
     assert watching.vm().state is S.RUNNING
 
 
+async def test_what_is_seen_of_a_vm_that_a_driver_may_still_move_is_not_believed(watching):
+    await running(watching, S.UNKNOWN)
+    watching.monitoring.is_undecided = lambda vm_id: vm_id == 42
+    await watching.sees("42 RUNNING")
+    assert watching.vm().state is S.UNKNOWN
+    watching.monitoring.is_undecided = lambda vm_id: False
+    await watching.sees("42 RUNNING")
+    assert watching.vm().state is S.RUNNING
+
+
 async def test_that_a_running_vm_runs_is_no_news(watching):
     await running(watching)
     writes = len(watching.world.store.commits)

@@ -207,6 +207,40 @@ async def test_a_driver_that_answers_all_is_waited_for_until_the_newer_actions_o
     assert play.holds_nothing()
 
 
+async def test_a_hypervisor_waits_for_a_transfer_that_is_no_longer_wanted(play):
+    await play.begin()
+    await play.happens(events.Deploy)
+    assert play.tm.take() == ["TRANSFER 42"]
+    await asks_hypervisor(play)
+    assert (play.tm.take(), play.vmm.take()) == (["DRIVER_CANCEL 42"], [])
+    await play.says(play.tm, "TRANSFER")
+    assert play.vmm.take() == ["DEPLOY 42"]
+
+
+async def test_what_waits_for_another_driver_is_sent_when_that_dies(play):
+    await play.begin()
+    await play.happens(events.Deploy)
+    await asks_hypervisor(play)
+    assert play.vmm.take() == []
+    await play.dies(play.tm, restarts=False)
+    assert play.vmm.take() == ["DEPLOY 42"]
+
+
+async def asks_hypervisor(play):
+    """Let the VM go on to its boot, though the transfer is not answered: somebody declared it done."""
+    await play.happens(events.Done)
+
+
+async def test_a_vm_is_undecided_while_a_hypervisor_works_at_what_is_not_wanted_of_it(play):
+    await play.begin(S.RUNNING)
+    await play.happens(events.Terminate)
+    assert not play.outbox.is_undecided(42)
+    await play.happens(events.TerminateHard)
+    assert play.outbox.is_undecided(42)
+    await play.says(play.vmm, "SHUTDOWN", "FAILURE", "cancelled by the engine")
+    assert not play.outbox.is_undecided(42)
+
+
 async def test_of_many_that_wait_only_the_newest_is_sent(play):
     await play.begin(S.RUNNING)
     await play.happens(events.Terminate)

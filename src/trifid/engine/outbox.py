@@ -4,8 +4,9 @@ An action is a row that stays until its answer has been committed, so after a cr
 died, it is simply sent again: drivers take "already so" for success.
 
 The wire carries the VM's id but no step number, and the same word stands for many actions (TRANSFER).
-So a driver has at most one action of a VM under way: a newer one waits until the older one, cancelled,
-is answered.  Our own drivers always answer and say so when they greet; those of others may be silent
+So a VM has at most one action under way: a newer one, also of another driver, waits until the older one,
+cancelled, is answered.  Otherwise a transfer that is no longer wanted could take away the disks that the
+next action starts the VM with.  Our own drivers always answer and say so when they greet; those of others may be silent
 about what was cancelled, so they are not waited for long.  An answer thus belongs to what is under way,
 and it carries the step number of that: to a VM that has gone on, it means nothing.
 """
@@ -34,10 +35,6 @@ SENDINGS_MAX = 3
 CANCEL_GRACE_S = 5.0
 """How long a driver that may be silent about what was cancelled is waited for, before the next action is sent."""
 
-Key = tuple[str, str, int]
-"""(family, name of the driver, VM id)"""
-
-
 class Timer(Protocol):
     """Something that will happen, unless it is cancelled."""
 
@@ -53,11 +50,13 @@ class Sent(msgspec.Struct):
     """An action under way.
 
     Attributes:
+        driver: that has it.
         word: the word on the wire that the answer will repeat.
         timer: of its time-out; once it is cancelled, of the end of the grace.
     """
 
     action: Action
+    driver: Driver
     word: str
     timer: Timer | None = None
     is_cancelled: bool = False
@@ -84,8 +83,8 @@ class Outbox:
         self._orders = orders
         self._cancel_grace_s = cancel_grace_s
         self._call_later = call_later or asyncio.get_running_loop().call_later
-        self._under_way: dict[Key, Sent] = {}
-        self._next: dict[Key, tuple[Action, Timer | None]] = {}
+        self._under_way: dict[int, Sent] = {}
+        self._next: dict[int, tuple[Action, Timer | None]] = {}
         self._losses: dict[int, tuple[int, int]] = {}
         turns.after_commit.append(self.committed)
 
@@ -96,8 +95,8 @@ class Outbox:
 
     def is_undecided(self, vm_id: int) -> bool:
         """Whether a hypervisor driver still works at what is no longer wanted of it: a VM seen now may move yet."""
-        of_vm = (self._under_way.get(("vmm", name, vm_id)) for name in self._drivers.names("vmm"))
-        return any(sent is not None and sent.is_cancelled for sent in of_vm)
+        sent = self._under_way.get(vm_id)
+        return sent is not None and sent.is_cancelled and sent.driver.family == "vmm"
 
     def committed(self, batch: Batch) -> None:
         """Send what the batch asks for."""
@@ -123,10 +122,9 @@ class Outbox:
             self._fail(action, f"{driver} is down: {driver.trouble}")
 
     def _send_to(self, driver: Driver, vm: VM, action: Action) -> None:
-        key = (driver.family, driver.name, vm.id)
-        older = self._under_way.get(key)
+        older = self._under_way.get(vm.id)
         if older is not None:
-            self._wait_for(driver, key, older, action)
+            self._wait_for(driver, older, action)
             return
         if self._lost(action) >= SENDINGS_MAX:
             self._fail(action, f"{driver} died {SENDINGS_MAX} times over this action, see its log")
@@ -139,24 +137,25 @@ class Outbox:
             size = f"{len(line)} bytes, {LINE_BYTES_MAX} are possible"
             self._fail(action, f"the {order.word} request would be a line of {size}: make the template smaller")
             return
-        sent = self._under_way[key] = Sent(action, order.word)
+        sent = self._under_way[vm.id] = Sent(action, driver, order.word)
         timeout_s = driver.settings.timeout_s
         if timeout_s > 0:
-            sent.timer = self._call_later(timeout_s, self._timed_out, driver, key, sent)
+            sent.timer = self._call_later(timeout_s, self._timed_out, sent)
         driver.send(line)
 
-    def _wait_for(self, driver: Driver, key: Key, older: Sent, action: Action) -> None:
+    def _wait_for(self, driver: Driver, older: Sent, action: Action) -> None:
         """Cancel what is under way and keep a newer action until that is over, or until its own time is."""
-        self._forget_next(key)
+        self._forget_next(action.vm_id)
         timer = None
-        if driver.settings.timeout_s > 0:
-            why = f"{driver} was still busy with {older.word} after {driver.settings.timeout_s:g} s"
-            timer = self._call_later(driver.settings.timeout_s, self._fail, action, why)
-        self._next[key] = (action, timer)
-        self._cancel(driver, key, older)
+        timeout_s = driver.settings.timeout_s
+        if timeout_s > 0:
+            why = f"{older.driver} was still busy with {older.word} after {timeout_s:g} s"
+            timer = self._call_later(timeout_s, self._fail, action, why)
+        self._next[action.vm_id] = (action, timer)
+        self._cancel(older)
 
-    def _forget_next(self, key: Key) -> Action | None:
-        action, timer = self._next.pop(key, (None, None))
+    def _forget_next(self, vm_id: int) -> Action | None:
+        action, timer = self._next.pop(vm_id, (None, None))
         if timer is not None:
             timer.cancel()
         return action
@@ -172,27 +171,27 @@ class Outbox:
             self._fail(action, f"internal error ({type(bug).__name__}), see the engine's log")
         return None
 
-    def _cancel(self, driver: Driver, key: Key, sent: Sent) -> None:
+    def _cancel(self, sent: Sent) -> None:
         """Tell a driver that an action is not wanted any more, once; it is waited for a little longer."""
         if sent.is_cancelled:
             return
         sent.is_cancelled = True
         if sent.timer is not None:
             sent.timer.cancel()
-        if not driver.answers_all:
-            sent.timer = self._call_later(self._cancel_grace_s, self._over, key, sent)
-        driver.send(to_driver("DRIVER_CANCEL", sent.action.vm_id, "-"))
+        if not sent.driver.answers_all:
+            sent.timer = self._call_later(self._cancel_grace_s, self._over, sent)
+        sent.driver.send(to_driver("DRIVER_CANCEL", sent.action.vm_id, "-"))
 
-    def _timed_out(self, driver: Driver, key: Key, sent: Sent) -> None:
-        self._cancel(driver, key, sent)
-        self._fail(sent.action, f"{driver} did not answer {sent.word} within {driver.settings.timeout_s:g} s")
+    def _timed_out(self, sent: Sent) -> None:
+        self._cancel(sent)
+        self._fail(sent.action, f"{sent.driver} did not answer {sent.word} within {sent.driver.settings.timeout_s:g} s")
 
-    def _over(self, key: Key, sent: Sent) -> None:
+    def _over(self, sent: Sent) -> None:
         """An action is no longer under way; send what waited for that."""
-        del self._under_way[key]
+        del self._under_way[sent.action.vm_id]
         if sent.timer is not None:
             sent.timer.cancel()
-        waiting = self._forget_next(key)
+        waiting = self._forget_next(sent.action.vm_id)
         if waiting is not None:
             self.send(waiting)
 
@@ -203,13 +202,10 @@ class Outbox:
 
     def down(self, driver: Driver, why: str) -> None:
         """A driver is gone.  One that died is up again soon; one that does not start fails its actions."""
-        for key in [key for key in self._under_way if key[:2] == (driver.family, driver.name)]:
-            sent = self._under_way.pop(key)
-            self._forget_next(key)
-            if sent.timer is not None:
-                sent.timer.cancel()
+        for sent in [sent for sent in self._under_way.values() if sent.driver is driver]:
             if self._turns.memory.actions.get(sent.action.vm_id) == sent.action:
                 self._losses[sent.action.vm_id] = (sent.action.step, self._lost(sent.action) + 1)
+            self._over(sent)
         if driver.does_not_start:
             for action in self._actions_of(driver):
                 self._fail(action, f"{driver} is down: {why}")
@@ -232,13 +228,12 @@ class Outbox:
         if message.type == "LOG":
             log.info("vm %d  %s: %s", message.oid, driver, message.payload)
             return
-        key = (driver.family, driver.name, message.oid)
-        sent = self._under_way.get(key)
-        if sent is None or sent.word != message.type:
+        sent = self._under_way.get(message.oid)
+        if sent is None or sent.driver is not driver or sent.word != message.type:
             log.warning("%s answered what was not asked, ignored: %s %s", driver, message.type, message.oid)
             return
         self._happen(sent.action, _event(sent.action, message))
-        self._over(key, sent)
+        self._over(sent)
 
     def _fail(self, action: Action, why: str) -> None:
         self._happen(action, Failed(step=action.step, why=why))

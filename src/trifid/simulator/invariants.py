@@ -110,7 +110,7 @@ def _check_domain(hosts: Hosts, vm: VM) -> None:
     elif where and vm.state is not S.UNKNOWN_MIGRATE:
         # Monitoring tells of a paused domain, and only people decide what becomes of it.
         is_paused = all(hosts.by_name[name].domains[vm.id].is_paused for name in where)
-        if not (is_paused and vm.state.name.endswith("FAILURE")):
+        if not (is_paused and (vm.state is S.POWEROFF or vm.state.name.endswith("FAILURE"))):
             raise Broken(f"vm {vm.id} is {vm.state.name} and its domain is on {', '.join(where)}")
 
 

@@ -13,6 +13,7 @@ from trifid.core.vm.states import VmState as S
 from trifid.core.vm.step import step
 from trifid.core.vm.table import CHAPTERS, ROWS
 
+
 class Play(NamedTuple):
     title: str
     start: S

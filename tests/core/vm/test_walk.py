@@ -125,6 +125,7 @@ def beginning() -> Situation:
 
 
 SITUATIONS_MAX = 12_000
+"""More means that something piles up: marks that stay, disks that come back, hosts that are never let go."""
 
 
 def walk() -> list[Move]:
@@ -258,7 +259,9 @@ def test_a_stay_begins_only_when_the_one_before_is_closed_or_left() -> None:
 def test_a_stay_that_ended_keeps_its_times() -> None:
     for move in MOVES:
         for old, new in zip(move.before.machine.history, move.after.machine.history, strict=False):
-            assert not old.etime or (old.stime, old.etime, old.host_id) == (new.stime, new.etime, new.host_id), str(move)
+            assert not old.etime or (old.stime, old.etime, old.host_id) == (new.stime, new.etime, new.host_id), str(
+                move
+            )
 
 
 def test_a_mark_to_move_goes_with_the_move() -> None:
