@@ -60,11 +60,19 @@ def test_used_and_free_add_up() -> None:
     assert int(str(monitor["FREEMEMORY"])) + int(str(monitor["USEDMEMORY"])) == int(str(system["TOTALMEMORY"]))
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and not merely waiting to be collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_one_that_fails_does_not_fail_the_others(tmp_path: Path) -> None:
     good = probe(tmp_path, "system-good", """echo 'RACK="7 b"'; echo 'SHELF = [ ROW = 3 ]'""")
     bad = probe(tmp_path, "system-bad", "echo A=1; echo disk on fire >&2; exit 2")
     garbage = probe(tmp_path, "system-garbage", "echo hello world")
-    hangs = probe(tmp_path, "system-hangs", "sleep 600")
+    hangs = probe(tmp_path, "system-hangs", f"sleep 600 & echo $! >{tmp_path}/child; wait")
     missing = tmp_path / "system-missing"
     probed = run_probes([good, bad, garbage, hangs, missing], "localhost", is_local=True, timeout_s=0.5)
     assert probed.system == (("RACK", "7 b"), ("SHELF", {"ROW": "3"}))
@@ -76,6 +84,7 @@ def test_one_that_fails_does_not_fail_the_others(tmp_path: Path) -> None:
     ]
     assert probed.troubles[0] == "probe system-bad: exit status 2: disk on fire"
     assert probed.troubles[2] == "probe system-hangs: not done after 0.5 s"
+    assert not is_running(int((tmp_path / "child").read_text())), "what it started does not outlive it"
 
 
 def test_no_working_probe_is_a_failure_with_all_reasons(tmp_path: Path) -> None:

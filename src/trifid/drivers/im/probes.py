@@ -9,6 +9,8 @@ Source: reference/drivers.md §5.1 (one working probe is enough), §5.2 (attribu
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -98,18 +100,17 @@ def _run(probe: Path, host: str, *, is_local: bool, timeout_s: float) -> Templat
 
 
 def _output(argv: list[str], text: bytes, timeout_s: float, may_fail: int = 0) -> tuple[str, int]:
-    """Return what a program printed and its status; for the status `may_fail` its error text."""
-    try:
-        child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except OSError as fault:
-        raise ProbeFailed(f"cannot be run: {fault.strerror}") from fault
-    try:
-        out, err = child.communicate(text, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=1)  # a child of its own may hold the pipes
-        raise ProbeFailed(f"not done after {timeout_s:g} s") from None
+    """Return what a program printed and its status; for the status `may_fail` its error text.
+
+    timeout(1) gives it a process group and kills that, so that what a probe started does not outlive it.
+    """
+    if not shutil.which(argv[0]):
+        raise ProbeFailed(f"cannot be run: {argv[0]} is missing or not executable")
+    guarded = ["timeout", "--signal=KILL", f"{timeout_s:g}", *argv]
+    child = subprocess.Popen(guarded, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = child.communicate(text)
+    if child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        raise ProbeFailed(f"not done after {timeout_s:g} s")
     if child.returncode and child.returncode == may_fail:
         return _last(err), child.returncode
     if child.returncode:
