@@ -69,7 +69,7 @@ def test_half_a_line_waits_for_its_other_half(writer: World, path: Path) -> None
 
 
 def test_lines_that_mean_nothing_are_passed_over(writer: World, path: Path) -> None:
-    path.write_bytes(b"\xff\xfe\nx h1 running 1\n12 h1 running\n12 h1 running 1\n")
+    path.write_bytes(b"\xff\xfe\n12 h1 walking 1\n12 h1 running\n12 h1 running 1\n")
     writer.refresh()
     assert writer.running_on("h1") == [12]
 
@@ -90,3 +90,17 @@ def test_a_writer_sees_what_somebody_else_adds(writer: World, path: Path) -> Non
     writer.refresh()
     assert writer.running_on("h1") == [13]
     assert writer.get(12).step == 9
+
+
+def test_a_domain_that_no_engine_made_has_a_name(writer: World, path: Path) -> None:
+    with path.open("a") as log:
+        log.write("legacy h1 running 0\n")
+    writer.put(12, Domain("h1", RUNNING, 1))
+    writer.flush()
+    writer.refresh()
+    assert (writer.running_on("h1"), writer.foreign_on("h1")) == ([12], ["legacy"])
+    again = World(path)
+    again.begin()
+    assert again.foreign_on("h1") == ["legacy"]
+    again.put("legacy", Domain("h1", GONE, 3))
+    assert again.foreign_on("h1") == []

@@ -44,11 +44,13 @@ class Heard:
     Attributes:
         stamp: of the message that was returned last.
         reasons: VM to why it is paused or stopped, in the list that `until` waited for last.
+        wilds: names of the domains of nobody, in the same list.
     """
 
     def __init__(self) -> None:
         self.stamp = 0
         self.reasons: dict[str, str] = {}
+        self.wilds: list[str] = []
         self._said: queue.SimpleQueue[tuple[str, str, int, int, str]] = queue.SimpleQueue()
 
     def say(self, type: str, status: str, host_id: int, at: int, text: str) -> None:
@@ -69,6 +71,7 @@ class Heard:
             said = self.next("STATE_VM")[1]
             assert said.single("SYNC_STATE") == "YES", "an event that comes late would tell what is over"
             found = {vm["ID"]: vm["STATE"] for vm in said.vectors("VM")}
+            self.wilds = [wild["DEPLOY_ID"] for wild in said.vectors("WILD")]
             self.reasons = {vm["ID"]: vm["REASON"] for vm in said.vectors("VM") if "REASON" in vm}
 
 
@@ -151,13 +154,28 @@ def test_what_follows_an_event_is_stamped_before_the_look(heard: Heard, hypervis
 
 
 @pytest.mark.parametrize("name", ["somebody-elses", "one-14"])
-def test_domains_without_a_mark_are_not_told(heard: Heard, hypervisor: "libvirt.virConnect", name: str) -> None:
+def test_domains_without_a_mark_are_told_apart(heard: Heard, hypervisor: "libvirt.virConnect", name: str) -> None:
     heard.until({})
     hypervisor.createXML(
         f"<domain type='test'><name>{name}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
     )
     create(hypervisor, 13)
     heard.until({"13": "RUNNING"})
+    assert sorted(heard.wilds) == sorted([name, "test"])
+
+
+def test_a_domain_of_nobody_that_comes_and_goes_is_told_at_once(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
+    heard.until({})
+    assert heard.wilds == ["test"]
+    text = "<domain type='test'><name>legacy</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    domain = hypervisor.createXML(text)
+    wild = next(one for one in heard.next("STATE_VM")[1].vectors("WILD") if one["DEPLOY_ID"] == "legacy")
+    assert (wild["UUID"], wild["STATE"], wild["MEMORY"]) == (domain.UUIDString(), "RUNNING", "65536")
+    heard.until({})
+    heard.until({})
+    domain.destroy()
+    heard.until({})
+    assert heard.wilds == ["test"]
 
 
 def test_the_vm_of_another_engine_is_not_taken_for_our_own(heard: Heard, hypervisor: "libvirt.virConnect") -> None:
@@ -165,12 +183,13 @@ def test_the_vm_of_another_engine_is_not_taken_for_our_own(heard: Heard, hypervi
     create(hypervisor, 5, engine_id="another")
     create(hypervisor, 6)
     heard.until({"6": "RUNNING"})
+    assert heard.wilds == ["test"], "nor is it for the taking"
 
 
 def test_domains_that_run_already_are_listed_and_measured(hypervisor: "libvirt.virConnect", heard: Heard) -> None:
     create(hypervisor, 14)
-    [measured] = heard.next("MONITOR_VM")[1].vectors("VM")
-    assert measured["ID"] == "14"
+    wild, measured = sorted(heard.next("MONITOR_VM")[1].vectors("VM"), key=lambda vm: int(vm["ID"]))
+    assert (wild["ID"], wild["DEPLOY_ID"], measured["ID"]) == ("-1", "test", "14")
     assert "NETRX" in parse(base64.b64decode(measured["MONITOR"]).decode())
 
 

@@ -116,6 +116,35 @@ def test_the_domain_of_another_engine_is_a_foreign_one(home: Path) -> None:
         assert "does another engine use this host?" in Hands(driver).do("DEPLOY").payload
 
 
+IMPORTED = {"IMPORTED": "YES", "OS": {"UUID": FOREIGN}}
+
+
+def test_an_imported_domain_is_found_by_its_name_and_its_uuid(home: Path) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, FOREIGN, RUNNING)}", home=home) as driver:
+        hands = Hands(driver)
+        assert hands.do("POLL", **IMPORTED).payload.startswith("STATE=a")
+        assert hands.do("REBOOT", **IMPORTED).status == "SUCCESS"
+        other = {**IMPORTED, "OS": {"UUID": OWN}}
+        assert hands.do("POLL", **other).payload == "STATE=d"
+        assert hands.do("DEPLOY", **other).status == "FAILURE"
+
+
+@pytest.mark.parametrize("word", ["SHUTDOWN", "CANCEL"])
+def test_an_imported_domain_ends_and_keeps_its_definition_and_starts_from_it(home: Path, word: str) -> None:
+    with running(COMMAND, f"--uri {hypervisor_with(home, FOREIGN, RUNNING)}", home=home) as driver:
+        hands = Hands(driver)
+        assert hands.do(word, **IMPORTED).status == "SUCCESS"
+        assert hands.do("POLL", **IMPORTED).payload == "STATE=d"
+        assert [hands.do("DEPLOY", **IMPORTED).payload for _ in range(2)] == ["one-12"] * 2
+        assert hands.do("POLL", **IMPORTED).payload.startswith("STATE=a")
+
+
+def test_an_imported_domain_that_is_gone_is_not_made_again(hands: Hands) -> None:
+    answer = hands.do("DEPLOY", **IMPORTED)
+    assert answer.status == "FAILURE"
+    assert "was imported and is no longer defined" in answer.payload
+
+
 def test_a_running_guest_is_shut_down(hands: Hands) -> None:
     hands.do("DEPLOY")
     assert hands.do("SHUTDOWN").status == "SUCCESS"

@@ -12,6 +12,7 @@ from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import rename_command, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
+from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
 from trifid.cli.shell import Shell
@@ -102,6 +103,9 @@ HOST_COLUMNS = Columns(
         Column("STAT", 6, "state", short_state, left=True, colours={"on": "green", "err": "red"}),
         Column("IM", 8, "information driver", text("IM_MAD"), left=True),
         Column("VMM", 8, "virtual machine driver", text("VM_MAD"), left=True),
+        Column(
+            "WILDS", 5, "domains that the engine does not know", lambda row, view: float(len(wilds_of(row))), _percent
+        ),
         Column("WHY", 20, "why it is in error", _why, left=True),
     ),
 )
@@ -156,6 +160,7 @@ ROWS = (
     _status("offline", "Take a host out of use altogether: it is not even watched.", _OFFLINE),
     rename_command(HOST, "HOST"),
     update_command(HOST, "HOST", "TEMPLATE"),
+    *HOST_ROWS,
     Command(
         "list",
         "List the hosts, the newest first.",

@@ -4,15 +4,17 @@ from typing import Any
 
 from trifid.cli import columns as c
 from trifid.cli.figures import full_moment, memory, share
+from trifid.cli.host_resync import WILD_COLUMNS, wilds_of
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
 from trifid.cli.shell import Shell
 from trifid.cli.vm_columns import VM_COLUMNS
+from trifid.core import wild
 from trifid.core.host import HostState
 from trifid.wire.elements import numbers
 
 _OWN_COLUMNS = "ID,USER,GROUP,NAME,STAT,CPU,MEM,TIME"
-_NOT_SHOWN = {"ERROR"}
+_NOT_SHOWN = {"ERROR", *wild.NAMES}
 
 
 def print_host(shell: Shell, host: dict[str, Any]) -> None:
@@ -36,6 +38,7 @@ def print_host(shell: Shell, host: dict[str, Any]) -> None:
         pairs(shell, {"WHY": error, "NEXT": "mend what it names; the host is tried again by itself"})
     _print_room(shell, host)
     _print_vms(shell, numbers(host.get("VMS")))
+    _print_wilds(shell, wilds_of(host))
     shown = {name: value for name, value in attributes.items() if name not in _NOT_SHOWN}
     print_template(shell, "HOST ATTRIBUTES", shown)
 
@@ -73,3 +76,10 @@ def _print_vms(shell: Shell, ids: list[int]) -> None:
     section(shell, "VIRTUAL MACHINES")
     vms = [vm for vm in shell.all(VM) if int(vm["ID"]) in set(ids)]
     shell.say(c.table(vms, VM_COLUMNS.named(_OWN_COLUMNS), c.View(now=shell.now()), header=True, colour=has_colours()))
+
+
+def _print_wilds(shell: Shell, wilds: list[dict[str, Any]]) -> None:
+    if wilds:
+        section(shell, "WILD VMS")
+        chosen = WILD_COLUMNS.named(WILD_COLUMNS.default)
+        shell.say(c.table(wilds, chosen, c.View(now=shell.now()), header=True, colour=has_colours()))

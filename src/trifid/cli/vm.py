@@ -12,6 +12,7 @@ from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumb
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
+from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
 from trifid.cli.kinds import GROUP, HOST, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.shell import Shell
@@ -276,6 +277,7 @@ ROWS = (
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
     *SCHEDULE_ROWS,
+    *RESYNC_ROWS,
     rename_command(VM, "VM"),
     update_command(VM, "VM", "USER_TEMPLATE"),
     *access_commands(VM, "VM", USER, GROUP),

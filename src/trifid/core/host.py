@@ -6,6 +6,7 @@ import msgspec
 
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
+from trifid.core.wild import Wild
 
 
 class HostState(enum.IntEnum):
@@ -78,6 +79,7 @@ class HostObservation(msgspec.Struct):
         free_cpu_percent, used_cpu_percent: 100 = one core.
         free_memory_kib, used_memory_kib: KiB.
         more: further attributes of the MONITOR_HOST message (NETRX, NETTX …).
+        wilds: domains that are on the host and should not be, for all that the engine knows.
     """
 
     at: int = 0
@@ -86,3 +88,4 @@ class HostObservation(msgspec.Struct):
     free_memory_kib: int = 0
     used_memory_kib: int = 0
     more: dict[str, str] = {}
+    wilds: tuple[Wild, ...] = ()

@@ -139,7 +139,8 @@ class Documents:
             )
             return host_body.host_full(host, usage, seen)
 
-        figures = (seen.at, seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
+        capacity = (seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
+        figures = (seen.at, *capacity, seen.wilds)
         return self._hosts.text(host.id, (host, share, seen.more), make, figures)
 
     # -- networks --------------------------------------------------------------------------------

@@ -19,44 +19,28 @@ from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
-from trifid.core.vm.events import Event, SeenAtSource, SeenLost, SeenOff, SeenPaused, SeenRunning
+from trifid.core.vm.events import Event, SeenLost
+from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.life import happen
+from trifid.engine.reconcile import FOREIGN, Picture, news_of, picture_of
+from trifid.engine.reconcile import whole_number as _integer
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
-from trifid.errors import DriverFault, TrifidError
+from trifid.errors import DriverFault, Refused, TrifidError
 from trifid.store.interface import Batch
 from trifid.wire.lines import Message, monitor_to_driver, unpack
 
 log = logging.getLogger("trifid.monitoring")
 
-FIGURE_MAX = 1 << 40
-"""No host has more of anything; whatever a driver says beyond is not believed."""
 AHEAD_MAX_S = 5
 """A message from further in the future is taken for one of so many seconds ahead."""
+LOOK_TIMEOUT_S = 30.0
+"""So long at most it takes a host to list its domains."""
 WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
-_SEEN: dict[str, Callable[[dict[str, str]], Event]] = {
-    "RUNNING": lambda said: SeenRunning(deploy_id=said.get("DEPLOY_ID", "")),
-    "SUSPENDED": lambda said: SeenPaused(why=said.get("REASON", "")),
-    "POWEROFF": lambda said: SeenOff(why=said.get("REASON", "")),
-    "FAILURE": lambda _: SeenLost(),
-    "UNKNOWN": lambda _: SeenLost(),
-}
 _NOT_TOLD = ("HOST", "PERIOD_S", "ERROR")
 """Attributes of a host that its information driver is not told."""
-_OBSERVABLE = {
-    VmState.RUNNING,
-    VmState.RUNNING_LOOK,
-    VmState.PAUSED,
-    VmState.SHUTDOWN,
-    VmState.SHUTDOWN_POWEROFF,
-    VmState.UNKNOWN,
-    VmState.CLEANUP_DELETE_FAILURE,
-}
-"""States in which a VM that its host does not report is off."""
-_NO_NEWS: set[tuple[VmState, type[Event]]] = {(VmState.RUNNING, SeenRunning), (VmState.PAUSED, SeenPaused)}
-"""What every report says of most VMs."""
 
 
 class VmObservation(msgspec.Struct):
@@ -81,6 +65,7 @@ class Watched(msgspec.Struct):
             name; -1 = never renamed.
         latest: type of message to the newest stamp.
         probed: names of the attributes that its probes say.
+        is_answered: whether the driver has answered since it was asked last.
     """
 
     told: Host
@@ -88,6 +73,7 @@ class Watched(msgspec.Struct):
     named_at: int = -1
     latest: dict[str, int] = {}
     probed: frozenset[str] = frozenset()
+    is_answered: bool = False
 
 
 class Monitoring:
@@ -123,7 +109,10 @@ class Monitoring:
         self._newest_now = now()
         self._watched: dict[int, Watched] = {}
         # VM id to the step of its last move and when that was; nothing seen before this start counts.
-        self._moves = {vm.id: (vm.step, self._newest_now) for vm in turns.memory.vms.values()}
+        self._moves = {vm.id: (vm.step, self._newest_now - 1) for vm in turns.memory.vms.values()}
+        self._ended: dict[int, int] = {}  # VM id to when it ended, for a while
+        self._imported = {vm.id: _domain(vm) for vm in turns.memory.vms.values() if vm.is_imported and vm.history}
+        self._looks: dict[int, list[asyncio.Future[Picture]]] = {}  # by host: who waits for a picture
         turns.after_commit.append(self.committed)
 
     @property
@@ -150,8 +139,12 @@ class Monitoring:
             if vm is None or vm.state is VmState.DONE:
                 self._moves.pop(vm_id, None)
                 self.vms.pop(vm_id, None)
+                self._imported.pop(vm_id, None)
+                self._ended[vm_id] = now
             elif vm_id not in self._moves or self._moves[vm_id][0] != vm.step:
                 self._moves[vm_id] = (vm.step, now)
+                if vm.is_imported and vm_id not in self._imported and vm.history:
+                    self._adopted(vm)
         for host_id, host in batch.hosts.items():
             if host is None or host.state not in WATCHED:
                 self.hosts.pop(host_id, None)
@@ -160,10 +153,17 @@ class Monitoring:
             elif host_id not in self._watched or _is_another(host, self._watched[host_id]):
                 self.start(host)
 
+    def _adopted(self, vm: VM) -> None:
+        """A wild domain is a VM's from now on."""
+        host_id, name = self._imported[vm.id] = _domain(vm)
+        if (seen := self.hosts.get(host_id)) is not None:
+            seen.wilds = tuple(one for one in seen.wilds if one.name != name)
+
     def start(self, host: Host) -> None:
         """Ask the host's information driver to begin, or to begin anew; when it is not up, it is asked once it is."""
         watched = self._watched.setdefault(host.id, Watched(host, 0.0))
         before, watched.told, watched.heard_s = watched.told, host, self._monotonic()
+        watched.is_answered = False
         if before.im != host.im:
             self._stop(before)
         if (before.name, before.im) != (host.name, host.im):
@@ -225,6 +225,8 @@ class Monitoring:
         watched.heard_s = self._monotonic()
         self.hosts.setdefault(host.id, HostObservation()).at = now
         match message.type:
+            case "START_MONITOR":
+                watched.is_answered = True
             case "SYSTEM_HOST":
                 watched.probed |= {name for name, _ in said}
                 self._system(host, said)
@@ -269,47 +271,67 @@ class Monitoring:
             self._turns.post(lambda draft: _set_host_state(draft, host.id, HostState.MONITORED, ""))
 
     def _states(self, host: Host, said: Template, at: int) -> None:
-        reported: set[int] = set()
-        for vector in said.vectors("VM"):
-            vm_id = _integer(vector.get("ID", ""), -1)
-            reported.add(vm_id)
-            if (make := _SEEN.get(vector.get("STATE", ""))) is not None:
-                self._seen(host.id, vm_id, make(vector), at)
-        if said.single("SYNC_STATE").upper() == "YES":
-            make = _SEEN.get(said.single("MISSING_STATE", "POWEROFF"), _SEEN["POWEROFF"])
-            for vm_id in set(self._turns.memory.vms_on.get(host.id, ())) - reported:
-                vm = self._turns.memory.vms.get(vm_id)
-                if vm is not None and vm.state in _OBSERVABLE:
-                    self._seen(host.id, vm_id, make({}), at)
+        imported = {key: vm_id for vm_id, key in self._imported.items()}
+        picture = picture_of(
+            said, host, self._turns.memory, at, imported, lambda vm_id: at <= self._ended.get(vm_id, -1)
+        )
+        if picture.wilds is not None and picture.wilds != self.hosts[host.id].wilds:
+            self.hosts[host.id].wilds = picture.wilds
+        if picture.wilds is not None and self._watched[host.id].is_answered and self._looks.get(host.id):
+            for look in self._looks.pop(host.id):
+                if not look.done():
+                    look.set_result(picture)
+            return  # whoever asked decides what is made of it; the next report is taken as it comes
+        for vm_id, event in picture.events:
+            self._seen(host.id, vm_id, event, at)
 
     def _seen(self, host_id: int, vm_id: int, event: Event, at: int) -> None:
         """Tell a VM that it was seen, unless that was before its last move or on a host that it left."""
         vm = self._turns.memory.vms.get(vm_id)
-        if vm is None or not vm.history:
+        news = news_of(vm, host_id, event) if vm is not None else None
+        if vm is None or news is None or self.is_open(vm_id, at):
             return
-        if vm.current.host_id != host_id:
-            if vm.state is not VmState.UNKNOWN_MIGRATE or not isinstance(event, SeenRunning):
-                return
-            if vm.previous.host_id != host_id:
-                return
-            event = SeenAtSource()
-        if (vm.state, type(event)) in _NO_NEWS:
-            return
-        if vm_id in self._moves and at <= self._moves[vm_id][1]:
-            return
-        if self.is_undecided(vm_id):
-            return
+        told, seen_step = news, vm.step
 
         def command(draft: Draft) -> None:
             now = draft.find_vm(vm_id)
-            if now is not None and now.step == vm.step:
-                happen(draft, now, event)
+            if now is not None and now.step == seen_step:
+                happen(draft, now, told)
 
         self._turns.post(command)
 
+    def is_open(self, vm_id: int, at: int) -> bool:
+        """Tell whether what was seen of a VM may be over: it moved since then, or a driver may still move it."""
+        return (vm_id in self._moves and at <= self._moves[vm_id][1]) or self.is_undecided(vm_id)
+
+    async def look(self, host: Host, timeout_s: float = LOOK_TIMEOUT_S) -> Picture:
+        """Return a host's domains as they are now; nothing is made of them.
+
+        Raises:
+            Refused: the host is not watched, its driver is not up, it fails, or it does not answer in time.
+        """
+        driver = self._drivers.get("im", host.im)
+        if host.state not in WATCHED or driver is None or not driver.is_ready:
+            why = f"im driver {host.im} is not up" if host.state in WATCHED else f"it is {host.state.name}"
+            raise Refused(f"host {host.name} [{host.id}] cannot be looked at: {why}", host.id)
+        look: asyncio.Future[Picture] = asyncio.get_running_loop().create_future()
+        self._looks.setdefault(host.id, []).append(look)
+        self.start(host)
+        try:
+            return await asyncio.wait_for(look, timeout_s)
+        except TimeoutError:
+            text = f"host {host.name} [{host.id}] did not list its domains within {timeout_s:g} s: try again"
+            raise Refused(text, host.id) from None
+        finally:
+            if look in (waiting := self._looks.get(host.id, [])):
+                waiting.remove(look)
+                if not waiting:
+                    del self._looks[host.id]
+
     def _figures(self, host: Host, said: Template, at: int) -> None:
+        imported = {name: vm_id for vm_id, (host_id, name) in self._imported.items() if host_id == host.id}
         for vector in said.vectors("VM"):
-            vm_id = _integer(vector.get("ID", ""), -1)
+            vm_id = imported.get(vector.get("DEPLOY_ID", ""), _integer(vector.get("ID", ""), FOREIGN))
             vm = self._turns.memory.vms.get(vm_id)
             if vm is None or not vm.history or vm.current.host_id != host.id:
                 continue
@@ -323,6 +345,9 @@ class Monitoring:
     # -- hosts that fail -----------------------------------------------------------------------
 
     def _host_failed(self, host_id: int, why: str) -> None:
+        for look in self._looks.pop(host_id, ()):
+            if not look.done():
+                look.set_exception(Refused(f"host [{host_id}] cannot be looked at: {why}", host_id))
         self._turns.post(lambda draft: _set_host_state(draft, host_id, HostState.ERROR, why))
 
     async def watch_for_silence(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -336,7 +361,8 @@ class Monitoring:
 
     def check_silence(self) -> None:
         """Put hosts that have been silent for too long into ERROR, once."""
-        self._now()
+        recent = self._now() - self._lost_after_s
+        self._ended = {vm_id: at for vm_id, at in self._ended.items() if at > recent}
         now_s = self._monotonic()
         for host_id, watched in self._watched.items():
             host = self._turns.memory.hosts.get(host_id)
@@ -344,6 +370,11 @@ class Monitoring:
             if host is not None and host.state != HostState.ERROR and is_silent:
                 # The text does not count the seconds: it would be another change at every look.
                 self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
+
+
+def _domain(vm: VM) -> tuple[int, str]:
+    """Return where the domain of an imported VM is, and what it is called there."""
+    return vm.current.host_id, vm.deploy_id
 
 
 def _is_another(host: Host, watched: Watched) -> bool:
@@ -374,12 +405,3 @@ def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> N
             vm = draft.find_vm(vm_id)
             if vm is not None and vm.current.host_id == host_id:
                 happen(draft, vm, SeenLost())
-
-
-def _integer(text: str, otherwise: int) -> int:
-    """Return a number that a driver said, or what holds otherwise when it is none that can be."""
-    try:
-        number = int(float(text))
-    except (ValueError, OverflowError):
-        return otherwise
-    return number if 0 <= number <= FIGURE_MAX else otherwise

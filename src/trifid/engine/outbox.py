@@ -35,6 +35,7 @@ SENDINGS_MAX = 3
 CANCEL_GRACE_S = 5.0
 """How long a driver that may be silent about what was cancelled is waited for, before the next action is sent."""
 
+
 class Timer(Protocol):
     """Something that will happen, unless it is cancelled."""
 

@@ -14,6 +14,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     host,
     network,
+    reconcile,
     system,
     user,
     vm,

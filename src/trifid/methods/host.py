@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from trifid.core import wild
 from trifid.core.access import Right, check
 from trifid.core.host import Host, HostState
 from trifid.engine.transaction import Draft
@@ -131,7 +132,7 @@ async def update(call: Call, host_id: int, template: str, append: int = 0) -> in
     """Replace (0) or extend (1) the attributes of a host."""
 
     def change(draft: Draft, host: Host) -> Host:
-        return replace(host, template=updated(host.template, template, append))
+        return replace(host, template=updated(host.template, template, append).without(*wild.NAMES))
 
     return await changed(call, "HOST", host_id, Right.ADMIN, "updated", change)
 

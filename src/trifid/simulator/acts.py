@@ -71,6 +71,15 @@ class Acts:
             "DELETE": self._delete,
         }
 
+    def step_of(self, family: str, message: Message) -> int:
+        """Return the step number of a request, 0 when it cannot be read."""
+        try:
+            if family == "tm":
+                return read_script(message.payload).step
+            return action_data.parse(message.payload).step
+        except DriverFault:
+            return 0
+
     def begin(self, family: str, message: Message) -> Callable[[], str]:
         """Read what a request asks; return what does it, at once, and returns what the engine is told.
 

@@ -62,13 +62,13 @@ class Dice:
     Attributes:
         random: seeded; there is no other.
         struck: how often each kind of fault did.
-        trouble: how bad this seed is, 0 = nothing goes wrong; 1 = as bad as it gets.
+        trouble: how bad this seed is: 0 = nothing goes wrong, 1 = bad, 2 = worse.
     """
 
     def __init__(self, seed: int, kinds: Iterable[str]) -> None:
         self.random = random.Random(seed)  # noqa: S311  (a seed must give the same history again)
         self.struck: Counter[str] = Counter()
-        self.trouble = self.random.choice((0.15, 0.4, 1.0))
+        self.trouble = self.random.choice((0.3, 1.0, 2.0))
         self._kinds = frozenset(kinds)
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Dice:
         """Tell whether a fault strikes now, and count it when it does.
 
         Args:
-            chance: of a seed as bad as it gets.
+            chance: of a bad seed.
         """
         hits = self.random.random() < chance * self.trouble
         if hits and kind in self._kinds:

@@ -100,6 +100,7 @@ class Life:
         hosts: Hosts,
         tell: Callable[[str], None],
         went_wrong: Callable[[dict[str, Any]], None],
+        is_durable: Callable[[int, int], bool],
         *,
         is_shared: bool,
         answers_all: bool,
@@ -108,6 +109,7 @@ class Life:
         self.changed: set[int] = set()
         self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
         self._answers_all = answers_all
+        self._is_durable = is_durable
         self._acts = Acts(hosts, dice, FRONTEND, is_shared=is_shared)
         self._pids = 1
         self.loop = VirtualLoop(clock, self._write_s, went_wrong)  # type: ignore[abstract]
@@ -145,6 +147,7 @@ class Life:
             self._dice,
             self._acts,
             self._tell,
+            self._is_durable,
             pid=self._pids,
             answers_all=self._answers_all,
         )
@@ -163,6 +166,8 @@ class Life:
 
     def end(self) -> None:
         """The process is gone, and its drivers with it."""
-        for process in self.processes.values():
-            process.abandon()
-        self.loop.bury()
+        try:
+            for process in self.processes.values():
+                process.abandon()
+        finally:
+            self.loop.bury()

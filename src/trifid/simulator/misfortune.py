@@ -53,7 +53,7 @@ class Misfortune:
             self._lose(host)
         if dice.strikes("guest-off", 0.03):
             self._guest(self._switch_off)
-        if dice.strikes("guest-on", 0.03):
+        if dice.strikes("guest-on", 0.06):
             self._switch_on()
         if dice.strikes("guest-paused", 0.02):
             self._guest(self._pause)
@@ -96,8 +96,16 @@ class Misfortune:
     def _switch_on(self) -> None:
         """Start a machine by hand on the host where it is off."""
         life = self._life()
-        vms = life.engine.turns.memory.vms if life is not None else {}
-        off = [vm for _, vm in sorted(vms.items()) if vm.state is VmState.POWEROFF and not self._hosts.where(vm.id)]
+        if life is None:
+            return
+        busy = [process for process in life.processes.values() if isinstance(process, ActionProcess)]
+        off = [
+            vm
+            for _, vm in sorted(life.engine.turns.memory.vms.items())
+            if vm.state is VmState.POWEROFF
+            and not self._hosts.where(vm.id)
+            and not any(process.works_at(vm.id) for process in busy)
+        ]
         if not off:
             return
         vm = self._dice.random.choice(off)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from trifid.engine.drivers import Driver
 from trifid.simulator.acts import Acts, Undone
-from trifid.simulator.broken import Killed
+from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
 from trifid.wire.lines import Message, from_driver, parse_to_driver
@@ -154,6 +154,7 @@ class ActionProcess(Pipe):
     """A virtual machine or transfer driver: requests of one VM in order, each taking a while.
 
     Args:
+        is_durable: tells whether a VM's step is on disk.
         answers_all: as our own drivers; the others are silent about what was cancelled, and may lose or
             repeat an answer.
     """
@@ -165,6 +166,7 @@ class ActionProcess(Pipe):
         dice: Dice,
         acts: Acts,
         tell: Callable[[str], None],
+        is_durable: Callable[[int, int], bool],
         *,
         pid: int,
         answers_all: bool,
@@ -173,8 +175,13 @@ class ActionProcess(Pipe):
         self.family = family
         self._acts = acts
         self._tell = tell
+        self._is_durable = is_durable
         self._answers_all = answers_all
         self._waiting: dict[int, deque[_Request]] = {}
+
+    def works_at(self, vm_id: int) -> bool:
+        """Tell whether something is under way for a VM."""
+        return not self.is_dead and vm_id in self._waiting
 
     def take(self, message: Message) -> None:
         """Queue a request, or cancel those of a VM."""
@@ -182,6 +189,11 @@ class ActionProcess(Pipe):
             for request in self._waiting.get(message.oid, ()):
                 request.is_cancelled = True
             return
+        step = self._acts.step_of(self.family, message)
+        if not self._is_durable(message.oid, step):
+            raise Broken(
+                f"vm {message.oid}: {self.name} is asked for {message.type}, step {step}, which is not durable"
+            )
         waiting = self._waiting.setdefault(message.oid, deque())
         waiting.append(_Request(message))
         if len(waiting) == 1:

@@ -80,7 +80,7 @@ def _migrate(*, live: bool, kind: int = 0) -> Make:
 
 
 def _attach(chance: random.Random, memory: Memory, vm: VM) -> Request:
-    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance)}]"), vm.id)
+    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance, saves=('NO',))}]"), vm.id)
 
 
 def _any(chance: random.Random, vm: VM, name: str) -> int:
@@ -223,13 +223,15 @@ def new_vm(chance: random.Random) -> Request:
     return Request("one.vm.allocate", ("\n".join(lines), chance.random() < 0.1))
 
 
-def _disk(chance: random.Random) -> str:
+def _disk(chance: random.Random, saves: tuple[str, ...] = ("YES", "NO")) -> str:
+    """Return a disk.  One that is attached later has perhaps the number of one that was detached, under which
+    that was saved; it is not saved itself, which would overwrite it."""
     kind = chance.choice(("fs", "image", "swap"))
     if kind == "fs":
         return "TYPE=fs, SIZE=10, FORMAT=raw"
     if kind == "swap":
         return "TYPE=swap, SIZE=10"
-    return f'SOURCE="/images/etch.img", SIZE=10, SAVE={chance.choice(("YES", "NO"))}'
+    return f'SOURCE="/images/etch.img", SIZE=10, SAVE={chance.choice(saves)}'
 
 
 def planned(chance: random.Random, vm: VM, now: int) -> Request:

@@ -61,7 +61,7 @@ class Options(msgspec.Struct, frozen=True):
     hosts: int = 4
     vms: int = 8
     faults: frozenset[str] = frozenset()
-    pause_s: float = 40.0
+    pause_s: float = 20.0
     store: str = "memory"
 
 
@@ -269,6 +269,8 @@ class Simulation:
     # -- the engine's lives ----------------------------------------------------------------------
 
     def _start(self) -> None:
+        if self._life is not None:
+            return
         self._tell("the daemon is started")
         try:
             self._life = Life(
@@ -279,6 +281,7 @@ class Simulation:
                 self._hosts,
                 self._tell,
                 _went_wrong,
+                self._durable.has_step,
                 is_shared=self._is_shared,
                 answers_all=self._answers_all,
             )

@@ -36,6 +36,11 @@ class Durable:
         """Return the id of the newest entry."""
         return len(self.journal)
 
+    def has_step(self, vm_id: int, step: int) -> bool:
+        """Tell whether a VM's step is on disk."""
+        vm = self.vms.get(vm_id)
+        return vm is not None and vm.step >= step
+
     def load(self) -> Snapshot:
         """Return everything but VMs that are DONE."""
         pools = {name: list(pool.values()) for name, pool in self.pools.items()}

@@ -82,6 +82,8 @@ class Situation(NamedTuple):
                 return frozenset({self.machine.current.host_id})
             case events.SeenRunning():
                 return frozenset({self.machine.current.host_id})
+            case events.ImportRunning():
+                return frozenset({event.host_id})
             case events.SeenAtSource():
                 return frozenset({self.machine.previous.host_id})
         return self.may_run

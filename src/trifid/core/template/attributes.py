@@ -105,7 +105,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     *_singles(t.PATH, "EMULATOR", restricted=True),
     *_singles(t.YES_NO, "SUBMIT_ON_HOLD"),
     *_singles(t.INTEGER, "TEMPLATE_ID", "CLONING_TEMPLATE_ID", "VROUTER_ID", "VROUTER_KEEPALIVED_ID"),
-    *_singles(t.TEXT, "IMPORTED", "VROUTER_KEEPALIVED_PASSWORD"),
+    *_singles(t.TEXT, "VROUTER_KEEPALIVED_PASSWORD"),
     *_singles(t.ANY, "HYPERV_OPTIONS", "SPICE_OPTIONS"),
     *_vector(
         "OS",
@@ -206,7 +206,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     *_vector("VMGROUP", {t.COUNT: "VMGROUP_ID", t.TEXT: "VMGROUP_NAME ROLE"}),
     # What only the engine writes.
     *_singles(t.ANY, "VMID", "TM_MAD_SYSTEM", "AUTOMATIC_REQUIREMENTS", "AUTOMATIC_DS_REQUIREMENTS", place=NOWHERE),
-    *_singles(t.ANY, "AUTOMATIC_NIC_REQUIREMENTS", "QEMU_GA_EXEC", "ERROR", "SCHED_MESSAGE", place=NOWHERE),
+    *_singles(t.ANY, "AUTOMATIC_NIC_REQUIREMENTS", "QEMU_GA_EXEC", "ERROR", "SCHED_MESSAGE", "IMPORTED", place=NOWHERE),
     Attribute("SNAPSHOT", t.ANY, repeatable=True, place=NOWHERE),
     Attribute("SECURITY_GROUP_RULE", t.ANY, repeatable=True, place=NOWHERE),
     # What placement and other services read: it lives in USER_TEMPLATE.

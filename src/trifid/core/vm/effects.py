@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Caller
 from trifid.core.template.model import Template
-from trifid.core.vm.events import Deploy, Done, Event, Failed, Request, SeenPaused, SeenRunning
+from trifid.core.vm.events import Deploy, Done, Event, Failed, ImportRunning, Request, SeenPaused, SeenRunning
 from trifid.core.vm.record import VM, HistoryRecord
 
 
@@ -219,7 +219,9 @@ def finish(vm: VM, event: Event, moment: Moment) -> VM:
 
 def take_deploy_id(vm: VM, event: Event, moment: Moment) -> VM:
     """Keep the hypervisor's name; without one it is `one-VID` (reference/lifecycle.md §5.4)."""
-    told = event.info if isinstance(event, Done) else event.deploy_id if isinstance(event, SeenRunning) else ""
+    told = event.info if isinstance(event, Done) else ""
+    if isinstance(event, SeenRunning | ImportRunning):
+        told = event.deploy_id
     return replace(vm, deploy_id=told or vm.deploy_id or f"one-{vm.id}")
 
 

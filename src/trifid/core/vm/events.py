@@ -36,6 +36,17 @@ class Deploy(Request, frozen=True, kw_only=True):
     datastore_id: int
 
 
+class ImportRunning(Deploy, frozen=True, kw_only=True):
+    """It runs on this host already, without the engine's doing: take it over as it is.
+
+    Attributes:
+        deploy_id: the hypervisor's name for it.
+    """
+
+    word = "importvm"
+    deploy_id: str = ""
+
+
 class Hold(Request, frozen=True, kw_only=True):
     """Keep the scheduler away."""
 

@@ -124,6 +124,11 @@ class VM(msgspec.Struct, frozen=True):
     schedule: tuple[ScheduledAction, ...] = ()
 
     @property
+    def is_imported(self) -> bool:
+        """Whether its domain was made by somebody else: neither its disks nor its definition are the engine's."""
+        return self.template.single("IMPORTED") == "YES"
+
+    @property
     def current(self) -> HistoryRecord:
         """The newest history record.  Asserts that there is one."""
         assert self.history, f"vm {self.id} has no history record"

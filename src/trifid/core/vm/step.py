@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from trifid.core.vm.effects import Ask, Moment, ReleaseLeases
 from trifid.core.vm.events import Answer, Deploy, Event, Request
+from trifid.core.vm.imported import check_imported
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.table import HINTS, TABLE, needed_states
 from trifid.errors import Refused
@@ -33,11 +34,13 @@ def step(vm: VM, event: Event, moment: Moment) -> Outcome:
     observation for which the table has no row.
 
     Raises:
-        Refused: a request without a row for this state; the VM is untouched.  The text begins with
-            the one that today's clients know (reference/lifecycle.md §5.1).
+        Refused: a request without a row for this state, or one that no imported VM takes; the VM is untouched.
+            The text begins with the one that today's clients know (reference/lifecycle.md §5.1).
     """
     if isinstance(event, Answer) and event.step != vm.step:
         return Outcome(vm, ignored=f"answer to step {event.step}, now {vm.step}")
+    if isinstance(event, Request):
+        check_imported(vm, event)
     row = TABLE.get((vm.state, type(event)))
     if row is None:
         if isinstance(event, Request):

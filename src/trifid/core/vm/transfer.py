@@ -45,6 +45,8 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
         datastores: directory of the datastores, on every host.
         vm_files: directory of the VM's files on the front-end: context.sh, and saved disks.
     """
+    if vm.is_imported:
+        return []  # whatever lies in a directory of its number is not its own
     return list(_OPERATIONS[operation](vm, _Place(tm, frontend, datastores, vm_files)))
 
 

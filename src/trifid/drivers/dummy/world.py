@@ -2,8 +2,8 @@
 
 The file is a log, one line a change: `VM HOST STATE STEP`, HOST `-` for none.  The hypervisor driver
 writes it, the information driver reads what was added since it last looked, and a test may append to
-it: `12 - gone 0` makes the domain of VM 12 vanish, `12 host1 paused 0` pauses it.  Nothing is
-synchronised to disk: a domain does not survive its machine either.
+it: `12 - gone 0` makes the domain of VM 12 vanish, `12 host1 paused 0` pauses it, `legacy host1 running 0` is
+a domain that no engine made.  Nothing is synchronised to disk: a domain does not survive its machine either.
 """
 
 import os
@@ -18,6 +18,10 @@ SAVED = "saved"
 GONE = "gone"
 ACTIVE = (RUNNING, PAUSED)
 """States of a domain that is on its host."""
+STATES = (*ACTIVE, SAVED, GONE)
+
+Key = int | str
+"""A VM's number, or the name of a domain that no engine made."""
 
 
 class Domain(msgspec.Struct):
@@ -42,8 +46,8 @@ class World:
     """
 
     def __init__(self, path: Path) -> None:
-        self.domains: dict[int, Domain] = {}
-        self._on_host: dict[str, set[int]] = {}
+        self.domains: dict[Key, Domain] = {}
+        self._on_host: dict[str, set[Key]] = {}
         self._path = path
         self._reader = -1  # kept open: the number of a file that is open is not given to another
         self._offset = 0
@@ -71,11 +75,15 @@ class World:
 
     def running_on(self, host: str) -> list[int]:
         """Return the VMs whose domains are on a host, running or paused, by number."""
-        return sorted(self._on_host.get(host, ()))
+        return sorted(key for key in self._on_host.get(host, ()) if isinstance(key, int))
 
-    def get(self, vm_id: int) -> Domain:
-        """Return what is known of a VM."""
-        return self.domains.get(vm_id) or Domain()
+    def foreign_on(self, host: str) -> list[str]:
+        """Return the names of the domains on a host, running or paused, that no engine made."""
+        return sorted(key for key in self._on_host.get(host, ()) if isinstance(key, str))
+
+    def get(self, key: Key) -> Domain:
+        """Return what is known of a VM, or of a foreign domain."""
+        return self.domains.get(key) or Domain()
 
     def _read_anew(self) -> None:
         """Begin with an empty world: this is the first look, or the log was written anew."""
@@ -87,18 +95,18 @@ class World:
 
     def _apply(self, line: str) -> None:
         words = line.split()
-        if len(words) == 4 and words[0].isdigit() and words[3].isdigit():
+        if len(words) == 4 and words[2] in STATES and words[3].isdigit():
             host = "" if words[1] == NOWHERE else words[1]
-            self._set(int(words[0]), Domain(host, words[2], int(words[3])))
+            self._set(key_of(words[0]), Domain(host, words[2], int(words[3])))
 
-    def _set(self, vm_id: int, domain: Domain) -> None:
-        before = self.domains.get(vm_id)
+    def _set(self, key: Key, domain: Domain) -> None:
+        before = self.domains.get(key)
         if before is not None:
-            self._on_host.get(before.host, set()).discard(vm_id)
+            self._on_host.get(before.host, set()).discard(key)
             domain.step = max(domain.step, before.step)
         if domain.state in ACTIVE:
-            self._on_host.setdefault(domain.host, set()).add(vm_id)
-        self.domains[vm_id] = domain
+            self._on_host.setdefault(domain.host, set()).add(key)
+        self.domains[key] = domain
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -107,14 +115,14 @@ class World:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.refresh()
         fresh = self._path.with_suffix(".new")
-        fresh.write_text("".join(_line(vm_id, domain) for vm_id, domain in self.domains.items()), encoding="utf-8")
+        fresh.write_text("".join(_line(key, domain) for key, domain in self.domains.items()), encoding="utf-8")
         fresh.rename(self._path)
         self._writer = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
-    def put(self, vm_id: int, domain: Domain) -> None:
+    def put(self, key: Key, domain: Domain) -> None:
         """Change a domain; in the file after `flush`."""
-        self._set(vm_id, domain)
-        self._pending.append(_line(vm_id, domain))
+        self._set(key, domain)
+        self._pending.append(_line(key, domain))
 
     def flush(self) -> None:
         """Write what changed."""
@@ -124,5 +132,15 @@ class World:
             data = data[os.write(self._writer, data) :]
 
 
-def _line(vm_id: int, domain: Domain) -> str:
-    return f"{vm_id} {domain.host or NOWHERE} {domain.state} {domain.step}\n"
+def key_of(name: str) -> Key:
+    """Return the key of a name in the log: a number is a VM, anything else a foreign domain."""
+    return int(name) if name.isdigit() else name
+
+
+def name_of(key: Key) -> str:
+    """Return the name of a domain, as the hypervisor would give it."""
+    return f"one-{key}" if isinstance(key, int) else key
+
+
+def _line(key: Key, domain: Domain) -> str:
+    return f"{key} {domain.host or NOWHERE} {domain.state} {domain.step}\n"

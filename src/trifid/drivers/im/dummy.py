@@ -14,7 +14,7 @@ from trifid.core.template.scanner import parse
 from trifid.drivers.dummy.actions import home
 from trifid.drivers.dummy.faults import BadOptions, Options, parse_options
 from trifid.drivers.dummy.loop import Loop
-from trifid.drivers.dummy.world import PAUSED, World
+from trifid.drivers.dummy.world import PAUSED, World, name_of
 from trifid.errors import BadTemplate, DriverFault
 from trifid.wire.lines import Message, monitor_from_driver, parse_to_driver, unpack
 
@@ -24,6 +24,7 @@ PERIOD_S = 30.0
 CPU_OF_DOMAIN_PERCENT = 10
 MEMORY_OF_DOMAIN_KIB = 65536
 NET_BYTES_PER_DOMAIN = 1000
+_SIZE = f',VCPU="1",MEMORY="{MEMORY_OF_DOMAIN_KIB}"'
 
 
 class Watched(msgspec.Struct, eq=False):
@@ -90,13 +91,13 @@ class Hosts:
             return
         at = int(time.time())  # before the look: what happens in between is newer than the report
         self._world.refresh()
-        vm_ids = self._world.running_on(host.name)
+        vm_ids, foreign = self._world.running_on(host.name), self._world.foreign_on(host.name)
         if host.reports % DESCRIBED_EVERY == 0:
             self._say("SYSTEM_HOST", host.id, _description(host), at)
         host.reports += 1
-        host.net_bytes += NET_BYTES_PER_DOMAIN * len(vm_ids)
-        self._say("MONITOR_HOST", host.id, _measures(host, len(vm_ids)), at)
-        self._say("STATE_VM", host.id, _states(self._world, vm_ids), at)
+        host.net_bytes += NET_BYTES_PER_DOMAIN * (len(vm_ids) + len(foreign))
+        self._say("MONITOR_HOST", host.id, _measures(host, len(vm_ids) + len(foreign)), at)
+        self._say("STATE_VM", host.id, _states(self._world, vm_ids, foreign), at)
         self._loop.later(host.period_s, lambda: self._report(host))
 
     def _say(self, type: str, host_id: int, text: str, at: int | None = None) -> None:
@@ -123,14 +124,15 @@ def _measures(host: Watched, domains: int) -> str:
     )
 
 
-def _states(world: World, vm_ids: list[int]) -> str:
-    vms = "".join(_state(vm_id, world.get(vm_id).state) for vm_id in vm_ids)
-    return f'SYNC_STATE="YES"\nMISSING_STATE="POWEROFF"\n{vms}'
+def _states(world: World, vm_ids: list[int], foreign: list[str]) -> str:
+    vms = "".join(f'VM=[ID="{vm_id}",{_state(name_of(vm_id), world.get(vm_id).state)}]\n' for vm_id in vm_ids)
+    wilds = "".join(f"WILD=[{_state(name, world.get(name).state)}{_SIZE}]\n" for name in foreign)
+    return f'SYNC_STATE="YES"\nMISSING_STATE="POWEROFF"\n{vms}{wilds}'
 
 
-def _state(vm_id: int, state: str) -> str:
+def _state(name: str, state: str) -> str:
     said = 'STATE="SUSPENDED",REASON="paused by hand on its host"' if state == PAUSED else 'STATE="RUNNING"'
-    return f'VM=[ID="{vm_id}",DEPLOY_ID="one-{vm_id}",{said}]\n'
+    return f'DEPLOY_ID="{name}",{said}'
 
 
 def main() -> None:

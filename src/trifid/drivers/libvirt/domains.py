@@ -27,11 +27,16 @@ from trifid.drivers.libvirt.present import (
     running,
     runs_or_is_removed,
     settled,
+    stands_still,
+    start_again,
     tolerant,
 )
 from trifid.drivers.libvirt.snapshots import forget_metadata
-from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING
+from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING, STARTING
+from trifid.drivers.libvirt.vm import VmDocument
 
+ATTEMPT_TIMEOUT_S = 5.0
+"""A migration's steps after the memory has been copied take less."""
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
 SAVED = (b"LibvirtQemudSave", b"TestGuestMagic")
@@ -64,6 +69,9 @@ class Domains:
         """Make the domain run; it runs already: good."""
         data, vm, connection = self._desk.about(request)
         with connection.open() as opened:
+            if vm.is_imported:
+                start_again(opened, vm, request, data.host)
+                return vm.domain_name
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
@@ -102,7 +110,7 @@ class Domains:
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
                 if not is_active(domain):
-                    remove(domain)
+                    remove(domain, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
@@ -123,7 +131,7 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain)
+                remove(domain, vm)
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -197,18 +205,39 @@ class Domains:
         if target is source:
             raise Failure(f"{data.host} and {data.migrate_host} have the same libvirt, {source.uri}: nothing to move")
         with target.open() as there, source.open() as here:
-            domain = own(here, vm, request)
-            arrived = own(there, vm, request)
-            if domain is None and arrived is not None and arrived.state()[0] in ALIVE:
+            domain, arrived = _after_earlier_attempts(here, there, vm, request)
+            if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
+                if domain is not None:
+                    request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
+                    remove(domain)
                 return vm.domain_name
             if domain is None:
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be moved")
+            if stands_still(domain, MOVING):
+                resume(domain, request)
             flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
             if self._options.unsafe_migration:
                 flags |= libvirt.VIR_MIGRATE_UNSAFE
             forget_metadata(domain)  # libvirt moves no domain that it knows snapshots of; they are in the images
             domain.migrate3(there, {}, flags)
         return vm.domain_name
+
+
+def _after_earlier_attempts(
+    here: "libvirt.virConnect", there: "libvirt.virConnect", vm: VmDocument, request: Request
+) -> "tuple[libvirt.virDomain | None, libvirt.virDomain | None]":
+    """Return the domain as its source and its target have it, once no earlier migration is at work or after a while.
+
+    An attempt whose driver was killed at its end leaves the source's domain paused: libvirt does not know
+    whether the target's runs.  Whoever asks both does, so nothing else may decide it.
+    """
+    end = time.monotonic() + ATTEMPT_TIMEOUT_S
+    while True:
+        domain, arrived = own(here, vm, request), own(there, vm, request)
+        at_work = any(one is not None and stands_still(one, (*STARTING, *MOVING)) for one in (domain, arrived))
+        if not at_work or time.monotonic() > end:
+            return domain, arrived
+        request.wait(LOOK_EVERY_S)
 
 
 def _press(domain: "libvirt.virDomain", request: Request) -> None:

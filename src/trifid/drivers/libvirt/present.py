@@ -80,6 +80,21 @@ def runs_or_is_removed(domain: "libvirt.virDomain", request: Request) -> bool:
     return False
 
 
+def start_again(opened: "libvirt.virConnect", vm: VmDocument, request: Request, host: str) -> None:
+    """Let an imported domain run, from the definition that it has.
+
+    Raises:
+        Failure: it is gone, and nobody else could make it again than who made it.
+    """
+    domain = own(opened, vm, request)
+    if domain is None:
+        raise Failure(f"{vm.domain_name} was imported and is no longer defined on {host}: define it there again")
+    if not is_active(domain):
+        domain.create()
+    elif domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+        resume(domain, request)
+
+
 def resume(domain: "libvirt.virDomain", request: Request) -> None:
     """Let a domain go on that somebody or something paused; that it was is told in the VM's log."""
     request.log(f"{domain.name()} was {why_paused(domain)} and is resumed", "W")
@@ -107,10 +122,23 @@ def is_active(domain: "libvirt.virDomain") -> bool:
         raise
 
 
-def remove(domain: "libvirt.virDomain") -> None:
-    """End a domain and forget its definition."""
+def stands_still(domain: "libvirt.virDomain", reasons: tuple[int, ...]) -> bool:
+    """Tell whether a domain is paused for one of libvirt's reasons."""
+    try:
+        state, reason = domain.state()
+    except libvirt.libvirtError as fault:
+        if fault.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
+    return state == libvirt.VIR_DOMAIN_PAUSED and reason in reasons
+
+
+def remove(domain: "libvirt.virDomain", vm: VmDocument | None = None) -> None:
+    """End a domain and forget its definition, unless it is that of an imported VM."""
     if is_active(domain):
         tolerant(domain.destroy)
+    if vm is not None and vm.is_imported:
+        return
     try:
         if domain.isPersistent():
             domain.undefineFlags(_LEFTOVERS)

@@ -50,6 +50,7 @@ class VmDocument(msgspec.Struct, frozen=True):
     Attributes:
         stime: epoch seconds of its submission, as text.
         run_since: epoch seconds when its newest stay on a host began to run, as text; empty if unknown.
+        deploy_id: the hypervisor's name for it, empty until it was deployed.
         engine_id: of the engine whose VM it is; empty when the driver was not told.
         template, user_template: its two templates (reference/templates.md §2).
     """
@@ -62,14 +63,20 @@ class VmDocument(msgspec.Struct, frozen=True):
     gname: str
     stime: str
     run_since: str
+    deploy_id: str
     engine_id: str
     template: Attributes
     user_template: Attributes
 
     @property
     def domain_name(self) -> str:
-        """The name of its domain (reference/drivers.md §7.2)."""
-        return f"one-{self.id}"
+        """The name of its domain (reference/drivers.md §7.2); an imported one keeps the name that it had."""
+        return self.deploy_id if self.is_imported and self.deploy_id else f"one-{self.id}"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether somebody else made its domain; the engine ends it, and leaves its definition and disks alone."""
+        return self.template.single("IMPORTED") == "YES"
 
 
 def parse_vm(document: str, engine_id: str = "") -> VmDocument:
@@ -96,6 +103,7 @@ def parse_vm(document: str, engine_id: str = "") -> VmDocument:
         gname=text.get("GNAME", ""),
         stime=text.get("STIME", "0"),
         run_since=records[-1].get("RSTIME", "") if records else "",
+        deploy_id=text.get("DEPLOY_ID", ""),
         engine_id=engine_id,
         template=template,
         user_template=Attributes(vm.get("USER_TEMPLATE")),

@@ -5,6 +5,8 @@ the time before its look: what happened in between is newer (the engine drops wh
 last transition).  So an event itself tells nothing, it may be old when it comes: all domains are looked
 at, at once and twice a little later, since its VM's transition may fall into the same second.
 
+Domains without the mark of any engine are listed apart, as WILD: the engine knows whether one was imported.
+
 A domain that is gone is missing from the list; when libvirt told why it stopped, it is listed with the
 REASON for a while, in the state in which it would have been missed.
 
@@ -35,6 +37,7 @@ from trifid.drivers.libvirt.reasons import STOPPED, why_paused
 from trifid.drivers.libvirt.states import is_news, vm_id_of, word_of
 
 NO_LIBVIRT = "none"
+FOREIGN = -1
 REASON_KEPT_S = 60.0
 """So long after a domain stopped, lists say why."""
 LOOK_AGAIN_S = (1.1, 2.2)
@@ -45,18 +48,32 @@ to take in what came before the event."""
 
 
 class Seen(msgspec.Struct):
-    """A domain of our engine at one look.
+    """A domain at one look.
 
     Attributes:
+        vm_id: FOREIGN for a domain without our engine's mark; those of other engines are not looked at.
+        name: libvirt's.
         word: of STATE_VM.
         reason: why it is paused, empty when it is not.
     """
 
     vm_id: int
+    name: str
     word: str
     reason: str
     uuid: str
     stats: Stats
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Its keys in STATE_VM; a foreign one has no ID."""
+        said = {"DEPLOY_ID": self.name, "UUID": self.uuid, "STATE": self.word}
+        if self.vm_id != FOREIGN:
+            said = {"ID": str(self.vm_id), **said}
+        for name, key in (("VCPU", "vcpu.maximum"), ("MEMORY", "balloon.maximum")):
+            if key in self.stats:
+                said[name] = str(self.stats[key])
+        return {**said, "REASON": self.reason} if self.reason else said
 
 
 Say = Callable[[str, str, int, int, str], None]
@@ -162,7 +179,7 @@ class HostWatch:
             self._looks_at = self._looks_at or [time.monotonic() + LOOK_AGAIN_S[-1]]
 
     def _domains(self) -> list[Seen]:
-        """Return every domain of our engine."""
+        """Return every domain of our engine, and every one of nobody."""
         if self._options.uri == NO_LIBVIRT:
             return []
         if self._connection is None:
@@ -176,21 +193,33 @@ class HostWatch:
             everything = opened.getAllDomainStats(GROUPS, FLAGS)
             self._owners.forget_others({domain.UUIDString() for domain, _ in everything})
             for domain, stats in everything:
-                vm_id = vm_id_of(domain.name())
-                if vm_id is not None and self._owners.of(domain) == self._options.engine_id:
-                    word = word_of(stats.get("state.state", 0), stats.get("state.reason", 0))
-                    reason = _why_paused(domain) if word == "SUSPENDED" else ""
-                    found.append(Seen(vm_id, word, reason, domain.UUIDString(), stats))
-        self._ours = frozenset(seen.vm_id for seen in found)
+                name = domain.name()
+                if (vm_id := self._vm_of(domain, name)) is None:
+                    continue
+                word = word_of(stats.get("state.state", 0), stats.get("state.reason", 0))
+                reason = _why_paused(domain) if word == "SUSPENDED" else ""
+                found.append(Seen(vm_id, name, word, reason, domain.UUIDString(), stats))
+        self._ours = frozenset(seen.vm_id for seen in found if seen.vm_id != FOREIGN)
         return found
+
+    def _vm_of(self, domain: "libvirt.virDomain", name: str) -> int | None:
+        """Return the VM of a domain, FOREIGN for one that no engine has marked, None for another engine's."""
+        vm_id = vm_id_of(name)
+        if vm_id is None:
+            return FOREIGN  # no engine gives such a name: that is not worth a question
+        owner = self._owners.of(domain)
+        if owner == self._options.engine_id:
+            return vm_id
+        return None if owner else FOREIGN
 
     def _say_domains(self, at: int, domains: list[Seen]) -> None:
         if self._options.uri == NO_LIBVIRT:
             return
         now_s = time.monotonic()
         sync: tuple[tuple[str, Value], ...] = (("SYNC_STATE", "YES"), ("MISSING_STATE", "POWEROFF"))
-        states = [_vm_state(seen.vm_id, seen.word, seen.reason) for seen in domains]
-        states += [_vm_state(vm_id, "POWEROFF", reason) for vm_id, reason in self._missing(domains, now_s)]
+        states: list[tuple[str, Value]] = [("WILD" if s.vm_id == FOREIGN else "VM", s.about) for s in domains]
+        for vm_id, reason in self._missing(domains, now_s):
+            states.append(("VM", {"ID": str(vm_id), "STATE": "POWEROFF", "REASON": reason}))
         self._say("STATE_VM", at, render(Template((*sync, *states))))
         figures: list[tuple[str, Value]] = []
         for seen in domains:
@@ -198,7 +227,8 @@ class HostWatch:
                 measured = self._sampler.figures(seen.uuid, seen.stats, now_s)
                 text = "".join(f'{name}="{value}"\n' for name, value in measured.items())
                 monitor = base64.b64encode(text.encode()).decode()
-                figures.append(("VM", {"ID": str(seen.vm_id), "UUID": seen.uuid, "MONITOR": monitor}))
+                about = {"ID": str(seen.vm_id), "DEPLOY_ID": seen.name, "UUID": seen.uuid, "MONITOR": monitor}
+                figures.append(("VM", about))
         self._sampler.forget_others({seen.uuid for seen in domains})
         if figures:
             self._say("MONITOR_VM", at, render(Template(tuple(figures))))
@@ -220,9 +250,7 @@ class HostWatch:
 
     def _heard(self, domain_name: str, event: int, detail: int) -> None:
         vm_id = vm_id_of(domain_name)
-        if vm_id is None:
-            return
-        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+        if vm_id is not None and event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             self._stopped.pop(vm_id, None)
             if detail in STOPPED and vm_id in self._ours:
                 self._stopped[vm_id] = (time.monotonic(), STOPPED[detail])
@@ -268,8 +296,3 @@ def _why_paused(domain: "libvirt.virDomain") -> str:
         return why_paused(domain)
     except libvirt.libvirtError:
         return ""  # it goes on, or is gone, by now: the next look tells
-
-
-def _vm_state(vm_id: int, word: str, reason: str) -> tuple[str, Value]:
-    about = {"ID": str(vm_id), "DEPLOY_ID": f"one-{vm_id}", "STATE": word}
-    return "VM", {**about, "REASON": reason} if reason else about

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from trifid.drivers.dummy.actions import Actions, home
 from trifid.drivers.dummy.faults import BadOptions, parse_options
 from trifid.drivers.dummy.loop import Loop
-from trifid.drivers.dummy.world import ACTIVE, GONE, PAUSED, RUNNING, SAVED, Domain, World
+from trifid.drivers.dummy.world import ACTIVE, GONE, PAUSED, RUNNING, SAVED, Domain, Key, World, key_of, name_of
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.vm import parse_vm, snapshot_name
 from trifid.wire import action_data
@@ -30,7 +30,7 @@ class Hypervisors:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.verbs: dict[str, Callable[[int, ActionData], str]] = {
+        self.verbs: dict[str, Callable[[Key, ActionData], str]] = {
             "DEPLOY": self.deploy,
             "SHUTDOWN": self.end,
             "CANCEL": self.end,
@@ -53,78 +53,86 @@ class Hypervisors:
         """
         data = action_data.parse(payload)
         self._world.refresh()
-        domain = self._world.get(vm_id)
+        key = _key(vm_id, data)
+        domain = self._world.get(key)
         if data.step < domain.step:
             raise Failure(f"step {data.step} is out of date, step {domain.step} was seen already")
         if data.step > domain.step:
-            self._put(vm_id, domain.host, domain.state, data)
-        return self.verbs[verb](vm_id, data)
+            self._put(key, domain.host, domain.state, data)
+        return self.verbs[verb](key, data)
 
-    def deploy(self, vm_id: int, data: ActionData) -> str:
+    def deploy(self, key: Key, data: ActionData) -> str:
         """Run it; what runs on this host runs."""
-        domain = self._world.get(vm_id)
+        domain = self._world.get(key)
         if domain.state in ACTIVE and domain.host != data.host:
-            raise Failure(f"one-{vm_id} runs on {domain.host}: it would run twice")
+            raise Failure(f"{name_of(key)} runs on {domain.host}: it would run twice")
         if domain.state != RUNNING:
-            self._put(vm_id, data.host, RUNNING, data)
-        return f"one-{vm_id}"
+            self._put(key, data.host, RUNNING, data)
+        return f"{name_of(key)}"
 
-    def end(self, vm_id: int, data: ActionData) -> str:
+    def end(self, key: Key, data: ActionData) -> str:
         """End it; what does not run on this host has ended."""
-        if self._is_on(vm_id, data.host):
-            self._put(vm_id, data.host, GONE, data)
+        if self._is_on(key, data.host):
+            self._put(key, data.host, GONE, data)
         return ""
 
-    def need(self, vm_id: int, data: ActionData) -> str:
+    def need(self, key: Key, data: ActionData) -> str:
         """Do nothing to a domain that must be there, running or paused."""
-        if not self._is_on(vm_id, data.host):
-            raise Failure(f"one-{vm_id} does not run on {data.host}")
+        if not self._is_on(key, data.host):
+            raise Failure(f"{name_of(key)} does not run on {data.host}")
         return ""
 
-    def poll(self, vm_id: int, data: ActionData) -> str:
+    def poll(self, key: Key, data: ActionData) -> str:
         """Return its figures and state (reference/drivers.md §6.2)."""
-        if not self._is_on(vm_id, data.host):
+        if not self._is_on(key, data.host):
             return "STATE=d"
-        return f"STATE={'p' if self._world.get(vm_id).state == PAUSED else 'a'} {_FIGURES}"
+        return f"STATE={'p' if self._world.get(key).state == PAUSED else 'a'} {_FIGURES}"
 
-    def save(self, vm_id: int, data: ActionData) -> str:
+    def save(self, key: Key, data: ActionData) -> str:
         """Put it to sleep; what sleeps is asleep."""
-        if self._world.get(vm_id).state != SAVED:
-            self.need(vm_id, data)
-            self._put(vm_id, data.host, SAVED, data)
+        if self._world.get(key).state != SAVED:
+            self.need(key, data)
+            self._put(key, data.host, SAVED, data)
         return ""
 
-    def restore(self, vm_id: int, data: ActionData) -> str:
+    def restore(self, key: Key, data: ActionData) -> str:
         """Wake it up, on any host; what is paused on this one goes on."""
-        if self._runs(vm_id, data.host):
-            return f"one-{vm_id}"
-        if self._world.get(vm_id).state != SAVED and not self._is_on(vm_id, data.host):
-            raise Failure(f"{data.checkpoint_file} does not exist: one-{vm_id} was never saved")
-        self._put(vm_id, data.host, RUNNING, data)
-        return f"one-{vm_id}"
+        if self._runs(key, data.host):
+            return f"{name_of(key)}"
+        if self._world.get(key).state != SAVED and not self._is_on(key, data.host):
+            raise Failure(f"{data.checkpoint_file} does not exist: {name_of(key)} was never saved")
+        self._put(key, data.host, RUNNING, data)
+        return f"{name_of(key)}"
 
-    def migrate(self, vm_id: int, data: ActionData) -> str:
+    def migrate(self, key: Key, data: ActionData) -> str:
         """Move it while it runs; what has moved has moved."""
-        if not self._is_on(vm_id, data.migrate_host):
-            self.need(vm_id, data)
-            self._put(vm_id, data.migrate_host, RUNNING, data)
+        if not self._is_on(key, data.migrate_host):
+            self.need(key, data)
+            self._put(key, data.migrate_host, RUNNING, data)
         return ""
 
-    def snapshot(self, vm_id: int, data: ActionData) -> str:
+    def snapshot(self, key: Key, data: ActionData) -> str:
         """Return the name of the snapshot that is made."""
-        self.need(vm_id, data)
+        self.need(key, data)
         return snapshot_name(parse_vm(data.vm).template.marked("SNAPSHOT", "ACTION", "CREATE"))
 
-    def _is_on(self, vm_id: int, host: str) -> bool:
-        domain = self._world.get(vm_id)
+    def _is_on(self, key: Key, host: str) -> bool:
+        domain = self._world.get(key)
         return domain.state in ACTIVE and domain.host == host
 
-    def _runs(self, vm_id: int, host: str) -> bool:
-        domain = self._world.get(vm_id)
+    def _runs(self, key: Key, host: str) -> bool:
+        domain = self._world.get(key)
         return domain.state == RUNNING and domain.host == host
 
-    def _put(self, vm_id: int, host: str, state: str, data: ActionData) -> None:
-        self._world.put(vm_id, Domain(host, state, data.step))
+    def _put(self, key: Key, host: str, state: str, data: ActionData) -> None:
+        self._world.put(key, Domain(host, state, data.step))
+
+
+def _key(vm_id: int, data: ActionData) -> Key:
+    """Return what the world calls a VM's domain: an imported one has the name that it had."""
+    if "<IMPORTED>" in data.vm and parse_vm(data.vm).is_imported:
+        return key_of(data.deploy_id.removeprefix("one-"))
+    return vm_id
 
 
 def main() -> None:

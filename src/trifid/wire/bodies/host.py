@@ -9,6 +9,8 @@ from collections.abc import Collection
 import msgspec
 
 from trifid.core.host import Host, HostObservation
+from trifid.core.template.model import Template
+from trifid.core.wild import wild_attributes
 from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids
 from trifid.wire.xmltext import escape, is_element_name
 
@@ -50,9 +52,14 @@ def host_full(
         f"<HOST><ID>{host.id}</ID><NAME>{escape(host.name)}</NAME><STATE>{host.state.value}</STATE>"
         f"<PREV_STATE>{host.prev.value}</PREV_STATE><IM_MAD>{cdata(host.im)}</IM_MAD><VM_MAD>{cdata(host.vmm)}</VM_MAD>"
         f"<CLUSTER_ID>{host.cluster_id}</CLUSTER_ID><CLUSTER>{escape(cluster)}</CLUSTER>{_share(host, usage)}"
-        f"{ids('VMS', usage.vm_ids)}{body('TEMPLATE', host.template)}"
+        f"{ids('VMS', usage.vm_ids)}{body('TEMPLATE', _template(host, observation))}"
         f"<MONITORING>{_monitoring(host.id, observation)}</MONITORING></HOST>"
     )
+
+
+def _template(host: Host, seen: HostObservation) -> Template:
+    """Return the host's attributes with what is seen of wild domains; that is not kept: it is old news tomorrow."""
+    return host.template.merged(wild_attributes(seen.wilds)) if seen.wilds else host.template
 
 
 def _share(host: Host, usage: HostUsage) -> str:

@@ -1,0 +1,189 @@
+"""Rules that are broken on purpose: each must be noticed, or the simulator proves nothing."""
+
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from trifid.core.vm import effects as do
+from trifid.core.vm import transfer
+from trifid.core.vm.effects import release_leases
+from trifid.core.vm.events import Answer, Delete, Done, Failed, MigrateSave
+from trifid.core.vm.row import cancel, delete_files_on_both, move, row
+from trifid.core.vm.states import VmState as S
+from trifid.core.vm.table import TABLE
+from trifid.engine.life import happen
+from trifid.engine.outbox import Outbox
+from trifid.engine.turn import Turns
+from trifid.simulator.faults import chosen
+from trifid.simulator.hosts import Hosts
+from trifid.simulator.simulation import Options, Simulation
+
+SEEDS_MAX = 200
+OPTIONS = Options(hours=1.0, vms=8, faults=chosen("all"), pause_s=10.0)
+
+
+def with_row(patch, new) -> None:
+    assert (new.start, new.event) in TABLE
+    patch.setitem(TABLE, (new.start, new.event), new)
+
+
+def without(patch, state, event, effect) -> None:
+    """Leave an effect out of a row."""
+    old = TABLE[(state, event)]
+    assert effect in old.effects
+    with_row(patch, row(state, event, old.end, *(one for one in old.effects if one is not effect)))
+
+
+def delete_the_source_before_it_is_copied(patch) -> None:
+    copy, clean = transfer._OPERATIONS["migrate"], transfer._OPERATIONS["clean_source"]
+    patch.setitem(transfer._OPERATIONS, "migrate", lambda vm, place: [*clean(vm, place), *copy(vm, place)])
+
+
+def forget_the_leases_when_a_failed_prolog_is_cleaned_up(patch) -> None:
+    without(patch, S.CLEANUP_DELETE_FILES, Done, release_leases)
+
+
+def accept_stale_answers(patch) -> None:
+    def _happen(self, action, event):
+        def command(draft):
+            vm = draft.find_vm(action.vm_id)
+            if vm is not None:
+                happen(draft, vm, replace(event, step=vm.step) if isinstance(event, Answer) else event)
+
+        self._turns.post(command)
+
+    patch.setattr(Outbox, "_happen", _happen)
+
+
+def believe_a_failed_migration(patch) -> None:
+    with_row(patch, row(S.MIGRATE, Failed, S.RUNNING, do.tell_owner, do.return_to_previous))
+
+
+def send_before_the_commit(patch) -> None:
+    write = Turns._write
+
+    async def _write(self, batch):
+        self.memory.adopt(batch)
+        self._tell(batch)
+        batch.actions.clear()
+        return await write(self, batch)
+
+    patch.setattr(Turns, "_write", _write)
+
+
+def adopt_before_the_commit(patch) -> None:
+    write = Turns._write
+
+    async def _write(self, batch):
+        self.memory.adopt(batch)
+        return await write(self, batch)
+
+    patch.setattr(Turns, "_write", _write)
+
+
+def acknowledge_before_the_commit(patch) -> None:
+    decide = Turns._decide
+
+    def _decide(self, draft, command, future, answers):
+        decide(self, draft, command, future, answers)
+        for waiting, value in answers:
+            if not waiting.done():
+                waiting.set_result(value)
+
+    patch.setattr(Turns, "_decide", _decide)
+
+
+def let_refusals_leave_a_trace(patch) -> None:
+    patch.setattr("trifid.engine.transaction.Draft.child", lambda self: self)
+    patch.setattr("trifid.engine.transaction.Draft.fold", lambda self: None)
+
+
+def have_no_fence(patch) -> None:
+    patch.setattr(Hosts, "check_fence", lambda self, family, vm_id, step: "")
+
+
+def forget_what_was_asked_when_a_driver_comes_up(patch) -> None:
+    patch.setattr(Outbox, "ready", lambda self, driver: None)
+
+
+def charge_a_host_for_what_is_off(patch) -> None:
+    without(patch, S.SHUTDOWN_POWEROFF, Done, do.close_record)
+
+
+def move_disks_without_looking_whether_they_are_in_use(patch) -> None:
+    with_row(
+        patch,
+        row(S.POWEROFF, MigrateSave, S.PROLOG_MIGRATE_POWEROFF, do.open_target_record, do.prolog_begins, move),
+    )
+
+
+def delete_disks_though_the_domain_could_not_be_ended(patch) -> None:
+    with_row(patch, row(S.CLEANUP_DELETE, Failed, S.CLEANUP_DELETE_FILES, delete_files_on_both))
+
+
+def delete_what_was_to_be_saved(patch) -> None:
+    patch.setattr(transfer, "_saved", lambda vm, disk, place: [])
+
+
+def leave_gaps_in_the_history(patch) -> None:
+    def reopen_record(vm, event, moment):
+        made = do.reopen_record(vm, event, moment)
+        return replace(made, history=(*made.history[:-1], replace(made.current, seq=made.current.seq + 1)))
+
+    old = TABLE[(S.POWEROFF, next(event for state, event in TABLE if state is S.POWEROFF and event.word == "resume"))]
+    effects = tuple(reopen_record if one is do.reopen_record else one for one in old.effects)
+    with_row(patch, row(old.start, old.event, old.end, *effects))
+
+
+def let_two_drivers_work_at_one_vm(patch) -> None:
+    def _wait_for(self, driver, older, action):
+        self._over(older)
+        self._send_to(driver, self._turns.memory.vms[action.vm_id], action)
+
+    def _over(self, sent):
+        self._under_way.pop(sent.action.vm_id, None)
+
+    patch.setattr(Outbox, "_wait_for", _wait_for)
+    patch.setattr(Outbox, "_over", _over)
+
+
+def delete_on_one_of_the_two_hosts_of_a_migration(patch) -> None:
+    with_row(patch, row(S.MIGRATE, Delete, S.CLEANUP_DELETE, do.asked, cancel))
+
+
+MUTATIONS = {
+    delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
+    forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
+    accept_stale_answers: "",
+    believe_a_failed_migration: "domain is on|is on host",
+    send_before_the_commit: "not durable",
+    adopt_before_the_commit: "memory knows what is not durable",
+    acknowledge_before_the_commit: "was acknowledged, the database knows nothing",
+    let_refusals_leave_a_trace: "was refused and left a trace|it holds leases",
+    have_no_fence: "is started on|is moved to|domain is on",
+    forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
+    charge_a_host_for_what_is_off: "it is charged on hosts",
+    move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain",
+    delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain",
+    delete_what_was_to_be_saved: "the only copy of a disk is gone",
+    leave_gaps_in_the_history: "its history has gaps",
+    let_two_drivers_work_at_one_vm: "",
+    delete_on_one_of_the_two_hosts_of_a_migration: "",
+}
+"""Each with what must be said of it, where that is always the same."""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_a_broken_rule_is_noticed(monkeypatch, mutation) -> None:
+    mutation(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        found = Simulation(seed, OPTIONS).run().broken
+        if found:
+            print(f"{mutation.__name__}: seed {seed}: {found.splitlines()[-1]}")
+            assert re.search(MUTATIONS[mutation], found), found
+            monkeypatch.undo()
+            assert Simulation(seed, OPTIONS).run().broken == "", "it is broken anyway"
+            return
+    pytest.fail(f"{SEEDS_MAX} seeds and nobody noticed")
