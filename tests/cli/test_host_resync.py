@@ -55,7 +55,7 @@ def test_vms_are_compared_on_their_hosts(fake, type_in):
     fake.vms = {3: vm_xml(3, records=record(0, host_id=8) + record(1, host_id=9)), 4: vm_xml(4)}
     fake.answers("trifid.host.resync", answer(DIFFERENCE, wilds=[WILD]))
     result = type_in("onevm", "resync", "3,4")
-    assert fake.called("trifid.host.resync") == [(9, False, 3)]
+    assert fake.called("trifid.host.resync") == [[9, False, 3]]
     assert "legacy" not in result.stdout
     assert "VM 4 was never on a host" in result.stderr
 
@@ -64,7 +64,7 @@ def test_without_a_vm_all_hosts_that_are_watched_are_compared(fake, type_in):
     fake.hosts = {0: host_xml(0), 1: host_xml(1, "host2", state=8), 2: host_xml(2, "host3", state=3)}
     fake.answers("trifid.host.resync", answer())
     type_in("onevm", "resync", "--apply")
-    assert sorted(fake.called("trifid.host.resync")) == [(0, True, -1), (2, True, -1)]
+    assert sorted(fake.called("trifid.host.resync")) == [[0, True, -1], [2, True, -1]]
 
 
 def test_what_was_found_comes_as_json_too(fake, type_in):

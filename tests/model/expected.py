@@ -41,6 +41,7 @@ class Operation:
         target: the host it moves the VM to.
         keeps: whether the effect stays when the VM is deleted or begins again meanwhile.
         failed: the works that failed.
+        is_found: whether a hypervisor that was asked for the domain has it.
     """
 
     route: tuple[str, ...]
@@ -51,6 +52,7 @@ class Operation:
     target: int | None = None
     keeps: bool = False
     failed: list[str] = dataclasses.field(default_factory=list)
+    is_found: bool = False
 
 
 class Expected:
@@ -102,9 +104,10 @@ class Expected:
                 return frozenset({"deploy", *ends, *other, *size})
             case "RUNNING":
                 return frozenset(
-                    {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "reboot", "reboot-hard"}
-                    | {"migrate", "migrate-live", "migrate-off", "migrate-off-hard", "resched", "unresched", "resize-disk"}
-                    | {"snapshot-create", "snapshot-revert", "snapshot-delete"} | ends | devices | disk_snapshots
+                    {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
+                    | {"unresched", "migrate", "migrate-live", "migrate-off", "migrate-off-hard", "reboot"}
+                    | {"reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete", "resize-disk"}
+                    | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
                 return frozenset({"terminate-hard", "retry"})
@@ -149,8 +152,9 @@ class Expected:
         self.operation, self.is_busy = made, True
 
     def _interrupt(self) -> None:
-        if self.is_busy and self.operation is not None and self.operation.keeps:
-            self.operation.effect(self)
+        operation = self.operation
+        if self.is_busy and operation is not None and operation.keeps and "RESIZE" not in operation.failed:
+            operation.effect(self)
 
     def _operation(self, what: str, number: int) -> Operation | None:
         for find in (self._waiting, self._resting, self._ending, self._moving, self._changing):
@@ -214,9 +218,11 @@ class Expected:
             return Operation((), "DONE")
         if what == "recreate" and is_new:
             return Operation((), "PENDING", effect=_begin_again)
-        is_saved = what in ("terminate", "terminate-hard") and not self.state.endswith("_FAILURE") and not self.is_on_two
+        is_saved = (
+            what in ("terminate", "terminate-hard") and not self.state.endswith("_FAILURE") and not self.is_on_two
+        )
         if is_saved or (what == "terminate" and self.state in FAILED_BOOTS):
-            if self.away:
+            if self.away and self.state not in FAILED_BOOTS:
                 return Operation(("EPILOG",), "DONE", dict.fromkeys(("resume", "epilog"), "EPILOG_FAILURE"))
             at_rest = self.state == "POWEROFF" or (self.state == "SUSPENDED" and not self.is_paused)
             works = dict.fromkeys(ENDS, BACK if at_rest else TRUTH)
@@ -300,6 +306,11 @@ class Expected:
         if self.is_busy and self.operation is not None and work not in NOT_A_FAILURE:
             self.operation.failed.append(work)
 
+    def found(self) -> None:
+        """A hypervisor that was asked for the domain has it."""
+        if self.is_busy and self.operation is not None:
+            self.operation.is_found = True
+
     def settle(self, runs_on: int | None) -> None:
         """No driver works any more; the hypervisors run the VM on this host, or on none."""
         if not self.is_busy:
@@ -308,7 +319,7 @@ class Expected:
         assert operation is not None
         if operation.failed:
             end = operation.fails.get(operation.failed[0], BACK)
-        elif self._is_found_running(operation, runs_on):
+        elif operation.is_found:
             end = TRUTH
         else:
             end = operation.end
@@ -325,10 +336,6 @@ class Expected:
                 self.host = operation.target
         self._come_to(end)
 
-    def _is_found_running(self, operation: Operation, runs_on: int | None) -> bool:
-        """Tell whether a VM that was at rest was found running when its files were to be touched."""
-        return runs_on is not None and operation.end in ("POWEROFF", "SUSPENDED", "STOPPED", "UNDEPLOYED", "DONE")
-
     def _stay(self, operation: Operation) -> None:
         """Be as before; what was attached and could neither be kept nor taken back stays listed."""
         if operation.failed[:2] in (["ATTACHDISK", "DETACHDISK"], ["ATTACHNIC", "DETACHNIC"]):
@@ -339,7 +346,7 @@ class Expected:
         operation = self.operation
         if state in AWAY:
             self.away = AWAY[state]
-        elif state == "RUNNING":
+        elif state in ("RUNNING", "POWEROFF", "SUSPENDED", "UNKNOWN"):
             self.away = ""
         self.is_on_two = state == "UNKNOWN" and operation is not None and "CANCEL@previous" in operation.failed
         if not state.endswith("_FAILURE"):

@@ -10,6 +10,8 @@ FILES = {
 }  # fmt: skip
 """Transfers that must not meet a running domain; clean_source may, on the other host."""
 
+NEED_NO_DOMAIN = ("DEPLOY", "SHUTDOWN", "CANCEL")
+
 
 @dataclasses.dataclass
 class Domain:
@@ -35,14 +37,18 @@ class Hypervisors:
         """Tell whether the domain is where an action looks for it."""
         return _host(vm, action) in self.domains
 
+    def can(self, vm: VM, action: Action) -> bool:
+        """Tell whether what is asked can be done: most of it only to a domain that is there."""
+        if action.verb == "RESTORE":
+            return self.is_saved or self.find(vm, action)
+        return action.family == "tm" or action.verb in NEED_NO_DOMAIN or self.find(vm, action)
+
     def act(self, vm: VM, action: Action) -> None:
         """Do what is asked."""
         host = _host(vm, action)
         match action.verb:
             case "DEPLOY" | "RESTORE":
                 assert self.domains.keys() <= {host}, f"it would run twice: on {host} and {self.domains}"
-                if action.verb == "RESTORE":
-                    assert self.is_saved, "what was never saved is restored"
                 self.domains[host] = Domain()
                 self.is_saved = False
             case "SHUTDOWN" | "CANCEL" | "SAVE":

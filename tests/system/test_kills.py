@@ -82,7 +82,7 @@ def live_and_die(home: Home, seed: int, kills: int, of_children: int) -> None:
     home.start()
     api = Api(home)
     hosts = [api.monitored_host(f"node{n}") for n in range(HOSTS)]
-    api.call("one.vn.allocate", 'NAME=lan\nVN_MAD=dummy\nBRIDGE=br0\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=2000]', -1)
+    api.call("one.vn.allocate", "NAME=lan\nVN_MAD=dummy\nBRIDGE=br0\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=2000]", -1)
     victims = [""] * (kills - of_children) + [CHILDREN[n % len(CHILDREN)] for n in range(of_children)]
     chance.shuffle(victims)
     load = Load(home, seed, hosts)

@@ -30,7 +30,7 @@ _DIFFERENCES = c.Columns(
     "HOST,VM,NAME,BELIEVED,SEEN,MENDED,WHY",
     (
         c.Column("HOST", 12, "host", c.text("HOST"), left=True),
-        c.Column("VM", 4, "VM", c.number("vm_id")),
+        c.Column("VM", 4, "VM", lambda row, view: int(row["vm_id"])),
         c.Column("NAME", 15, "its name", c.text("name"), left=True),
         c.Column("BELIEVED", 12, "state that the engine believes", c.text("believed"), left=True),
         c.Column("SEEN", 8, "what its domain does", c.text("seen"), left=True),
@@ -45,8 +45,14 @@ WILD_COLUMNS = c.Columns(
         c.Column("HOST", 12, "host", c.text("HOST"), left=True),
         c.Column("NAME", 25, "the hypervisor's name", c.text("name"), left=True),
         c.Column("STATE", 10, "what it does", c.text("state"), left=True),
-        c.Column("VCPU", 4, "processors", c.number("vcpus")),
-        c.Column("MEM", 7, "memory", c.number("memory_kib"), lambda value, view: memory(value, view.kilobytes)),
+        c.Column("VCPU", 4, "processors", lambda row, view: int(row["vcpus"])),
+        c.Column(
+            "MEM",
+            7,
+            "memory",
+            lambda row, view: int(row["memory_kib"]),
+            lambda value, view: memory(value, view.kilobytes),
+        ),
         c.Column("OURS", 12, "of which VM it says to be", lambda row, view: _ours(row), left=True),
     ),
 )

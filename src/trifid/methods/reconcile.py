@@ -1,5 +1,7 @@
 """What hypervisors really run: trifid.host.resync shows and mends differences, import_vm takes wild domains over."""
 
+import asyncio
+
 import msgspec
 
 from trifid.core.access import Right, check
@@ -18,6 +20,8 @@ from trifid.methods.registry import Call, method
 from trifid.methods.vm import SYSTEM_DATASTORE_ID
 
 NO_VM = -1
+MOVING_S = 1.1
+"""Stamps are seconds: so much later it is certain that a VM that just moved is seen as it is since then."""
 
 
 @method("trifid.host.resync")
@@ -36,6 +40,10 @@ async def resync(call: Call, host_id: int, apply: bool = False, vm_id: int = NO_
     monitoring, turns = call.engine.monitoring, call.engine.turns
     picture = await monitoring.look(host)
     found = differences(turns.memory, picture, monitoring.is_open)
+    if any(monitoring.is_open(one.vm_id, picture.at) for one in found):
+        await asyncio.sleep(MOVING_S)
+        picture = await monitoring.look(host)
+        found = differences(turns.memory, picture, monitoring.is_open)
     if vm_id != NO_VM:
         found = [one for one in found if one.vm_id == vm_id]
     if apply and any(one.becomes for one in found):

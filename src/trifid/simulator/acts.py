@@ -6,6 +6,9 @@ seen is refused.
 
 import re
 from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
 
 from trifid.drivers.tm.script import Command, Script, read_script
 from trifid.errors import DriverFault
@@ -21,6 +24,22 @@ NO_ROUTE = "no route to host"
 
 class Undone(Exception):
     """It cannot be done; the text is what the engine is told."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a request comes to.
+
+    Attributes:
+        step: the step number that it carries.
+        act: does it, at once, and returns what the engine is told; raises Undone.
+    """
+
+    step: int
+    act: Callable[[], str]
+
+
+def _fail(why: str) -> NoReturn:
+    raise Undone(why)
 
 
 class Acts:
@@ -71,29 +90,17 @@ class Acts:
             "DELETE": self._delete,
         }
 
-    def step_of(self, family: str, message: Message) -> int:
-        """Return the step number of a request, 0 when it cannot be read."""
-        try:
-            if family == "tm":
-                return read_script(message.payload).step
-            return action_data.parse(message.payload).step
-        except DriverFault:
-            return 0
-
-    def begin(self, family: str, message: Message) -> Callable[[], str]:
-        """Read what a request asks; return what does it, at once, and returns what the engine is told.
-
-        Raises:
-            Undone: it cannot be read; or, later, it cannot be done.
-        """
+    def plan(self, family: str, message: Message) -> Plan:
+        """Read what a request asks."""
         try:
             if family == "tm":
                 script = read_script(message.payload)
-                return lambda: self._transfer(message.oid, script)
+                return Plan(script.step, lambda: self._transfer(message.oid, script))
             data = action_data.parse(message.payload)
         except DriverFault as fault:
-            raise Undone(str(fault)) from fault
-        return lambda: self._hypervisor(message.type, message.oid, data)
+            why = str(fault)
+            return Plan(0, lambda: _fail(why))
+        return Plan(data.step, lambda: self._hypervisor(message.type, message.oid, data))
 
     # -- hypervisors -----------------------------------------------------------------------------
 

@@ -171,3 +171,4 @@ class Life:
                 process.abandon()
         finally:
             self.loop.bury()
+            self.engine.store.close()

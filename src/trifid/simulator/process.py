@@ -5,13 +5,12 @@ the process behind the pipes is simulated.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from trifid.engine.drivers import Driver
-from trifid.simulator.acts import Acts, Undone
+from trifid.simulator.acts import Acts, Plan, Undone
 from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
@@ -143,10 +142,10 @@ class Pipe:
 
 
 class _Request:
-    __slots__ = ("is_cancelled", "message")
+    __slots__ = ("is_cancelled", "message", "plan")
 
-    def __init__(self, message: Message) -> None:
-        self.message = message
+    def __init__(self, message: Message, plan: Plan) -> None:
+        self.message, self.plan = message, plan
         self.is_cancelled = False
 
 
@@ -189,13 +188,12 @@ class ActionProcess(Pipe):
             for request in self._waiting.get(message.oid, ()):
                 request.is_cancelled = True
             return
-        step = self._acts.step_of(self.family, message)
-        if not self._is_durable(message.oid, step):
-            raise Broken(
-                f"vm {message.oid}: {self.name} is asked for {message.type}, step {step}, which is not durable"
-            )
+        plan = self._acts.plan(self.family, message)
+        if not self._is_durable(message.oid, plan.step):
+            what = f"{message.type}, step {plan.step}"
+            raise Broken(f"vm {message.oid}: {self.name} is asked for {what}, which is not durable")
         waiting = self._waiting.setdefault(message.oid, deque())
-        waiting.append(_Request(message))
+        waiting.append(_Request(message, plan))
         if len(waiting) == 1:
             self._begin(message.oid)
 
@@ -227,14 +225,14 @@ class ActionProcess(Pipe):
             return "FAILURE", "cancelled by the engine"
         if self._dice.strikes("fails", 0.05):
             return "FAILURE", "simulated failure, nothing was done"
-        status, told = self._carry_out(request.message)
+        status, told = self._carry_out(request.plan)
         if self._dice.strikes("fails-done", 0.03):
             return "FAILURE", "simulated failure, though it was done"
         return status, told
 
-    def _carry_out(self, message: Message) -> tuple[str, str]:
+    def _carry_out(self, plan: Plan) -> tuple[str, str]:
         try:
-            return "SUCCESS", self._acts.begin(self.family, message)()
+            return "SUCCESS", plan.act()
         except Undone as undone:
             return "FAILURE", str(undone)
 
@@ -268,23 +266,18 @@ class ActionProcess(Pipe):
             return
         super().end()
         for waiting in self._waiting.values():
-            self._leave(waiting[0].message)
+            self._leave(waiting[0])
         self._waiting.clear()
 
-    def _leave(self, message: Message) -> None:
+    def _leave(self, request: _Request) -> None:
         """Decide what becomes of a request whose driver dies over it; transfers die with it, a hypervisor goes on."""
-        is_done = self._dice.random.random() < 0.4
-        if not is_done and (self.family == "tm" or not self._dice.strikes("orphaned", 0.3)):
-            return
-        with contextlib.suppress(Undone):
-            does = self._acts.begin(self.family, message)
-            if is_done:
-                does()
-                self._tell(f"{self.name}: {message.type} of vm {message.oid} was done, nobody hears of it")
-            else:
-                self._clock.later(self._dice.between(0.1, 60.0), lambda: self._late(does, message))
+        if self._dice.random.random() < 0.4:
+            self._unheard(request, "is done, and nobody hears of it")
+        elif self.family == "vmm" and self._dice.strikes("orphaned", 0.3):
+            seconds = self._dice.between(0.1, 60.0)
+            self._clock.later(seconds, lambda: self._unheard(request, "is done only now, its driver is dead"))
 
-    def _late(self, does: Callable[[], str], message: Message) -> None:
-        with contextlib.suppress(Undone):
-            does()
-            self._tell(f"dead {self.name}: {message.type} of vm {message.oid} is done only now")
+    def _unheard(self, request: _Request, how: str) -> None:
+        status, _ = self._carry_out(request.plan)
+        if status == "SUCCESS":
+            self._tell(f"{self.name}: {request.message.type} of vm {request.message.oid} {how}")

@@ -61,7 +61,7 @@ class Options(msgspec.Struct, frozen=True):
     hosts: int = 4
     vms: int = 8
     faults: frozenset[str] = frozenset()
-    pause_s: float = 20.0
+    pause_s: float = 25.0
     store: str = "memory"
 
 
@@ -140,7 +140,7 @@ class Simulation:
 
     def run(self) -> History:
         """Let it happen, and return what came of it; an invariant that does not hold ends it."""
-        broken = ""
+        broken, story = "", list[str]()
         with _counting(self.fired), _bugs_are_broken():
             try:
                 self._run()
@@ -151,6 +151,7 @@ class Simulation:
             except Exception as bug:  # whatever the engine or its world raises belongs to this seed
                 broken = f"{type(bug).__name__}: {bug}\n{traceback.format_exc()}"
             finally:
+                story, self._hear = list(self.story), None
                 self._end()
         return History(
             self.seed,
@@ -160,7 +161,7 @@ class Simulation:
             dict(self._dice.struck),
             {f"{state.name} {event.__name__}": count for (state, event), count in self.fired.items()},
             dict(self._people.calls),
-            list(self.story),
+            story,
         )
 
     def _run(self) -> None:
@@ -184,7 +185,8 @@ class Simulation:
 
     def _end(self) -> None:
         if self._life is not None:
-            self._life.end()
+            with contextlib.suppress(Broken):  # it is over: what its drivers still do is no part of it
+                self._life.end()
         self._temporary.cleanup()
 
     def _make_world(self) -> None:
@@ -293,7 +295,10 @@ class Simulation:
             return None
         from trifid.store.sql import open_store
 
-        return open_store("sqlite:///trifid.db", self._home)
+        store = open_store("sqlite:///trifid.db", self._home)
+        if not store.load().users:
+            store.commit(first_batch())
+        return store
 
     def _kill(self, how: str) -> None:
         """The daemon is gone; somebody starts it again."""

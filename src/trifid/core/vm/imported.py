@@ -1,7 +1,7 @@
 """What may be asked of a VM that was imported: nothing that needs its disks, which the engine does not own.
 
 Its domain was made by somebody else and is found by its name and UUID.  Ending it ends the domain; the domain's
-definition and its disks stay.  Docs: docs/operations.md; upstream keeps a list of the same kind with each driver.
+definition and its disks stay.  Upstream keeps a list of the same kind with each driver.
 """
 
 from trifid.core.vm import events

@@ -198,6 +198,8 @@ class HostWatch:
                     continue
                 word = word_of(stats.get("state.state", 0), stats.get("state.reason", 0))
                 reason = _why_paused(domain) if word == "SUSPENDED" else ""
+                if vm_id == FOREIGN and "balloon.maximum" not in stats:
+                    stats = {**_size(domain), **stats}
                 found.append(Seen(vm_id, name, word, reason, domain.UUIDString(), stats))
         self._ours = frozenset(seen.vm_id for seen in found if seen.vm_id != FOREIGN)
         return found
@@ -289,6 +291,15 @@ def machines_of(capabilities: str) -> str:
             names = {machine.text for machine in found.iterfind("machine") if machine.text}
             return " ".join(sorted(names))
     return ""
+
+
+def _size(domain: "libvirt.virDomain") -> Stats:
+    """Return what statistics say of a domain that runs in QEMU: whoever imports another needs to know it, too."""
+    try:
+        _, memory_kib, _, vcpus, _ = domain.info()
+    except libvirt.libvirtError:
+        return {}  # it is gone by now
+    return {"balloon.maximum": memory_kib, "vcpu.maximum": vcpus}
 
 
 def _why_paused(domain: "libvirt.virDomain") -> str:
