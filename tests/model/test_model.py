@@ -71,7 +71,7 @@ TestLife.settings = settings(
 )
 
 HAPPENINGS: tuple[tuple[int, Callable[[Life, random.Random], None]], ...] = (
-    (12, lambda life, chance: life.ask(chance.randrange(1000), chance.randrange(100), chance.random() < 0.02)),
+    (12, lambda life, chance: life.ask(chance.randrange(1000), chance.randrange(100), chance.random() < 0.05)),
     (1, lambda life, chance: life.give_up(chance.choice(_REASONS_TO_GIVE_UP)) if chance.random() < 0.15 else None),
     (24, lambda life, chance: life.answer(chance.choice(("done",) * 10 + ("failed", "lied")))),
     (2, lambda life, chance: life.look()),
@@ -80,7 +80,7 @@ HAPPENINGS: tuple[tuple[int, Callable[[Life, random.Random], None]], ...] = (
     (1, lambda life, chance: life.somebody_starts_the_domain() if chance.random() < 0.2 else None),
 )
 """What can happen in a life, and how likely."""
-LIVES, HAPPENINGS_MAX = 700, 200
+LIVES, HAPPENINGS_MAX = 900, 200
 UNMET = {VmState.MIGRATE_LOCATE_ONLY_SOURCE}
 """A host that is asked here answers."""
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tests.postgres import Cluster
-from tests.system.accounts import ANYWHERE, ENDED, HELD, OFF, RUNS, SAVED, STOPPED, UNDEPLOYED, Account
+from tests.system.accounts import ANYWHERE, ENDED, HELD, RUNS, SAVED, STOPPED, Account
 from tests.system.home import Api, Home
 from tests.system.load import Person, some
 from trifid.core.vm.states import printable_state
-from trifid.drivers.dummy.world import GONE, RUNNING, World
+from trifid.drivers.dummy.world import PAUSED, RUNNING, World
 from trifid.drivers.dummy.world import SAVED as ASLEEP
 from trifid.wire.elements import iter_elements, one_element
 
@@ -26,8 +26,6 @@ CHILDREN = ("vmm driver dummy", "tm driver dummy", "im driver dummy", "scheduler
 SETTLE_TIMEOUT_S = 20.0
 ANSWERS_TIMEOUT_S = 30.0
 _ALL_VMS = ("one.vmpool.infoextended", -2, -1, -1, -2)
-_OF_DOMAIN = {RUNS: RUNNING, SAVED: ASLEEP, STOPPED: ASLEEP, OFF: GONE, UNDEPLOYED: GONE, ENDED: GONE}
-"""What the hypervisor must say of a VM at rest; one on hold may be anything but running."""
 _ON_A_HOST = {RUNS}
 
 
@@ -195,11 +193,10 @@ class Accounts:
         world.refresh()
         for vm_id, vm in self._vms.items():
             domain, state = world.get(vm_id), _state(vm)
-            if state == HELD:
-                if domain.state == RUNNING:
-                    yield f"VM {vm_id} is on hold, its domain runs on {domain.host}"
-            elif domain.state != _OF_DOMAIN[state]:
+            if (state == RUNS) is not (domain.state == RUNNING) or domain.state == PAUSED:
                 yield f"VM {vm_id} is {state}, its domain is {domain.state} on {domain.host}"
+            elif state in (SAVED, STOPPED) and domain.state != ASLEEP:
+                yield f"VM {vm_id} is {state}, its domain was not saved: {domain.state}"
             elif state == RUNS and domain.host != _records(vm)[-1]["HOSTNAME"]:
                 yield f"VM {vm_id} is on {_records(vm)[-1]['HOSTNAME']}, its domain on {domain.host}"
         for vm_id in world.domains.keys() - self._vms.keys():

@@ -66,3 +66,14 @@ def test_what_is_no_configuration_is_named(given: Template, said: str) -> None:
 def test_a_context_cannot_be_added() -> None:
     with pytest.raises(BadTemplate, match="CONTEXT cannot be added"):
         check_configuration(template(CPU="1"), template(CONTEXT={"A": "b"}))
+
+
+def test_the_uuid_by_which_hypervisors_know_the_machine_stays() -> None:
+    old = template(CPU="1", MEMORY="64", OS={"UUID": "11111111-2222-3333-4444-555555555555", "BOOT": "hd"})
+    other = template(OS={"UUID": "99999999-2222-3333-4444-555555555555"})
+    with pytest.raises(BadTemplate, match="OS UUID is not changed by updateconf"):
+        check_configuration(old, other)
+    with pytest.raises(BadTemplate, match="OS UUID is not changed by updateconf"):
+        check_configuration(template(CPU="1", MEMORY="64"), other)
+    after = configured(old, template(OS={"BOOT": "network"}), merges=False, is_admin=True)
+    assert after.vector("OS") == {"UUID": "11111111-2222-3333-4444-555555555555", "BOOT": "network"}

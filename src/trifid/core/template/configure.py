@@ -45,6 +45,9 @@ def check_configuration(old: Template, given: Template) -> None:
         if not isinstance(value, dict) and value:
             raise BadTemplate(f"{name} must be a vector, {name} = [ KEY = value ]")
     check_values(Template(tuple(pair for pair in given if pair[1])))
+    uuid = old.vector("OS").get("UUID", "")
+    if given.vector("OS").get("UUID", uuid) != uuid:
+        raise BadTemplate("OS UUID is not changed by updateconf: hypervisors know the machine by it")
     if given.vector("CONTEXT") and "CONTEXT" not in old:
         raise BadTemplate("CONTEXT cannot be added to a VM that was made without one: make another VM")
 
@@ -70,6 +73,8 @@ def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) 
             new = new.replacing(name, *vectors, *(one for one in kept if not merges and one not in vectors))
             continue
         vector = {**_kept(name, old.vector(name), merges, is_admin), **(vectors[0] if vectors else {})}
+        if name == "OS" and "UUID" in old.vector("OS"):
+            vector["UUID"] = old.vector("OS")["UUID"]
         if name == "CONTEXT":
             vector.update({key: text for key, text in old.vector(name).items() if key in _OF_ENGINE})
         new = new.replacing(name, vector) if vector else new.without(name)
