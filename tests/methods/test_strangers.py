@@ -14,6 +14,7 @@ FLAGS = (1, 1, 1, 1, 1, 1, 1, 1, 1)
 REFUSED: dict[str, list[tuple]] = {
     "one.vm.allocate": [(TEMPLATE, False), (TEMPLATE, True)],
     "one.vm.deploy": [(VM_ID, HOST_ID), (99, HOST_ID)],
+    "trifid.vm.place": [(VM_ID, HOST_ID), (99, HOST_ID)],
     "one.vm.action": [
         (word, VM_ID)
         for word in (

@@ -101,15 +101,14 @@ class Engine:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
 
-    def one_vm_deploy(self, vm_id, host_id, enforce, datastore_id, template):
+    def trifid_vm_place(self, vm_id, host_id):
         if vm_id in self.refuse:
-            raise ApiError("[one.vm.deploy] no", 0x800, vm_id)
-        del self.pending[vm_id]
-        self.event(object_id=vm_id, old="PENDING", new="PROLOG")
-        return vm_id
-
-    def one_vm_migrate(self, vm_id, host_id, live, enforce, datastore_id, kind):
-        del self.running[vm_id]
+            raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
+        if vm_id in self.pending:
+            del self.pending[vm_id]
+            self.event(object_id=vm_id, old="PENDING", new="PROLOG")
+        else:
+            del self.running[vm_id]
         return vm_id
 
     def one_vm_update(self, vm_id, template, append):

@@ -21,7 +21,7 @@ def loop(engine):
 def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
     engine.pending, engine.hosts = {4: {}}, {2: {}}
     loop(engine).round()
-    assert engine.called("one.vm.deploy") == [[4, 2, True, -1, ""]]
+    assert engine.called("trifid.vm.place") == [[4, 2]]
 
 
 def test_an_engine_at_rest_is_asked_twice_an_interval(engine):
@@ -45,7 +45,7 @@ def test_news_wakes_it_at_once(engine):
     scheduler.round()
     scheduler.cycle()
     assert engine.now < 12
-    assert engine.called("one.vm.deploy") == [[7, 2, True, -1, ""]]
+    assert engine.called("trifid.vm.place") == [[7, 2]]
 
 
 def test_events_that_do_not_matter_neither_wake_it_nor_keep_it_from_looking(engine):
@@ -103,13 +103,13 @@ def test_a_refused_vm_is_left_alone_twice_as_long_each_time_and_keeps_nobody_wai
     engine.pending, engine.hosts, engine.refuse = {4: {}, 5: {}}, {2: {}}, {4}
     scheduler = loop(engine)
     scheduler.cycle()
-    assert [args[0] for args in engine.called("one.vm.deploy")] == [4, 5]
+    assert [args[0] for args in engine.called("trifid.vm.place")] == [4, 5]
     tried_at = [0.0]
     while len(tried_at) < 12:
-        before = len(engine.called("one.vm.deploy"))
+        before = len(engine.called("trifid.vm.place"))
         engine.now += 0.5
         scheduler.cycle()
-        if len(engine.called("one.vm.deploy")) > before:
+        if len(engine.called("trifid.vm.place")) > before:
             tried_at.append(engine.now)
     delays = [b - a for a, b in itertools.pairwise(tried_at)]
     assert delays[:4] == [1, 2, 4, 8]
@@ -119,7 +119,7 @@ def test_a_refused_vm_is_left_alone_twice_as_long_each_time_and_keeps_nobody_wai
 def test_a_refusal_of_the_engine_is_told_to_the_vm(engine):
     engine.pending, engine.hosts, engine.refuse = {4: {}}, {2: {}}, {4}
     loop(engine).cycle()
-    assert "Host 2 was chosen, but the engine refused: [one.vm.deploy] no" in engine.called("one.vm.update")[0][1]
+    assert "Host 2 was chosen, but the engine refused: [trifid.vm.place] no" in engine.called("one.vm.update")[0][1]
 
 
 def test_it_looks_again_when_a_refused_vm_may_be_tried(engine):
@@ -141,7 +141,7 @@ def test_an_engine_that_is_away_is_waited_for_and_said_once(engine, caplog):
     assert waits[-1] == pytest.approx(5)
     engine.is_up = True
     scheduler.round()
-    assert engine.called("one.vm.deploy")
+    assert engine.called("trifid.vm.place")
     said = [record.getMessage() for record in caplog.records]
     assert said.count("cannot schedule: no engine answers") == 1
     assert "engine is back" in said
@@ -162,7 +162,7 @@ def test_a_vm_marked_before_the_start_is_moved_to_another_host(engine):
     engine.running = {6: vm_xml(6, state=3, lcm_state=3, resched=1, history=HISTORY)}
     engine.hosts = {0: {}, 1: {"vms": (1, 2)}}
     loop(engine).round()
-    assert engine.called("one.vm.migrate") == [[6, 1, False, True, -1, 0]]
+    assert engine.called("trifid.vm.place") == [[6, 1]]
 
 
 def test_a_vm_marked_later_is_moved_too(engine):
@@ -177,4 +177,4 @@ def test_a_vm_marked_later_is_moved_too(engine):
     scheduler.round()
     scheduler.cycle()
     scheduler.cycle()
-    assert engine.called("one.vm.migrate") == [[6, 1, False, True, -1, 0]]
+    assert engine.called("trifid.vm.place") == [[6, 1]]

@@ -54,7 +54,6 @@ class Ask:
         where: the rests from which it is legal, or on the way to which it is (reference/lifecycle.md §5.2).
         rest: where the VM comes to rest because of it, "" = where it would have without.
         changes: what else it changes, by the name of the account's part.
-        is_firm: whether it holds, once acknowledged, whatever the scheduler decided just before.
     """
 
     word: str
@@ -62,7 +61,6 @@ class Ask:
     where: frozenset[str]
     rest: str = ""
     changes: dict[str, Change] = dataclasses.field(default_factory=dict)
-    is_firm: bool = True
 
 
 class Account:
@@ -101,7 +99,7 @@ class Account:
         if not self.rests & ask.where:
             return f"{ask.word} of VM {self.vm_id} was accepted though it was on its way to {sorted(self.rests)}"
         self.rests.intersection_update(ask.where)
-        self._change(ask, is_sure=ask.is_firm)
+        self._change(ask, is_sure=True)
         return ""
 
     def refused(self, ask: Ask, why: str) -> None:

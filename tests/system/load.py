@@ -173,7 +173,7 @@ class Person(threading.Thread):
         for word, where, rest in _ACTIONS:
             changes = {"host": to(ANYWHERE)} if word in _LEAVE_HOST else {}
             # deploy is legal on HOLD, so a deploy that the scheduler has under way may still be carried out
-            asks.append(Ask(word, ("one.vm.action", word, vm_id), where, rest, changes, is_firm=word != "hold"))
+            asks.append(Ask(word, ("one.vm.action", word, vm_id), where, rest, changes))
         asks += [Ask("resume", ("one.vm.action", "resume", vm_id), _RESUMED, RUNS)] * 4
         asks.append(Ask("recover --retry", ("one.vm.recover", vm_id, 2), _ALL))
         asks.append(Ask("recover --delete", ("one.vm.recover", vm_id, 3), _ALL, ENDED))

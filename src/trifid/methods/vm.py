@@ -84,9 +84,9 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 }
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
-MIGRATE_OFF_HARD = 2
+MIGRATE_SAVE, MIGRATE_OFF_HARD = 0, 2
 _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
-    0: events.MigrateSave,
+    MIGRATE_SAVE: events.MigrateSave,
     1: events.MigrateOff,
     MIGRATE_OFF_HARD: events.MigrateOffHard,
 }
@@ -180,21 +180,51 @@ async def migrate(
         raise Refused(f"Wrong migration type {kind}, it must be 0 save, 1 poweroff or 2 poweroff-hard", vm_id)
 
     def command(draft: Draft) -> int:
+        return move(call, draft, vm_id, host_id, live=live, enforce=enforce, datastore_id=datastore_id, kind=kind)
+
+    return await call.engine.turns.ask(command)
+
+
+def move(
+    call: Call, draft: Draft, vm_id: int, host_id: int, *, live: bool, enforce: bool, datastore_id: int, kind: int
+) -> int:
+    """Move a VM to another host inside a draft; see one.vm.migrate."""
+    vm = _find(draft, vm_id)
+    check(call.caller, Right.ADMIN, "VM", vm)
+    wanted = _migration(vm, live, kind)
+    on_its_way = vm.state is VmState.SAVE_MIGRATE_OFF and wanted is events.MigrateOffHard
+    if vm.history and (vm.current.host_id == host_id) is not on_its_way:
+        is_at = f"on its way to host {vm.current.hostname}" if on_its_way else f"already on host {vm.current.hostname}"
+        advice = "name that one" if on_its_way else "choose another"
+        raise Refused(f"VM {vm_id} is {is_at} [{vm.current.host_id}]: {advice}", vm_id)
+    place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
+    if vm.history and vm.current.vmm != place["vmm"]:
+        raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
+    happen(draft, vm, wanted(**place), call.moment(draft.now))
+    return vm_id
+
+
+@method("trifid.vm.place")
+async def place(call: Call, vm_id: int, host_id: int) -> int:
+    """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
+
+    A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
+    mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.
+    """
+
+    def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
-        wanted = _migration(vm, live, kind)
-        on_its_way = vm.state is VmState.SAVE_MIGRATE_OFF and wanted is events.MigrateOffHard
-        if vm.history and (vm.current.host_id == host_id) is not on_its_way:
-            is_at = (
-                f"on its way to host {vm.current.hostname}" if on_its_way else f"already on host {vm.current.hostname}"
-            )
-            advice = "name that one" if on_its_way else "choose another"
-            raise Refused(f"VM {vm_id} is {is_at} [{vm.current.host_id}]: {advice}", vm_id)
-        place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
-        if vm.history and vm.current.vmm != place["vmm"]:
-            raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
-        happen(draft, vm, wanted(**place), call.moment(draft.now))
-        return vm_id
+        if vm.state.state == VmState.PENDING:
+            request = events.Deploy(**_place(call, draft, vm, host_id, True, SYSTEM_DATASTORE_ID))
+            happen(draft, vm, request, call.moment(draft.now))
+            return vm_id
+        if not vm.resched:
+            here = vm.state.printable
+            raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
+        return move(
+            call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=SYSTEM_DATASTORE_ID, kind=MIGRATE_SAVE
+        )
 
     return await call.engine.turns.ask(command)
 

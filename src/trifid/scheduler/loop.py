@@ -152,10 +152,7 @@ class Loop:
         for vm_id, host_id in plan.placements:
             vm = vms[vm_id]
             try:
-                if vm.host_id < 0:
-                    self._client.call("one.vm.deploy", vm_id, host_id, True, -1, "")
-                else:
-                    self._client.call("one.vm.migrate", vm_id, host_id, False, True, -1, 0)
+                self._client.call("trifid.vm.place", vm_id, host_id)
             except ApiError as refused:
                 self._refused(vm_id, host_id, refused, plan)
                 continue
