@@ -30,7 +30,7 @@ _GROUPS = (
     ("Groups", ("one.group", "one.grouppool")),
     ("System", ("one.system",)),
     ("What there is one of, or none", _ONE_OR_NONE),
-    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host")),
+    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm")),
 )
 _WORDS: dict[object, str] = {int: "int", str: "string", bool: "boolean", list: "array", Escaped: "XML document"}
 
