@@ -118,7 +118,7 @@ def _check_devices(domain: Domain, vm: VM) -> None:
     """Check that a domain has nothing that its VM has given back; what it lacks may have failed to be attached."""
     for name, has in (("DISK", domain.disks), ("NIC", domain.nics)):
         more = has - {vector[f"{name}_ID"] for vector in vm.template.vectors(name)}
-        if more:
+        if more and not domain.is_by_hand:
             raise Broken(f"vm {vm.id}: its domain has {name} {', '.join(sorted(more))}, its template has not")
 
 

@@ -78,10 +78,12 @@ class _Pipes:
 
 
 class Pipe:
-    """The part of a process that all simulated drivers share: being born, saying lines, dying.
+    """The part of a process that all simulated drivers share: being born, hearing and saying lines, dying.
+
+    Whenever a line comes in, the daemon may be killed.
 
     Args:
-        heard_of: told every line that comes in, before it is taken: here the daemon may be killed.
+        greeting: what it says after INIT SUCCESS.
     """
 
     def __init__(self, name: str, clock: Clock, dice: Dice, pid: int, greeting: str) -> None:
