@@ -1,7 +1,7 @@
 """The end: with an epilog that saves, or as a clean-up that does not."""
 
 from trifid.core.vm import effects as do
-from trifid.core.vm.events import Delete, Done, Failed, Retry, SeenOff, SeenRunning, Terminate, TerminateHard
+from trifid.core.vm.events import Delete, Done, Failed, Retry, SeenOff, SeenPaused, SeenRunning, Terminate, TerminateHard
 from trifid.core.vm.row import Row, cancel, delete_files, delete_files_on_both, epilog, look, row
 from trifid.core.vm.states import VmState as S
 
@@ -36,6 +36,7 @@ ROWS: tuple[Row, ...] = (
     row(S.CLEANUP_DELETE,       Delete,        S.CLEANUP_DELETE,       do.asked, cancel),
     row(S.CLEANUP_DELETE_FAILURE, Retry,         S.CLEANUP_DELETE, cancel),
     row(S.CLEANUP_DELETE_FAILURE, SeenRunning,   S.CLEANUP_DELETE, cancel),
+    row(S.CLEANUP_DELETE_FAILURE, SeenPaused,    S.CLEANUP_DELETE, cancel),
     row(S.CLEANUP_DELETE_FAILURE, SeenOff,       S.CLEANUP_DELETE, cancel),
     row(S.CLEANUP_DELETE_FAILURE, Terminate,     S.CLEANUP_DELETE, do.asked, cancel),
     row(S.CLEANUP_DELETE_FAILURE, TerminateHard, S.CLEANUP_DELETE, do.asked, cancel),

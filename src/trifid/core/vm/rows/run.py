@@ -137,6 +137,7 @@ ROWS: tuple[Row, ...] = (
     row(S.SHUTDOWN_POWEROFF, Delete,       S.CLEANUP_DELETE,    do.asked, cancel),
     row(S.POWEROFF, Resume,        S.BOOT_POWEROFF,  do.reopen_record, deploy),
     row(S.POWEROFF, SeenRunning,   S.RUNNING,        do.reopen_record, do.take_deploy_id),
+    row(S.POWEROFF, SeenPaused,    S.PAUSED,         do.reopen_record, do.take_deploy_id, do.tell_owner),
     row(S.POWEROFF, Terminate,     S.SHUTDOWN_OFF,   do.asked, cancel),
     row(S.POWEROFF, TerminateHard, S.SHUTDOWN_OFF,   do.asked, cancel),
     row(S.POWEROFF, Resched,       S.POWEROFF,       do.mark_resched),
