@@ -1,7 +1,17 @@
 """The end: with an epilog that saves, or as a clean-up that does not."""
 
 from trifid.core.vm import effects as do
-from trifid.core.vm.events import Delete, Done, Failed, Retry, SeenOff, SeenPaused, SeenRunning, Terminate, TerminateHard
+from trifid.core.vm.events import (
+    Delete,
+    Done,
+    Failed,
+    Retry,
+    SeenOff,
+    SeenPaused,
+    SeenRunning,
+    Terminate,
+    TerminateHard,
+)
 from trifid.core.vm.row import Row, cancel, delete_files, delete_files_on_both, epilog, look, row
 from trifid.core.vm.states import VmState as S
 
