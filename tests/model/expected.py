@@ -276,7 +276,7 @@ class Expected:
                 route = () if is_off else ("HOTPLUG_NIC",)
                 return Operation(route, here, any_work, effect=lambda e: e.nics.add(number), keeps=True)
             case "detach-nic":
-                route = () if is_off else ("HOTPLUG_NIC",)
+                route = ("HOTPLUG_NIC_POWEROFF",) if is_off else ("HOTPLUG_NIC",)
                 return Operation(route, here, any_work, effect=lambda e: e.nics.discard(number))
             case "resize":
                 route = ("HOTPLUG_RESIZE",) if not is_off else ()

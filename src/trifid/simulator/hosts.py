@@ -16,7 +16,6 @@ class Domain(msgspec.Struct, eq=False):
         directory: where its disks are.
         disks, nics: what it has, by the number in its template.
         is_paused: it is there and does not run.
-        is_by_hand: somebody started it, as it was when the engine had it off; what was taken off it since, it has.
         booted: counts its starts, so that what was meant for an earlier one misses it.
     """
 
@@ -25,7 +24,6 @@ class Domain(msgspec.Struct, eq=False):
     disks: set[str]
     nics: set[str]
     is_paused: bool = False
-    is_by_hand: bool = False
     booted: int = 0
 
 

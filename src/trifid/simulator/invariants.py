@@ -108,9 +108,9 @@ def _check_domain(hosts: Hosts, vm: VM) -> None:
             raise Broken(f"vm {vm.id} is {vm.state.name} on {vm.current.hostname}, its domain is on {where or 'none'}")
         _check_devices(hosts.by_name[where[0]].domains[vm.id], vm)
     elif where and vm.state is not S.UNKNOWN_MIGRATE:
-        # Monitoring tells of a paused domain, and only people decide what becomes of it.
+        # Monitoring tells of a paused domain of a VM that failed, and only people decide what becomes of it.
         is_paused = all(hosts.by_name[name].domains[vm.id].is_paused for name in where)
-        if not (is_paused and (vm.state is S.POWEROFF or vm.state.name.endswith("FAILURE"))):
+        if not (is_paused and vm.state.name.endswith("FAILURE")):
             raise Broken(f"vm {vm.id} is {vm.state.name} and its domain is on {', '.join(where)}")
 
 
@@ -118,7 +118,7 @@ def _check_devices(domain: Domain, vm: VM) -> None:
     """Check that a domain has nothing that its VM has given back; what it lacks may have failed to be attached."""
     for name, has in (("DISK", domain.disks), ("NIC", domain.nics)):
         more = has - {vector[f"{name}_ID"] for vector in vm.template.vectors(name)}
-        if more and not domain.is_by_hand:
+        if more:
             raise Broken(f"vm {vm.id}: its domain has {name} {', '.join(sorted(more))}, its template has not")
 
 

@@ -111,7 +111,7 @@ class Misfortune:
         vm = self._dice.random.choice(off)
         host = self._hosts.by_name[vm.current.hostname]
         disks, nics = ({one[f"{name}_ID"] for one in vm.template.vectors(name)} for name in ("DISK", "NIC"))
-        domain = Domain(vm.id, f"{DATASTORES}/{vm.current.datastore_id}/{vm.id}", disks, nics, is_by_hand=True)
+        domain = Domain(vm.id, f"{DATASTORES}/{vm.current.datastore_id}/{vm.id}", disks, nics)
         if host.is_reachable and len(self._hosts.disks(host.name, domain)) == len(disks):
             self._hosts.start(host, domain)
             self._tell(f"somebody starts the guest of vm {vm.id} on {host.name}")

@@ -19,7 +19,8 @@ Where we differ on purpose:
 - `terminate` never gives disks up that may be the only copy: after a failed boot or epilog it runs the
   epilog, and where files may lie in two places (the other failures) it is refused.  terminate-hard and
   recover --delete do delete.  A VM away from its host gets its files back for its epilog.
-- A NIC of a powered off VM comes and goes at once, without HOTPLUG_NIC_POWEROFF.
+- A NIC of a powered off VM comes at once, without HOTPLUG_NIC_POWEROFF; it goes, and its address with it,
+  once the host has said that no domain uses it.
 - recover --failure of a move of files that failed does not abandon the move: retry or delete it.
 - A disk of an undeployed VM cannot be resized.
 """

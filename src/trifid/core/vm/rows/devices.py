@@ -104,7 +104,10 @@ ROWS: tuple[Row, ...] = (
     row(S.HOTPLUG_NIC_DETACH, Done,   S.RUNNING,        change.drop_nic, do.next_stay, do.forget_error, release_leases),
     row(S.HOTPLUG_NIC_DETACH, Failed, S.RUNNING,        change.settle_nic, do.not_asked, do.tell_owner),
     row(S.POWEROFF, AttachNic, S.POWEROFF, change.add_nic, change.settle_nic),
-    row(S.POWEROFF, DetachNic, S.POWEROFF, change.mark_nic, change.drop_nic, release_leases),
+    row(S.POWEROFF, DetachNic, S.HOTPLUG_NIC_POWEROFF, change.mark_nic, look),
+    row(S.HOTPLUG_NIC_POWEROFF, Absent, S.POWEROFF, change.drop_nic, do.forget_error, release_leases),
+    row(S.HOTPLUG_NIC_POWEROFF, Found,  S.RUNNING,  change.settle_nic, do.reopen_if_closed, do.take_deploy_id),
+    row(S.HOTPLUG_NIC_POWEROFF, Failed, S.POWEROFF, change.settle_nic, do.tell_owner),
 
     # the whole machine, kept and brought back
     row(S.RUNNING, SnapshotCreate, S.HOTPLUG_SNAPSHOT,        change.add_snapshot, do.asked, snapshot),
