@@ -163,7 +163,8 @@ MUTATIONS = {
     adopt_before_the_commit: "memory knows what is not durable",
     acknowledge_before_the_commit: "was acknowledged, the database knows nothing",
     let_refusals_leave_a_trace: "was refused and left a trace|it holds leases",
-    have_no_fence: "is started on|is moved to|domain is on",
+    # what a dead driver began may also be a NIC or a disk that its VM has given back meanwhile
+    have_no_fence: "is started on|is moved to|domain is on|its domain has (NIC|DISK)",
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
     charge_a_host_for_what_is_off: "it is charged on hosts",
     move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain",
