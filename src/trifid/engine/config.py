@@ -34,6 +34,8 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
         monitoring_interval_s: how often information drivers report.
         host_lost_after_s: a silent host is in error after this.
         frontend: how transfer scripts call the machine that the engine runs on.
+        download_from: networks (CIDR) inside which images may be fetched although they are private,
+            link-local or otherwise not of the public internet.
         user_paths: directories, and prefixes of URLs, that ends in "/", whose files any user may name in
             a template (DISK/SOURCE, OS/KERNEL …).  All others only the administrators may name: whatever
             a template names is read with the engine's rights.
@@ -45,6 +47,7 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     host_lost_after_s: int = 90
     frontend: str = "localhost"
     user_paths: list[str] = []
+    download_from: list[str] = []
 
 
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +85,7 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vmm: dict[str, DriverSettings] = {}
     tm: dict[str, DriverSettings] = {}
     im: dict[str, DriverSettings] = {}
+    ds: dict[str, DriverSettings] = msgspec.field(default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs")})
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,16 +9,21 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from trifid.core.host import Host
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image, ImageAction
+from trifid.core.image.uses import images_of
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_template import VmTemplate
 from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
 Named = TypeVar("Named", Host, User, Group)
+Owned = TypeVar("Owned", Network, Datastore, Image, VmTemplate)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -32,6 +37,10 @@ class Memory:
         vms_on: host id to the ids of the VMs charged there; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
         used: (network id, range id) to the number of leases taken; derived.
+        image_users: image id to the ids of the VMs that hold it; derived.
+        clones_of: image id to the ids of the clones that are being made of it; derived.
+        images_in: datastore id to the ids of its images; derived.
+        owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
         names: ("host" | "user" | "group", name) to id; derived.
     """
 
@@ -40,9 +49,13 @@ class Memory:
         self.hosts: dict[int, Host] = {}
         self.networks: dict[int, Network] = {}
         self.leases: dict[LeaseKey, Lease] = {}
+        self.datastores: dict[int, Datastore] = {}
+        self.images: dict[int, Image] = {}
+        self.vm_templates: dict[int, VmTemplate] = {}
         self.users: dict[int, User] = {}
         self.groups: dict[int, Group] = {}
         self.actions: dict[int, Action] = {}
+        self.image_actions: dict[int, ImageAction] = {}
         self.counters: dict[str, int] = dict(snapshot.counters)
         self.journal_id = snapshot.journal_id
 
@@ -51,6 +64,10 @@ class Memory:
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
         self.leases_on: dict[int, set[LeaseKey]] = defaultdict(set)
         self.used: dict[tuple[int, int], int] = defaultdict(int)
+        self.image_users: dict[int, set[int]] = defaultdict(set)
+        self.clones_of: dict[int, set[int]] = defaultdict(set)
+        self.images_in: dict[int, set[int]] = defaultdict(set)
+        self.owned: dict[tuple[str, int, str], int] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.adopt(
             Batch(
@@ -58,9 +75,13 @@ class Memory:
                 hosts={host.id: host for host in snapshot.hosts},
                 networks={network.id: network for network in snapshot.networks},
                 leases={lease.key: lease for lease in snapshot.leases},
+                datastores={datastore.id: datastore for datastore in snapshot.datastores},
+                images={image.id: image for image in snapshot.images},
+                vm_templates={template.id: template for template in snapshot.vm_templates},
                 users={user.id: user for user in snapshot.users},
                 groups={group.id: group for group in snapshot.groups},
                 actions={action.vm_id: action for action in snapshot.actions},
+                image_actions={action.image_id: action for action in snapshot.image_actions},
             )
         )
 
@@ -73,8 +94,12 @@ class Memory:
         self._put_named("host", self.hosts, batch.hosts)
         self._put_named("user", self.users, batch.users)
         self._put_named("group", self.groups, batch.groups)
-        _put(self.networks, batch.networks)
+        self._put_owned("networks", self.networks, batch.networks)
+        self._put_owned("datastores", self.datastores, batch.datastores)
+        self._put_images(batch.images)
+        self._put_owned("vm_templates", self.vm_templates, batch.vm_templates)
         _put(self.actions, batch.actions)
+        _put(self.image_actions, batch.image_actions)
         self.counters.update(batch.counters)
         if batch.journal:
             self.journal_id = batch.journal[-1].id
@@ -90,6 +115,7 @@ class Memory:
             if vm:
                 for host_id in after:
                     self._charge(host_id, vm, 1)
+        self._hold_images(vm_id, old, vm)
         if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:
@@ -131,6 +157,37 @@ class Memory:
             if record is not None:
                 pool[object_id] = record
                 self.names[(kind, record.name)] = object_id
+
+    def _hold_images(self, vm_id: int, old: VM | None, new: VM | None) -> None:
+        before = images_of(old) if old else frozenset()
+        after = images_of(new) if new else frozenset()
+        for image_id in before - after:
+            _take_out(self.image_users, image_id, vm_id)
+        for image_id in after - before:
+            self.image_users[image_id].add(vm_id)
+
+    def _put_images(self, changes: dict[int, Image | None]) -> None:
+        for image_id, image in changes.items():
+            old = self.images.get(image_id)
+            if old is not None:
+                _take_out(self.images_in, old.datastore_id, image_id)
+                if old.cloning_id >= 0:
+                    _take_out(self.clones_of, old.cloning_id, image_id)
+            if image is not None:
+                self.images_in[image.datastore_id].add(image_id)
+                if image.cloning_id >= 0:
+                    self.clones_of[image.cloning_id].add(image_id)
+        self._put_owned("images", self.images, changes)
+
+    def _put_owned(self, kind: str, pool: dict[int, Owned], changes: dict[int, Owned | None]) -> None:
+        for object_id, record in changes.items():
+            old = pool.pop(object_id, None)
+            # Another one may have taken the old name already, in the same batch.
+            if old is not None and self.owned.get((kind, old.uid, old.name)) == object_id:
+                del self.owned[(kind, old.uid, old.name)]
+            if record is not None:
+                pool[object_id] = record
+                self.owned[(kind, record.uid, record.name)] = object_id
 
     def leases_in(self, network_id: int) -> Iterator[Lease]:
         """Yield the leases of one network, in no order."""

@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 
 from trifid.core.access import Caller
 from trifid.core.host import Host
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image, ImageAction
+from trifid.core.image.uses import images_of
 from trifid.core.journal import Entry
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
+from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import NotFound
 from trifid.store.fits import refuse_what_does_not_fit
@@ -22,7 +26,16 @@ from trifid.store.interface import Batch
 K = TypeVar("K")
 R = TypeVar("R")
 
-WORDS = {"vms": "virtual machine", "hosts": "host", "networks": "virtual network", "users": "user", "groups": "group"}
+WORDS = {
+    "vms": "virtual machine",
+    "hosts": "host",
+    "networks": "virtual network",
+    "datastores": "datastore",
+    "images": "image",
+    "vm_templates": "virtual machine template",
+    "users": "user",
+    "groups": "group",
+}
 """How messages call an object (reference/xmlrpc.md §1)."""
 
 
@@ -108,6 +121,26 @@ class Draft:
         found: Network | None = self._look("networks", network_id)
         return found
 
+    def datastore(self, datastore_id: int) -> Datastore:
+        """Return a datastore; raises NotFound."""
+        found: Datastore = self.record("datastores", datastore_id)
+        return found
+
+    def image(self, image_id: int) -> Image:
+        """Return an image; raises NotFound."""
+        found: Image = self.record("images", image_id)
+        return found
+
+    def find_image(self, image_id: int) -> Image | None:
+        """Return an image or None."""
+        found: Image | None = self._look("images", image_id)
+        return found
+
+    def vm_template(self, template_id: int) -> VmTemplate:
+        """Return a VM template; raises NotFound."""
+        found: VmTemplate = self.record("vm_templates", template_id)
+        return found
+
     def user(self, user_id: int) -> User:
         """Return a user; raises NotFound."""
         found: User = self.record("users", user_id)
@@ -121,6 +154,11 @@ class Draft:
     def action(self, vm_id: int) -> Action | None:
         """Return the driver action that the VM has in flight, if any."""
         found: Action | None = self._look("actions", vm_id)
+        return found
+
+    def image_action(self, image_id: int) -> ImageAction | None:
+        """Return what a datastore driver is doing for an image, if anything."""
+        found: ImageAction | None = self._look("image_actions", image_id)
         return found
 
     def lease(self, key: LeaseKey) -> Lease | None:
@@ -161,6 +199,43 @@ class Draft:
         now = self._look(pool, object_id)
         return object_id if now is not None and now.name == name else None
 
+    def owned(self, pool: str, uid: int, name: str) -> int | None:
+        """Return the id of the object of a user that has a name, of those whose names are their owner's, or None."""
+        for layer in self._layers():
+            for object_id, record in getattr(layer.batch, pool).items():
+                is_it = record is not None and record.name == name and record.uid == uid
+                if is_it and self._look(pool, object_id) is record:
+                    return int(object_id)
+        object_id = self.memory.owned.get((pool, uid, name))
+        if object_id is None:
+            return None
+        now = self._look(pool, object_id)
+        return object_id if now is not None and (now.uid, now.name) == (uid, name) else None
+
+    def image_users(self, image_id: int) -> set[int]:
+        """Return the ids of the VMs that hold an image."""
+        found = set(self.memory.image_users.get(image_id, ()))
+        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+            vm = self.find_vm(vm_id)
+            (found.add if vm is not None and image_id in images_of(vm) else found.discard)(vm_id)
+        return found
+
+    def clones_of(self, image_id: int) -> set[int]:
+        """Return the ids of the clones that are being made of an image."""
+        found = set(self.memory.clones_of.get(image_id, ()))
+        for other_id in {other_id for layer in self._layers() for other_id in layer.batch.images}:
+            other = self.find_image(other_id)
+            (found.add if other is not None and other.cloning_id == image_id else found.discard)(other_id)
+        return found
+
+    def images_in(self, datastore_id: int) -> set[int]:
+        """Return the ids of the images in a datastore."""
+        found = set(self.memory.images_in.get(datastore_id, ()))
+        for image_id in {image_id for layer in self._layers() for image_id in layer.batch.images}:
+            image = self.find_image(image_id)
+            (found.add if image is not None and image.datastore_id == datastore_id else found.discard)(image_id)
+        return found
+
     def share(self, host_id: int) -> Share:
         """Return what a host carries, with the changes of this draft."""
         share = self.memory.shares.get(host_id, NO_SHARE)
@@ -200,7 +275,7 @@ class Draft:
 
     # -- changing ------------------------------------------------------------------------------
 
-    def put(self, record: VM | Host | Network | User | Group | Lease) -> None:
+    def put(self, record: VM | Host | Network | Datastore | Image | VmTemplate | User | Group | Lease) -> None:
         """Write a record, new or changed; raises Refused when a number in it is too big for any database."""
         refuse_what_does_not_fit(record)
         match record:
@@ -211,6 +286,12 @@ class Draft:
                 self.batch.hosts[record.id] = record
             case Network():
                 self.batch.networks[record.id] = record
+            case Datastore():
+                self.batch.datastores[record.id] = record
+            case Image():
+                self.batch.images[record.id] = record
+            case VmTemplate():
+                self.batch.vm_templates[record.id] = record
             case User():
                 self.batch.users[record.id] = record
             case Group():
@@ -245,6 +326,11 @@ class Draft:
         """Make `action` the one that the VM has in flight; None when it has none any more."""
         if action is not None or self.action(vm_id) is not None:
             self.batch.actions[vm_id] = action
+
+    def set_image_action(self, image_id: int, action: ImageAction | None) -> None:
+        """Make `action` what a datastore driver does for an image; None when it has nothing to do any more."""
+        if action is not None or self.image_action(image_id) is not None:
+            self.batch.image_actions[image_id] = action
 
     def next_id(self, kind: str) -> int:
         """Return an id that was never given before."""

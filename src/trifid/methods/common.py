@@ -17,7 +17,16 @@ R = TypeVar("R")
 FILTER_PRIMARY_GROUP, FILTER_MINE, FILTER_ALL, FILTER_MINE_AND_GROUPS = -4, -3, -2, -1
 NAME_LENGTH_MAX = 128
 
-POOLS = {"VM": "vms", "HOST": "hosts", "NET": "networks", "USER": "users", "GROUP": "groups"}
+POOLS = {
+    "VM": "vms",
+    "HOST": "hosts",
+    "NET": "networks",
+    "DATASTORE": "datastores",
+    "IMAGE": "images",
+    "TEMPLATE": "vm_templates",
+    "USER": "users",
+    "GROUP": "groups",
+}
 """Where the objects of a kind are kept."""
 
 
@@ -111,14 +120,10 @@ def refuse_taken(
 
     Args:
         object_id: which one may have it.
-        uid: look only among the objects of this owner: names of networks are per owner.
+        uid: look only among the objects of this owner: names of networks, images … are per owner.
         error: what is raised.
     """
-    if uid is None:
-        taken = draft.named(kind.lower(), name)
-    else:
-        others = (one for one in draft.each(POOLS[kind]) if one.uid == uid and one.name == name)
-        taken = next((one.id for one in others if one.id != object_id), None)
+    taken = draft.named(kind.lower(), name) if uid is None else draft.owned(POOLS[kind], uid, name)
     if taken not in (None, object_id):
         raise error(f"NAME is already taken by {kind} {taken}.")
 

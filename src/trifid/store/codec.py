@@ -11,10 +11,13 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.core.host import Host
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
 from trifid.core.network.record import Lease, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm_template import VmTemplate
 from trifid.store.faults import Place
 
 Row = tuple[Any, ...]
@@ -63,6 +66,26 @@ def lease_row(lease: Lease) -> Row:
     return lease.network_id, lease.range_id, lease.index, lease.vm_id, lease.mac, lease.ip
 
 
+def datastore_row(datastore: Datastore) -> Row:
+    """Return a datastore's row."""
+    d = datastore
+    drivers = (_clean(d.ds_mad), _clean(d.tm_mad))
+    return d.id, d.uid, d.gid, _clean(d.name), d.type.value, d.state.value, *drivers, _body(d)
+
+
+def image_row(image: Image) -> Row:
+    """Return an image's row."""
+    i = image
+    kind = (i.type.value, i.state.value, i.datastore_id, i.size_mib)
+    return i.id, i.uid, i.gid, _clean(i.name), *kind, _clean(i.source), _body(i)
+
+
+def vm_template_row(template: VmTemplate) -> Row:
+    """Return a VM template's row."""
+    t = template
+    return t.id, t.uid, t.gid, _clean(t.name), t.regtime, _body(t)
+
+
 def user_row(user: User) -> Row:
     """Return a user's row."""
     return user.id, _clean(user.name), user.gid, _clean(user.auth_driver), user.enabled, _body(user)
@@ -76,6 +99,11 @@ def group_row(group: Group) -> Row:
 def action_row(action: Action) -> Row:
     """Return an action's row, which is all of it."""
     return action.vm_id, action.step, action.family, action.verb, action.previous
+
+
+def image_action_row(action: ImageAction) -> Row:
+    """Return an image action's row, which is all of it."""
+    return action.image_id, action.step, action.verb
 
 
 def entry_row(entry: Entry) -> Row:

@@ -9,10 +9,13 @@ from typing import Protocol
 import msgspec
 
 from trifid.core.host import Host
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
 from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
+from trifid.core.vm_template import VmTemplate
 
 
 class Snapshot(msgspec.Struct):
@@ -28,9 +31,13 @@ class Snapshot(msgspec.Struct):
     hosts: list[Host] = []
     networks: list[Network] = []
     leases: list[Lease] = []
+    datastores: list[Datastore] = []
+    images: list[Image] = []
+    vm_templates: list[VmTemplate] = []
     users: list[User] = []
     groups: list[Group] = []
     actions: list[Action] = []
+    image_actions: list[ImageAction] = []
     counters: dict[str, int] = {}
     journal_id: int = 0
 
@@ -48,9 +55,13 @@ class Batch(msgspec.Struct):
     hosts: dict[int, Host | None] = {}
     networks: dict[int, Network | None] = {}
     leases: dict[LeaseKey, Lease | None] = {}
+    datastores: dict[int, Datastore | None] = {}
+    images: dict[int, Image | None] = {}
+    vm_templates: dict[int, VmTemplate | None] = {}
     users: dict[int, User | None] = {}
     groups: dict[int, Group | None] = {}
     actions: dict[int, Action | None] = {}
+    image_actions: dict[int, ImageAction | None] = {}
     counters: dict[str, int] = {}
     journal: list[Entry] = []
 

@@ -11,10 +11,13 @@ from sqlalchemy import Connection, Engine, Select, Table, func, select
 from sqlalchemy.sql import ColumnElement
 
 from trifid.core.host import Host
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
 from trifid.core.network.record import Lease, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm_template import VmTemplate
 from trifid.store import schema
 from trifid.store.codec import Record, read_bodies
 from trifid.store.faults import Place
@@ -37,9 +40,13 @@ class Reads:
                 hosts=self._bodies(connection, Host, schema.hosts),
                 networks=self._bodies(connection, Network, schema.networks),
                 leases=[Lease(*row) for row in connection.execute(select(schema.leases))],
+                datastores=self._bodies(connection, Datastore, schema.datastores),
+                images=self._bodies(connection, Image, schema.images),
+                vm_templates=self._bodies(connection, VmTemplate, schema.vm_templates),
                 users=self._bodies(connection, User, schema.users),
                 groups=self._bodies(connection, Group, schema.groups),
                 actions=[Action(*row) for row in connection.execute(select(schema.actions))],
+                image_actions=[ImageAction(*row) for row in connection.execute(select(schema.image_actions))],
                 counters={row.name: row.next_id for row in counters},
                 journal_id=connection.execute(select(func.max(schema.journal.c.id))).scalar() or 0,
             )

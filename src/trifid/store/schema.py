@@ -48,6 +48,10 @@ def _text(name: str) -> "Column[str]":
     return Column(name, Text, nullable=False)
 
 
+def _key_of(name: str, other: str) -> "Column[int]":
+    return Column(name, INT, ForeignKey(other), nullable=False)
+
+
 IS_DONE = text(f"state = {VmState.DONE.value}")
 IS_ALIVE = text(f"state <> {VmState.DONE.value}")
 """Written out, not bound: only so can a partial index serve the question."""
@@ -124,6 +128,39 @@ leases = Table(
 )
 """`vm_id` -1: held by nobody.  `mac` and `ip` are numbers: 48 and 32 bits."""
 
+datastores = Table(
+    "datastores",
+    metadata,
+    _key("id"),
+    _int("uid"),
+    _int("gid"),
+    _text("name"),
+    _int("type"),
+    _int("state"),
+    _text("ds_mad"),
+    _text("tm_mad"),
+    _text("body"),
+)
+
+images = Table(
+    "images",
+    metadata,
+    _key("id"),
+    _int("uid"),
+    _int("gid"),
+    _text("name"),
+    _int("type"),
+    _int("state"),
+    _key_of("datastore_id", "datastores.id"),
+    _int("size_mib"),
+    _text("source"),
+    _text("body"),
+)
+
+vm_templates = Table(
+    "vm_templates", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _int("regtime"), _text("body")
+)
+
 users = Table(
     "users",
     metadata,
@@ -147,6 +184,15 @@ actions = Table(
     Column("previous", Boolean(create_constraint=False), nullable=False),
 )
 """The outbox: driver actions not yet answered."""
+
+image_actions = Table(
+    "image_actions",
+    metadata,
+    _key("image_id", ForeignKey("images.id", ondelete="CASCADE")),
+    _int("step"),
+    _text("verb"),
+)
+"""What datastore drivers have not answered yet."""
 
 counters = Table("counters", metadata, Column("name", Text, primary_key=True), _int("next_id"))
 

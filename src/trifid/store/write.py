@@ -37,10 +37,14 @@ POOLS = (
     Pool("networks", schema.networks, codec.network_row),
     Pool("vms", schema.vms, codec.vm_row),
     Pool("hosts", schema.hosts, codec.host_row),
+    Pool("datastores", schema.datastores, codec.datastore_row),
+    Pool("images", schema.images, codec.image_row),
+    Pool("vm_templates", schema.vm_templates, codec.vm_template_row),
     Pool("users", schema.users, codec.user_row),
     Pool("groups", schema.groups, codec.group_row),
     Pool("leases", schema.leases, codec.lease_row),
     Pool("actions", schema.actions, codec.action_row),
+    Pool("image_actions", schema.image_actions, codec.image_action_row),
 )
 """Written in this order, what others refer to first; deleted in the opposite one."""
 

@@ -86,6 +86,22 @@ class DiskSnapshots(msgspec.Struct, frozen=True):
     snapshots: tuple[DiskSnapshot, ...] = ()
 
 
+class UsedFile(msgspec.Struct, frozen=True):
+    """A file of the catalogue that a VM boots or is told with.
+
+    Attributes:
+        role: "kernel", "initrd" or "context".
+        image_id: of the file's image.
+        source: where it lies on the front-end.
+        name: what the guest sees it called.
+    """
+
+    role: str
+    image_id: int
+    source: str
+    name: str
+
+
 class VM(msgspec.Struct, frozen=True):
     """A virtual machine.  Replaced whole on every change, never edited.
 
@@ -100,6 +116,9 @@ class VM(msgspec.Struct, frozen=True):
         disk_snapshots: of the disks that ever had one.
         lock: what may not be done to it; None = not locked.
         schedule: what shall be done to it later, and what came of that, oldest first.
+        files: of the catalogue that it boots or is told with.
+        next_disk_id: the lowest DISK_ID that was never given; 0 in records of older engines, which see
+            what its template has.
     """
 
     id: int
@@ -122,6 +141,8 @@ class VM(msgspec.Struct, frozen=True):
     disk_snapshots: tuple[DiskSnapshots, ...] = ()
     lock: Lock | None = None
     schedule: tuple[ScheduledAction, ...] = ()
+    files: tuple[UsedFile, ...] = ()
+    next_disk_id: int = 0
 
     @property
     def is_imported(self) -> bool:
