@@ -7,13 +7,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.fake_engine import SESSION, FakeEngine
-from trifid.cli import engine, host, network, user, vm
+from trifid.cli import datastore, engine, host, image, network, template, user, vm
 
 PROGRAMS = {
     "onevm": vm.main,
     "onehost": host.main,
     "onevnet": network.main,
     "oneuser": user.main,
+    "oneimage": image.main,
+    "onedatastore": datastore.main,
+    "onetemplate": template.main,
     "trifid": engine.main,
 }
 

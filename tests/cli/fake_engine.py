@@ -1,5 +1,6 @@
 """A small engine for the command line: methods in a dict, answered over real HTTP on the loopback."""
 
+import hashlib
 import threading
 from collections.abc import Callable
 from html import escape
@@ -24,7 +25,8 @@ class FakeEngine:
 
     Attributes:
         methods: by name; each is called with the arguments after the session.
-        vms, hosts, networks, users, groups: documents by id.
+        vms, hosts, networks, users, groups, images, datastores: documents by id.
+        uploads: what was uploaded, by name.
         calls: (method, arguments…) in the order they came.
         endpoint: where it answers.
     """
@@ -34,6 +36,9 @@ class FakeEngine:
         self.vms: dict[int, str] = {}
         self.hosts: dict[int, str] = {}
         self.networks: dict[int, str] = {}
+        self.images: dict[int, str] = {}
+        self.datastores: dict[int, str] = {}
+        self.uploads: dict[str, bytes] = {}
         self.users: dict[int, str] = {0: user_xml(0, "oneadmin")}
         self.groups: dict[int, str] = {0: "<GROUP><ID>0</ID><NAME>oneadmin</NAME></GROUP>"}
         self.groups[1] = "<GROUP><ID>1</ID><NAME>users</NAME></GROUP>"
@@ -41,6 +46,10 @@ class FakeEngine:
             "one.vmpool.info": lambda *_: self._pool("VM_POOL", self.vms),
             "one.hostpool.info": lambda: self._pool("HOST_POOL", self.hosts),
             "one.vnpool.info": lambda *_: self._pool("VNET_POOL", self.networks),
+            "one.imagepool.info": lambda *_: self._pool("IMAGE_POOL", self.images),
+            "one.datastorepool.info": lambda: self._pool("DATASTORE_POOL", self.datastores),
+            "one.image.info": lambda i: self._one("image", self.images, i),
+            "one.datastore.info": lambda i: self._one("datastore", self.datastores, i),
             "one.userpool.info": lambda: self._pool("USER_POOL", self.users),
             "one.grouppool.info": lambda: self._pool("GROUP_POOL", self.groups),
             "one.vm.info": lambda i: self._one("virtual machine", self.vms, i),
@@ -114,6 +123,28 @@ class FakeEngine:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def do_HEAD(self) -> None:
+                there = engine.uploads.get(self.path.rpartition("/")[2])
+                self.send_response(200)
+                self.send_header("Upload-Offset", str(len(there or b"")))
+                self.send_header("Upload-Complete", "?0" if there is None else "?1")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_PUT(self) -> None:
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                engine.uploads[self.path.rpartition("/")[2].partition("?")[0]] = data
+                self.send_response(201)
+                self.send_header("X-Checksum-Sha256", hashlib.sha256(data).hexdigest())
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_DELETE(self) -> None:
+                engine.uploads.pop(self.path.rpartition("/")[2], None)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
@@ -197,4 +228,67 @@ def user_xml(uid: int, name: str, gid: int = 0, group: str = "oneadmin") -> str:
     return (
         f"<USER><ID>{uid}</ID><GID>{gid}</GID><GROUPS><ID>{gid}</ID></GROUPS><GNAME>{group}</GNAME><NAME>{name}</NAME>"
         f"<PASSWORD></PASSWORD><AUTH_DRIVER>core</AUTH_DRIVER><ENABLED>1</ENABLED><TEMPLATE></TEMPLATE></USER>"
+    )
+
+
+def image_xml(
+    image_id: int = 0,
+    name: str = "debian",
+    state: int = 1,
+    *,
+    type: int = 0,
+    size: int = 2252,
+    persistent: int = 0,
+    vms: tuple[int, ...] = (),
+    snapshots: str = "",
+    lock: str = "",
+    template: dict[str, object] | None = None,
+    **more: object,
+) -> str:
+    values = {
+        "TYPE": type,
+        "DISK_TYPE": 0,
+        "PERSISTENT": persistent,
+        "REGTIME": 1000,
+        "MODTIME": 2000,
+        "SOURCE": "/home/engine/datastores/1/0123",
+        "PATH": "/srv/images/debian.qcow2",
+        "FORMAT": "qcow2",
+        "FS": "",
+        "SIZE": size,
+        "STATE": state,
+        "PREV_STATE": 0,
+        "RUNNING_VMS": len(vms),
+        "CLONING_OPS": 0,
+        "CLONING_ID": -1,
+        "TARGET_SNAPSHOT": -1,
+        "DATASTORE_ID": 1,
+        "DATASTORE": "default",
+        **more,
+    }
+    ids = "".join(f"<ID>{vm_id}</ID>" for vm_id in vms)
+    return (
+        f"<IMAGE><ID>{image_id}</ID>{owner()}<NAME>{escape(name)}</NAME>{lock}{PERMISSIONS}{tags(values)}"
+        f"<VMS>{ids}</VMS><CLONES></CLONES><APP_CLONES></APP_CLONES><TEMPLATE>{tags(template or {})}</TEMPLATE>"
+        f"<SNAPSHOTS>{snapshots}</SNAPSHOTS><BACKUP_INCREMENTS></BACKUP_INCREMENTS></IMAGE>"
+    )
+
+
+def datastore_xml(
+    datastore_id: int, name: str, type: int = 0, *, total: int = 0, images: tuple[int, ...] = (), **template: object
+) -> str:
+    values = {
+        "DS_MAD": "" if type == 1 else "fs",
+        "TM_MAD": "shared",
+        "BASE_PATH": f"/home/engine/datastores/{datastore_id}",
+        "TYPE": type,
+        "DISK_TYPE": 0,
+        "STATE": 0,
+    }
+    room = {"TOTAL_MB": total, "FREE_MB": total // 4, "USED_MB": total - total // 4}
+    ids = "".join(f"<ID>{image_id}</ID>" for image_id in images)
+    return (
+        f"<DATASTORE><ID>{datastore_id}</ID>{owner()}<NAME>{name}</NAME>{PERMISSIONS}{tags(values)}"
+        f"<CLUSTERS><ID>0</ID></CLUSTERS>{tags(room)}<IMAGES>{ids}</IMAGES><TEMPLATE>{tags(template)}</TEMPLATE>"
+        f"</DATASTORE>"
     )

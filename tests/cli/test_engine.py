@@ -62,14 +62,15 @@ class TestInit:
         assert secrets[0] != secrets[1]
         assert stat.S_IMODE((home / "one_auth").stat().st_mode) == 0o600
 
-    def test_libvirt_is_the_default_with_its_six_drivers(self, type_in, tmp_path):
+    def test_libvirt_is_the_default_with_its_drivers(self, type_in, tmp_path):
         type_in("trifid", "init", "--home", str(tmp_path / "h"))
         config = load(tmp_path / "h")
         assert config.engine.transfer == "shared"
         assert sorted(config.drivers.vmm) == sorted(config.drivers.im) == ["kvm", "qemu"]
         assert config.drivers.vmm["qemu"].arguments.endswith("--type qemu")
         assert config.drivers.vmm["kvm"].arguments.startswith("--uri qemu:///s")
-        assert list(config.drivers.tm) == ["shared"]
+        assert list(config.drivers.tm) == ["shared", "qcow2", "ssh"]
+        assert config.drivers.ds["fs"].timeout_s == 3600
 
     def test_listen_and_database_are_written_as_given(self, type_in, tmp_path):
         url = 'postgresql+psycopg://me:pa"ss@db/trifid'

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.fake_engine import Refusal, host_xml, record, user_xml, vm_xml
+from tests.cli.fake_engine import Refusal, host_xml, image_xml, record, user_xml, vm_xml
 
 BROKEN = Refusal("[one.vm.allocate] Parse error: line 3 column 7: expected ] to close NIC", 0x2000, -1)
 
@@ -243,9 +243,9 @@ class TestActions:
         assert "after 0 s" in result.stderr
 
     def test_verbs_that_are_not_here_say_what_is(self, type_in):
-        result = type_in("onevm", "disk-saveas", "1")
+        result = type_in("onehost", "flush", "1")
         assert result.exit_code == 255
-        assert "onevm disk-saveas: not supported yet: images come with the catalogue" in result.stderr
+        assert "onehost flush: not supported yet" in result.stderr
 
     def test_update_from_a_file_replaces_or_appends(self, fake, type_in, template):
         fake.answers("one.vm.update", 1)
@@ -458,3 +458,68 @@ class TestTheEngineElsewhere:
         result = type_in("onevm", "lst")
         assert result.exit_code == 255
         assert "No such command 'lst'" in result.stderr
+
+
+class TestShowDisks:
+    def test_what_they_are_made_of(self, fake, type_in):
+        disks = (
+            "<DISK><DISK_ID>0</DISK_ID><DATASTORE>default</DATASTORE><TARGET>vda</TARGET><IMAGE>debian</IMAGE>"
+            "<IMAGE_ID>3</IMAGE_ID><SIZE>20480</SIZE><DRIVER>qcow2</DRIVER><SAVE>YES</SAVE></DISK>"
+            "<DISK><DISK_ID>1</DISK_ID><TYPE>swap</TYPE><SIZE>512</SIZE></DISK>"
+            "<DISK><DISK_ID>2</DISK_ID><SOURCE>/srv/x.img</SOURCE></DISK>"
+        )
+        fake.vms[1] = vm_xml(1, disks=disks)
+        said = type_in("onevm", "show", "1").stdout
+        lines = [" ".join(line.split()) for line in said.splitlines()]
+        assert "0 default vda debian (3) 20G qcow2 yes" in lines
+        assert "1 - - swap 512M - no" in lines
+        assert "2 - - /srv/x.img - - no" in lines
+
+    def test_what_stays_in_an_image_is_no_file_of_the_home(self, fake, type_in):
+        disk = "<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>3</IMAGE_ID><SAVE>YES</SAVE></DISK>"
+        fake.vms[1] = vm_xml(1, disks=disk)
+        assert "TO BE SAVED" not in type_in("onevm", "show", "1").stdout
+
+
+class TestCreateFromOptions:
+    def test_a_vm_of_an_image(self, fake, type_in):
+        fake.answers("one.vm.allocate", 7)
+        type_in("onevm", "create", "--name", "web", "--memory", "1g", "--disk", "debian:size=20480", "--nic", "0")
+        disk, nic = '[\n  IMAGE="debian",\n  SIZE="20480" ]', '[\n  NETWORK_ID="0" ]'
+        text = f'CPU="1"\nMEMORY="1024"\nDISK={disk}\nNIC={nic}\nNAME="web"\n'
+        assert fake.called("one.vm.allocate") == [[text, False]]
+
+    def test_options_replace_what_the_file_says(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", 7)
+        type_in("onevm", "create", template, "--memory", "2g", "--cpu", "0.5")
+        assert fake.called("one.vm.allocate") == [['NAME="web"\nCPU="0.5"\nMEMORY="2048"\n', False]]
+
+    def test_nothing_at_all_is_told(self, fake, type_in):
+        result = type_in("onevm", "create", "--name", "web")
+        assert (result.exit_code, "a VM needs a template FILE, or options" in result.stderr) == (255, True)
+        assert fake.called("one.vm.allocate") == []
+
+
+class TestSaveAs:
+    @pytest.mark.parametrize(
+        ("words", "arguments"),
+        [
+            ("disk-saveas web 0 mine", [1, 0, "mine", "", -1]),
+            ("saveas 1 2 mine -t datablock -s 3", [1, 2, "mine", "DATABLOCK", 3]),
+        ],
+    )
+    def test_the_new_image_is_told(self, fake, type_in, words, arguments):
+        fake.vms[1] = vm_xml(1)
+        fake.answers("one.vm.disksaveas", 9)
+        assert type_in("onevm", *words.split()).output == "Image ID: 9\n"
+        assert fake.called("one.vm.disksaveas") == [arguments]
+
+    def test_waiting_tells_what_became_of_it(self, fake, type_in):
+        fake.answers("one.vm.disksaveas", 9)
+        fake.images[9] = image_xml(9, state=5, template={"ERROR": "no room"})
+        result = type_in("onevm", "disk-saveas", "1", "0", "mine", "--wait")
+        assert (result.exit_code, "image 9: no room" in result.stderr) == (255, True)
+
+    def test_a_disk_is_a_number(self, fake, type_in):
+        result = type_in("onevm", "disk-saveas", "1", "vda", "mine")
+        assert (result.exit_code, "vda is not the id of a disk" in result.stderr) == (255, True)

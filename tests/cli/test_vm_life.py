@@ -31,6 +31,8 @@ SCHEDULE = (
         (["migrate", "--poff", "0", "4"], ["one.vm.migrate", 0, 4, False, False, -1, 1]),
         (["migrate", "--poff-hard", "0", "4", "-e"], ["one.vm.migrate", 0, 4, False, True, -1, 2]),
         (["disk-attach", "0", "--source", "/i"], ["one.vm.attach", 0, 'DISK = [ SOURCE = "/i" ]']),
+        (["disk-attach", "0", "--image", "data"], ["one.vm.attach", 0, 'DISK = [ IMAGE = "data" ]']),
+        (["disk-attach", "0", "-i", "3"], ["one.vm.attach", 0, 'DISK = [ IMAGE_ID = "3" ]']),
         (["disk-attach", "0", "--type", "fs", "--size", "2g"], ["one.vm.attach", 0, FS_DISK]),
         (["disk-detach", "0", "2"], ["one.vm.detach", 0, 2]),
         (["nic-attach", "0", "--network", "lan"], ["one.vm.attachnic", 0, 'NIC = [ NETWORK = "lan" ]']),

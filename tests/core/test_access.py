@@ -67,6 +67,15 @@ def test_users_may_deploy_to_hosts_but_not_administer_them():
     assert not allowed(ALICE, Right.USE, "HOST", host)
 
 
+def test_users_may_use_the_first_datastores_and_of_others_those_that_permissions_open():
+    assert [n for n in range(4) if allowed(ALICE, Right.USE, "DATASTORE", Thing(id=n, uid=0, gid=0))] == [0, 1, 2]
+    assert not allowed(ALICE, Right.MANAGE, "DATASTORE", Thing(id=1, uid=0, gid=0))
+    assert not allowed(ALICE, Right.USE, "DATASTORE", None)
+    assert not allowed(ALICE, Right.CREATE, "DATASTORE", None)
+    stranger = Caller(uid=9, name="eve", gids=(200,))
+    assert not allowed(stranger, Right.USE, "DATASTORE", Thing(id=1, uid=0, gid=0))
+
+
 def test_ownership_does_not_grant_creation():
     owned = Thing(uid=7, permissions=Permissions(0o777))
     assert not allowed(ALICE, Right.CREATE, "HOST", owned)

@@ -27,6 +27,7 @@ async def request(
     app: Callable,
     *pieces: bytes,
     path: str = "/RPC2",
+    query: str = "",
     method: str = "POST",
     headers: dict[str, str] | None = None,
     then: str = "end",
@@ -41,6 +42,7 @@ async def request(
         "type": "http",
         "method": method,
         "path": path,
+        "query_string": query.encode(),
         "client": ("127.0.0.1", 4711),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
     }

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers.ds_builders import Store
+from tests.drivers.ssh_builders import hosts, scene, way
 from tests.mounts import small_file_system
+
+__all__ = ["hosts", "scene", "way"]
 
 pytest.register_assert_rewrite("tests.drivers.contract", "tests.drivers.harness")
 
@@ -25,3 +29,15 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB, mounted."""
     with small_file_system(tmp_path / "tiny") as place:
         yield place
+
+
+@pytest.fixture
+def store(home: Path) -> Store:
+    """Datastore 1, of plain files; its directory is made by the driver."""
+    return Store(home / "datastores" / "1")
+
+
+@pytest.fixture
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of an administrator's, outside the engine's home."""
+    return tmp_path_factory.mktemp("inbox")

@@ -437,6 +437,21 @@ class ResizesDisks(VmmContract):
         return (("DISK", {"DISK_ID": "0", "TARGET": "vda", "RESIZE": "YES", "SIZE": "64", "SIZE_PREV": "32"}),)
 
 
+class CopiesDisks(VmmContract):
+    """Drivers that can copy a disk, DISK 0, while the machine runs."""
+
+    def test_a_disk_is_copied_and_the_machine_goes_on(self, driver: DriverProcess) -> None:
+        self.succeed(driver, ("COPYDISK", self.saved()))
+        assert self.runs(driver, 12, 9)
+
+    def test_no_disk_is_copied_of_what_does_not_run(self, driver: DriverProcess) -> None:
+        self.fail_when_off(driver, ("COPYDISK", self.saved()))
+
+    def saved(self) -> Change:
+        """Return the disk that is to be copied."""
+        return (("DISK", {"DISK_ID": "0", "TARGET": "vda", "SAVEAS": "YES"}),)
+
+
 class TmContract(ActionContract):
     """Drivers that move disks."""
 

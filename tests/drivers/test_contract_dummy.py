@@ -1,6 +1,7 @@
 """The dummy drivers keep the contract of the real ones, so that what is tried on them holds."""
 
 from tests.drivers.contract import (
+    CopiesDisks,
     DiskSnapshots,
     DomainsOutlive,
     HotPlugs,
@@ -15,7 +16,9 @@ from tests.drivers.contract import (
 from tests.drivers.harness import python_driver
 
 
-class TestVmmDummy(Saves, Migrates, DomainsOutlive, HotPlugs, Snapshots, DiskSnapshots, Resizes, ResizesDisks):
+class TestVmmDummy(
+    Saves, Migrates, DomainsOutlive, HotPlugs, Snapshots, DiskSnapshots, CopiesDisks, Resizes, ResizesDisks
+):
     command = python_driver("trifid.drivers.vmm.dummy")
 
 

@@ -172,6 +172,61 @@ def test_what_cannot_be_carried_out_is_refused_by_name_though_it_was_submitted(
 # -- rules that one golden file does not show ------------------------------------------------------------
 
 
+LAYER = {"SOURCE": "/x", "TARGET": "vda", "DISK_ID": "0", "TYPE": "DISK", "DRIVER": "qcow2"}
+BACKING = {"BACKING_SOURCE": "/var/lib/one/datastores/1/" + "5" * 32, "BACKING_FORMAT": "raw"}
+
+
+def of_disk(vector: dict[str, str]) -> str:
+    """Return the domain of a VM with this DISK, as the engine writes it."""
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}))
+    return domain_of(replace(vm, template=vm.template.having(("DISK", vector))))
+
+
+@pytest.mark.parametrize("kind", ["raw", "qcow2"])
+def test_a_layer_names_the_image_below_it_and_that_one_names_none(schema: lxml_etree.RelaxNG, kind: str) -> None:
+    text = of_disk({**LAYER, **BACKING, "BACKING_FORMAT": kind})
+    schema.assertValid(lxml_etree.fromstring(text))
+    [layer] = ElementTree.fromstring(text).iterfind("devices/disk/backingStore")
+    lines = ElementTree.tostring(layer, encoding="unicode").splitlines()
+    assert "".join(line.strip() for line in lines) == (
+        f'<backingStore type="file"><format type="{kind}" /><source file="{BACKING["BACKING_SOURCE"]}" />'
+        "<backingStore /></backingStore>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"DRIVER": "raw"}, "needs DRIVER=qcow2 and BACKING_FORMAT=raw or qcow2, has raw and raw"),
+        ({"BACKING_FORMAT": ""}, "needs DRIVER=qcow2 and BACKING_FORMAT=raw or qcow2, has qcow2 and none"),
+        ({"BACKING_SOURCE": "json:{}"}, "DISK 0: BACKING_SOURCE must be an absolute path, is json:{}"),
+    ],
+)
+def test_a_layer_over_something_unclear_is_refused(change: dict[str, str], why: str) -> None:
+    with pytest.raises(Failure) as refused:
+        of_disk({**LAYER, **BACKING, **change})
+    assert why in str(refused.value)
+
+
+def test_cloud_init_has_a_cd_of_its_own_beside_the_contexts(schema: lxml_etree.RelaxNG) -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}))
+    context = {"DISK_ID": "1", "TARGET": "hda", "CIDATA_TARGET": "hdb"}
+    text = domain_of(replace(vm, template=vm.template.having(("CONTEXT", context))))
+    schema.assertValid(lxml_etree.fromstring(text))
+    disks = ElementTree.fromstring(text).findall("devices/disk")
+    assert [
+        (one.find("source").get("file"), one.find("target").get("dev"), one.get("device"))  # type: ignore[union-attr]
+        for one in disks
+    ] == [(f"{DIRECTORY}/disk.1", "hda", "cdrom"), (f"{DIRECTORY}/disk.1.cidata", "hdb", "cdrom")]
+    assert all(one.find("readonly") is not None for one in disks)
+
+
+def test_a_kernel_by_its_path_goes_before_one_of_the_catalogue() -> None:
+    found = domain(OS={"KERNEL": "/vmlinuz", "KERNEL_DS": "$FILE[IMAGE_ID=7]"})
+    assert found.findtext("os/kernel") == "/vmlinuz"
+    assert found.find("os/initrd") is None
+
+
 @pytest.mark.parametrize(
     ("target", "machine", "bus"),
     [

@@ -235,8 +235,8 @@ def test_a_vm_is_not_given_what_is_the_engines_or_anothers(
 
 
 def test_a_word_that_is_not_known_is_answered_with_those_that_are(directory: Path, home: Path) -> None:
-    with pytest.raises(Failure, match="CPDS: this driver does not know it, it knows CLONE, LN, MKSWAP"):
-        do(f"CPDS shared host1:{directory}/disk.0 1 42 0")
+    with pytest.raises(Failure, match="FLY: this driver does not know it, it knows CLONE, LN, MKSWAP"):
+        do(f"FLY shared host1:{directory}/disk.0 1 42 0")
 
 
 def test_a_line_about_another_vm_is_refused(image: Path, home: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers.ds_builders import redirect
 from tests.drivers.tm_builders import body, names, web
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm.fetch import fetch, shown
@@ -17,15 +18,6 @@ def nothing(done: int, size: int) -> None:
 
 def get(url: str, target: Path) -> None:
     fetch(url, target, nothing, 0o600)
-
-
-def redirect(location: str):  # type: ignore[no-untyped-def]
-    def reply(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", location)
-        handler.end_headers()
-
-    return reply
 
 
 @pytest.fixture
@@ -62,10 +54,23 @@ def test_a_file_that_is_missing_is_told_with_the_servers_words(target: Path) -> 
     assert names(target.parent) == []
 
 
-def test_a_redirection_is_followed(target: Path) -> None:
-    with web(body(b"here")) as there, web(redirect(f"{there}/x")) as address:
+def test_a_redirection_on_the_same_server_is_followed(target: Path) -> None:
+    def reply(handler: http.server.BaseHTTPRequestHandler) -> None:
+        (body(b"here") if handler.path == "/there" else redirect("/there"))(handler)
+
+    with web(reply) as address:
         get(address, target)
     assert target.read_bytes() == b"here"
+
+
+def test_a_redirection_to_a_server_that_only_the_front_end_reaches_is_refused(target: Path) -> None:
+    with (
+        web(body(b"secret")) as there,
+        web(redirect(f"{there}/x")) as address,
+        pytest.raises(Failure, match=r"127.0.0.1 has the address 127.0.0.1, which is not public"),
+    ):
+        get(address, target)
+    assert names(target.parent) == []
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/"])

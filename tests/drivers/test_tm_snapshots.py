@@ -10,7 +10,7 @@ import pytest
 
 from tests.drivers.tm_builders import do, killed_everywhere, names
 from trifid.drivers.kit import Failure
-from trifid.drivers.tm.snapshots import name_in_image
+from trifid.drivers.tm.images import name_in_image
 
 MIB = 1 << 20
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from trifid.drivers.kit import Kit, Request
-from trifid.drivers.tm.commands import carry_out
+from trifid.drivers.tm import qcow2
+from trifid.drivers.tm.commands import COMMANDS, carry_out
 from trifid.drivers.tm.script import Command
 from trifid.wire.lines import Message, parse_from_driver
 
@@ -34,11 +35,16 @@ def request(vm_id: int = VM) -> Request:
     return Request(Listening(), Message("TRANSFER", "", vm_id, "script"), 1)
 
 
-def do(line: str, of: Request | None = None) -> None:
-    """Carry out a line of a script, without its last two numbers when they are 42 and 0."""
+def do(line: str, of: Request | None = None, told: str = "") -> None:
+    """Carry out a line of a script, without its last two numbers when they are 42 and 0.
+
+    Args:
+        told: format of the disk's source, as a line of the script would tell it.
+    """
     words = line.split()
     numbers = (int(words.pop(-2)), int(words.pop())) if words[-1].isdigit() and words[-2].isdigit() else (VM, 0)
-    carry_out(of or request(), Command(words[0], words[1], tuple(words[2:]), *numbers))
+    command = Command(words[0], words[1], tuple(words[2:]), *numbers, told)
+    carry_out(of or request(), command, {"shared": COMMANDS, "qcow2": qcow2.COMMANDS}[words[1]])
 
 
 def names(directory: Path) -> list[str]:
@@ -50,7 +56,7 @@ Reply = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 @contextlib.contextmanager
-def web(reply: Reply) -> Iterator[str]:
+def web(reply: Reply, at: str = "127.0.0.1") -> Iterator[str]:
     """A web server on this machine that answers every GET with `reply`; its address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,11 +67,11 @@ def web(reply: Reply) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer((at, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{at}:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -11,7 +11,10 @@ from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.store.interface import Batch, Snapshot, StoreFault
 
-POOLS = ("vms", "hosts", "networks", "leases", "users", "groups", "actions")
+POOLS = (
+    *("vms", "hosts", "networks", "leases", "users", "groups", "actions"),
+    *("datastores", "images", "vm_templates", "image_actions"),
+)
 
 
 class FakeStore:

@@ -1,11 +1,17 @@
 """The engine as one object: what it makes at its first start, and what it tells its drivers."""
 
+import asyncio
+import sys
 from pathlib import Path
 
+from tests.core.image.builders import new_image
 from tests.engine.fake_store import FakeStore
 from tests.engine.world import executable
-from trifid.engine.config import Config, Drivers, DriverSettings
+from trifid.core.image.record import Image, ImageState
+from trifid.engine import images
+from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.engine import Engine
+from trifid.wire.image_action import ImageActionData
 
 TELLS = """#!/bin/sh
 read -r line
@@ -20,7 +26,7 @@ async def told_id(home: Path, store: FakeStore) -> str:
     """Start and stop an engine in a home; return the id that its driver was told."""
     (home / "log").mkdir(parents=True, exist_ok=True)
     tells = DriverSettings(executable(home, TELLS))
-    engine = Engine(home, Config(drivers=Drivers(vmm={"tells": tells})), store)
+    engine = Engine(home, Config(drivers=Drivers(vmm={"tells": tells}, ds={})), store)
     is_ready = engine.turns.failed.get_loop().create_future()
     engine.processes_changed = lambda: is_ready.done() or is_ready.set_result(None)
     await engine.start("oneadmin:secret")
@@ -44,3 +50,35 @@ async def test_secrets_of_vms_that_are_done_are_gone_after_a_start(tmp_path: Pat
     store = FakeStore()
     await told_id(tmp_path, store)
     assert not files.exists()
+
+
+async def test_an_image_is_made_and_removed_by_a_process_and_the_room_of_its_datastore_is_told(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    dummies = {
+        family: {"dummy": DriverSettings(python_program(tmp_path, f"trifid.drivers.{family}.dummy"))}
+        for family in ("tm", "ds")
+    }
+    config = Config(engine=EngineSettings(transfer="dummy"), drivers=Drivers(**dummies))
+    engine = Engine(tmp_path, config, FakeStore())
+    news: asyncio.Queue[Image | None] = asyncio.Queue()
+    engine.turns.after_commit.append(lambda batch: [news.put_nowait(image) for image in batch.images.values()])
+    await engine.start("oneadmin:secret")
+    made = await engine.turns.ask(lambda draft: images.ask(draft, new_image(size_mib=64), "CP"))
+    states = [made.state]
+    while (image := await news.get()) is not None:
+        states.append(image.state)
+        if image.state is ImageState.READY:
+            told = await engine.images.query("dummy", "STAT", ImageActionData(size_mib=3))
+            await engine.turns.ask(lambda draft, image=image: images.ask(draft, image, "RM"))
+    while len(engine.space.troubles) or not all(engine.space.of(number).at for number in (0, 1, 2)):
+        await engine.queries.ask("tm", "dummy", "MONITOR", ImageActionData())
+    await engine.stop()
+    assert states == [ImageState.LOCKED, ImageState.LOCKED, ImageState.READY, ImageState.DELETE]
+    assert told == "3 raw"
+    assert engine.space.of(1).free_mib == engine.space.of(0).free_mib == 1024 * 1024
+
+
+def python_program(directory: Path, module: str) -> str:
+    """Write a program that runs `main` of a module, as its console script does."""
+    text = f"#!{sys.executable}\nfrom {module} import main\nmain()\n"
+    return executable(directory, text, name=module)

@@ -9,8 +9,9 @@ from tests.engine.world import FakeOrders, World, answer
 from trifid.core.vm import events
 from trifid.core.vm.record import Action, HistoryRecord
 from trifid.core.vm.states import VmState as S
+from trifid.engine.delivery import CANCEL_GRACE_S, SENDINGS_MAX
 from trifid.engine.life import happen
-from trifid.engine.outbox import CANCEL_GRACE_S, SENDINGS_MAX, Outbox
+from trifid.engine.outbox import Outbox
 from trifid.errors import Refused
 from trifid.wire.lines import LINE_BYTES_MAX
 

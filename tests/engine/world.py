@@ -101,7 +101,7 @@ class FakeOrders:
 
 
 class World:
-    """Turns, memory, store, clock and three drivers, ready to be given to a part under test."""
+    """Turns, memory, store, clock and a driver of each family, ready to be given to a part under test."""
 
     def __init__(self, *, timeout_s: float = 0.0, store: FakeStore | None = None) -> None:
         self.store = store or FakeStore()
@@ -111,7 +111,8 @@ class World:
         self.vmm = FakeDriver("vmm", timeout_s=timeout_s)
         self.tm = FakeDriver("tm", timeout_s=timeout_s)
         self.im = FakeDriver("im")
-        self.drivers = DriverSet({(d.family, d.name): d for d in (self.vmm, self.tm, self.im)})
+        self.ds = FakeDriver("ds", timeout_s=timeout_s)
+        self.drivers = DriverSet({(d.family, d.name): d for d in (self.vmm, self.tm, self.im, self.ds)})
 
     async def put(self, *records: object) -> None:
         """Make records durable."""

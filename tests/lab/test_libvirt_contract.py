@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from tests.drivers.contract import (
+    CopiesDisks,
     DiskSnapshots,
     DomainsOutlive,
     HotPlugs,
@@ -37,7 +38,7 @@ def nothing_left_over() -> Iterator[None]:
         domain.destroy()
 
 
-class TestVmm(HotPlugs, Snapshots, DiskSnapshots, Resizes, ResizesDisks, Saves, DomainsOutlive):
+class TestVmm(HotPlugs, Snapshots, DiskSnapshots, CopiesDisks, Resizes, ResizesDisks, Saves, DomainsOutlive):
     """With a guest that boots in memory: to let go of a device and of memory is up to a guest."""
 
     command = python_driver("trifid.drivers.vmm.libvirt")

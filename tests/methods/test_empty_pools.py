@@ -28,7 +28,7 @@ async def test_there_is_one_cluster_with_what_the_caller_may_see(world):
         assert (cluster.findtext("ID"), cluster.findtext("NAME")) == ("0", "default")
         return [[int(one.text) for one in cluster.find(name)] for name in ("HOSTS", "DATASTORES", "VNETS")]
 
-    assert seen(await world.ask(ADMIN, "one.clusterpool.info")) == [[HOST_ID], [], [NETWORK_ID]]
+    assert seen(await world.ask(ADMIN, "one.clusterpool.info")) == [[HOST_ID], [0, 1, 2], [NETWORK_ID]]
     assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], []]
     await world.open_network()
     assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], [NETWORK_ID]]

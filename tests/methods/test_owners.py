@@ -10,6 +10,7 @@ from tests.methods.world import (
     BOB_ID,
     EVE_ID,
     GUESTS_GID,
+    IMAGE_ID,
     NETWORK_ID,
     STAFF_GID,
     VM_ID,
@@ -17,12 +18,17 @@ from tests.methods.world import (
 )
 from trifid.core.access import Permissions
 
-OBJECTS = [("vm", "vms", VM_ID), ("vn", "networks", NETWORK_ID)]
+OBJECTS = [
+    ("vm", "vms", VM_ID),
+    ("vn", "networks", NETWORK_ID),
+    ("image", "images", IMAGE_ID),
+    ("datastore", "datastores", 1),
+]
 
 
-@pytest.fixture(params=OBJECTS, ids=["VM", "network"])
+@pytest.fixture(params=OBJECTS, ids=["VM", "network", "image", "datastore"])
 async def thing(world, request):
-    """A VM or network of Alice: the word of its methods, its pool, its id."""
+    """An object of Alice: the word of its methods, its pool, its id."""
     kind, pool, object_id = request.param
     await world.change(pool, object_id, uid=ALICE_ID, permissions=Permissions(0o640))
     return kind, pool, object_id

@@ -2,7 +2,18 @@
 
 import pytest
 
-from tests.methods.world import ALICE_ID, EVE, EVE_ID, GUESTS_GID, HOST_ID, NETWORK_ID, STAFF_GID, VM_ID
+from tests.methods.world import (
+    ALICE_ID,
+    EVE,
+    EVE_ID,
+    GUESTS_GID,
+    HOST_ID,
+    IMAGE_ID,
+    NETWORK_ID,
+    STAFF_GID,
+    TEMPLATE_ID,
+    VM_ID,
+)
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
@@ -70,6 +81,43 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vn.update_ar": [(NETWORK_ID, "AR=[AR_ID=0,SIZE=5]")],
     "one.vn.hold": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
     "one.vn.release": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
+    "one.image.allocate": [("NAME=x\nSIZE=1", 1), ("NAME=x\nPATH=/etc/passwd", 1, True)],
+    "one.image.delete": [(IMAGE_ID,), (IMAGE_ID, True)],
+    "one.image.clone": [(IMAGE_ID, "mine"), (IMAGE_ID, "mine", 1)],
+    "one.image.restore": [(IMAGE_ID, 1, "")],
+    "one.image.info": [(IMAGE_ID,), (99,)],
+    "one.image.update": [(IMAGE_ID, "X=1", append) for append in (0, 1)],
+    "one.image.rename": [(IMAGE_ID, "mine")],
+    "one.image.chmod": [(IMAGE_ID, *FLAGS), (IMAGE_ID, *[-1] * 9)],
+    "one.image.chown": [(IMAGE_ID, EVE_ID, -1), (IMAGE_ID, -1, GUESTS_GID)],
+    "one.image.enable": [(IMAGE_ID, enabled) for enabled in (False, True)],
+    "one.image.persistent": [(IMAGE_ID, True)],
+    "one.image.chtype": [(IMAGE_ID, "DATABLOCK")],
+    "one.image.lock": [(IMAGE_ID, 1, False), (IMAGE_ID, 4, True)],
+    "one.image.unlock": [(IMAGE_ID,)],
+    "one.image.snapshotdelete": [(IMAGE_ID, 0)],
+    "one.image.snapshotrevert": [(IMAGE_ID, 0)],
+    "one.image.snapshotflatten": [(IMAGE_ID, 0)],
+    "trifid.image.resize": [(IMAGE_ID, 200)],
+    "one.datastore.allocate": [("NAME=x\nDS_MAD=fs\nTM_MAD=dummy", -1)],
+    "one.datastore.delete": [(0,), (1,), (99,)],
+    "one.datastore.info": [(0,), (1,), (2,)],
+    "one.datastore.update": [(1, "SAFE_DIRS=/", append) for append in (0, 1)],
+    "one.datastore.rename": [(1, "mine")],
+    "one.datastore.chmod": [(1, *FLAGS)],
+    "one.datastore.chown": [(1, EVE_ID, -1)],
+    "one.datastore.enable": [(0, False)],
+    "one.template.allocate": [("NAME=x\nCPU=1",)],
+    "one.template.delete": [(TEMPLATE_ID,), (TEMPLATE_ID, True)],
+    "one.template.info": [(TEMPLATE_ID,), (TEMPLATE_ID, True)],
+    "one.template.update": [(TEMPLATE_ID, "X=1", append) for append in (0, 1)],
+    "one.template.rename": [(TEMPLATE_ID, "mine")],
+    "one.template.chmod": [(TEMPLATE_ID, *FLAGS), (TEMPLATE_ID, *FLAGS, True)],
+    "one.template.chown": [(TEMPLATE_ID, EVE_ID, -1), (TEMPLATE_ID, -1, GUESTS_GID)],
+    "one.template.lock": [(TEMPLATE_ID, 1, False), (TEMPLATE_ID, 4, True)],
+    "one.template.unlock": [(TEMPLATE_ID,)],
+    "one.template.instantiate": [(TEMPLATE_ID, ""), (TEMPLATE_ID, "mine", True, TEMPLATE, True)],
+    "one.template.clone": [(TEMPLATE_ID, "mine"), (TEMPLATE_ID, "mine", True)],
     "one.user.allocate": [("mallory", "pw", "core", []), ("mallory", "pw", "core", [0])],
     "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
     "one.user.info": [(0,), (ALICE_ID,)],
@@ -95,6 +143,9 @@ SHOW_NOTHING = {
     "one.vmpool.infoset": (str(VM_ID), True),
     "one.hostpool.info": (),
     "one.vnpool.info": (-2, -1, -1),
+    "one.templatepool.info": (-2, -1, -1),
+    "one.imagepool.info": (-2, -1, -1),
+    "one.datastorepool.info": (),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, ALICE, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
+from trifid.core.image.record import ImageState
 from trifid.core.template.model import template
 from trifid.core.vm import events
 from trifid.core.vm.record import VM, Needs
@@ -190,9 +191,43 @@ class TestSnapshots:
         with pytest.raises(Refusal, match="cannot be kept in snapshots"):
             await alice.ask(ALICE, "one.vm.disksnapshotcreate", VM_ID, 0, "x")
 
-    async def test_images_come_later(self, alice):
-        with pytest.raises(Refusal, match="images come with the catalogue"):
-            await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "", -1)
+    async def test_a_disk_of_a_running_vm_becomes_an_image_by_two_drivers(self, alice):
+        image_id = await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "", -1)
+        image = alice.memory.images[image_id]
+        assert (image.state, image.saved_from, image.uid) == (ImageState.LOCKED, VM_ID, ALICE_ID)
+        assert vm(alice).state is VmState.HOTPLUG_SAVEAS
+        await answered(alice)
+        assert vm(alice).template.vectors("DISK")[0]["SAVEAS_SOURCE"] == image.source
+        await answered(alice)
+        assert vm(alice).state is VmState.RUNNING
+        assert "SAVEAS" not in str(vm(alice).template)
+        assert alice.memory.images[image_id].state is ImageState.READY
+
+    @pytest.mark.parametrize("answers", [0, 1])
+    async def test_what_cannot_be_saved_is_an_image_in_error_that_says_why(self, alice, answers):
+        image_id = await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "DATABLOCK", -1)
+        for _ in range(answers):
+            await answered(alice)
+        await answered(alice, failure="the disk is full")
+        image = alice.memory.images[image_id]
+        assert (image.state, vm(alice).state) == (ImageState.ERROR, VmState.RUNNING)
+        assert "the disk is full" in image.template.single("ERROR")
+
+    async def test_a_vm_that_is_deleted_meanwhile_leaves_no_image_waiting(self, alice):
+        image_id = await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "", -1)
+        await alice.ask(ADMIN, "one.vm.recover", VM_ID, 3)
+        assert alice.memory.images[image_id].state is ImageState.ERROR
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [((9, "golden", "", -1), "DISK_ID 9 does not exist"), ((0, "golden", "", 5), "Snapshot 5 does not exist"),
+         ((0, "golden", "KERNEL", -1), "a disk becomes one of OS, DATABLOCK, CDROM"), ((0, "", "", -1), "empty")],
+    )  # fmt: skip
+    async def test_what_cannot_become_an_image_leaves_none(self, alice, arguments, text):
+        before = dict(alice.memory.images)
+        with pytest.raises(Refusal, match=text):
+            await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, *arguments)
+        assert alice.memory.images == before
 
 
 class TestSize:
@@ -247,6 +282,7 @@ class TestConfiguration:
         assert "CPU_MODEL" not in vm(alice).template
 
     async def test_appending_leaves_what_is_not_given(self, alice):
+        await alice.change("vms", VM_ID, state=VmState.HOLD, history=())
         await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "OS=[BOOT=hd]", 1)
         await alice.ask(ALICE, "one.vm.updateconf", VM_ID, 'GRAPHICS=[TYPE=vnc]\nCONTEXT=[A="b"]', 1)
         assert vm(alice).template.vector("OS") == {"BOOT": "hd"}

@@ -9,12 +9,16 @@ from msgspec.structs import replace
 from tests.engine.fake_store import FakeStore
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostState
+from trifid.core.image.datastore import DEFAULT_ID
+from trifid.core.image.record import Image, ImageState, ImageType
 from trifid.core.network.record import AddressRange, Network
+from trifid.core.template.model import template
 from trifid.core.user import Group, LoginToken, User
 from trifid.core.vm.record import VM, HistoryRecord, Needs
 from trifid.core.vm.states import VmState
+from trifid.core.vm_template import VmTemplate
 from trifid.engine.auth import token_digest
-from trifid.engine.config import Config, Drivers, DriverSettings
+from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.engine import Engine
 from trifid.methods.dispatch import Dispatcher
 from trifid.wire.answers import Answer
@@ -24,7 +28,7 @@ ADMIN = "oneadmin:pw"
 ALICE, BOB, EVE = "alice:token", "bob:token", "eve:token"
 ALICE_ID, BOB_ID, EVE_ID = 10, 11, 12
 STAFF_GID, GUESTS_GID = 100, 101
-HOST_ID, NETWORK_ID, VM_ID = 3, 4, 5
+HOST_ID, NETWORK_ID, VM_ID, TEMPLATE_ID, IMAGE_ID = 3, 4, 5, 6, 7
 
 STAY = HistoryRecord(
     seq=0, host_id=HOST_ID, hostname="node1", cluster_id=0, vmm="dummy", tm="dummy", datastore_id=0, stime=100
@@ -38,6 +42,22 @@ VM_OF_ALICE = VM(
     needs=Needs(100, 64),
     stime=90,
     history=(STAY,),
+)
+
+IMAGE_OF_ALICE = Image(
+    id=IMAGE_ID,
+    uid=ALICE_ID,
+    gid=1,
+    name="disk",
+    type=ImageType.OS,
+    datastore_id=DEFAULT_ID,
+    state=ImageState.READY,
+    step=2,
+    regtime=70,
+    path="/var/tmp/disk.img",
+    source="/datastores/1/0123456789abcdef0123456789abcdef",
+    format="raw",
+    size_mib=100,
 )
 
 
@@ -59,7 +79,7 @@ class Refusal(Exception):
 
 
 class World:
-    """Alice, who has a VM and staff for a second group; Bob, like her; Eve, a guest who has nothing.
+    """Alice, who has a VM, an image and staff for a second group; Bob, like her; Eve, a guest who has nothing.
 
     Attributes:
         engine: with a host, a network of the administrator, and the VM running on the host.
@@ -68,7 +88,8 @@ class World:
     def __init__(self, home: Path) -> None:
         self.store = FakeStore()
         never = {"dummy": DriverSettings("none")}
-        config = Config(drivers=Drivers(vmm=never, tm=never, im=never))
+        drivers = Drivers(vmm=never, tm=never, im=never)
+        config = Config(engine=EngineSettings(transfer="dummy"), drivers=drivers)
         self.engine = Engine(home, config, self.store, lambda: 1000)
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
@@ -95,8 +116,12 @@ class World:
                 next_range_id=1,
             ),
             VM_OF_ALICE,
+            IMAGE_OF_ALICE,
+            VmTemplate(
+                id=TEMPLATE_ID, uid=ALICE_ID, gid=1, name="small", regtime=80, template=template(CPU="1", MEMORY="64")
+            ),
         )
-        await self.put_counters(vm=50, host=50, net=50, user=50, group=150)
+        await self.put_counters(vm=50, host=50, net=50, user=50, group=150, template=50, image=50)
         return self
 
     async def put(self, *records: Any) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 TRUTH = "what is true on the host"
 BACK = "as before"
 AWAY = {"STOPPED": "stop", "UNDEPLOYED": "undeploy"}
-NOT_A_FAILURE = ("clean_source",)
+NOT_A_FAILURE = ("clean_source", "drop_target")
 """Works of which nothing depends: what they leave is removed another time."""
 ENDS = ("SHUTDOWN", "CANCEL")
 ALWAYS = frozenset({"delete", "recreate", "delete-db"})
@@ -100,13 +100,14 @@ class Expected:
         match self.state:
             case "PENDING" | "HOLD":
                 other = {"hold"} if self.state == "PENDING" else {"release"}
-                size = set() if self.away == "stop" else {"resize"}  # saved memory does not change
+                size = set() if self.away == "stop" else {"resize", "configure"}  # saved memory does not change
+                size |= {"resize-disk"} if self.away == "undeploy" else set()
                 return frozenset({"deploy", *ends, *other, *size})
             case "RUNNING":
                 return frozenset(
                     {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
                     | {"unresched", "migrate", "migrate-live", "migrate-off", "migrate-off-hard", "reboot"}
-                    | {"reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete", "resize-disk"}
+                    | {"reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete", "resize-disk", "saveas"}
                     | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
@@ -116,17 +117,20 @@ class Expected:
                 return frozenset(moves | ends | {"resched", "unresched"})
             case "POWEROFF":
                 more = {"undeploy", "undeploy-hard", "migrate", "resume", "resched", "unresched"}
-                return frozenset(ends | devices | disk_snapshots | more | {"disk-snapshot-revert", "resize-disk"})
+                more |= {"disk-snapshot-revert", "resize-disk", "saveas", "configure"}
+                return frozenset(ends | devices | disk_snapshots | more)
             case "SUSPENDED":
-                more = set() if self.is_paused else disk_snapshots
+                more = set() if self.is_paused else disk_snapshots | {"saveas"}
                 return frozenset({"stop", "resume", "migrate"} | ends | more)
             case "STOPPED":
                 return frozenset({"deploy", "resume"} | ends)
             case "UNDEPLOYED":
-                return frozenset({"deploy", "resume", "resize"} | ends)
+                return frozenset({"deploy", "resume", "resize", "resize-disk", "configure"} | ends)
         assert self.state.endswith("_FAILURE"), self.state
         may_save = self.state in ("PROLOG_FAILURE", "EPILOG_FAILURE", *FAILED_BOOTS)
-        return frozenset({"retry", "terminate-hard"} | ({"terminate"} if may_save else set()))
+        more = {"abandon"} if self.state.startswith("PROLOG_MIGRATE") else set()
+        more |= {"configure"} if self.state == "PROLOG_FAILURE" else set()
+        return frozenset({"retry", "terminate-hard"} | more | ({"terminate"} if may_save else set()))
 
     # -- what begins -----------------------------------------------------------------------------------
 
@@ -253,6 +257,11 @@ class Expected:
             case "migrate", _:
                 route = ("SAVE_MIGRATE", "PROLOG_MIGRATE", "BOOT_MIGRATE")
                 return Operation(route, "RUNNING", {**fails, "RESTORE": "BOOT_MIGRATE_FAILURE"}, target=number)
+            case "abandon", _:
+                assert self.operation is not None
+                is_saved = "BOOT_MIGRATE" in self.operation.route or "SUSPEND" in self.state
+                end = "SUSPENDED" if is_saved else "POWEROFF"
+                return Operation((f"PROLOG_MIGRATE_{end.removesuffix('ED')}",), end, target=number)
             case "migrate-live", _:
                 return Operation(("MIGRATE",), "RUNNING", {"MIGRATE@previous": TRUTH}, target=number)
             case "migrate-off" | "migrate-off-hard", _:
@@ -273,14 +282,22 @@ class Expected:
                 route = ("HOTPLUG_EPILOG_POWEROFF",) if is_off else ("HOTPLUG",)
                 return Operation(route, here, any_work, effect=lambda e: e.disks.discard(number))
             case "attach-nic":
-                route = () if is_off else ("HOTPLUG_NIC",)
-                return Operation(route, here, any_work, effect=lambda e: e.nics.add(number), keeps=True)
+                if is_off:  # it has it at once, and its context image is written anew
+                    self.nics.add(number)
+                    return Operation(("POWEROFF",), here, any_work)
+                return Operation(("HOTPLUG_NIC",), here, any_work, effect=lambda e: e.nics.add(number), keeps=True)
             case "detach-nic":
                 route = ("HOTPLUG_NIC_POWEROFF",) if is_off else ("HOTPLUG_NIC",)
                 return Operation(route, here, any_work, effect=lambda e: e.nics.discard(number))
             case "resize":
                 route = ("HOTPLUG_RESIZE",) if not is_off else ()
                 return Operation(route, here, any_work, effect=lambda e: setattr(e, "memory_mib", number), keeps=True)
+            case "configure":
+                return Operation(("POWEROFF",) if here == "POWEROFF" else (), here, any_work)
+            case "saveas":
+                return Operation((f"HOTPLUG_SAVEAS{in_state}",), here, any_work)
+            case "resize-disk" if here in ("PENDING", "HOLD", "UNDEPLOYED"):
+                return Operation((), here, any_work)
             case "resize-disk":
                 return Operation((f"DISK_RESIZE{in_state}",), here, any_work)
             case "snapshot-create":
@@ -337,8 +354,8 @@ class Expected:
         self._come_to(end)
 
     def _stay(self, operation: Operation) -> None:
-        """Be as before; what was attached and could neither be kept nor taken back stays listed."""
-        if operation.failed[:2] in (["ATTACHDISK", "DETACHDISK"], ["ATTACHNIC", "DETACHNIC"]):
+        """Be as before; what was attached and could not be taken back stays, what the domain let go is gone."""
+        if operation.failed[:2] in (["ATTACHDISK", "DETACHDISK"], ["ATTACHNIC", "DETACHNIC"], ["detach"]):
             operation.effect(self)
         self.operation = None
 

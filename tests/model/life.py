@@ -73,6 +73,9 @@ REQUESTS: dict[str, Callable[[int], events.Request]] = {
     "disk-snapshot-delete": lambda n: events.DiskSnapshotDelete(disk_id=0, snapshot_id=n),
     "resize-disk": lambda n: events.DiskResize(disk_id=0, size_mib=n),
     "resize": _resized,
+    "saveas": lambda _: events.DiskSaveas(disk_id=0, image_id=5, source="/srv/ds/1/ab"),
+    "configure": lambda _: events.UpdateConf(template=TEMPLATE),
+    "abandon": lambda _: events.Abandon(),
 }
 OVERRIDES = {"terminate", "terminate-hard", "poweroff-hard", "undeploy-hard", "migrate-off-hard", "retry"}
 """What may be asked once more, or harder, of some that are under way."""
@@ -138,6 +141,8 @@ class Life:
                 return [n for n in range(4) if n not in expected.nics]
             case "detach-nic":
                 return sorted(expected.nics)
+            case "abandon":
+                return [self.vm.previous.host_id] if len(self.vm.history) > 1 else []
             case "snapshot-revert" | "snapshot-delete":
                 return sorted(expected.snapshots)
             case "disk-snapshot-revert" | "disk-snapshot-delete":
@@ -164,7 +169,10 @@ class Life:
         self._ask(what, numbers[which % len(numbers)])
 
     def _ask(self, what: str, number: int = 0) -> None:
-        self._happen(REQUESTS[what](number))
+        request = REQUESTS[what](number)
+        if isinstance(request, events.UpdateConf):
+            request = events.UpdateConf(template=self.vm.template)
+        self._happen(request)
         self.expected.asked(what, number)
 
     def give_up(self, what: str) -> None:
@@ -278,6 +286,8 @@ class Life:
             numbers = possible.get(what)
             if not numbers or (not self.is_settled and what in OVERRIDES):
                 continue
+            if what == "configure" and self.vm.state is VmState.BOOT_FAILURE:
+                continue  # it is then as it was; the table's own tests tell
             try:
                 step(self.vm, make(numbers[0]), Moment(self.now, ALICE))
             except Refused as refused:

@@ -81,8 +81,12 @@ HAPPENINGS: tuple[tuple[int, Callable[[Life, random.Random], None]], ...] = (
 )
 """What can happen in a life, and how likely."""
 LIVES, HAPPENINGS_MAX = 900, 200
-UNMET = {VmState.MIGRATE_LOCATE_ONLY_SOURCE}
-"""A host that is asked here answers."""
+UNMET = {
+    VmState.MIGRATE_LOCATE_ONLY_SOURCE,
+    *(VmState.CLONING, VmState.CLONING_HELD, VmState.CLONING_FAILURE),
+    *(VmState.BOOT_FAILURE_CONTEXT, VmState.BOOT_FAILURE_CONTEXT_LOOK),
+}
+"""A host that is asked here answers, images are there, and what failed to boot is not told otherwise."""
 
 
 def test_long_lives_are_as_users_may_expect_and_meet_every_state() -> None:

@@ -141,7 +141,7 @@ def leave_gaps_in_the_history(patch) -> None:
 def let_two_drivers_work_at_one_vm(patch) -> None:
     def _wait_for(self, driver, older, action):
         self._over(older)
-        self._send_to(driver, self._turns.memory.vms[action.vm_id], action)
+        self._send_to(driver, action)
 
     def _over(self, sent):
         self._under_way.pop(sent.action.vm_id, None)

@@ -22,7 +22,7 @@ from trifid.drivers.dummy.world import SAVED as ASLEEP
 from trifid.wire.elements import iter_elements, one_element
 
 PEOPLE, HOSTS = 4, 4
-CHILDREN = ("vmm driver dummy", "tm driver dummy", "im driver dummy", "scheduler")
+CHILDREN = ("vmm driver dummy", "tm driver dummy", "im driver dummy", "ds driver dummy", "scheduler")
 SETTLE_TIMEOUT_S = 20.0
 ANSWERS_TIMEOUT_S = 30.0
 _ALL_VMS = ("one.vmpool.infoextended", -2, -1, -1, -2)

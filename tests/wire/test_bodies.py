@@ -452,7 +452,7 @@ def test_a_pool_of_escaped_entries_is_the_pool_once_it_is_read():
 
 def test_the_configuration_follows_its_schema_and_tells_no_secret():
     drivers = {name: DriverSettings(executable=f"trifid-{name}", arguments="-p SECRET") for name in ("kvm", "dummy")}
-    config = Config(database=Database(url="postgresql://SECRET"), drivers=Drivers(vmm=drivers, tm=drivers, im=drivers))
+    config = Config(database=Database(url="postgresql://SECRET"), drivers=Drivers(drivers, drivers, drivers, drivers))
     document = to_xml(Engine.public_config(SimpleNamespace(config=config)), root="OPENNEBULA_CONFIGURATION")
     assert valid(document, "opennebula_configuration").findtext("PORT") == "2633"
     assert "SECRET" not in document

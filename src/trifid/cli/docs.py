@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import click
 
-from trifid.cli import engine, host, network, user, vm
+from trifid.cli import datastore, engine, host, image, network, template, user, vm
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
+from trifid.cli.image_columns import IMAGE_COLUMNS
 from trifid.cli.vm_columns import HISTORY_COLUMNS, VM_COLUMNS
 
 PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
@@ -15,6 +16,9 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (host.main, (host.HOST_COLUMNS,)),
     (network.main, (network.NETWORK_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (image.main, (IMAGE_COLUMNS,)),
+    (datastore.main, (datastore.DATASTORE_COLUMNS,)),
+    (template.main, (template.TEMPLATE_COLUMNS,)),
 )
 
 _HEAD = """\

@@ -46,6 +46,9 @@ transfer = {transfer}
 # URLs that end in "/", such as ["/srv/images", "https://images.example.org/"].  All other files only
 # administrators may name: whatever a template names is read with the engine's rights.
 #user_paths = []
+# Networks (such as "10.0.0.0/8") that images may be fetched from although they are not of the public
+# internet; otherwise no URL leads the engine to machines that only it can reach.
+#download_from = []
 
 [network]
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
@@ -61,8 +64,9 @@ transfer = {transfer}
 # load-aware (most free CPU first) or fixed (by the host attribute PRIORITY).
 #policy = "striping"
 
-# Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts) or tm (moves disks).
-# "onehost create HOST --im NAME --vm NAME" chooses among them.
+# Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks) or ds
+# (keeps images).  "onehost create HOST --im NAME --vm NAME" chooses among them; datastores name a DS_MAD
+# and a TM_MAD.
 #   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH
 #   arguments   handed over as one argument
 #   timeout_s   an action that is not answered by then has failed; 600 by default, 0: wait for ever
@@ -78,6 +82,9 @@ executable = "trifid-im-dummy"
 
 [drivers.tm.dummy]
 executable = "trifid-tm-dummy"
+
+[drivers.ds.dummy]
+executable = "trifid-ds-dummy"
 """
 
 _LIBVIRT = """
@@ -102,6 +109,19 @@ arguments = "--uri {uri}"
 # Disks in a directory that all hosts share.
 [drivers.tm.shared]
 executable = "trifid-tm-shared"
+
+# The same, where a disk is a layer over its image: made in no time, small.
+[drivers.tm.qcow2]
+executable = "trifid-tm-qcow2"
+
+# Disks in a directory of each host, brought there through SSH.
+[drivers.tm.ssh]
+executable = "trifid-tm-ssh"
+
+# Images as files on this machine.  An import is given up when nothing was heard of it for so long.
+[drivers.ds.fs]
+executable = "trifid-ds-fs"
+timeout_s = 3600
 """
 
 

@@ -62,6 +62,33 @@ NETWORK = Kind(
     "Virtual networks named {} not found.",
     "There are multiple virtual networks with name {}.",
 )
+VM_TEMPLATE = Kind(
+    "onetemplate",
+    "VMTEMPLATE",
+    "VM template",
+    "one.template",
+    ("one.templatepool.info", -2, -1, -1),
+    "Template named {} not found.",
+    "There are multiple templates with name {}.",
+)
+IMAGE = Kind(
+    "oneimage",
+    "IMAGE",
+    "image",
+    "one.image",
+    ("one.imagepool.info", -2, -1, -1),
+    "Image named {} not found.",
+    "There are multiple images with name {}.",
+)
+DATASTORE = Kind(
+    "onedatastore",
+    "DATASTORE",
+    "datastore",
+    "one.datastore",
+    ("one.datastorepool.info",),
+    "Datastore named {} not found.",
+    "There are multiple datastores with name {}.",
+)
 USER = Kind(
     "oneuser",
     "USER",

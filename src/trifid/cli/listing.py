@@ -147,16 +147,20 @@ def _check_form(given: Given, forms: tuple[str, ...]) -> None:
 Print = Callable[[Shell, dict[str, Any]], None]
 
 
-def show(kind: Kind, argument: str, printed: Print) -> Callable[[Shell, Given], None]:
-    """Return what runs a show command: each object as XML, JSON, or printed for people."""
+def show(kind: Kind, argument: str, printed: Print, *more: Any) -> Callable[[Shell, Given], None]:
+    """Return what runs a show command: each object as XML, JSON, or printed for people.
+
+    Args:
+        more: arguments of the info call after the id.
+    """
 
     def run(shell: Shell, given: Given) -> None:
         _check_form(given, ("xml", "json"))
         for object_id in getattr(given, argument):
             if given.xml or given.json:
-                shell.say(_document(shell.call(kind.info, object_id), kind.element, "", given))
+                shell.say(_document(shell.call(kind.info, object_id, *more), kind.element, "", given))
             else:
-                printed(shell, shell.one(kind, object_id))
+                printed(shell, shell.one(kind, object_id, *more))
 
     return run
 

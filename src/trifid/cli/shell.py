@@ -63,11 +63,11 @@ class Shell:
         """Return the result of a method of the API."""
         return self.client.call(method, *args)
 
-    def one(self, kind: Kind, object_id: int) -> dict[str, Any]:
-        """Return an object's document as a dictionary."""
+    def one(self, kind: Kind, object_id: int, *more: Any) -> dict[str, Any]:
+        """Return an object's document as a dictionary; `more` are arguments of the info call after the id."""
         from trifid.wire.elements import one_element
 
-        return one_element(self.call(kind.info, object_id), kind.element)
+        return one_element(self.call(kind.info, object_id, *more), kind.element)
 
     def all(self, kind: Kind) -> list[dict[str, Any]]:
         """Return the documents of a pool as dictionaries."""

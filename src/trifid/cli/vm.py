@@ -13,18 +13,21 @@ from trifid.cli.editing import access_commands, read_all, rename_command, update
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
 from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
+from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
 from trifid.cli.kinds import GROUP, HOST, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.shell import Shell
+from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
 from trifid.cli.vm_devices import DEVICE_ROWS
-from trifid.cli.vm_schedule import SCHEDULE_ROWS, schedulable
+from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
 _ANY_DATASTORE = -1
 _REFUSED = 0x0800
 _OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "recreate": 4, "delete-db": 5}
+_PRESENT_STATE = -1
 _MIGRATE_SAVE, _MIGRATE_OFF, _MIGRATE_OFF_HARD = 0, 1, 2
 
 VMS = Argument("VM", VM, many=True)
@@ -32,6 +35,11 @@ VMS = Argument("VM", VM, many=True)
 HARD = click.Option(["--hard"], is_flag=True, help="At once, without asking the guest.")
 ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host has room for it.")
 ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
+NAME = click.Option(["--name"], metavar="NAME", help="What it is called.")
+TYPE = click.Option(["-t", "--type"], metavar="TYPE", default="", help="What it is; what its source is by default.")
+SNAPSHOT = click.Option(
+    ["-s", "--snapshot"], metavar="ID", help="As it was in this snapshot of the disk; as it is by default."
+)
 DONE = click.Option(["--done"], is_flag=True, help="Finished VMs as well.")
 LIVE = click.Option(["--live"], is_flag=True, help="Without stopping it.")
 POFF = click.Option(["--poff"], is_flag=True, help="Shut it down, and boot it there.")
@@ -61,7 +69,7 @@ def _create(shell: Shell, given: Given) -> None:
     word = word_after_wait(given)
     if word in given.file and not Path(word).exists():
         raise Failure(f"{word} is neither a state of a VM nor a file", "nothing was created; see onevm create --help")
-    templates = read_all(given.file)
+    templates = _described(given)
     follower = Follower(shell) if goal else None
     made = []
     for file, template in templates:
@@ -74,6 +82,36 @@ def _create(shell: Shell, given: Given) -> None:
         shell.say(f"ID: {made[-1]}")
     if follower and goal and made:
         follower.until(made, goal, given.timeout)
+
+
+def _described(given: Given) -> list[tuple[str, str]]:
+    """Return what messages call each template, and its text: that of the files, with what the options say."""
+    from trifid.cli.template_options import from_options
+    from trifid.core.template.model import Template
+    from trifid.core.template.scanner import parse, render
+
+    files = read_all(given.file)
+    name = (("NAME", given.name),) if given.name else ()
+    if not files:
+        if not len(from_options(given)):
+            raise Failure("a VM needs a template FILE, or options", 'such as "onevm create --memory 1g --disk debian"')
+        return [("options", render(Template((("CPU", "1"),)).merged(from_options(given)).having(*name)))]
+    if not name and not len(from_options(given)):
+        return files
+    found = []
+    for file, text in files:
+        of_file = parse(text)
+        of_options = from_options(given, of_file.vector("CONTEXT")).having(*name)
+        found.append((file, render(of_file.merged(of_options))))
+    return found
+
+
+def _save_disk(shell: Shell, given: Given) -> None:
+    snapshot = _PRESENT_STATE if given.snapshot is None else number_of(given.snapshot, "a snapshot")
+    arguments = (given.vm, number_of(given.disk, "a disk"), given.name, given.type.upper(), snapshot)
+    image_id = shell.call("one.vm.disksaveas", *arguments)
+    shell.say(f"Image ID: {image_id}")
+    wait_for(shell, [image_id], given)
 
 
 def _delete(shell: Shell, given: Given) -> None:
@@ -171,13 +209,19 @@ def _migrate(vm_id: int, given: Given) -> tuple[Any, ...]:
 ROWS = (
     Command(
         "create",
-        "Submit a VM described by a template FILE, - for standard input.",
-        (Argument("FILE", many=True),),
+        "Submit a VM described by a template FILE, - for standard input, or by options.",
+        (Argument("FILE", many=True, optional=True),),
         run=_create,
-        options=(ON_HOLD,),
+        options=(NAME, *TEMPLATE_OPTIONS, ON_HOLD),
+        more="Options replace what the FILE says.  Without a FILE, --cpu is 1 if it is not given.",
         goal="RUNNING",
         aliases=("submit",),
-        examples=("create web.vm", "create web.vm db.vm --wait", "create --hold - < web.vm"),
+        examples=(
+            "create web.vm",
+            "create web.vm db.vm --wait",
+            "create --hold - < web.vm",
+            "create --name web --memory 1g --disk debian:size=20480 --nic private --ssh key.pub --wait",
+        ),
     ),
     Command(
         "deploy",
@@ -276,6 +320,15 @@ ROWS = (
     _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
+    Command(
+        "disk-saveas",
+        "Make an image of a disk of a VM, running or not.",
+        (Argument("VM", VM), Argument("DISK"), Argument("NAME")),
+        run=_save_disk,
+        options=(TYPE, SNAPSHOT, *WAIT_OPTIONS),
+        aliases=("saveas",),
+        examples=("disk-saveas 3 0 my-debian --wait", "disk-saveas web 1 data --type DATABLOCK --snapshot 0"),
+    ),
     *SCHEDULE_ROWS,
     *RESYNC_ROWS,
     rename_command(VM, "VM"),
@@ -326,16 +379,11 @@ ROWS = (
     ),
 )
 
-_NO_IMAGES = "not supported yet: images come with the catalogue; a DISK with SAVE=yes is kept when its VM ends"
 main = CommandTable(
     "onevm",
     "Manage virtual machines.  VM stands for ids, names, and lists of them such as 1,3..5,web.",
     ROWS,
     VM,
-    {
-        "disk-saveas": _NO_IMAGES,
-        "saveas": _NO_IMAGES,
-    },
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from trifid.cli.failure import Failure
 from trifid.cli.follow import Follower, Goal, state_of
 from trifid.cli.kinds import VM
 from trifid.cli.listing import template_text
+from trifid.cli.locks import lock_commands
 from trifid.cli.shell import Shell
 from trifid.cli.vm_schedule import number_of, schedulable
 
@@ -27,7 +28,7 @@ FILE = click.Option(["--file"], metavar="FILE", help="The template of it, - for 
 ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host has room for it.")
 
 
-def _mib(text: str) -> int:
+def mib(text: str) -> int:
     """Return a size in MiB: a number, or one with a unit such as 2g; raises Failure."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     unit = _UNITS.get(text[len(number) :].lower())
@@ -76,14 +77,16 @@ def _vector(name: str, values: dict[str, object]) -> str:
 
 
 def _disk(given: Given) -> tuple[Any, ...]:
+    by_id = given.image is not None and given.image.isdecimal()
     values = {
+        "IMAGE_ID" if by_id else "IMAGE": given.image,
         "SOURCE": given.source,
         "TYPE": given.type,
-        "SIZE": None if given.size is None else _mib(given.size),
+        "SIZE": None if given.size is None else mib(given.size),
         "TARGET": given.target,
         "DEV_PREFIX": given.prefix,
     }
-    return (_template(given, "DISK", values, "--source, --type with --size"),)
+    return (_template(given, "DISK", values, "--image, --source, --type with --size"),)
 
 
 def _nic(given: Given) -> tuple[Any, ...]:
@@ -111,7 +114,7 @@ def _snapshot_id(given: Given) -> int:
 
 
 def _sizes(given: Given) -> tuple[Any, ...]:
-    values = {"CPU": given.cpu, "VCPU": given.vcpu, "MEMORY": None if given.memory is None else _mib(given.memory)}
+    values = {"CPU": given.cpu, "VCPU": given.vcpu, "MEMORY": None if given.memory is None else mib(given.memory)}
     lines = [f'{name} = "{value}"' for name, value in values.items() if value is not None]
     if not lines:
         raise Failure("resize needs one of --cpu, --vcpu, --memory", "such as onevm resize 3 --memory 2g")
@@ -130,16 +133,6 @@ def _update_configuration(shell: Shell, given: Given) -> None:
         shell.say("Nothing was changed.")
         return
     shell.call("one.vm.updateconf", given.vm, new, _MERGE if given.append else _REPLACE)
-
-
-_LEVELS = {"use": 1, "manage": 2, "admin": 3, "all": 4}
-
-
-def _lock(vm_id: int, given: Given) -> tuple[Any, ...]:
-    chosen = [word for word in _LEVELS if getattr(given, word)]
-    if len(chosen) > 1:
-        raise Failure(f"--{' and --'.join(chosen)} do not go together", "--all is the strongest")
-    return vm_id, _LEVELS[chosen[0] if chosen else "all"], False
 
 
 def _later(word: str) -> Callable[[Given], tuple[str, tuple[object, ...]]]:
@@ -161,13 +154,14 @@ DEVICE_ROWS = (
         _disk,
         options=(
             FILE,
-            click.Option(["--source"], metavar="PATH", help="The image that it is a copy of."),
+            click.Option(["-i", "--image"], metavar="IMAGE", help="Id or name of the image that it is made of."),
+            click.Option(["--source"], metavar="PATH", help="A file that it is a copy of, instead of an image."),
             click.Option(["--type"], metavar="TYPE", help="swap or fs, made on the host with --size."),
             click.Option(["--size"], metavar="SIZE", help="MiB, or with a unit: 2g."),
             click.Option(["--target"], metavar="DEVICE", help="What the guest calls it, such as vdb."),
             click.Option(["--prefix"], metavar="PREFIX", help="How the name of the device begins, such as vd."),
         ),
-        examples=("disk-attach 3 --source /images/data.img --wait", "disk-attach 3 --type swap --size 512"),
+        examples=("disk-attach 3 --image data --wait", "disk-attach 3 --type swap --size 512"),
     ),
     _device(
         "disk-detach",
@@ -278,7 +272,7 @@ DEVICE_ROWS = (
         "Make a disk larger, running or powered off; SIZE in MiB, or with a unit.",
         (_DISK, Argument("SIZE")),
         "one.vm.diskresize",
-        lambda given: (_disk_id(given), str(_mib(given.size))),
+        lambda given: (_disk_id(given), str(mib(given.size))),
         examples=("disk-resize 3 0 20g --wait",),
     ),
     _device(
@@ -303,19 +297,5 @@ DEVICE_ROWS = (
         options=(APPEND,),
         examples=("updateconf 3", "updateconf 3 context.txt --append"),
     ),
-    Command(
-        "lock",
-        "Forbid everybody to change a VM, administrators too, until it is unlocked.",
-        (VMS,),
-        "one.vm.lock",
-        _lock,
-        options=(
-            click.Option(["--use"], is_flag=True, help="Forbid what needs USE, MANAGE or ADMIN."),
-            click.Option(["--manage"], is_flag=True, help="Forbid what needs MANAGE or ADMIN."),
-            click.Option(["--admin"], is_flag=True, help="Forbid what needs ADMIN."),
-            click.Option(["--all"], is_flag=True, help="Forbid everything, as without any of these."),
-        ),
-        examples=("lock 3", "lock 3,5..7 --admin"),
-    ),
-    Command("unlock", "Take the lock of a VM away.", (VMS,), "one.vm.unlock", examples=("unlock 3",)),
+    *lock_commands(VM, "VM"),
 )

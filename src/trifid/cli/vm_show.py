@@ -7,8 +7,10 @@ from trifid.cli import columns as c
 from trifid.cli.command import Given
 from trifid.cli.figures import full_moment, memory, permission
 from trifid.cli.follow import printable, state_of
+from trifid.cli.image_columns import size
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
+from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
 from trifid.cli.vm_schedule import print_schedule
@@ -34,7 +36,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
             "STATE": VmState.ACTIVE.name if int(vm["STATE"]) == VmState.ACTIVE.state else state,
             "LCM_STATE": state if int(vm["STATE"]) == VmState.ACTIVE.state else "LCM_INIT",
             "HOST": last_record(vm).get("HOSTNAME"),
-            **({"LOCK": _lock_word(vm)} if vm.get("LOCK") else {}),
+            **({"LOCK": lock_word(vm["LOCK"])} if vm.get("LOCK") else {}),
             "RESCHED": "Yes" if vm.get("RESCHED") == "1" else "No",
             "START TIME": full_moment(vm["STIME"]),
             "END TIME": full_moment(vm["ETIME"]),
@@ -44,6 +46,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
     _print_why(shell, vm, state)
     _print_monitoring(shell, vm)
     print_permissions(shell, vm)
+    _print_disks(shell, vm)
     _print_networks(shell, vm)
     _print_saved_disks(shell, vm, state)
     print_schedule(shell, vm)
@@ -52,13 +55,6 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
         _print_records(shell, [vm], HISTORY_COLUMNS.default.removeprefix("ID,"))
     print_template(shell, "USER TEMPLATE", vm.get("USER_TEMPLATE"))
     print_template(shell, "VIRTUAL MACHINE TEMPLATE", vm.get("TEMPLATE"))
-
-
-def _lock_word(vm: dict[str, Any]) -> str:
-    """Return how far a VM is locked, and by whom."""
-    lock = vm["LOCK"]
-    level = {"1": "all", "2": "manage", "3": "admin"}.get(lock.get("LOCKED"), lock.get("LOCKED"))
-    return f"{level}, by user {lock.get('OWNER', '?')}"
 
 
 def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:
@@ -129,10 +125,42 @@ def _print_networks(shell: Shell, vm: dict[str, Any]) -> None:
         shell.say(c.table(nics, _NIC_COLUMNS, c.View(), header=True, colour=has_colours()))
 
 
+_DISK_COLUMNS = (
+    c.Column("ID", 3, "", c.number("DISK_ID")),
+    c.Column("DATASTORE", 10, "", lambda row, view: row.get("DATASTORE") or "-", left=True),
+    c.Column("TARGET", 6, "", lambda row, view: row.get("TARGET") or "-", left=True),
+    c.Column("IMAGE", 25, "", lambda row, view: _made_of(row), left=True),
+    c.Column("SIZE", 7, "", lambda row, view: size(row["SIZE"]) if row.get("SIZE", "").isdecimal() else "-"),
+    c.Column("FORMAT", 6, "", lambda row, view: row.get("DRIVER") or row.get("FORMAT") or "-", left=True),
+    c.Column("SAVE", 4, "", lambda row, view: "yes" if _is_saved(row) else "no", left=True),
+)
+
+
+def _made_of(disk: dict[str, Any]) -> str:
+    """Return the image that a disk is made of, else the file, else what it is."""
+    if disk.get("IMAGE_ID"):
+        return f"{disk.get('IMAGE') or 'image'} ({disk['IMAGE_ID']})"
+    return str(disk.get("SOURCE") or disk.get("TYPE") or "-")
+
+
+def _is_saved(disk: dict[str, Any]) -> bool:
+    return bool(disk.get("SAVE", "").upper() == "YES")
+
+
+def _disks(vm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [disk for disk in several((vm.get("TEMPLATE") or {}).get("DISK")) if isinstance(disk, dict)]
+
+
+def _print_disks(shell: Shell, vm: dict[str, Any]) -> None:
+    if _disks(vm):
+        section(shell, "VIRTUAL MACHINE DISKS")
+        shell.say(c.table(_disks(vm), _DISK_COLUMNS, c.View(), header=True, colour=has_colours()))
+
+
 def _print_saved_disks(shell: Shell, vm: dict[str, Any], state: str) -> None:
     """Print where the disks with SAVE=YES are, or will be (docs/operations.md)."""
-    disks = [disk for disk in several((vm.get("TEMPLATE") or {}).get("DISK")) if isinstance(disk, dict)]
-    saved = [disk for disk in disks if disk.get("SAVE", "").upper() == "YES"]
+    # What is written to a persistent image stays there, and is no file of the home.
+    saved = [disk for disk in _disks(vm) if _is_saved(disk) and not disk.get("IMAGE_ID")]
     if not saved or (state == "DONE" and int(last_record(vm).get("ACTION") or _DELETE) in (_DELETE, _DELETE_DB)):
         return
     section(shell, "SAVED DISKS" if state == "DONE" else "DISKS TO BE SAVED WHEN IT ENDS")

@@ -98,7 +98,7 @@ class Owned(Protocol):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """An access rule: any member of `gid` has `rights` on every object of these kinds.
+    """An access rule: any member of `gid` has `rights` on every object of these kinds, or on those of `ids`.
 
     The rules of a fresh installation are below; rules made by users come with the access-list calls.
     Users may not make virtual networks, as they may by upstream's rules: a network names a bridge or a
@@ -108,12 +108,21 @@ class Rule(msgspec.Struct, frozen=True):
     gid: int
     kinds: frozenset[str]
     rights: int
+    ids: frozenset[int] | None = None
+
+    def grants(self, caller: Caller, right: Right, kind: str, target: "Owned | None") -> bool:
+        """Tell whether this rule gives a caller a right on an object, or on the whole kind."""
+        if self.gid not in caller.gids or kind not in self.kinds or not self.rights & right:
+            return False
+        return self.ids is None or (target is not None and target.id in self.ids)
 
 
 DEFAULT_RULES = (
     Rule(USERS_GID, frozenset({"VM", "IMAGE", "TEMPLATE"}), Right.CREATE),
     Rule(USERS_GID, frozenset({"HOST"}), Right.MANAGE),
+    Rule(USERS_GID, frozenset({"DATASTORE"}), Right.USE, frozenset({0, 1, 2})),
 )
+"""The first datastores are for all users; those made later are for whom their permissions name."""
 
 
 def allowed(
@@ -133,7 +142,7 @@ def allowed(
             return True
         if target.permissions.allows(2, right):
             return True
-    return any(rule.gid in caller.gids and kind in rule.kinds and rule.rights & right for rule in rules)
+    return any(rule.grants(caller, right, kind, target) for rule in rules)
 
 
 def check(caller: Caller, right: Right, kind: str, target: Owned | None = None) -> None:

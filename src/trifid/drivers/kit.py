@@ -159,6 +159,8 @@ class Kit:
             requests are not ordered by number.
         begin: called before INIT is answered; what it raises as Failure becomes INIT FAILURE.
         workers: requests carried out at the same time.
+        kept_in: directory of the engine's home in which the last step number of each object is kept; the ids
+            of VMs and of images are numbers of their own, so they must not share it.
     """
 
     def __init__(
@@ -169,12 +171,14 @@ class Kit:
         step_of: Callable[[str], int] | None = None,
         begin: Callable[["Kit"], None] | None = None,
         workers: int = WORKERS_MAX,
+        kept_in: str = "vms",
     ) -> None:
         self.name = name
         self._verbs = verbs
         self._step_of = step_of
         self._begin = begin
         self._workers_max = workers
+        self._kept_in = kept_in
         self._workers = 0
         self._idle = 0
         self._waiting: dict[int, collections.deque[Request]] = {}
@@ -313,7 +317,7 @@ class Kit:
         if not request.step or not home:
             yield
             return
-        directory = Path(home) / "vms" / str(request.oid)
+        directory = Path(home) / self._kept_in / str(request.oid)
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"fence.{self.name}"
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as fence:

@@ -12,11 +12,18 @@ class ConfigFault(Exception):
 
 
 class Api(msgspec.Struct, forbid_unknown_fields=True):
-    """Where clients call."""
+    """Where clients call.
+
+    Attributes:
+        upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
+        upload_user_bytes_max: what the uploads of one user may hold together.
+    """
 
     listen: str = "127.0.0.1"
     port: int = 2633
     body_bytes_max: int = 8 * 1024 * 1024
+    upload_bytes_max: int = 100 << 30
+    upload_user_bytes_max: int = 200 << 30
 
 
 class Database(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,7 +92,9 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vmm: dict[str, DriverSettings] = {}
     tm: dict[str, DriverSettings] = {}
     im: dict[str, DriverSettings] = {}
-    ds: dict[str, DriverSettings] = msgspec.field(default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs")})
+    ds: dict[str, DriverSettings] = msgspec.field(
+        default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs", timeout_s=3600.0)}
+    )
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,27 +5,35 @@ replaced whole on every change, so looking whether they still are is all the boo
 Names of users and groups stand in many documents: a rename drops all of them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from trifid.core.host import Host, HostObservation
+from trifid.core.image.datastore import Datastore, Space
+from trifid.core.image.record import Image
 from trifid.core.network.record import Network
+from trifid.core.template.model import Template
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM
+from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.engine.monitoring import Monitoring, VmObservation
 from trifid.store.interface import Batch
+from trifid.wire.bodies import datastore as datastore_body
 from trifid.wire.bodies import group as group_body
 from trifid.wire.bodies import host as host_body
+from trifid.wire.bodies import image as image_body
 from trifid.wire.bodies import network as network_body
 from trifid.wire.bodies import user as user_body
 from trifid.wire.bodies import vm as vm_body
+from trifid.wire.bodies import vm_template as vm_template_body
 from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape
 
 _NO_OBSERVATION = VmObservation()
 _NO_HOST_OBSERVATION = HostObservation()
+_NO_SPACE = Space()
 
 _VmBody = Callable[[VM, "Documents", int, dict[str, str]], str]
 
@@ -56,6 +64,11 @@ class Documents:
     """Answers every info call.
 
     It is also what tells document makers the names of users and groups.
+
+    Attributes:
+        space_of: tells the room of a datastore, by its id; set by the engine, as are the next two.
+        base_path: tells where a datastore lies.
+        progress: image id to how far its driver is.
     """
 
     def __init__(self, memory: Memory, monitoring: Monitoring) -> None:
@@ -63,6 +76,11 @@ class Documents:
         self._monitoring = monitoring
         self._vms_full, self._vms_short, self._vms_extended = _Cache(), _Cache(), _Cache()
         self._hosts, self._networks = _Cache(), _Cache()
+        self._images, self._datastores = _Cache(), _Cache()
+        self.space_of: Callable[[int], Space] = lambda datastore_id: _NO_SPACE
+        self.base_path: Callable[[Datastore], str] = lambda datastore: datastore.base_path
+        self.progress: Mapping[int, str] = {}
+        self._vm_templates = _Cache()
 
     def committed(self, batch: Batch) -> None:
         """Forget what is gone, and everything with names in it when names changed."""
@@ -75,7 +93,11 @@ class Documents:
                 self._hosts.drop(host_id)
         for network_id in {*batch.networks, *(key[0] for key in batch.leases)}:
             self._networks.drop(network_id)
+        for template_id, template in batch.vm_templates.items():
+            if template is None:
+                self._vm_templates.drop(template_id)
         if batch.users or batch.groups:
+            self._vm_templates.clear()
             for cache in (self._vms_full, self._vms_short, self._vms_extended, self._networks):
                 cache.clear()
 
@@ -162,6 +184,63 @@ class Documents:
                 for n in networks
             ],
         )
+
+    # -- VM templates ----------------------------------------------------------------------------
+
+    def vm_template(self, template: VmTemplate) -> Escaped:
+        """Return the document of a VM template."""
+        return Escaped(self._vm_template_text(template))
+
+    def vm_template_extended(self, template: VmTemplate, attributes: Template) -> Escaped:
+        """Return the document of a VM template with these attributes instead of its own."""
+        return Escaped.of(vm_template_body.vm_template(template, self, attributes))
+
+    def vm_template_pool(self, templates: Iterable[VmTemplate]) -> Escaped:
+        """Return the pool of these VM templates."""
+        return escaped_pool("VMTEMPLATE_POOL", [self._vm_template_text(one) for one in templates])
+
+    def _vm_template_text(self, template: VmTemplate) -> str:
+        return self._vm_templates.text(template.id, (template,), lambda: vm_template_body.vm_template(template, self))
+
+    # -- images and datastores -------------------------------------------------------------------
+
+    def image(self, image: Image) -> Escaped:
+        """Return the document of an image."""
+        return Escaped(self._image_text(image))
+
+    def image_pool(self, images: Iterable[Image]) -> Escaped:
+        """Return the pool of these images."""
+        return escaped_pool("IMAGE_POOL", [self._image_text(image) for image in images])
+
+    def _image_text(self, image: Image) -> str:
+        use = self._use_of(image)
+        return self._images.text(image.id, (image,), lambda: image_body.image_full(image, self, use), use)
+
+    def _use_of(self, image: Image) -> image_body.ImageUse:
+        memory = self._memory
+        datastore = memory.datastores.get(image.datastore_id)
+        return image_body.ImageUse(
+            datastore=datastore.name if datastore else "",
+            vm_ids=frozenset(memory.image_users.get(image.id, ())),
+            clone_ids=frozenset(memory.clones_of.get(image.id, ())),
+            progress=self.progress.get(image.id, ""),
+        )
+
+    def datastore(self, datastore: Datastore) -> Escaped:
+        """Return the document of a datastore."""
+        return Escaped(self._datastore_text(datastore))
+
+    def datastore_pool(self, datastores: Iterable[Datastore]) -> Escaped:
+        """Return the pool of these datastores."""
+        return escaped_pool("DATASTORE_POOL", [self._datastore_text(datastore) for datastore in datastores])
+
+    def _datastore_text(self, datastore: Datastore) -> str:
+        space, images = self.space_of(datastore.id), frozenset(self._memory.images_in.get(datastore.id, ()))
+
+        def make() -> str:
+            return datastore_body.datastore_full(datastore, self, space, self.base_path(datastore), images)
+
+        return self._datastores.text(datastore.id, (datastore,), make, (space, images))
 
     # -- users and groups ------------------------------------------------------------------------
 

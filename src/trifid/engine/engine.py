@@ -11,27 +11,38 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID
-from trifid.core.template.model import Template, Value
-from trifid.core.user import Group, User
-from trifid.engine.auth import Authenticator, hash_password
+from trifid.core.image.datastore import Datastore
+from trifid.core.image.record import Image
+from trifid.core.template.model import Template
+from trifid.engine.auth import Authenticator
 from trifid.engine.config import Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.first_objects import first_datastores, first_users
+from trifid.engine.image_orders import action_data
+from trifid.engine.image_outbox import ImageOutbox
+from trifid.engine.images import base_path
 from trifid.engine.memory import Memory
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
+from trifid.engine.public_config import public_config
+from trifid.engine.queries import Queries, is_query
 from trifid.engine.schedule import Schedule
+from trifid.engine.space import Spaces
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.engine.watch import Watch
 from trifid.store.interface import Store
+from trifid.wire.bodies.datastore import datastore_full
+from trifid.wire.bodies.image import ImageUse, image_full
+from trifid.wire.image_action import ImageActionData
 from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FIRST_FREE_GROUP_ID = 100
+FAMILIES = ("vmm", "tm", "im", "ds")
+"""Of drivers."""
 ENGINE_ID_BITS = 60
 
 
@@ -42,6 +53,9 @@ class Engine:
         home: directory of its state.
         turns: where every change goes through.
         documents: cached XML of every object.
+        images: carries out what is asked for images, and asks datastore drivers.
+        space: the room in the datastores.
+        datastores: directory of those that name no place of their own.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
         processes_changed: called when a driver process came up or went down.
@@ -69,21 +83,34 @@ class Engine:
         self.monitoring = Monitoring(
             self.turns, self.drivers, self.now, settings.monitoring_interval_s, settings.host_lost_after_s, monotonic
         )
+        self.datastores = home / settings.datastore_location
+        self.queries = Queries(self.drivers)
+        self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
+        self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
+        self.turns.after_commit.append(self.space.committed)
         self.documents = Documents(memory, self.monitoring)
+        self.documents.space_of = self.space.of
+        self.documents.base_path = lambda datastore: base_path(self.datastores, datastore)
+        self.documents.progress = self.images.progress
         self.turns.after_commit.append(self.documents.committed)
-        datastores = home / settings.datastore_location
-        self.orders = Orders(home, datastores, settings.frontend, self.documents.vm_for_drivers)
+        self.orders = Orders(home, self.datastores, settings.frontend, self.documents.vm_for_drivers)
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox] = {
+            "im": self.monitoring,
+            "vmm": self.outbox,
+            "tm": self.outbox,
+            "ds": self.images,
+        }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
 
     def _driver_set(self) -> DriverSet:
         found = {}
-        for family in ("vmm", "tm", "im"):
+        for family in FAMILIES:
             for name, settings in getattr(self.config.drivers, family).items():
                 found[(family, name)] = Driver(family, name, settings, self.home, self)
         return DriverSet(found)
@@ -94,17 +121,21 @@ class Engine:
         Args:
             oneadmin: `name:password` of the first administrator, used for a new database only.
         """
-        await self.turns.ask(lambda draft: _first_objects(draft, oneadmin))
+        await self.turns.ask(lambda draft: first_users(draft, oneadmin))
+        await self.turns.ask(lambda draft: first_datastores(draft, self.config))
         engine_id = await self.turns.ask(_engine_id)
         self.orders.tidy(self.turns.memory.vms)
+        self.images.tidy()
         self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
+        self.space.start()
 
     async def stop(self) -> None:
         """Stop drivers, write what is queued, close the store."""
         if self._silence is not None:
             self._silence.cancel()
         self.schedule.close()
+        self.space.close()
         await self.drivers.stop()
         await self.turns.close()
         self.store.close()
@@ -114,37 +145,35 @@ class Engine:
     def driver_ready(self, driver: Driver) -> None:
         """Start its hosts, or send it what it has to do."""
         self.processes_changed()
-        (self.monitoring if driver.family == "im" else self.outbox).ready(driver)
+        self._of_family[driver.family].ready(driver)
+        self.queries.ready(driver)
+        self.space.ready(driver)
 
     def driver_said(self, driver: Driver, message: Message) -> None:
         """Hand a message to whom it concerns."""
-        (self.monitoring if driver.family == "im" else self.outbox).said(driver, message)
+        (self.queries if is_query(message.oid) else self._of_family[driver.family]).said(driver, message)
 
     def driver_down(self, driver: Driver, why: str) -> None:
         """Tell whom it concerns."""
         self.processes_changed()
-        (self.monitoring if driver.family == "im" else self.outbox).down(driver, why)
+        self._of_family[driver.family].down(driver, why)
+        self.queries.down(driver, why)
+
+    def _image_data(self, image: Image, datastore: Datastore, cloned: Image | None, verb: str) -> ImageActionData:
+        """Return what a datastore driver is told of an image."""
+        directory = base_path(self.datastores, datastore)
+        documents = (
+            image_full(image, self.documents, ImageUse(datastore.name)),
+            datastore_full(datastore, self.documents, self.space.of(datastore.id), directory),
+        )
+        uploads = str(self.home / "uploads")
+        return action_data(image, datastore, cloned, verb, directory, self.config.engine, documents, uploads)
 
     # -- what the API tells about the engine -----------------------------------------------------
 
     def public_config(self) -> Template:
         """Return the configuration as one.system.config answers it: no secrets, no database URL."""
-        config = self.config
-        pairs: list[tuple[str, Value]] = [
-            ("API_LIST_ORDER", "DESC"),
-            ("DATASTORE_LOCATION", config.engine.datastore_location),
-            ("DEFAULT_DEVICE_PREFIX", "sd"),
-            ("LISTEN_ADDRESS", config.api.listen),
-            ("MAC_PREFIX", config.network.mac_prefix),
-            ("NETWORK_SIZE", str(config.network.network_size)),
-            ("PORT", str(config.api.port)),
-        ]
-        for word, of_family in (("IM_MAD", config.drivers.im), ("VM_MAD", config.drivers.vmm)):
-            pairs += [(word, {"NAME": name, "EXECUTABLE": one.executable}) for name, one in of_family.items()]
-        # A TM_MAD has no NAME in the schema; its driver is told by the argument that upstream uses for it.
-        transfer = config.drivers.tm.items()
-        pairs += [("TM_MAD", {"ARGUMENTS": f"-d {name}", "EXECUTABLE": one.executable}) for name, one in transfer]
-        return Template(tuple(pairs))
+        return public_config(self.config)
 
 
 def _engine_id(draft: Draft) -> str:
@@ -153,16 +182,3 @@ def _engine_id(draft: Draft) -> str:
     if number is None:
         number = draft.batch.counters["engine"] = secrets.randbits(ENGINE_ID_BITS)
     return f"{number:0{ENGINE_ID_BITS // 4}x}"
-
-
-def _first_objects(draft: Draft, oneadmin: str) -> None:
-    """Make groups 0 and 1 and users 0 and 1, once (reference/api-modern.md §7.12–13)."""
-    if draft.memory.users:
-        return
-    name, _, password = oneadmin.partition(":")
-    for gid, group in ((ONEADMIN_GID, "oneadmin"), (USERS_GID, "users")):
-        draft.put(Group(id=gid, name=group))
-    draft.put(User(id=draft.next_id("user"), name=name, gids=(ONEADMIN_GID,), password=hash_password(password)))
-    draft.put(User(id=draft.next_id("user"), name="serveradmin", gids=(ONEADMIN_GID,), auth_driver="server_cipher"))
-    draft.batch.counters["group"] = FIRST_FREE_GROUP_ID
-    draft.note("ENGINE", 0, ENGINE, "first start", text=f"user {name} made")

@@ -3,14 +3,22 @@
 The only code of the engine that calls `step`; methods, driver answers and monitoring all come here.
 """
 
+from msgspec.structs import replace
+
 from trifid.core.access import ENGINE
+from trifid.core.image.disks import contents_of
+from trifid.core.image.life import saved
+from trifid.core.image.record import ImageState
+from trifid.core.image.uses import images_of
 from trifid.core.network.address import format_mac
 from trifid.core.vm.effects import Moment
-from trifid.core.vm.events import Event, Failed, Request, SeenOff, SeenPaused
-from trifid.core.vm.record import VM
+from trifid.core.vm.events import Done, Event, Failed, ImagesGone, ImagesThere, Request, SeenOff, SeenPaused
+from trifid.core.vm.record import VM, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
 from trifid.engine.transaction import Draft
+from trifid.engine.used_images import disks_of_images
+from trifid.errors import BadTemplate
 
 
 def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> VM:
@@ -28,6 +36,8 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     draft.set_action(vm.id, outcome.action)
     if outcome.releases_leases:
         _release_leases(draft, after)
+    _settle_saved_images(draft, vm, after, event)
+    _give_images_back(draft, vm, after)
     draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, _text(event, vm, after))
     return after
 
@@ -41,9 +51,66 @@ def _release_leases(draft: Draft, vm: VM) -> None:
             draft.delete("leases", lease.key)
 
 
+# -- images --------------------------------------------------------------------------------------------
+
+
+def images_settled(draft: Draft, image_id: int) -> None:
+    """Let the VMs that wait for an image go on: it is there, or it could not be made."""
+    for vm_id in sorted(draft.image_users(image_id)):
+        vm = draft.vm(vm_id)
+        news = _news(draft, vm) if vm.state in _WAITING else None
+        if news is not None:
+            happen(draft, vm, news)
+
+
+_WRITES_BACK = (VmState.EPILOG, VmState.HOTPLUG_EPILOG, VmState.HOTPLUG_EPILOG_POWEROFF)
+"""Where disks go back to their persistent images; after a mere clean-up these are as they were."""
+_WAITING = (VmState.CLONING, VmState.CLONING_HELD)
+
+
+def _news(draft: Draft, vm: VM) -> ImagesThere | ImagesGone | None:
+    """Return what can be told a VM of the images that it waits for, None while it must wait."""
+    disks = {disk["DISK_ID"]: disk for disk in vm.template.vectors("DISK")}
+    waits = False
+    for disk, image in disks_of_images(draft, vm.template):
+        if image.state not in (ImageState.LOCKED, ImageState.READY):
+            return ImagesGone(why=f"image {image.name} [{image.id}] is {image.state.name}, see its ERROR")
+        waits = waits or image.state is ImageState.LOCKED
+        try:
+            disks[disk["DISK_ID"]] = disk | contents_of(disk, image)
+        except BadTemplate as bad:
+            return ImagesGone(why=f"DISK {disk['DISK_ID']}: {bad.message}")
+    return None if waits else ImagesThere(disks=tuple(disks.values()))
+
+
+def _settle_saved_images(draft: Draft, before: VM, after: VM, event: Event) -> None:
+    """Tell images that disks were to be saved as what came of it: their marks are gone once that is decided."""
+    still = {disk.get("SAVEAS_IMAGE") for disk in after.template.vectors("DISK")}
+    for disk in before.template.vectors("DISK"):
+        number = disk.get("SAVEAS_IMAGE", "")
+        image = draft.find_image(int(number)) if number and number not in still else None
+        if image is None:
+            continue
+        why = event.why if isinstance(event, Failed) else f"VM {before.id} went on without: {type(event).__name__}"
+        draft.put(saved(image, isinstance(event, Done), draft.now, why=why))
+        draft.note("IMAGE", image.id, ENGINE, "state", image.state.name, draft.image(image.id).state.name, why)
+        images_settled(draft, image.id)
+
+
+def _give_images_back(draft: Draft, before: VM, after: VM) -> None:
+    """Write down what a VM leaves in persistent images that it does not use any more: when, and their snapshots."""
+    for image_id in images_of(before) - images_of(after):
+        image = draft.find_image(image_id)
+        if image is None or not image.is_persistent or before.state not in _WRITES_BACK:
+            continue
+        disks = [d["DISK_ID"] for d in before.template.vectors("DISK") if d.get("IMAGE_ID") == str(image_id)]
+        of = next((of for of in before.disk_snapshots if str(of.disk_id) in disks), DiskSnapshots(0))
+        draft.put(replace(image, modtime=draft.now, snapshots=replace(of, disk_id=0)))
+
+
 def _text(event: Event, before: VM, after: VM) -> str:
     """Return what the journal says beside the states: why it is so, or what was asked where they are the same."""
-    if isinstance(event, Failed | SeenOff | SeenPaused):
+    if isinstance(event, Failed | ImagesGone | SeenOff | SeenPaused):
         return event.why
     if isinstance(event, Request) and after.state is before.state:
         return event.word

@@ -103,8 +103,11 @@ def _run(home: Path, config: Config, ready: _Ready) -> None:
 
 async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     from trifid.doors.server import serve
+    from trifid.doors.upload import with_uploads
+    from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import Dispatcher
+    from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
 
@@ -120,7 +123,11 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
         await engine.start(_first_administrator(home))
         dispatcher = Dispatcher(engine)
         engine.schedule.start(carry_out(engine))
-        app = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
+        uploads = Uploads(home / "uploads", Limits(config.api.upload_bytes_max, config.api.upload_user_bytes_max))
+        for name in uploads.sweep():
+            log.info("upload %s was left alone for too long: removed", name)
+        calls = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
+        app = with_uploads(calls, uploads, admission(engine))
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()
             gc.freeze()

@@ -10,16 +10,19 @@ from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import ACTIONS_MAX, ADMIN_ACTIONS, Calendar, ScheduledAction, scheduled
 from trifid.engine.networks import network_of
 from trifid.engine.transaction import Draft
+from trifid.engine.used_images import UsedImages
 from trifid.errors import Refused
 
 DEVICES_MAX = 256
 """Most disks, and most NICs, of one VM: as many as a template may have."""
 
 
-def more_disk(vm: VM, disk: Mapping[str, str], caller: Caller) -> dict[str, str]:
+def more_disk(draft: Draft, vm: VM, disk: Mapping[str, str], caller: Caller) -> dict[str, str]:
     """Return a further disk of a VM; raises BadTemplate, or Refused when there are too many."""
     _refuse_too_many(vm, "DISK", DEVICES_MAX, len(vm.template.vectors("DISK")))
-    return one_more_disk(dict(disk), vm.template, uid=caller.uid)
+    return one_more_disk(
+        dict(disk), vm.template, next_id=vm.next_disk_id, disk_of_image=UsedImages(draft, caller, vm.id).disk
+    )
 
 
 def more_nic(draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller) -> dict[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from trifid.core.template.context import context_sh
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm.states import VmState
-from trifid.core.vm.transfer import transfer_lines
+from trifid.core.vm.transfer import format_lines, transfer_lines
 from trifid.store.interface import Batch
 from trifid.wire import action_data
 
@@ -21,7 +21,7 @@ log = logging.getLogger("trifid.orders")
 
 _FOR_DRIVERS = ("transfer.*", "context.sh", "fence.*")
 """Files of a VM on the front-end that nobody needs once it is DONE; a context holds secrets."""
-_NEED_CONTEXT = ("prolog", "resume")
+_NEED_CONTEXT = ("prolog", "resume", "context")
 """Transfer operations that may make a context image."""
 
 
@@ -126,7 +126,7 @@ class Orders:
         )
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
         part = script.with_suffix(".part")
-        part.write_text("\n".join([f"# trifid step {action.step}", *lines, ""]), encoding="utf-8")
+        part.write_text("\n".join([f"# trifid step {action.step}", *format_lines(vm), *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
 

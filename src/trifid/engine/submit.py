@@ -1,5 +1,7 @@
 """From a template to a VM that waits for a host: validated, numbered, addressed, inside one draft."""
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec.structs import replace
 
@@ -7,15 +9,15 @@ from trifid.core.access import Caller, Right, allowed
 from trifid.core.network.nic import lease_nics
 from trifid.core.network.record import Network
 from trifid.core.template.context import substitute
-from trifid.core.template.model import Template
+from trifid.core.template.model import Template, Value
 from trifid.core.template.prepare import prepare
-from trifid.core.template.validate import file_paths, restricted
+from trifid.core.template.validate import NAME_LENGTH_MAX, file_paths, restricted
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import Calendar
-from trifid.core.vm.states import VmState
 from trifid.engine.more import one_more_action
 from trifid.engine.networks import network_of
 from trifid.engine.transaction import Draft
+from trifid.engine.used_images import UsedImages, first_state, next_disk_id, snapshots_of_images
 from trifid.errors import NotAllowed
 
 
@@ -27,6 +29,8 @@ class Submission(msgspec.Struct, frozen=True):
         hold: wait in HOLD instead of PENDING.
         user_paths: where the files lie that callers who are no administrators may name.
         calendar: for scheduled actions.
+        is_vetted: what only administrators may ask was looked at already, as for a kept template.
+        named_after: what the VM is called, before `-` and its id, when its template gives no name.
     """
 
     caller: Caller
@@ -35,6 +39,8 @@ class Submission(msgspec.Struct, frozen=True):
     mac_prefix: str
     user_paths: tuple[str, ...] = ()
     calendar: Calendar | None = None
+    is_vetted: bool = False
+    named_after: str = "one"
 
 
 def submit(draft: Draft, submission: Submission) -> int:
@@ -44,9 +50,10 @@ def submit(draft: Draft, submission: Submission) -> int:
         BadTemplate, NoLease, NotAllowed: with the attribute and what was expected.
     """
     caller = submission.caller
-    refuse_restricted(caller, submission.template, submission.user_paths)
-    prepared = prepare(submission.template, uid=caller.uid)
+    if not submission.is_vetted:
+        refuse_restricted(caller, submission.template, submission.user_paths)
     vm_id = draft.next_id("vm")
+    prepared = prepare(submission.template, disk_of_image=UsedImages(draft, caller, vm_id).disk)
     template, leases, networks = lease_nics(
         prepared.template,
         vm_id=vm_id,
@@ -59,17 +66,19 @@ def submit(draft: Draft, submission: Submission) -> int:
         draft.put(network)
     for lease in leases:
         draft.put(lease)
-    name = prepared.name or f"one-{vm_id}"
+    name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"
     vm = VM(
         id=vm_id,
         uid=caller.uid,
         gid=caller.gid,
         name=name,
-        state=VmState.HOLD if submission.hold else VmState.PENDING,
+        state=first_state(draft, template, submission.hold),
         needs=prepared.needs,
         stime=draft.now,
         template=template.replacing("VMID", str(vm_id)),
         user_template=prepared.user_template,
+        disk_snapshots=snapshots_of_images(draft, template),
+        next_disk_id=next_disk_id(template),
     )
     vm = replace(vm, template=with_context(draft, vm, caller))
     vm = _with_schedule(draft, vm, submission)
@@ -78,10 +87,17 @@ def submit(draft: Draft, submission: Submission) -> int:
     return vm_id
 
 
-def refuse_restricted(caller: Caller, template: Template, user_paths: tuple[str, ...]) -> None:
-    """Raise NotAllowed for what only administrators may ask; a file that a template names is read as the engine."""
+def refuse_restricted(
+    caller: Caller, template: Template, user_paths: tuple[str, ...], vetted: Collection[tuple[str, Value]] = ()
+) -> None:
+    """Raise NotAllowed for what only administrators may ask; a file that a template names is read as the engine.
+
+    Args:
+        vetted: what of the template the caller does not ask, because it was kept by somebody who might.
+    """
     if caller.is_admin:
         return
+    template = Template(tuple(pair for pair in template if pair not in vetted))
     who = f"User [{caller.uid}] : "
     if forbidden := restricted(template):
         raise NotAllowed(f"{who}VM Template includes a restricted attribute {forbidden[0]}.")

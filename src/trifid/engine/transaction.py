@@ -126,6 +126,11 @@ class Draft:
         found: Datastore = self.record("datastores", datastore_id)
         return found
 
+    def find_datastore(self, datastore_id: int) -> Datastore | None:
+        """Return a datastore or None."""
+        found: Datastore | None = self._look("datastores", datastore_id)
+        return found
+
     def image(self, image_id: int) -> Image:
         """Return an image; raises NotFound."""
         found: Image = self.record("images", image_id)

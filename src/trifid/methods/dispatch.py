@@ -11,11 +11,16 @@ from typing import Any
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    datastore,
     empty_pools,
     host,
+    image,
+    image_changes,
     network,
     reconcile,
     system,
+    template,
+    template_use,
     user,
     vm,
     vm_devices,

@@ -11,9 +11,6 @@ from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, ids
 from trifid.wire.xmlrpc import Escaped
 
 EMPTY_POOLS = (
-    ("one.datastorepool.info", "DATASTORE_POOL", "datastores"),
-    ("one.imagepool.info", "IMAGE_POOL", "images"),
-    ("one.templatepool.info", "VMTEMPLATE_POOL", "templates of VMs"),
     ("one.secgrouppool.info", "SECURITY_GROUP_POOL", "security groups"),
     ("one.vmgrouppool.info", "VM_GROUP_POOL", "groups of VMs"),
     ("one.vntemplatepool.info", "VNTEMPLATE_POOL", "templates of networks"),
@@ -51,11 +48,14 @@ async def rules(call: Call) -> Escaped:
 
 @method("one.clusterpool.info")
 async def clusters(call: Call) -> Escaped:
-    """Answer the one cluster, 0, with the hosts and networks that the caller may see."""
+    """Answer the one cluster, 0, with the hosts, datastores and networks that the caller may see."""
     memory, caller = call.engine.turns.memory, call.caller
     hosts = [host.id for host in memory.hosts.values() if allowed(caller, Right.USE, "HOST", host)]
     networks = [network.id for network in memory.networks.values() if allowed(caller, Right.USE, "NET", network)]
-    inner = f"{ids('HOSTS', hosts)}<DATASTORES></DATASTORES>{ids('VNETS', networks)}{body('TEMPLATE', Template())}"
+    datastores = [one.id for one in memory.datastores.values() if allowed(caller, Right.USE, "DATASTORE", one)]
+    inner = (
+        f"{ids('HOSTS', hosts)}{ids('DATASTORES', datastores)}{ids('VNETS', networks)}{body('TEMPLATE', Template())}"
+    )
     cluster = f"<CLUSTER><ID>0</ID><NAME>{DEFAULT_CLUSTER}</NAME>{inner}</CLUSTER>"
     return Escaped.of(f"<CLUSTER_POOL>{cluster}</CLUSTER_POOL>")
 

@@ -6,6 +6,7 @@ import msgspec
 
 from trifid.core.access import Right, check
 from trifid.core.host import Host
+from trifid.core.image.datastore import SYSTEM_ID
 from trifid.core.template.prepare import needs_of
 from trifid.core.vm.events import ImportRunning
 from trifid.core.vm.record import VM
@@ -17,7 +18,6 @@ from trifid.engine.transaction import Draft
 from trifid.errors import NotFound, Refused
 from trifid.methods.common import name_checked, read
 from trifid.methods.registry import Call, method
-from trifid.methods.vm import SYSTEM_DATASTORE_ID
 
 NO_VM = -1
 MOVING_S = 1.1
@@ -88,7 +88,7 @@ async def import_vm(call: Call, host_id: int, name: str) -> int:
             cluster_id=now.cluster_id,
             vmm=now.vmm,
             tm=transfer,
-            datastore_id=SYSTEM_DATASTORE_ID,
+            datastore_id=SYSTEM_ID,
             deploy_id=wild.name,
         )
         return happen(draft, vm, taken_over, call.moment(draft.now)).id

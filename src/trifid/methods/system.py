@@ -72,7 +72,13 @@ async def story(call: Call, kind: str, object_id: int, limit: int = 200) -> str:
 async def _story_right(call: Call, kind: str, object_id: int) -> tuple[Right, str, Owned | None]:
     """Return what a caller must be allowed: to use the object, or to manage the system when there is none."""
     memory = call.engine.turns.memory
-    pools: dict[str, Mapping[int, Owned]] = {"VM": memory.vms, "HOST": memory.hosts, "NET": memory.networks}
+    pools: dict[str, Mapping[int, Owned]] = {
+        "VM": memory.vms,
+        "HOST": memory.hosts,
+        "NET": memory.networks,
+        "IMAGE": memory.images,
+        "TEMPLATE": memory.vm_templates,
+    }
     found = pools[kind].get(object_id) if kind in pools else None
     if found is None and kind == "VM":
         found = await asyncio.to_thread(call.engine.store.done_vm, object_id)

@@ -65,6 +65,8 @@ async def delete(call: Call, user_id: int) -> int:
             raise Refused(f"Cannot delete user. {user.name} cannot be deleted.", user_id)
         owned = [f"VM {vm.id}" for vm in draft.each("vms") if vm.uid == user_id]
         owned += [f"network {network.id}" for network in draft.each("networks") if network.uid == user_id]
+        owned += [f"image {image.id}" for image in draft.each("images") if image.uid == user_id]
+        owned += [f"VM template {template.id}" for template in draft.each("vm_templates") if template.uid == user_id]
         if owned:
             raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}", user_id)
         draft.delete("users", user_id)

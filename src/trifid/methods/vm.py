@@ -12,8 +12,10 @@ from trifid.core.template.amend import amended
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
+from trifid.core.vm.table import needed_states
 from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
+from trifid.engine.system_datastore import system_datastore
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, Internal, NotFound, Refused
 from trifid.methods.common import (
@@ -33,7 +35,6 @@ from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
 from trifid.wire.xmlrpc import Escaped
 
-SYSTEM_DATASTORE_ID = 0
 STATE_ANY, STATE_NOT_DONE = -2, -1
 DONE = VmState.DONE.state
 DONE_AT_ONCE = 500
@@ -84,6 +85,8 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 }
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
+_UNSHARED = ("ssh",)
+"""Transfer drivers whose datastores are each host's own."""
 MIGRATE_SAVE, MIGRATE_OFF_HARD = 0, 2
 _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
     MIGRATE_SAVE: events.MigrateSave,
@@ -134,8 +137,7 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
     if not host.takes_vms:
         known = f": {host.template.single('ERROR')}" if host.template.single("ERROR") else ""
         raise Refused(f"host {host.name} [{host_id}] is {host.state.name}, it must be MONITORED{known}", host_id)
-    if datastore_id not in (-1, SYSTEM_DATASTORE_ID):
-        raise NotFound("datastore", datastore_id)
+    datastore = system_datastore(draft, call.caller, vm, host, datastore_id)
     if enforce:
         check_room(host, draft.share(host_id), vm.needs)
     return {
@@ -143,8 +145,8 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
         "hostname": host.name,
         "cluster_id": host.cluster_id,
         "vmm": host.vmm,
-        "tm": call.engine.config.engine.transfer,
-        "datastore_id": SYSTEM_DATASTORE_ID,
+        "tm": datastore.tm_mad,
+        "datastore_id": datastore.id,
     }
 
 
@@ -200,12 +202,24 @@ def move(
     place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
     if vm.history and vm.current.vmm != place["vmm"]:
         raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
+    if wanted is events.MigrateLive:
+        _refuse_unshared(vm, place)
     happen(draft, vm, wanted(**place), call.moment(draft.now))
     return vm_id
 
 
+def _refuse_unshared(vm: VM, place: dict[str, Any]) -> None:
+    """Raise Refused for a live migration to where the VM's disks are not."""
+    if vm.current.datastore_id != place["datastore_id"] or place["tm"] in _UNSHARED:
+        raise Refused(
+            f"VM {vm.id} cannot move live: it is in datastore {vm.current.datastore_id} of {vm.current.hostname},"
+            f" the target would be datastore {place['datastore_id']} of {place['hostname']}: move it cold",
+            vm.id,
+        )
+
+
 @method("trifid.vm.place")
-async def place(call: Call, vm_id: int, host_id: int) -> int:
+async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1) -> int:
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
 
     A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
@@ -216,15 +230,13 @@ async def place(call: Call, vm_id: int, host_id: int) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
         if vm.state.state == VmState.PENDING:
-            request = events.Deploy(**_place(call, draft, vm, host_id, True, SYSTEM_DATASTORE_ID))
+            request = events.Deploy(**_place(call, draft, vm, host_id, True, datastore_id))
             happen(draft, vm, request, call.moment(draft.now))
             return vm_id
         if not vm.resched:
             here = vm.state.printable
             raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
-        return move(
-            call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=SYSTEM_DATASTORE_ID, kind=MIGRATE_SAVE
-        )
+        return move(call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=datastore_id, kind=MIGRATE_SAVE)
 
     return await call.engine.turns.ask(command)
 
@@ -255,6 +267,9 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
             if operation == DELETE_DB:
                 check(call.caller, Right.ADMIN, "SYSTEM")
             happen(draft, vm, _RECOVERIES[operation](), call.moment(draft.now))
+            return vm_id
+        if operation == 0 and vm.state in needed_states(events.Abandon):
+            happen(draft, vm, events.Abandon(), call.moment(draft.now))
             return vm_id
         if draft.action(vm_id) is None:
             state = vm.state.printable

@@ -1,10 +1,13 @@
 """one.vm.attach, detach, attachnic, detachnic: disks and NICs come and go."""
 
+from msgspec.structs import replace
+
+from trifid.core.access import Caller
 from trifid.core.template.model import Template
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.engine.more import more_disk, more_nic
-from trifid.engine.submit import refuse_restricted
+from trifid.engine.submit import refuse_restricted, with_context
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.registry import Call, method
@@ -36,7 +39,7 @@ async def attach(call: Call, vm_id: int, template: str) -> int:
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "DISK", disk)
-        return events.AttachDisk(disk=more_disk(vm, disk, call.caller))
+        return events.AttachDisk(disk=more_disk(draft, vm, disk, call.caller))
 
     return (await requested(call, vm_id, make)).id
 
@@ -61,9 +64,18 @@ async def attach_nic(call: Call, vm_id: int, template: str) -> int:
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "NIC", nic)
-        return events.AttachNic(nic=more_nic(draft, vm, nic, call.caller))
+        made = more_nic(draft, vm, nic, call.caller)
+        return events.AttachNic(nic=made, context=_told(draft, vm, made, call.caller))
 
     return (await requested(call, vm_id, make)).id
+
+
+def _told(draft: Draft, vm: VM, nic: dict[str, str], caller: Caller) -> dict[str, str]:
+    """Return the variables of CONTEXT that tell a guest of its NICs, if it wants to be told."""
+    if vm.template.vector("CONTEXT").get("NETWORK", "").upper() != "YES":
+        return {}
+    asked = vm.template.having(("NIC", nic)).replacing("CONTEXT", {"NETWORK": "YES"})
+    return with_context(draft, replace(vm, template=asked), caller).vector("CONTEXT")
 
 
 @method("one.vm.detachnic")

@@ -2,19 +2,26 @@
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right
+from trifid.core.access import Right, check
+from trifid.core.image.datastore import Datastore
 from trifid.core.vm import events
 from trifid.core.vm.changes import snapshots_of
 from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.engine.images import base_path
+from trifid.engine.saved_disks import image_of_disk
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.common import changed, name_checked
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_devices import disk_of
-from trifid.methods.vm_requests import MakeRequest, find_vm, requested, vm_for
+from trifid.methods.vm_requests import MakeRequest, find_vm, requested
 
 _NO_SNAPSHOTS = ("CDROM", "FLOPPY")
 """Types of disks that cannot change, or that no driver can keep."""
+
+
+NO_SNAPSHOT = -1
 
 
 # -- the whole machine ---------------------------------------------------------------------------------
@@ -163,14 +170,29 @@ async def disk_rename(call: Call, vm_id: int, disk_id: int, snapshot_id: int, na
 
 @method("one.vm.disksaveas")
 async def disk_save_as(call: Call, vm_id: int, disk_id: int, name: str, kind: str, snapshot_id: int) -> int:
-    """Make an image of a disk.  Refused for now: images come with the catalogue."""
+    """Make an image of a disk, as it is (snapshot -1) or was, and answer the id of the image.
 
-    def command(draft: Draft) -> int:
-        disk_of(vm_for(call, draft, vm_id), disk_id)
-        raise Refused(
-            "disks cannot be saved as images yet: images come with the catalogue; "
-            "a disk with SAVE=yes is kept on the front-end when it is detached or its VM ends",
-            vm_id,
-        )
+    A running VM goes on meanwhile; of one that is powered off or suspended, snapshots can be taken as well.  The
+    image lies where the disk's own image does, else in the default datastore.  Type "" = that of the disk's image.
+    """
+    check(call.caller, Right.CREATE, "IMAGE")
+    new = name_checked(name)
+    made: list[int] = []
 
-    return await call.engine.turns.ask(command)
+    def base_path_of(datastore: Datastore) -> str:
+        return base_path(call.engine.datastores, datastore)
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        disk = disk_of(vm, disk_id)
+        if snapshot_id != NO_SNAPSHOT:
+            _refuse_missing_of_disk(vm, disk_id, snapshot_id)
+            if vm.state is VmState.RUNNING:
+                raise Refused(f"VM {vm.id} is RUNNING: power it off first, to save a snapshot of its disk", vm.id)
+        image = image_of_disk(draft, vm, disk, call.caller, name=new, kind=kind, base_path_of=base_path_of)
+        draft.put(image)
+        draft.note("IMAGE", image.id, call.caller, "allocated", new=image.state.name, text=f"of VM {vm.id}: {new}")
+        made.append(image.id)
+        return events.DiskSaveas(disk_id=disk_id, image_id=image.id, source=image.source, snapshot_id=snapshot_id)
+
+    await requested(call, vm_id, make)
+    return made[0]

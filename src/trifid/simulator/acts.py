@@ -77,6 +77,7 @@ class Acts:
             "DISKSNAPSHOTDELETE": self._need,
             "RESIZE": self._need,
             "RESIZEDISK": self._need,
+            "COPYDISK": self._need,
         }
         self._commands: dict[str, Callable[[Command], None]] = {
             "CLONE": self._make,
@@ -88,6 +89,7 @@ class Acts:
             "CP": self._copy,
             "CLEAN": self._clean,
             "DELETE": self._delete,
+            "TIDY": self._tidy,
         }
 
     def plan(self, family: str, message: Message) -> Plan:
@@ -250,6 +252,12 @@ class Acts:
 
     def _delete(self, command: Command) -> None:
         self._remove(*self._at(command.operands[-1]))
+
+    def _tidy(self, command: Command) -> None:
+        machine, path = _split(command.operands[-1])
+        host = self._hosts.by_name.get(machine)
+        if self._is_shared or (host is not None and host.is_reachable):
+            self._remove(machine, path)
 
     def _remove(self, machine: str, path: str) -> None:
         self._hosts.refuse_in_use(machine, path)

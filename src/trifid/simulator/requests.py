@@ -80,7 +80,7 @@ def _migrate(*, live: bool, kind: int = 0) -> Make:
 
 
 def _attach(chance: random.Random, memory: Memory, vm: VM) -> Request:
-    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance, saves=('NO',))}]"), vm.id)
+    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance)}]"), vm.id)
 
 
 def _any(chance: random.Random, vm: VM, name: str) -> int:
@@ -130,6 +130,11 @@ def _resize(chance: random.Random, memory: Memory, vm: VM) -> Request:
 
 def _resize_disk(chance: random.Random, memory: Memory, vm: VM) -> Request:
     return Request("one.vm.diskresize", (vm.id, _any(chance, vm, "DISK"), str(chance.choice((5, 20, 40, 80)))), vm.id)
+
+
+def _save_as(chance: random.Random, memory: Memory, vm: VM) -> Request:
+    name = f"saved-{chance.randrange(1 << 30)}"
+    return Request("one.vm.disksaveas", (vm.id, _any(chance, vm, "DISK"), name, "", -1), vm.id)
 
 
 def _configure(chance: random.Random, memory: Memory, vm: VM) -> Request:
@@ -189,6 +194,8 @@ ASKED: tuple[tuple[int, type[events.Request] | None, Make], ...] = (
     (2, events.DiskSnapshotDelete, _disk_snapshot("delete")),
     (4, events.Resize, _resize),
     (3, events.DiskResize, _resize_disk),
+    (3, events.DiskSaveas, _save_as),
+    (3, events.Abandon, _recover(0)),
     (2, events.UpdateConf, _configure),
     (12, events.Retry, _recover(2)),
     (2, None, _recover(0)),
@@ -223,15 +230,14 @@ def new_vm(chance: random.Random) -> Request:
     return Request("one.vm.allocate", ("\n".join(lines), chance.random() < 0.1))
 
 
-def _disk(chance: random.Random, saves: tuple[str, ...] = ("YES", "NO")) -> str:
-    """Return a disk.  One that is attached later has perhaps the number of one that was detached, under which
-    that was saved; it is not saved itself, which would overwrite it."""
+def _disk(chance: random.Random) -> str:
+    """Return a disk."""
     kind = chance.choice(("fs", "image", "swap"))
     if kind == "fs":
         return "TYPE=fs, SIZE=10, FORMAT=raw"
     if kind == "swap":
         return "TYPE=swap, SIZE=10"
-    return f'SOURCE="/images/etch.img", SIZE=10, SAVE={chance.choice(saves)}'
+    return f'SOURCE="/images/etch.img", SIZE=10, SAVE={chance.choice(("YES", "NO"))}'
 
 
 def planned(chance: random.Random, vm: VM, now: int) -> Request:

@@ -14,7 +14,10 @@ from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.faults import Dice
 from trifid.store.interface import Batch, Snapshot, Store, StoreFault
 
-POOLS = ("vms", "hosts", "networks", "leases", "users", "groups", "actions")
+POOLS = (
+    *("vms", "hosts", "networks", "leases", "users", "groups", "actions"),
+    *("datastores", "images", "vm_templates", "image_actions"),
+)
 
 
 class Durable:

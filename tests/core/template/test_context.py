@@ -25,8 +25,29 @@ def network_attribute(key, value, attribute):
     return NETWORKS.get((key, value, attribute), "")
 
 
-def filled(context, values=None, user=None, **more):
-    return substitute(template({"CONTEXT": context, **more}), user or template(), values or {}, network_attribute)
+USER = {"SSH_PUBLIC_KEY": "ssh-rsa AAAA me", "EMAIL": "me@example.org"}
+IMAGES = {
+    ("IMAGE_ID", "3", "ROOT_PASS"): "three",
+    ("IMAGE_ID", "4", "ROOT_PASS"): "four",
+    ("IMAGE", "debian", "ROOT_PASS"): "another debian",
+    ("IMAGE", "other", "ROOT_PASS"): "the other",
+}
+
+
+def image_attribute(key, value, attribute):
+    return IMAGES.get((key, value, attribute), "")
+
+
+def filled(context, values=None, user=None, endpoint="", **more):
+    return substitute(
+        template({"CONTEXT": context, **more}),
+        user or template(),
+        values or {},
+        network_attribute,
+        user_attribute=lambda attribute: USER.get(attribute, ""),
+        image_attribute=image_attribute,
+        onegate_endpoint=endpoint,
+    )
 
 
 def value_of(text, **more):
@@ -65,6 +86,71 @@ NICS = [{"IP": "10.0.0.1", "NETWORK": "Private LAN"}, {"IP": "130.10.0.2", "NETW
 def test_what_references_come_to(text, expected):
     user = template(OWN="mine", OWNVEC={"K": "v"})
     assert value_of(text, values={"NAME": "web", "VMID": "42"}, user=user, CPU="1", NIC=NICS) == expected
+
+
+DISKS = [{"TYPE": "swap"}, {"IMAGE": "debian", "IMAGE_ID": "3"}, {"IMAGE": "data", "IMAGE_ID": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$USER[SSH_PUBLIC_KEY]", "ssh-rsa AAAA me"),
+        ("$user[ email ]", "me@example.org"),
+        ("$USER[NOSUCH]", ""),
+        ("$IMAGE[ROOT_PASS]", "three"),
+        ('$IMAGE[ROOT_PASS, IMAGE="data"]', "four"),
+        ('$IMAGE[ROOT_PASS, IMAGE="debian"]', "three"),
+        ('$IMAGE[ROOT_PASS, IMAGE="other"]', "the other"),
+        ('$IMAGE[ROOT_PASS, IMAGE_ID="4"]', "four"),
+        ("$IMAGE[ROOT_PASS, IMAGE_ID=4]", "four"),
+        ("$IMAGE[NOSUCH]", ""),
+        ('$IMAGE[ROOT_PASS, IMAGE="nosuch"]', ""),
+        ('$IMAGE[ROOT_PASS, SIZE="1"]', ""),
+        ("$NETWORK[NETWORK_MASK, NETWORK_ID=4]", "255.255.255.0"),
+    ],
+)
+def test_what_is_known_of_the_owner_and_of_images(text, expected):
+    assert value_of(text, DISK=DISKS) == expected
+
+
+def test_an_image_is_not_asked_for_where_no_disk_has_one():
+    assert value_of("$IMAGE[ROOT_PASS]", DISK=[{"SOURCE": "/a"}]) == ""
+
+
+def test_files_of_the_catalogue_stay_references():
+    files = '$FILE[IMAGE="init.sh"] $FILE[IMAGE_ID=3]'
+    assert filled({"FILES_DS": files})["FILES_DS"] == files
+    with pytest.raises(BadTemplate, match=r'CONTEXT FILES_DS: expected \$FILE\[IMAGE="name"\]'):
+        filled({"FILES_DS": "/etc/passwd"})
+    with pytest.raises(BadTemplate, match=r"CONTEXT X: \$FILE\[IMAGE=.* is a file, it belongs into FILES_DS"):
+        value_of('$FILE[IMAGE="init.sh"]')
+
+
+def test_init_scripts_are_names_of_files():
+    assert filled({"INIT_SCRIPTS": "one.sh two.py"})["INIT_SCRIPTS"] == "one.sh two.py"
+    for name in ("/bin/sh", "../up.sh", "-x", "dir/one.sh"):
+        with pytest.raises(BadTemplate, match=r"CONTEXT INIT_SCRIPTS: .* is no name of a file"):
+            filled({"INIT_SCRIPTS": f"one.sh {name}"})
+
+
+def test_a_guest_is_told_where_to_report_when_there_is_such_a_place():
+    assert "ONEGATE_ENDPOINT" not in filled({"TOKEN": "YES"})
+    assert "ONEGATE_ENDPOINT" not in filled({"TOKEN": "NO"}, endpoint="http://gate:5030")
+    context = filled({"TOKEN": "yes", "REPORT_READY": "YES"}, endpoint="http://gate:5030")
+    assert context["ONEGATE_ENDPOINT"] == "http://gate:5030"
+    assert "ONEGATE_TOKEN" not in context
+
+
+def test_what_cloud_init_could_not_be_told_is_refused_at_once():
+    with pytest.raises(BadTemplate, match="START_SCRIPT_BASE64 must be base64"):
+        filled({"START_SCRIPT_BASE64": "echo hello", "CLOUD_INIT": "NO"})
+    with pytest.raises(BadTemplate, match="ETH0_IP"):
+        filled({"ETH0_IP": "no address", "NETWORK": "YES"}, NIC=[{"MAC": "02:00:00:00:00:01"}])
+
+
+def test_a_script_with_brackets_is_told_where_it_belongs():
+    with pytest.raises(BadTemplate, match="goes into START_SCRIPT_BASE64"):
+        filled({"START_SCRIPT": "echo $A[@]"})
 
 
 def test_the_result_of_a_replacement_is_not_replaced_again():
@@ -111,6 +197,58 @@ def test_network_yes_tells_the_guest_about_its_nics():
         "ETH3_GATEWAY": "10.0.0.254",
         "ETH3_DNS": "mine",
         "ETH1_MASK": "255.255.255.0",
+    }
+
+
+def test_network_yes_tells_of_aliases_too():
+    nics = [{"NIC_ID": "0", "NAME": "public", "IP": "10.0.0.1"}, {"NIC_ID": "2", "IP": "10.0.1.1"}]
+    aliases = [
+        {"PARENT": "NIC2", "IP": "10.0.1.101", "NETWORK_ID": "4"},
+        {"PARENT": "public", "IP": "10.0.0.101"},
+        {"PARENT_ID": "2", "ALIAS_ID": "5", "IP6": "2001:db8::1", "PREFIX_LENGTH": "48"},
+        {"PARENT": "nowhere", "IP": "10.0.9.9"},
+    ]
+    context = filled({"NETWORK": "YES"}, NIC=nics, NIC_ALIAS=aliases)
+    assert {key: value for key, value in context.items() if "ALIAS" in key} == {
+        "ETH2_ALIAS0_IP": "10.0.1.101",
+        "ETH2_ALIAS0_MASK": "255.255.255.0",
+        "ETH0_ALIAS0_IP": "10.0.0.101",
+        "ETH2_ALIAS5_IP6": "2001:db8::1",
+        "ETH2_ALIAS5_IP6_PREFIX_LENGTH": "48",
+    }
+
+
+def test_a_nic_with_ipv6_is_told_whole():
+    nic = {
+        "MAC": "02:00:0a:00:00:01",
+        "IP6_GLOBAL": "2001:db8::1",
+        "IP6_ULA": "fd00::1",
+        "GATEWAY6": "2001:db8::ffff",
+        "PREFIX_LENGTH": "48",
+        "IP6_METHOD": "static",
+    }
+    assert filled({"NETWORK": "YES"}, NIC=[nic]) == {
+        "NETWORK": "YES",
+        "ETH0_MAC": "02:00:0a:00:00:01",
+        "ETH0_IP6": "2001:db8::1",
+        "ETH0_IP6_ULA": "fd00::1",
+        "ETH0_IP6_GATEWAY": "2001:db8::ffff",
+        "ETH0_IP6_PREFIX_LENGTH": "48",
+        "ETH0_IP6_METHOD": "static",
+    }
+
+
+def test_devices_that_a_guest_has_to_find_are_told():
+    found = filled(
+        {"NETWORK": "YES"},
+        PCI=[{"TYPE": "NIC", "VM_ADDRESS": "01:01.0"}, {"VENDOR": "10de"}],
+        DISK=[{"DISK_ID": "2", "MOUNT_TAG": "data", "MOUNT_POINT": "/srv"}],
+    )
+    assert found == {
+        "NETWORK": "YES",
+        "PCI0_ADDRESS": "01:01.0",
+        "DISK2_MOUNT_TAG": "data",
+        "DISK2_MOUNT_POINT": "/srv",
     }
 
 

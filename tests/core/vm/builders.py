@@ -11,7 +11,7 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm.states import VmState as S
 
 ALICE = Caller(uid=7, name="alice", gids=(1,))
-WAITING = {S.PENDING, S.HOLD}
+WAITING = {S.PENDING, S.HOLD, S.CLONING, S.CLONING_HELD, S.CLONING_FAILURE}
 CLOSED = {
     S.POWEROFF, S.SHUTDOWN_OFF, S.DONE, S.SUSPENDED, S.SHUTDOWN_SUSPENDED, S.STOPPED, S.UNDEPLOYED,
     S.PENDING_STOPPED, S.PENDING_UNDEPLOYED, S.HOLD_STOPPED, S.HOLD_UNDEPLOYED,
@@ -22,6 +22,9 @@ CLOSED = {
     S.DISK_SNAPSHOT_POWEROFF_LOOK, S.DISK_SNAPSHOT_REVERT_POWEROFF_LOOK, S.DISK_SNAPSHOT_DELETE_POWEROFF_LOOK,
     S.DISK_SNAPSHOT_SUSPENDED_LOOK, S.DISK_SNAPSHOT_DELETE_SUSPENDED_LOOK,
     S.DISK_RESIZE_POWEROFF, S.DISK_RESIZE_POWEROFF_LOOK,
+    S.POWEROFF_CONTEXT, S.POWEROFF_CONTEXT_LOOK, S.HOTPLUG_SAVEAS_POWEROFF, S.HOTPLUG_SAVEAS_POWEROFF_LOOK,
+    S.HOTPLUG_SAVEAS_SUSPENDED, S.HOTPLUG_SAVEAS_SUSPENDED_LOOK,
+    S.PROLOG_MIGRATE_ABANDON_POWEROFF, S.PROLOG_MIGRATE_ABANDON_SUSPEND,
 }  # fmt: skip
 """States in which a VM that was somewhere has no stay open."""
 ON_TWO_HOSTS = {
@@ -73,6 +76,9 @@ _DATA: dict[type[events.Event], dict[str, object]] = {
     events.DiskSnapshotCreate: {"disk_id": 1, "name": "before the update"},
     events.DiskSnapshotRevert: {"disk_id": 1, "snapshot_id": 0},
     events.DiskSnapshotDelete: {"disk_id": 1, "snapshot_id": 0},
+    events.DiskSaveas: {"disk_id": 1, "image_id": 5, "source": "/srv/ds/1/ab"},
+    events.ImagesThere: {"disks": tuple(TEMPLATE.vectors("DISK"))},
+    events.ImagesGone: {"why": "image 5 is ERROR"},
     events.DiskResize: {"disk_id": 1, "size_mib": 2048},
     events.Resize: {"attributes": {"CPU": "2", "MEMORY": "256", "VCPU": "2"}, "needs": Needs(200, 256)},
     events.UpdateConf: {"template": TEMPLATE.having(("GRAPHICS", {"TYPE": "VNC"}))},
@@ -105,6 +111,10 @@ _UNDER_WAY = {
     },
     (changes.resize_disk, events.DiskResize): {S.DISK_RESIZE, S.DISK_RESIZE_POWEROFF, S.DISK_RESIZE_POWEROFF_LOOK},
     (changes.resize, events.Resize): {S.HOTPLUG_RESIZE},
+    (changes.mark_saveas, events.DiskSaveas): {
+        S.HOTPLUG_SAVEAS, S.HOTPLUG_SAVEAS_FILES, S.HOTPLUG_SAVEAS_POWEROFF, S.HOTPLUG_SAVEAS_POWEROFF_LOOK,
+        S.HOTPLUG_SAVEAS_SUSPENDED, S.HOTPLUG_SAVEAS_SUSPENDED_LOOK,
+    },
 }  # fmt: skip
 """In which states which change is under way."""
 SAVED = {S.SUSPENDED, S.STOPPED, S.PENDING_STOPPED, S.HOLD_STOPPED}
@@ -163,7 +173,7 @@ def marks(machine: VM) -> list[str]:
         f"{name} {mark}"
         for name, value in machine.template
         if isinstance(value, dict)
-        for mark in ("ATTACH", "ACTION", "RESIZE", "SIZE_PREV")
+        for mark in ("ATTACH", "ACTION", "RESIZE", "SIZE_PREV", "SAVEAS")
         if mark in value
     ]
     found += ["RESIZE_PREV"] * len(machine.template.vectors("RESIZE_PREV"))

@@ -107,7 +107,7 @@ def test_a_second_error_replaces_the_first_and_a_success_takes_it_away() -> None
         (
             S.DONE,
             events.Terminate,
-            'Error performing action "terminate": This action is not available for state DONE, it needs PENDING,',
+            'Error performing action "terminate": This action is not available for state DONE, it needs CLONING,',
         ),
         (
             S.CLEANUP_DELETE_FILES,

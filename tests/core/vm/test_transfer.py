@@ -116,14 +116,18 @@ def test_an_undeployed_vm_gets_its_context_anew_and_a_stopped_one_goes_on_with_t
 # -- the end -------------------------------------------------------------------------------------------
 
 
-def test_delete_removes_the_directory_of_the_newest_stay() -> None:
-    assert lines(vm(stays=2), "delete") == ["DELETE shared host4:/srv/ds/0/42 42 0"]
+def test_delete_removes_the_directory_of_the_newest_stay_and_tidies_older_ones() -> None:
+    assert lines(vm(stays=2), "delete") == [
+        "DELETE shared host4:/srv/ds/0/42 42 0",
+        "TIDY shared host3:/srv/ds/0/42 42 0",
+    ]
 
 
 def test_delete_on_both_hosts_begins_with_the_newest() -> None:
     assert lines(vm(stays=3), "delete_both") == [
         "DELETE shared host5:/srv/ds/0/42 42 0",
         "DELETE shared host4:/srv/ds/0/42 42 0",
+        "TIDY shared host3:/srv/ds/0/42 42 0",
     ]
     assert lines(vm(stays=1), "delete_both") == ["DELETE shared host3:/srv/ds/0/42 42 0"]
 
@@ -135,7 +139,7 @@ def test_two_stays_in_one_place_are_deleted_once() -> None:
 @pytest.mark.parametrize("operation", ["delete", "delete_both", "epilog", "delete_stopped"])
 def test_whatever_was_left_in_another_datastore_goes_in_the_end(operation: str) -> None:
     history = (*TWO_PLACES, stay(2, host_id=5), stay(3, host_id=5))
-    assert "DELETE shared host4:/srv/ds/100/42 42 100" in lines(vm(history=history), operation)
+    assert "TIDY shared host4:/srv/ds/100/42 42 100" in lines(vm(history=history), operation)
 
 
 def test_a_vm_that_is_away_is_deleted_on_the_front_end_too() -> None:

@@ -3,14 +3,15 @@
 Source: reference/templates.md §2, §2.1, §2.2.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
+from trifid.core.image.disks import ENGINES_OWN
 from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.model import Template, Value
-from trifid.core.template.validate import check_values, misspelt, shown, validate
+from trifid.core.template.validate import check_values, misspelt, validate
 from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 
@@ -20,9 +21,15 @@ _PREFIX_OF_BUS = {"VIRTIO": "vd", "IDE": "hd", "SCSI": "sd", "SATA": "sd", "USB"
 _VOLATILE = ("SWAP", "FS")
 _CONNECTIONS = ("NETWORK", "NETWORK_ID", "BRIDGE", "SCRIPT")
 """Keys of a NIC that connect it to something; a SCRIPT does it on the host."""
-_NO_IMAGES = "Images are not kept here yet: name the file with SOURCE"
 
 Vector = dict[str, str]
+DiskOfImage = Callable[[Vector], Vector]
+"""Completes a DISK that names an image; raises BadTemplate."""
+
+
+def no_images(disk: Vector) -> Vector:
+    """Refuse a DISK that names an image, where there is no catalogue; raises BadTemplate."""
+    raise BadTemplate("there are no images here: name a file with SOURCE")
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -41,13 +48,15 @@ class Prepared(msgspec.Struct, frozen=True):
     user_template: Template
 
 
-def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PREFIX) -> Prepared:
+def prepare(
+    template: Template, *, disk_of_image: DiskOfImage = no_images, device_prefix: str = DEVICE_PREFIX
+) -> Prepared:
     """Return a submitted template validated, divided and filled in.
 
     What only the engine writes (VMID, AUTOMATIC_REQUIREMENTS, ERROR …) is dropped.
 
     Args:
-        uid: who submits, for the refusal of images.
+        disk_of_image: completes the disks that name an image.
         device_prefix: of disks whose bus does not tell another.
 
     Raises:
@@ -56,7 +65,7 @@ def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PRE
     """
     validate(template)
     template = Template(tuple(pair for pair in template if pair != ("CONTEXT", {})))
-    disks = [_disk(number, disk, uid) for number, disk in enumerate(template.vectors("DISK"))]
+    disks = [_disk(number, disk, disk_of_image) for number, disk in enumerate(template.vectors("DISK"))]
     context = [{**vector, "DISK_ID": str(len(disks))} for vector in template.vectors("CONTEXT")[:1]]
     disks, context = _with_targets(disks, context, device_prefix)
     filled: dict[str, Iterator[Vector]] = {
@@ -77,19 +86,27 @@ def prepare(template: Template, *, uid: int = 0, device_prefix: str = DEVICE_PRE
     )
 
 
-def one_more_disk(disk: Vector, present: Template, *, uid: int, device_prefix: str = DEVICE_PREFIX) -> Vector:
-    """Return a DISK for a VM that exists: validated, with the next free DISK_ID and a TARGET that nothing has.
+def one_more_disk(
+    disk: Vector,
+    present: Template,
+    *,
+    next_id: int = 0,
+    disk_of_image: DiskOfImage = no_images,
+    device_prefix: str = DEVICE_PREFIX,
+) -> Vector:
+    """Return a DISK for a VM that exists: validated, with a DISK_ID never given before and a TARGET that nothing has.
 
     Args:
         present: the VM's template.
-        uid: who asks, for the refusal of images.
+        next_id: the lowest DISK_ID that was never given.
+        disk_of_image: completes a disk that names an image.
 
     Raises:
         BadTemplate: as `prepare` does.
     """
     check_values(Template((("DISK", disk),)))
     others = [*present.vectors("DISK"), *present.vectors("CONTEXT")]
-    made = _disk(_next_id("DISK_ID", others), disk, uid)
+    made = _disk(max(next_id, _next_id("DISK_ID", others)), disk, disk_of_image)
     taken = {one["TARGET"]: f"DISK {one.get('DISK_ID', '')}" for one in others if one.get("TARGET")}
     if (target := made.get("TARGET")) in taken:
         raise BadTemplate(f"DISK: TARGET {target} is already taken by {taken[target]}, choose another")
@@ -116,22 +133,23 @@ def needs_of(template: Template) -> Needs:
     return Needs(cpu_percent=max(1, int(percent)), memory_mib=int(template.single("MEMORY")))
 
 
-def _disk(number: int, disk: Vector, uid: int) -> Vector:
+def _disk(number: int, disk: Vector, disk_of_image: DiskOfImage) -> Vector:
     """Return a DISK with its number and defaults; TARGET is chosen later, when all disks are known."""
     where = f"DISK {number}"
-    if disk.get("IMAGE"):
-        owner = disk.get("IMAGE_UNAME") or disk.get("IMAGE_UID") or uid
-        raise BadTemplate(
-            f"{where}: User {owner} does not own an image with name: {shown(disk['IMAGE'])} ."
-            f" Set IMAGE_UNAME or IMAGE_UID of owner in DISK. {_NO_IMAGES}"
-        )
-    if disk.get("IMAGE_ID"):
-        raise BadTemplate(f"{where}: Image with ID: {disk['IMAGE_ID']} does not exist. {_NO_IMAGES}")
+    disk = {key: value for key, value in disk.items() if key not in ENGINES_OWN}
+    if disk.get("IMAGE") or disk.get("IMAGE_ID"):
+        try:
+            disk = disk_of_image(disk)
+        except BadTemplate as bad:
+            raise BadTemplate(f"{where}: {bad.message}") from bad
     kind = disk.get("TYPE", "").upper()
     source = disk.get("SOURCE")
     if not kind and not source:
         raise _lacking(
-            "DISK", number, disk, "Unknown disk type : name an image with SOURCE, or make one with TYPE swap or fs"
+            "DISK",
+            number,
+            disk,
+            "Unknown disk type : name an IMAGE or a file with SOURCE, or make one with TYPE swap or fs",
         )
     kind = "DISK" if kind in ("", "FILE") else kind
     if kind in _VOLATILE and source:

@@ -16,11 +16,13 @@ from trifid.core.vm.events import (
     DetachDisk,
     DetachNic,
     DiskResize,
+    DiskSaveas,
     DiskSnapshotCreate,
     DiskSnapshotDelete,
     DiskSnapshotRevert,
     Done,
     Event,
+    ImagesThere,
     Resize,
     SnapshotCreate,
     SnapshotDelete,
@@ -65,7 +67,14 @@ def _dropped(vector: Vector) -> Vector | None:
 def add_disk(vm: VM, event: Event, moment: Moment) -> VM:
     """Add the disk, marked."""
     assert isinstance(event, AttachDisk)
-    return replace(vm, template=vm.template.having(("DISK", {**event.disk, "ATTACH": "YES"})))
+    template = vm.template.having(("DISK", {**event.disk, "ATTACH": "YES"}))
+    snapshots = (*vm.disk_snapshots, event.snapshots) if event.snapshots else vm.disk_snapshots
+    return replace(
+        vm,
+        template=template,
+        disk_snapshots=snapshots,
+        next_disk_id=max(vm.next_disk_id, int(event.disk["DISK_ID"]) + 1),
+    )
 
 
 def mark_disk(vm: VM, event: Event, moment: Moment) -> VM:
@@ -86,6 +95,35 @@ def drop_disk(vm: VM, event: Event, moment: Moment) -> VM:
     return replace(_edited(vm, "DISK", _dropped), disk_snapshots=kept)
 
 
+def let_disk_go(vm: VM, event: Event, moment: Moment) -> VM:
+    """The domain has let the marked disk go, but not all was done for its file: one that is to be kept stays listed."""
+    is_kept = any(d.get("ATTACH") == "YES" and d.get("SAVE") == "YES" for d in vm.template.vectors("DISK"))
+    return (settle_disk if is_kept else drop_disk)(vm, event, moment)
+
+
+def mark_saveas(vm: VM, event: Event, moment: Moment) -> VM:
+    """Mark the disk that becomes an image."""
+    assert isinstance(event, DiskSaveas)
+    mark = {
+        "SAVEAS": "YES",
+        "SAVEAS_IMAGE": str(event.image_id),
+        "SAVEAS_SNAPSHOT": str(event.snapshot_id),
+        "SAVEAS_SOURCE": event.source,
+    }
+    return _edited(vm, "DISK", lambda disk: {**disk, **mark} if disk["DISK_ID"] == str(event.disk_id) else disk)
+
+
+def settle_saveas(vm: VM, event: Event, moment: Moment) -> VM:
+    """No disk becomes an image any more."""
+    return _edited(vm, "DISK", lambda disk: {k: v for k, v in disk.items() if not k.startswith("SAVEAS")})
+
+
+def take_images(vm: VM, event: Event, moment: Moment) -> VM:
+    """The disks are completed with what their images hold."""
+    assert isinstance(event, ImagesThere)
+    return replace(vm, template=vm.template.replacing("DISK", *event.disks))
+
+
 def resize_disk(vm: VM, event: Event, moment: Moment) -> VM:
     """Give the disk its new size, marked, and remember the old one."""
     assert isinstance(event, DiskResize)
@@ -102,6 +140,18 @@ def resize_disk(vm: VM, event: Event, moment: Moment) -> VM:
 def settle_disk_size(vm: VM, event: Event, moment: Moment) -> VM:
     """The new size holds."""
     return _edited(vm, "DISK", lambda disk: {k: v for k, v in disk.items() if k not in ("SIZE_PREV", "RESIZE")})
+
+
+def grow_later(vm: VM, event: Event, moment: Moment) -> VM:
+    """Give the disk of a VM that is away from its host its new size: it grows when its file is back on one."""
+    assert isinstance(event, DiskResize)
+    wanted, size = str(event.disk_id), str(event.size_mib)
+    return _edited(vm, "DISK", lambda d: {**d, "SIZE": size, "GROW": "YES"} if d.get("DISK_ID") == wanted else d)
+
+
+def has_grown(vm: VM, event: Event, moment: Moment) -> VM:
+    """All disks have the sizes that they shall have."""
+    return _edited(vm, "DISK", lambda disk: {key: value for key, value in disk.items() if key != "GROW"})
 
 
 def undo_disk_size(vm: VM, event: Event, moment: Moment) -> VM:
@@ -122,7 +172,10 @@ def undo_disk_size(vm: VM, event: Event, moment: Moment) -> VM:
 def add_nic(vm: VM, event: Event, moment: Moment) -> VM:
     """Add the NIC, marked."""
     assert isinstance(event, AttachNic)
-    return replace(vm, template=vm.template.having(("NIC", {**event.nic, "ATTACH": "YES"})))
+    template = vm.template.having(("NIC", {**event.nic, "ATTACH": "YES"}))
+    if event.context:
+        template = template.replacing("CONTEXT", {**template.vector("CONTEXT"), **event.context})
+    return replace(vm, template=template)
 
 
 def mark_nic(vm: VM, event: Event, moment: Moment) -> VM:
@@ -304,11 +357,17 @@ def configure(vm: VM, event: Event, moment: Moment) -> VM:
     return replace(vm, template=event.template)
 
 
+def nothing(vm: VM, event: Event, moment: Moment) -> VM:
+    """Leave it as it is: what was asked holds already."""
+    return vm
+
+
 # -- the end -------------------------------------------------------------------------------------------
 
 
 def settle_all(vm: VM, event: Event, moment: Moment) -> VM:
     """Nothing is under way any more: the VM ends.  What came or was to go is its own, should it begin again."""
+    vm = settle_saveas(vm, event, moment)
     vm = settle_resize(settle_disk_size(settle_disk(settle_nic(vm, event, moment), event, moment), event, moment),
                        event, moment)  # fmt: skip
     unmade = any(one.get("ACTION") == "CREATE" for one in vm.template.vectors("SNAPSHOT"))

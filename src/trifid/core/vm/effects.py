@@ -12,7 +12,17 @@ from msgspec.structs import replace
 
 from trifid.core.access import Caller
 from trifid.core.template.model import Template
-from trifid.core.vm.events import Deploy, Done, Event, Failed, ImportRunning, Request, SeenPaused, SeenRunning
+from trifid.core.vm.events import (
+    Deploy,
+    Done,
+    Event,
+    Failed,
+    ImagesGone,
+    ImportRunning,
+    Request,
+    SeenPaused,
+    SeenRunning,
+)
 from trifid.core.vm.record import VM, HistoryRecord
 
 
@@ -227,7 +237,7 @@ def take_deploy_id(vm: VM, event: Event, moment: Moment) -> VM:
 
 def tell_owner(vm: VM, event: Event, moment: Moment) -> VM:
     """Write the driver's text where the owner sees it: USER_TEMPLATE/ERROR."""
-    why = event.why if isinstance(event, Failed | SeenPaused) else ""
+    why = event.why if isinstance(event, Failed | SeenPaused | ImagesGone) else ""
     if not why or why == "-":
         return vm
     return replace(vm, user_template=vm.user_template.replacing("ERROR", why))

@@ -6,7 +6,7 @@ An event says what happened, never what must follow; that is the table's part.
 import msgspec
 
 from trifid.core.template.model import Template
-from trifid.core.vm.record import Needs
+from trifid.core.vm.record import DiskSnapshots, Needs
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +152,13 @@ class MigrateSave(Deploy, frozen=True, kw_only=True):
     number = 1
 
 
+class Abandon(Request, frozen=True, kw_only=True):
+    """Give up a move whose files did not arrive, and go on where it was (recover 0)."""
+
+    word = "recover --failure"
+    number = 42
+
+
 class Retry(Request, frozen=True, kw_only=True):
     """Do again what failed (recover 2)."""
 
@@ -209,11 +216,16 @@ class DeleteRecreate(Request, frozen=True, kw_only=True):
 
 
 class AttachDisk(Request, frozen=True, kw_only=True):
-    """Give it another disk, prepared as those of a new VM are: with DISK_ID, TARGET …"""
+    """Give it another disk, prepared as those of a new VM are: with DISK_ID, TARGET …
+
+    Attributes:
+        snapshots: that its persistent image brings along.
+    """
 
     word = "disk-attach"
     number = 21
     disk: dict[str, str]
+    snapshots: DiskSnapshots | None = None
 
 
 class DetachDisk(Request, frozen=True, kw_only=True):
@@ -225,11 +237,16 @@ class DetachDisk(Request, frozen=True, kw_only=True):
 
 
 class AttachNic(Request, frozen=True, kw_only=True):
-    """Give it another NIC, which has its lease already."""
+    """Give it another NIC, which has its lease already.
+
+    Attributes:
+        context: variables of CONTEXT that tell of it.
+    """
 
     word = "nic-attach"
     number = 23
     nic: dict[str, str]
+    context: dict[str, str] = {}
 
 
 class DetachNic(Request, frozen=True, kw_only=True):
@@ -289,6 +306,23 @@ class DiskSnapshotDelete(Request, frozen=True, kw_only=True):
     number = 26
     disk_id: int
     snapshot_id: int
+
+
+class DiskSaveas(Request, frozen=True, kw_only=True):
+    """Make an image of a disk.
+
+    Attributes:
+        image_id: of the image, which waits for its contents.
+        source: where these go on the front-end.
+        snapshot_id: take the disk as it was in this snapshot; -1 = as it is.
+    """
+
+    word = "disk-saveas"
+    number = 40
+    disk_id: int
+    image_id: int
+    source: str
+    snapshot_id: int = -1
 
 
 class DiskResize(Request, frozen=True, kw_only=True):
@@ -374,6 +408,22 @@ class SeenLost(Observation, frozen=True, kw_only=True):
 
 class SeenAtSource(Observation, frozen=True, kw_only=True):
     """The domain runs on the host that a migration was to leave."""
+
+
+class ImagesThere(Observation, frozen=True, kw_only=True):
+    """All images that it waited for are there.
+
+    Attributes:
+        disks: its DISKs, completed with what the images hold.
+    """
+
+    disks: tuple[dict[str, str], ...]
+
+
+class ImagesGone(Observation, frozen=True, kw_only=True):
+    """An image that it waits for could not be made.  `why` is for people."""
+
+    why: str
 
 
 class SeenPaused(Observation, frozen=True, kw_only=True):

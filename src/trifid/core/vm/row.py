@@ -46,6 +46,7 @@ stop_files, resume_files, delete_stopped = Ask("tm", "stop"), Ask("tm", "resume"
 attach_files, detach_files, drop_files = Ask("tm", "attach"), Ask("tm", "detach"), Ask("tm", "drop")
 snap_create, snap_revert, snap_delete = Ask("tm", "snap_create"), Ask("tm", "snap_revert"), Ask("tm", "snap_delete")
 resize_file = Ask("tm", "resize")
+save_as, write_context, drop_target = Ask("tm", "saveas"), Ask("tm", "context"), Ask("tm", "drop_target")
 
 deploy, shutdown, cancel, restore = (Ask("vmm", verb) for verb in ("DEPLOY", "SHUTDOWN", "CANCEL", "RESTORE"))
 save, reboot, reset, look = (Ask("vmm", verb) for verb in ("SAVE", "REBOOT", "RESET", "POLL"))
@@ -53,6 +54,7 @@ attach_disk, detach_disk = Ask("vmm", "ATTACHDISK"), Ask("vmm", "DETACHDISK")
 attach_nic, detach_nic = Ask("vmm", "ATTACHNIC"), Ask("vmm", "DETACHNIC")
 snapshot, revert, forget = (Ask("vmm", verb) for verb in ("SNAPSHOTCREATE", "SNAPSHOTREVERT", "SNAPSHOTDELETE"))
 disk_snapshot, disk_forget = Ask("vmm", "DISKSNAPSHOTCREATE"), Ask("vmm", "DISKSNAPSHOTDELETE")
+copy_disk = Ask("vmm", "COPYDISK")
 resize, resize_disk = Ask("vmm", "RESIZE"), Ask("vmm", "RESIZEDISK")
 live_migrate, save_source, look_at_source, cancel_at_source, shutdown_source = (
     Ask("vmm", verb, previous=True) for verb in ("MIGRATE", "SAVE", "POLL", "CANCEL", "SHUTDOWN")

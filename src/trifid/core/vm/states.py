@@ -124,6 +124,20 @@ class VmState(enum.IntEnum):
     CLEANUP_FAILURE = 1340
     """The files of a deleted VM could not be removed."""
 
+    CLONING_HELD = 1010
+    """As CLONING, to be held when its images are there."""
+    POWEROFF_CONTEXT_LOOK = 1008
+    """What it is told has changed; before its context image is written anew, its host must say that it is off."""
+    POWEROFF_CONTEXT = 2008
+    BOOT_FAILURE_CONTEXT_LOOK = 2336
+    BOOT_FAILURE_CONTEXT = 3336
+    HOTPLUG_SAVEAS_FILES = 1326
+    """The hypervisor has made a copy of the disk; it becomes an image."""
+    HOTPLUG_SAVEAS_POWEROFF_LOOK = 1327
+    HOTPLUG_SAVEAS_SUSPENDED_LOOK = 1328
+    PROLOG_MIGRATE_ABANDON_POWEROFF = 3343
+    """A move was given up; what had arrived on its target goes."""
+    PROLOG_MIGRATE_ABANDON_SUSPEND = 3345
     PAUSED = 1005
     """The domain is there and does not run, and nobody here asked for it: it still holds its host's memory."""
     PENDING_STOPPED = 1001

@@ -21,8 +21,8 @@ Where we differ on purpose:
   recover --delete do delete.  A VM away from its host gets its files back for its epilog.
 - A NIC of a powered off VM comes at once, without HOTPLUG_NIC_POWEROFF; it goes, and its address with it,
   once the host has said that no domain uses it.
-- recover --failure of a move of files that failed does not abandon the move: retry or delete it.
-- A disk of an undeployed VM cannot be resized.
+- recover --failure of a move of files that failed abandons the move, and the VM is off or suspended where it was.
+- A disk of an undeployed VM grows when the VM is deployed again; it cannot be saved as an image until then.
 """
 
 from trifid.core.vm import changes as change
@@ -79,13 +79,17 @@ _RECREATED = {
 """Where a delete-recreate is when a delete would be there."""
 
 
+_WITHOUT_IMAGES = (S.CLONING, S.CLONING_HELD, S.CLONING_FAILURE)
+"""Where there is nothing yet to begin again with."""
+
+
 def _recreated(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Return the rows of delete-recreate: a delete that ends in PENDING and keeps the addresses.
 
     It begins wherever Delete is legal, goes through states of its own, and who deletes or terminates it in
     them gives it up.
     """
-    begins = [r for r in rows if r.event is Delete]
+    begins = [r for r in rows if r.event is Delete and r.start not in _WITHOUT_IMAGES]
     ends = [r for r in rows if r.start in _RECREATED and r.event in (Delete, Terminate, TerminateHard)]
     goes_on = [r for r in rows if r.start in _RECREATED and r not in ends]
     changed: dict[Effect, Effect] = {do.finish: do.start_over}

@@ -8,10 +8,12 @@ on purpose: a migration copies (CP), and what is on the source is removed (CLEAN
 to run on the target; both commands are told both places, since only the driver knows whether these are one.
 """
 
+import string
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from trifid.core.template.types import IMAGE_FORMATS
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
 
@@ -20,6 +22,10 @@ STOPPED_FILES = "images"
 
 _SWAP_MIB = "1"
 _NO_FILE_SYSTEM = "raw"
+_BOOTED = ("kernel", "initrd")
+"""Roles of files that lie beside the VM's disks under these names."""
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + "._-")
 
 Vector = dict[str, str]
 
@@ -50,25 +56,51 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
     return list(_OPERATIONS[operation](vm, _Place(tm, frontend, datastores, vm_files)))
 
 
+def format_lines(vm: VM) -> list[str]:
+    """Return the lines of a script's head that say in which format the source of each disk is, where that is known.
+
+    Transfer drivers must not find it out by themselves: a guest writes what it likes to the first bytes of a raw disk.
+    """
+    return [
+        f"# trifid disk {disk['DISK_ID']} {stated}" for disk in vm.template.vectors("DISK") if (stated := _format(disk))
+    ]
+
+
+def _format(disk: Vector) -> str:
+    for key in ("DRIVER", "FORMAT"):
+        if disk.get(key, "").lower() in IMAGE_FORMATS:
+            return disk[key].lower()
+    return ""
+
+
 # -- a stay begins and ends ----------------------------------------------------------------------------
 
 
 def _prolog(vm: VM, place: _Place) -> Iterator[str]:
     for disk in vm.template.vectors("DISK"):
-        yield _disk_comes(vm, disk, place)
+        yield from _disk_comes(vm, disk, place)
+    for file in vm.files:
+        if file.role in _BOOTED:
+            source, target = f"{place.frontend}:{file.source}", f"{_at(vm, vm.current, place)}/{file.role}"
+            yield _line(vm, "CLONE", place.tm, source, target)
     yield from _context(vm, place)
 
 
-def _disk_comes(vm: VM, disk: Vector, place: _Place) -> str:
-    """Return the command that makes a disk."""
+def _disk_comes(vm: VM, disk: Vector, place: _Place) -> Iterator[str]:
+    """Yield the commands that make a disk."""
     kind, target = disk["TYPE"].upper(), _at(vm, vm.current, place, disk)
     if kind == "SWAP":
-        return _line(vm, "MKSWAP", place.tm, disk.get("SIZE") or _SWAP_MIB, target)
+        yield _line(vm, "MKSWAP", place.tm, disk.get("SIZE") or _SWAP_MIB, target)
+        return
     if kind == "FS":
-        return _line(vm, "MKIMAGE", place.tm, disk["SIZE"], _file_system(disk), target)
+        yield _line(vm, "MKIMAGE", place.tm, disk["SIZE"], _file_system(disk), target)
+        return
     source = disk["SOURCE"]
     command = "LN" if disk["CLONE"].upper() == "NO" else "CLONE"
-    return _line(vm, command, place.tm, source if ":" in source else f"{place.frontend}:{source}", target)
+    yield _line(vm, command, place.tm, source if ":" in source else f"{place.frontend}:{source}", target)
+    size = disk.get("SIZE", "")
+    if disk.get("ORIGINAL_SIZE") and size != disk["ORIGINAL_SIZE"]:
+        yield _line(vm, "RESIZE", place.tm, target, size)
 
 
 def _file_system(disk: Vector) -> str:
@@ -82,8 +114,14 @@ def _file_system(disk: Vector) -> str:
 def _context(vm: VM, place: _Place) -> Iterator[str]:
     if context := vm.template.vector("CONTEXT"):
         files = context.get("FILES", "").split()
+        files += [f"{place.frontend}:{file.source}#{_quoted(file.name)}" for file in vm.files if file.role == "context"]
         context_sh = f"{place.vm_files}/context.sh"
         yield _line(vm, "CONTEXT", place.tm, context_sh, *files, _at(vm, vm.current, place, context))
+
+
+def _quoted(name: str) -> str:
+    """Return a name as one word: everything but letters, digits and ._- as %XX of its UTF-8 bytes (RFC 3986 §2.1)."""
+    return "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
 
 
 def _epilog(vm: VM, place: _Place) -> Iterator[str]:
@@ -93,7 +131,10 @@ def _epilog(vm: VM, place: _Place) -> Iterator[str]:
 
 
 def _saved(vm: VM, disk: Vector, place: _Place) -> Iterator[str]:
-    if disk["SAVE"].upper() == "YES":
+    if disk.get("PERSISTENT") == "YES":
+        image = f"{place.frontend}:{disk['SOURCE']}"
+        yield _line(vm, "MVDS", place.tm, _at(vm, vm.current, place, disk), image)
+    elif disk["SAVE"].upper() == "YES":
         saved = f"{place.frontend}:{place.vm_files}/disk.{disk['DISK_ID']}"
         yield _line(vm, "MV", place.tm, _at(vm, vm.current, place, disk), saved)
 
@@ -107,16 +148,16 @@ def _delete_both(vm: VM, place: _Place) -> Iterator[str]:
 
 
 def _deleted(vm: VM, place: _Place, stays: tuple[HistoryRecord, ...]) -> Iterator[str]:
-    """Yield what removes the directories of these stays, newest first, and any that was left in other datastores."""
-    gone: dict[tuple[str, int], None] = {(stay.hostname, stay.datastore_id): None for stay in reversed(stays)}
-    datastores = {stay.datastore_id for stay in stays}
-    for stay in reversed(vm.history):
-        if stay.datastore_id not in datastores:
-            datastores.add(stay.datastore_id)
-            gone[(stay.hostname, stay.datastore_id)] = None
-    for hostname, datastore_id in gone:
-        directory = f"{hostname}:{place.datastores}/{datastore_id}/{vm.id}"
-        yield f"DELETE {place.tm} {directory} {vm.id} {datastore_id}"
+    """Yield what removes the directories of these stays, newest first; and what moves may have left in older ones.
+
+    The latter, TIDY, is not waited for: a host of long ago may never answer again.
+    """
+    gone = dict.fromkeys((stay.hostname, stay.datastore_id) for stay in reversed(stays))
+    older = dict.fromkeys((stay.hostname, stay.datastore_id) for stay in reversed(vm.history))
+    for word, places in (("DELETE", gone), ("TIDY", [of for of in older if of not in gone])):
+        for hostname, datastore_id in places:
+            directory = f"{hostname}:{place.datastores}/{datastore_id}/{vm.id}"
+            yield f"{word} {place.tm} {directory} {vm.id} {datastore_id}"
 
 
 # -- from place to place -------------------------------------------------------------------------------
@@ -141,6 +182,7 @@ def _resume(vm: VM, place: _Place) -> Iterator[str]:
     if vm.previous.datastore_id != vm.current.datastore_id:
         yield _line(vm, "MV", place.tm, _at(vm, vm.previous, place), here)
     if vm.state is VmState.PROLOG_UNDEPLOY:  # it boots, so it reads its context, which may have changed
+        yield from _grown(vm, place, "GROW")
         yield from _context(vm, place)
 
 
@@ -162,7 +204,7 @@ def _attach(vm: VM, place: _Place) -> Iterator[str]:
         numbers = [other.get("DISK_ID") for _, other in vm.template if isinstance(other, dict)]
         assert numbers.count(disk["DISK_ID"]) == 1, f"vm {vm.id} has two disks {disk['DISK_ID']}"
         yield _disk_goes(vm, disk, place)
-        yield _disk_comes(vm, disk, place)
+        yield from _disk_comes(vm, disk, place)
 
 
 def _detach(vm: VM, place: _Place) -> Iterator[str]:
@@ -181,12 +223,29 @@ def _disk_goes(vm: VM, disk: Vector, place: _Place) -> str:
 
 
 def _resize(vm: VM, place: _Place) -> Iterator[str]:
-    for disk in _marked(vm, "RESIZE"):
+    return _grown(vm, place, "RESIZE")
+
+
+def _grown(vm: VM, place: _Place, mark: str) -> Iterator[str]:
+    for disk in _marked(vm, mark):
         yield _line(vm, "RESIZE", place.tm, _at(vm, vm.current, place, disk), disk["SIZE"])
 
 
 def _marked(vm: VM, mark: str) -> Iterator[Vector]:
     return (disk for disk in vm.template.vectors("DISK") if disk.get(mark) == "YES")
+
+
+def _saveas(vm: VM, place: _Place) -> Iterator[str]:
+    for disk in _marked(vm, "SAVEAS"):
+        image = f"{place.frontend}:{disk['SAVEAS_SOURCE']}"
+        yield _line(vm, "CPDS", place.tm, _at(vm, vm.current, place, disk), image, disk["SAVEAS_SNAPSHOT"])
+
+
+def _drop_target(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what removes what a move that was given up has left on its target: the stay before the present one."""
+    target, here = vm.previous, vm.current
+    if (target.hostname, target.datastore_id) != (here.hostname, here.datastore_id):
+        yield _line(vm, "CLEAN", place.tm, _at(vm, target, place), _at(vm, here, place))
 
 
 def _snapshot(command: str) -> Callable[[VM, _Place], Iterator[str]]:
@@ -216,6 +275,9 @@ _OPERATIONS: dict[str, Callable[[VM, _Place], Iterator[str]]] = {
     "detach": _detach,
     "drop": _drop,
     "resize": _resize,
+    "saveas": _saveas,
+    "context": _context,
+    "drop_target": _drop_target,
     "snap_create": _snapshot("SNAP_CREATE"),
     "snap_revert": _snapshot("SNAP_REVERT"),
     "snap_delete": _snapshot("SNAP_DELETE"),

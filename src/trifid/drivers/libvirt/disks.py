@@ -7,10 +7,13 @@ from xml.etree.ElementTree import Element
 
 from trifid.core.template.types import DISK_DEVICE, IMAGE_FORMATS
 from trifid.drivers.kit import Failure
-from trifid.drivers.libvirt.mapping import Mapping, Property, if_yes, is_yes, lower
+from trifid.drivers.libvirt.mapping import Mapping, Property, if_yes, is_yes, lower, put
 from trifid.drivers.libvirt.vm import Vector
 
 _BUS_OF_PREFIX = {"vd": "virtio", "xvd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc"}
+
+SEED_SUFFIX = ".cidata"
+"""What the CD for cloud-init is called after that of the context (drivers/tm/context.py)."""
 
 THROTTLES = tuple(
     f"{what}_{unit}_SEC{suffix}"
@@ -48,7 +51,11 @@ DISK = Mapping(
         Property(".", "DISK_ID", note="the image is disk.DISK_ID in the VM's directory on the host"),
         Property("source/@file", "file"),
         Property("source/@dev", "dev", note="for TYPE=BLOCK"),
-        Property("backingStore/", "closed", note="an image cannot name another file"),
+        Property("backingStore/", "closed", note="an image cannot name another file …"),
+        Property("backingStore/@type", "layer", note="… but a layer of the qcow2 transfer driver names its image"),
+        Property("backingStore/format/@type", "backing_format"),
+        Property("backingStore/source/@file", "backing"),
+        Property("backingStore/backingStore/", "layer", convert=lambda _: "yes", note="which names no other"),
         Property("target/@dev", "TARGET"),
         Property(
             "target/@bus", "BUS", note="else from TARGET: vd and xvd virtio, sd scsi, hd ide, fd fdc; sata on q35"
@@ -65,6 +72,11 @@ CONTEXT = Mapping(
     (
         Property(".", "DISK_ID", note="a read-only cdrom disk.DISK_ID; on a virtio bus a read-only disk"),
         Property("target/@dev", "TARGET"),
+        Property(
+            "target/@dev",
+            "cidata",
+            note="CIDATA_TARGET, the engine's: a second one, disk.DISK_ID.cidata, for cloud-init",
+        ),
     ),
 )
 
@@ -122,6 +134,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
             "file": "" if is_block else path,
             "dev": path if is_block else "",
             "closed": "yes",
+            **_layer(vector, where),
             "READONLY": "YES" if is_readonly else "NO",
             "order": order,
         }
@@ -129,15 +142,39 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
     return BLOCK_QUEUES.fill(element, {"VIRTIO_BLK_QUEUES": queues}) if bus == "virtio" else element
 
 
+def _layer(vector: Vector, where: str) -> dict[str, str]:
+    """Return what a layer stands on: BACKING_SOURCE and BACKING_FORMAT, which only the engine writes."""
+    backing = vector.get("BACKING_SOURCE", "")
+    if not backing:
+        return {}
+    image_format, own = vector.get("BACKING_FORMAT", ""), vector.get("DRIVER", "").lower()
+    if not backing.startswith("/"):
+        raise Failure(f"{where}: BACKING_SOURCE must be an absolute path, is {backing}")
+    if image_format not in IMAGE_FORMATS or own != "qcow2":
+        raise Failure(
+            f"{where}: a layer over {backing} needs DRIVER=qcow2 and BACKING_FORMAT={' or '.join(IMAGE_FORMATS)}, "
+            f"has {own or 'none'} and {image_format or 'none'}"
+        )
+    return {"layer": "file", "backing": backing, "backing_format": image_format}
+
+
 def image_path(vector: Vector, directory: str) -> str:
     """Return where the image of a DISK is on its host."""
     return f"{directory}/disk.{vector.get('DISK_ID', '')}"
 
 
-def context_disk(context: Vector, directory: str, os: Vector, order: str) -> Element:
-    """Return the disk that carries the context, drivers.md §8.2."""
+def context_disks(context: Vector, directory: str, os: Vector, order: str) -> list[Element]:
+    """Return the disk that carries the context, and the one for cloud-init when there is one.
+
+    Source: reference/drivers.md §8.2, docs/decisions/0015.
+    """
     vector: Vector = {key: context[key] for key in ("DISK_ID", "TARGET") if key in context}
-    return disk({**vector, "TYPE": "CDROM"}, directory, os, queues="", order=order)
+    found = [disk({**vector, "TYPE": "CDROM"}, directory, os, queues="", order=order)]
+    if target := context.get("CIDATA_TARGET", ""):
+        seed = disk({**vector, "TARGET": target, "TYPE": "CDROM"}, directory, os, queues="", order="")
+        put(seed, "source/@file", f"{image_path(vector, directory)}{SEED_SUFFIX}")
+        found.append(seed)
+    return found
 
 
 def _device(kind: str, bus: str) -> str:

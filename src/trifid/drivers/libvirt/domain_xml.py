@@ -29,7 +29,7 @@ from trifid.drivers.libvirt.disks import (
     CONTROLLER,
     DISK,
     IOTHREADS,
-    context_disk,
+    context_disks,
     controllers,
     disk,
 )
@@ -161,7 +161,7 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     for context in vm.template.vectors("CONTEXT"):
         if context.get("TARGET"):
             order = orders.pop(f"disk{context.get('DISK_ID', '')}", "")
-            disks.append(context_disk(context, directory, os, order))
+            disks += context_disks(context, directory, os, order)
     devices.extend(disks)
     devices.extend(controllers(disks, scsi_queues))
     for number, nic in enumerate(vm.template.vectors("NIC")):

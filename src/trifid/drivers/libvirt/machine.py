@@ -111,6 +111,8 @@ OS = Mapping(
         Property("nvram", "nvram", note="with UEFI: the VM's own variables, in its directory"),
         Property("kernel", "KERNEL", convert=_local),
         Property("initrd", "INITRD", convert=_local),
+        Property(".", "KERNEL_DS", note="without KERNEL: the kernel is `kernel` in the VM's directory on the host"),
+        Property(".", "INITRD_DS", note="without INITRD: the same, `initrd`"),
         Property("cmdline", "ROOT", convert=_root, note="root=/dev/ROOT; with a KERNEL only"),
         Property("cmdline", "KERNEL_CMD", joins=True, note="after ROOT; with a KERNEL only"),
         Property(
@@ -221,7 +223,7 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
     Raises:
         Failure: a value that cannot be carried out.
     """
-    given = vm.template.vector("OS")
+    given = _with_files(vm.template.vector("OS"), directory)
     if not given.get("KERNEL"):
         if given.get("BOOTLOADER"):
             raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
@@ -243,6 +245,13 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
         child(element, "boot", dev=device)
     domain.append(element)
     return orders
+
+
+def _with_files(given: Vector, directory: str) -> Vector:
+    """Return an OS vector with the kernel and initial RAM disk that the transfer driver brought from the catalogue."""
+    keys = [key for key in ("KERNEL", "INITRD") if given.get(f"{key}_DS") and not given.get(key)]
+    brought = {key: f"{directory}/{key.lower()}" for key in keys}
+    return {**given, **brought}
 
 
 def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:

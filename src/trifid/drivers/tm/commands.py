@@ -5,21 +5,14 @@ Source: reference/drivers.md §4.2, §4.3.
 """
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
 
 from trifid.core.template.types import NO_FILE_SYSTEM
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.tm import files, moves, paths, snapshots
+from trifid.drivers.tm import context, files, images, moves, paths, saving, snapshots
 from trifid.drivers.tm.fetch import fetch, is_url, shown
-from trifid.drivers.tm.iso import Entry, entries_of, write_iso
 from trifid.drivers.tm.script import Command
-from trifid.drivers.tm.work import operands, progress
-
-SECRET_MODE = 0o600
-CONTEXT_SH_MODE = 0o400
+from trifid.drivers.tm.work import arrival, operands, progress
 
 MAKERS: dict[str, tuple[str, ...]] = {
     "ext2": ("mkfs.ext2", "-q", "-F"),
@@ -32,15 +25,20 @@ MAKERS: dict[str, tuple[str, ...]] = {
 """What makes a file system on a file."""
 
 
-def carry_out(request: Request, command: Command) -> None:
-    """Do one command.
+Commands = Mapping[str, Callable[[Request, Command], None]]
+"""Words of scripts to what does them."""
+
+
+def carry_out(request: Request, command: Command, commands: Commands | None = None) -> None:
+    """Do one command, of COMMANDS or of those that another driver has.
 
     Raises:
         Failure: with the command, the path and the reason.
     """
-    does = COMMANDS.get(command.word)
+    commands = COMMANDS if commands is None else commands
+    does = commands.get(command.word)
     if does is None:
-        raise Failure(f"{command.word}: this driver does not know it, it knows {', '.join(COMMANDS)}")
+        raise Failure(f"{command.word}: this driver does not know it, it knows {', '.join(commands)}")
     about = f"{command.word} {shown(target) if is_url(target := _place(command)) else target}"
     try:
         if command.vm_id != request.oid:
@@ -56,7 +54,7 @@ def carry_out(request: Request, command: Command) -> None:
 def clone(request: Request, command: Command) -> None:
     """Copy or fetch a disk; a disk that is there stays as it is."""
     source, target = operands(command, 2)
-    place = _arrival(target, command)
+    place = arrival(target, command)
     if place.is_file():
         return
     if is_url(source):
@@ -64,7 +62,10 @@ def clone(request: Request, command: Command) -> None:
         return
     original = paths.path_of(source)
     paths.check_readable(original, place.parent)
-    files.copy(original, place, progress(request, str(original)))
+    if command.format == images.QCOW2:
+        images.copy_whole(request, original, command.format, place)
+    else:
+        files.copy(original, place, progress(request, str(original)))
 
 
 def link(request: Request, command: Command) -> None:
@@ -72,7 +73,7 @@ def link(request: Request, command: Command) -> None:
     source, target = operands(command, 2)
     if is_url(source):
         raise Failure(f"{shown(source)} cannot be used in place, expected a path (or CLONE=YES)")
-    original, place = paths.path_of(source), _arrival(target, command)
+    original, place = paths.path_of(source), arrival(target, command)
     paths.check_readable(original, place.parent)
     if place.is_symlink() and place.readlink() == original:
         return
@@ -97,35 +98,18 @@ def make_image(request: Request, command: Command) -> None:
     _make(request, command, size, target, MAKERS.get(file_system, ()))
 
 
-def context(request: Request, command: Command) -> None:
-    """Write the context image, anew each time: what is in the files may have changed."""
-    if len(command.operands) < 2:
-        raise Failure("expected context.sh, files, and where the image goes")
-    context_sh, *more, target = command.operands
-    place = _arrival(target, command)
-    fetched = place.with_name(place.name + ".files")
-    shutil.rmtree(fetched, ignore_errors=True)
-    try:
-        fetched.mkdir(mode=0o700)
-        entries = [Entry("context.sh", paths.path_of(context_sh), CONTEXT_SH_MODE)]
-        for number, operand in enumerate(more):
-            entries += _entries(request, operand, fetched / str(number), place.parent)
-        with files.arriving(place, SECRET_MODE) as file:
-            write_iso(entries, file)
-    finally:
-        shutil.rmtree(fetched, ignore_errors=True)
-
-
-COMMANDS: dict[str, Callable[[Request, Command], None]] = {
+COMMANDS: Commands = {
     "CLONE": clone,
     "LN": link,
     "MKSWAP": make_swap,
     "MKIMAGE": make_image,
-    "CONTEXT": context,
+    "CONTEXT": context.context,
     "MV": moves.move,
     "CP": moves.copy_directory,
     "CLEAN": moves.clean,
     "DELETE": moves.delete,
+    "MVDS": saving.bring_back,
+    "CPDS": saving.copy_to_image,
     "SNAP_CREATE": snapshots.create,
     "SNAP_REVERT": snapshots.revert,
     "SNAP_DELETE": snapshots.forget,
@@ -138,18 +122,8 @@ def _place(command: Command) -> str:
     return next((operand for operand in reversed(command.operands) if "/" in operand), "without a path")
 
 
-def _arrival(operand: str, command: Command) -> Path:
-    """Return where a disk goes, its directory made."""
-    place = paths.path_of(operand)
-    directory = paths.vm_directory(place, command.vm_id)
-    if place == directory:
-        raise Failure("it is the directory of the vm, expected a file in it")
-    paths.make_directory(directory)
-    return place
-
-
 def _make(request: Request, command: Command, size_mib: str, target: str, maker: tuple[str, ...]) -> None:
-    place = _arrival(target, command)
+    place = arrival(target, command)
     if place.is_file():
         return
     if not (size_mib.isascii() and size_mib.isdigit() and 0 < int(size_mib) < 1 << 40):
@@ -158,16 +132,3 @@ def _make(request: Request, command: Command, size_mib: str, target: str, maker:
         file.truncate(int(size_mib) << 20)
         if maker:
             request.run(*maker, "--", file.name)
-
-
-def _entries(request: Request, operand: str, fetched: Path, directory: Path) -> Iterator[Entry]:
-    """Yield what one operand of CONTEXT puts into the image."""
-    if is_url(operand):
-        name = PurePosixPath(urlsplit(operand).path).name or "index.html"
-        fetch(operand, fetched, progress(request, shown(operand)), SECRET_MODE)
-        yield from (Entry(name, entry.path, entry.mode) for entry in entries_of(fetched, name))
-        return
-    path = paths.path_of(operand)
-    for entry in entries_of(path, path.name):
-        paths.check_readable(entry.path or path, directory)
-        yield entry

@@ -8,6 +8,7 @@ import sys
 from trifid.drivers.dummy.actions import Actions, home
 from trifid.drivers.dummy.faults import BadOptions, parse_options
 from trifid.drivers.dummy.loop import Loop
+from trifid.drivers.dummy.room import room
 from trifid.drivers.dummy.world import Domain, World
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm.script import read_script
@@ -44,7 +45,8 @@ def main() -> None:
     seen = World(home() / "dummy" / "transfers.log")
     seen.begin()
     loop = Loop("tm-dummy")
-    loop.run(Actions(loop, options, {"TRANSFER": Transfers(seen).act}, seen).take)
+    verbs = {"TRANSFER": Transfers(seen).act, "MONITOR": lambda verb, oid, payload: room()}
+    loop.run(Actions(loop, options, verbs, seen).take)
 
 
 if __name__ == "__main__":

@@ -67,19 +67,62 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
     """
     original = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would block for ever
     try:
-        about = os.fstat(original)
-        if not (stat.S_ISREG(about.st_mode) or stat.S_ISBLK(about.st_mode)):
+        kind = os.fstat(original).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):
             raise Failure(f"{source} is neither a file nor a block device")
-        size = os.lseek(original, 0, os.SEEK_END)
         with arriving(target) as file:
-            if _share_blocks(original, file.fileno()):
-                return
-            need_space(target.parent, size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512))
-            os.ftruncate(file.fileno(), size)
-            for begin, end in _data(original, size):
-                _copy_range(original, file.fileno(), begin, end, lambda done: progress(done, size))
+            copy_into(file, original, progress)
     finally:
         os.close(original)
+
+
+def copy_into(file: BinaryIO, original: int, progress: Progress) -> None:
+    """Copy the contents of an open file or block device into one that is arriving.
+
+    Raises:
+        Failure: no space for it.
+        OSError: it cannot be read or written.
+    """
+    about = os.fstat(original)
+    size = os.lseek(original, 0, os.SEEK_END)
+    if _share_blocks(original, file.fileno()):
+        return
+    need_space(Path(file.name).parent, size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512))
+    os.ftruncate(file.fileno(), size)
+    for begin, end in _data(original, size):
+        _copy_range(original, file.fileno(), begin, end, lambda done: progress(done, size))
+
+
+class Sparse:
+    """Writes what comes piece by piece; blocks of zeros become holes.
+
+    Attributes:
+        size: bytes that came.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.size = 0
+        self._file = file
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        view, begin = memoryview(piece), 0
+        while begin < len(view):
+            block = view[begin : begin + BLOCK_BYTES - self.size % BLOCK_BYTES]
+            if block == _ZEROS[: len(block)]:
+                self._file.seek(len(block), os.SEEK_CUR)
+            else:
+                self._file.write(block)
+            begin += len(block)
+            self.size += len(block)
+
+    def end(self) -> None:
+        """Give the file its length: the last block may have been a hole."""
+        self._file.truncate(self.size)
 
 
 def need_space(directory: Path, size: int) -> None:

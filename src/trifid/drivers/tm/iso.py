@@ -1,11 +1,10 @@
-"""The context image: an ISO 9660 with the volume label CONTEXT, Joliet and Rock Ridge.
+"""Images that a guest is told with: ISO 9660 with a label, Joliet and Rock Ridge.
 
 Source: reference/drivers.md §8.2 (contents), §4.3 (label and extensions).
 """
 
 import itertools
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,12 +12,11 @@ import msgspec
 import pycdlib
 from pycdlib.pycdlibexception import PyCdlibException
 
+from trifid.core.template.validate import shown
 from trifid.drivers.kit import Failure
 
 LABEL = "CONTEXT"
 ENTRIES_MAX = 10_000
-_READABLE = 0o444
-_EXECUTABLE = 0o111
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -35,29 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
     mode: int
 
 
-def entries_of(path: Path, name: str) -> Iterator[Entry]:
-    """Yield a file, or a directory with everything in it, parents first.
-
-    Links to files are followed, links to directories are not.
-
-    Raises:
-        Failure: something is neither file nor directory.
-        OSError: it cannot be read.
-    """
-    about = path.stat()
-    if stat.S_ISREG(about.st_mode):
-        yield Entry(name, path, _READABLE | (about.st_mode & _EXECUTABLE))
-    elif stat.S_ISDIR(about.st_mode):
-        yield Entry(name, None, _READABLE | _EXECUTABLE)
-        for inside in sorted(path.iterdir()):
-            if inside.is_symlink() and inside.is_dir():
-                raise Failure(f"{inside} is a symbolic link to a directory, put the directory itself there")
-            yield from entries_of(inside, f"{name}/{inside.name}")
-    else:
-        raise Failure(f"{path} is neither a file nor a directory")
-
-
-def write_iso(entries: list[Entry], file: BinaryIO) -> None:
+def write_iso(entries: list[Entry], file: BinaryIO, label: str = LABEL) -> None:
     """Write an image.
 
     Raises:
@@ -67,11 +43,11 @@ def write_iso(entries: list[Entry], file: BinaryIO) -> None:
     names = [entry.name for entry in entries]
     if len(names) != len(set(names)):
         twice = next(name for name in names if names.count(name) > 1)
-        raise Failure(f"two files for the context are called {twice}")
+        raise Failure(f"two files for the context are called {shown(twice)}")
     if len(entries) > ENTRIES_MAX:
         raise Failure(f"{len(entries)} files for the context, at most {ENTRIES_MAX} are taken")
     image = pycdlib.PyCdlib()
-    image.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
+    image.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=label)
     try:
         _fill(image, entries)
         image.write_fp(file)

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.tm import files, paths
+from trifid.drivers.tm import files, images, paths
 from trifid.drivers.tm.script import Command
 from trifid.drivers.tm.work import operands, progress
 
@@ -23,7 +23,8 @@ _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSU
 def move(request: Request, command: Command) -> None:
     """Move a file or directory; what has arrived already has arrived.
 
-    A VM that leaves its host for a while stays in its datastore, which the next host sees as well.
+    A VM that leaves its host for a while stays in its datastore, which the next host sees as well.  A disk that is
+    kept on the front-end is kept in one piece: the image that it was a layer over may be deleted.
     """
     source, target = (paths.path_of(operand) for operand in operands(command, 2))
     for path in (source, target):
@@ -39,6 +40,7 @@ def move(request: Request, command: Command) -> None:
     directory = paths.vm_directory(target, command.vm_id)
     paths.make_directory(directory)
     if paths.is_kept(directory):
+        images.flatten(request, source)
         _keep_older(source, target)
     _move(request, source, target)
 
@@ -78,8 +80,9 @@ def delete(request: Request, command: Command) -> None:
     path = paths.path_of(target)
     if paths.is_disk_name(path.name):
         paths.vm_disk(path, command.vm_id, command.datastore_id)
-        _remove(paths.snapshots_of(path))
-        path.unlink(missing_ok=True)
+        copy, base = paths.copy_of(path), paths.base_of(path)
+        for left in (path, copy, *map(paths.part_of, (path, copy)), base, paths.snapshots_of(path)):
+            _remove(left)
         return
     if not paths.is_stopped_files(path, command.vm_id):
         paths.vm_directory_itself(path, command.vm_id, command.datastore_id)

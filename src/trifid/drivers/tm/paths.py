@@ -1,7 +1,8 @@
 """Which paths a transfer may read, write and remove.
 
-A VM's disks are in DATASTORES/<datastore>/<vm>, what is kept of it in HOME/vms/<vm>; a transfer writes
-and removes nothing elsewhere, and does not read what belongs to the engine or to another VM.
+A VM's disks are in DATASTORES/<datastore>/<vm>, what is kept of it in HOME/vms/<vm>, images of the catalogue
+in the directory of their datastore; a transfer writes and removes nothing elsewhere, and does not read what
+belongs to the engine or to another VM.
 """
 
 import os
@@ -20,6 +21,7 @@ PART_SUFFIX = ".part"
 _KEPT = "vms"
 """Directory of what is kept of VMs on the front-end."""
 _DISK_NAME = re.compile(r"disk\.[0-9]{1,9}", re.ASCII)
+_IMAGE_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def path_of(operand: str) -> Path:
@@ -78,9 +80,49 @@ def is_disk_name(name: str) -> bool:
     return _DISK_NAME.fullmatch(name) is not None
 
 
+def image(operand: str) -> Path:
+    """Return the path of an image of the catalogue, which may be written: a name that only the engine gives.
+
+    Raises:
+        Failure: it is anything else, a link, or the directory of its datastore is not there.
+    """
+    path = path_of(operand)
+    if not is_image_name(path.name):
+        raise Failure(f"{path} is not an image of the catalogue, expected …/DATASTORE/NAME of 32 hexadecimal digits")
+    if path.is_symlink():
+        raise Failure(f"{path} is a symbolic link, expected an image")
+    if not path.parent.is_dir():
+        raise Failure(f"{path.parent} is not there: is the image datastore mounted?")
+    return path
+
+
+def is_image_name(name: str) -> bool:
+    """Tell whether a file is called as images of the catalogue are."""
+    return _IMAGE_NAME.fullmatch(name) is not None
+
+
 def snapshots_of(disk: Path) -> Path:
-    """Return the directory of what is kept of a raw disk."""
+    """Return the directory of what is kept of a raw disk, or of a raw image of the catalogue."""
     return disk.with_name(disk.name + ".snap")
+
+
+def base_of(disk: Path) -> Path:
+    """Return the link beside a layer that leads to the image it stands on; a disk in one piece has none.
+
+    A guest can write whatever it likes to a raw disk, the head of a qcow2 image over somebody's file, too.  It
+    cannot make this link, so what has it is a layer that a transfer made.
+    """
+    return disk.with_name(disk.name + ".base")
+
+
+def copy_of(disk: Path) -> Path:
+    """Return where the hypervisor leaves a copy of a disk that it made while the VM ran."""
+    return disk.with_name(disk.name + ".copy")
+
+
+def part_of(path: Path) -> Path:
+    """Return what a file is called while it is not complete."""
+    return path.with_name(path.name + PART_SUFFIX)
 
 
 def is_kept(directory: Path) -> bool:
@@ -105,8 +147,10 @@ def make_directory(directory: Path) -> None:
     if directory.is_dir():
         return
     directory.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    directory.mkdir(exist_ok=True)
-    directory.chmod(DIRECTORY_MODE)
+    part = part_of(directory)  # so that there is none with another mode, whatever the umask
+    part.mkdir(exist_ok=True)
+    part.chmod(DIRECTORY_MODE)
+    part.rename(directory)
 
 
 def check_readable(source: Path, directory: Path) -> None:
@@ -121,8 +165,10 @@ def check_readable(source: Path, directory: Path) -> None:
     real = Path(os.path.realpath(source))
     vm_id = directory.name
     inside = _parts_inside(real, directory.parent)
-    if inside and _is_number(inside[0]) and inside[0] != vm_id:
-        raise Failure(f"{source} belongs to vm {inside[0]}, it is not given to another")
+    others = _parts_inside(real, directory.parent.parent)[1:2] if _is_number(directory.parent.name) else ()
+    for above in (inside[:1], others):
+        if above and _is_number(above[0]) and above[0] != vm_id and not is_image_name(above[0]):
+            raise Failure(f"{source} belongs to vm {above[0]}, it is not given to another")
     if home := os.environ.get("TRIFID_HOME"):
         inside = _parts_inside(real, Path(home))
         is_own = inside[:2] == ("vms", vm_id)

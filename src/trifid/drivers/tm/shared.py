@@ -1,19 +1,20 @@
 """The transfer driver for datastores that the front-end and all hosts see under one path.
 
-`TRANSFER vm script`: the commands of the script in order, up to the first that fails.  It runs on the
-front-end.  Source: reference/drivers.md §4.
+`TRANSFER vm script`: the commands of the script in order, up to the first that fails; `MONITOR`: how much room
+a datastore has.  It runs on the front-end.  Source: reference/drivers.md §4.
 """
 
 from trifid.drivers.kit import Failure, Kit, Request
-from trifid.drivers.tm.commands import carry_out
-from trifid.drivers.tm.script import read_script, step_of_script
+from trifid.drivers.tm.commands import COMMANDS, Commands, carry_out
+from trifid.drivers.tm.room import monitor, step_of
+from trifid.drivers.tm.script import read_script
 from trifid.errors import DriverFault
 
 WORKERS = 8
 """Transfers at the same time: more make a disk slower, not faster."""
 
 
-def transfer(request: Request) -> str:
+def transfer(request: Request, commands: Commands = COMMANDS) -> str:
     """Carry out a script.
 
     Raises:
@@ -28,13 +29,19 @@ def transfer(request: Request) -> str:
     for command in script.commands:
         if request.is_cancelled:
             raise Failure(f"cancelled by the engine before {command.word}")
-        carry_out(request, command)
+        carry_out(request, command, commands)
     return ""
+
+
+def serve(name: str, commands: Commands) -> None:
+    """Run a driver of these commands until the engine ends it."""
+    verbs = {"TRANSFER": lambda request: transfer(request, commands), "MONITOR": monitor}
+    Kit(name, verbs, step_of=step_of, workers=WORKERS).run()
 
 
 def main() -> None:
     """Run the driver until the engine ends it."""
-    Kit("tm-shared", {"TRANSFER": transfer}, step_of=step_of_script, workers=WORKERS).run()
+    serve("tm-shared", COMMANDS)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Snapshots and sizes of one disk of a VM that is off or saved.
 
-A qcow2 image keeps its snapshots in itself; of a raw disk they are files beside it, `disk.1.snap/<id>`.
+A qcow2 image keeps its snapshots in itself; of a raw disk they are files beside it, `disk.1.snap/<id>`.  A disk
+that is a persistent image of the catalogue, used in place, is changed where it lies.
 Source: reference/drivers.md §4.3 (SNAP_CREATE, SNAP_REVERT, SNAP_DELETE, RESIZE).
 """
 
@@ -10,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.libvirt.images import is_qcow2
 from trifid.drivers.tm import files, paths
+from trifid.drivers.tm.images import QCOW2, RAW, format_of, name_in_image
 from trifid.drivers.tm.script import Command
 from trifid.drivers.tm.work import operands, progress
 
@@ -34,15 +35,10 @@ class _Image(msgspec.Struct):
         return name_in_image(snapshot_id) in [one.name for one in self.snapshots]
 
 
-def name_in_image(snapshot_id: int) -> str:
-    """Return what a qcow2 image calls a snapshot of a disk, made while it ran or not (drivers/libvirt)."""
-    return f"disk-snapshot-{snapshot_id}"
-
-
 def create(request: Request, command: Command) -> None:
     """Keep the disk as it is."""
     disk, snapshot_id = _disk_and_number(command, "snapshot")
-    if is_qcow2(str(disk)):
+    if format_of(disk, command.format) == QCOW2:
         if not _image(request, disk).has(snapshot_id):
             request.run("qemu-img", "snapshot", "-q", "-c", name_in_image(snapshot_id), str(disk))
         return
@@ -55,7 +51,7 @@ def create(request: Request, command: Command) -> None:
 def revert(request: Request, command: Command) -> None:
     """Bring the disk back as it was; its snapshots stay."""
     disk, snapshot_id = _disk_and_number(command, "snapshot")
-    if is_qcow2(str(disk)):
+    if format_of(disk, command.format) == QCOW2:
         if not _image(request, disk).has(snapshot_id):
             raise Failure(f"it has no snapshot {snapshot_id}")
         request.run("qemu-img", "snapshot", "-q", "-a", name_in_image(snapshot_id), str(disk))
@@ -69,7 +65,7 @@ def revert(request: Request, command: Command) -> None:
 def forget(request: Request, command: Command) -> None:
     """Remove a snapshot; the disk and what else is kept of it stay."""
     disk, snapshot_id = _disk_and_number(command, "snapshot")
-    if is_qcow2(str(disk)):
+    if format_of(disk, command.format) == QCOW2:
         if _image(request, disk).has(snapshot_id):
             request.run("qemu-img", "snapshot", "-q", "-d", name_in_image(snapshot_id), str(disk))
         return
@@ -82,15 +78,15 @@ def forget(request: Request, command: Command) -> None:
 def resize(request: Request, command: Command) -> None:
     """Make the disk as large as SIZE MiB; never smaller."""
     disk, size_mib = _disk_and_number(command, "size in MiB")
-    is_image, size = is_qcow2(str(disk)), size_mib << 20
-    image = _image(request, disk) if is_image else _Image(size=disk.stat().st_size)
+    is_raw, size = format_of(disk, command.format) == RAW, size_mib << 20
+    image = _Image(size=disk.stat().st_size) if is_raw else _image(request, disk)
     if image.size == size:
         return
     if image.size > size:
         raise Failure(f"it has {files.in_mib(image.size)}, it is not made smaller: {size_mib} MiB were asked for")
     if image.snapshots or _has_files(disk):
         raise Failure("it has snapshots, which are of its old size: delete them first")
-    if is_image:
+    if not is_raw:
         request.run("qemu-img", "resize", "-q", "-f", "qcow2", str(disk), str(size))
         return
     with disk.open("r+b") as file:
@@ -99,13 +95,16 @@ def resize(request: Request, command: Command) -> None:
 
 
 def _disk_and_number(command: Command, what: str) -> tuple[Path, int]:
-    """Return the disk, which is a file of the VM's own, and the number that says what to do with it."""
+    """Return the disk, a file of the VM's own or an image of the catalogue, and the number that goes with it."""
     target, number = operands(command, 2)
     disk = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id)
     if not (number.isascii() and number.isdigit() and int(number) < _NUMBER_MAX):
         raise Failure(f"{what} {number[:40]} is not a number")
     if disk.is_symlink():
-        raise Failure(f"it is {disk.readlink()} itself, used in place (CLONE=NO): that is not changed by a transfer")
+        original = disk.readlink()
+        if not paths.is_image_name(original.name):
+            raise Failure(f"it is {original} itself, used in place (CLONE=NO): that is not changed by a transfer")
+        disk = paths.image(str(original))
     if not disk.is_file():
         raise Failure("there is no such disk")
     return disk, int(number)

@@ -1,7 +1,9 @@
 """What the commands of transfer scripts have in common: their operands, and telling how far they are."""
 
+from pathlib import Path
+
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.tm import files
+from trifid.drivers.tm import files, paths
 from trifid.drivers.tm.script import Command
 
 REPORT_FROM_BYTES = 256 << 20
@@ -33,3 +35,18 @@ def progress(request: Request, what: str) -> files.Progress:
             request.log(f"{what}: {tenth * 10} % of {files.in_mib(size)}")
 
     return tell
+
+
+def arrival(operand: str, command: Command) -> Path:
+    """Return where a disk goes, its directory made.
+
+    Raises:
+        Failure: it is not in the directory of the command's VM.
+        OSError: that cannot be made.
+    """
+    place = paths.path_of(operand)
+    directory = paths.vm_directory(place, command.vm_id)
+    if place == directory:
+        raise Failure("it is the directory of the vm, expected a file in it")
+    paths.make_directory(directory)
+    return place

@@ -19,7 +19,7 @@ from trifid.wire.action_data import ActionData
 
 _CHANGES = (
     *("ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "RESIZE", "RESIZEDISK"),
-    *("SNAPSHOTREVERT", "SNAPSHOTDELETE", "DISKSNAPSHOTCREATE", "DISKSNAPSHOTDELETE"),
+    *("SNAPSHOTREVERT", "SNAPSHOTDELETE", "DISKSNAPSHOTCREATE", "DISKSNAPSHOTDELETE", "COPYDISK"),
 )
 """What changes a domain that must be there; a domain here has no parts, so nothing is remembered of it."""
 _FIGURES = "USEDCPU=10 USEDMEMORY=65536 NETRX=0 NETTX=0"

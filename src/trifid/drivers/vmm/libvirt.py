@@ -7,6 +7,7 @@ SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration; docs/drivers-libvirt.md
 import sys
 
 from trifid.drivers.kit import Failure, Kit, Verb, step_of_action_data
+from trifid.drivers.libvirt.copies import Copies
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.disk_snapshots import DiskSnapshots
 from trifid.drivers.libvirt.domains import Domains
@@ -37,5 +38,5 @@ def _verbs(arguments: str) -> tuple[dict[str, Verb], str]:
     except Failure as failure:
         return {}, str(failure)
     desk = Desk(options)
-    parts = (Domains(desk), HotPlug(desk), Snapshots(desk), DiskSnapshots(desk), Sizes(desk))
+    parts = (Domains(desk), HotPlug(desk), Snapshots(desk), DiskSnapshots(desk), Copies(desk), Sizes(desk))
     return {word: verb for part in parts for word, verb in part.verbs().items()}, ""

@@ -10,6 +10,7 @@ from typing import Protocol
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
 from trifid.core.template.xml import fragment, text
+from trifid.core.vm.lock import Lock
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape, writable
 
@@ -65,6 +66,16 @@ def owner(uid: int, gid: int, names: Names) -> str:
     """Return UID, GID, UNAME and GNAME."""
     user, group = escape(names.user(uid)), escape(names.group(gid))
     return f"<UID>{uid}</UID><GID>{gid}</GID><UNAME>{user}</UNAME><GNAME>{group}</GNAME>"
+
+
+def lock(of: Lock | None) -> str:
+    """Return the LOCK element; nothing for what is not locked."""
+    if of is None:
+        return ""
+    return (
+        f"<LOCK><LOCKED>{of.level}</LOCKED><OWNER>{of.uid}</OWNER><TIME>{of.at}</TIME>"
+        f"<REQ_ID>{escape(of.request_id)}</REQ_ID></LOCK>"
+    )
 
 
 def ids(name: str, numbers: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from trifid.core.template.xml import element
 from trifid.core.vm.changes import RESIZE_PREV
 from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots, HistoryRecord
 from trifid.core.vm.schedule import as_vector
-from trifid.wire.bodies.parts import Names, body, cdata, ids, owner, permissions, words
+from trifid.wire.bodies.parts import Names, body, cdata, ids, lock, owner, permissions, words
 from trifid.wire.xmltext import escape, is_element_name, writable
 
 NO_MONITORING: Mapping[str, str] = {}
@@ -96,7 +96,7 @@ def _document(
         f"<VM>{_head(vm, names)}{permissions(vm.permissions)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>"
         f"<PREV_STATE>{vm.prev.state}</PREV_STATE><PREV_LCM_STATE>{vm.prev.lcm_state}</PREV_LCM_STATE>{_times(vm)}"
-        f"{_lock(vm)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING>"
+        f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING>"
         f"{ids('SCHED_ACTIONS', [one.id for one in vm.schedule])}"
         f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
         f"{_history(vm.id, history, _record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
@@ -111,16 +111,6 @@ def _times(vm: VM) -> str:
     return (
         f"<RESCHED>{vm.resched:d}</RESCHED><STIME>{vm.stime}</STIME><ETIME>{vm.etime}</ETIME>"
         f"<DEPLOY_ID>{escape(vm.deploy_id)}</DEPLOY_ID>"
-    )
-
-
-def _lock(vm: VM) -> str:
-    if vm.lock is None:
-        return ""
-    lock = vm.lock
-    return (
-        f"<LOCK><LOCKED>{lock.level}</LOCKED><OWNER>{lock.uid}</OWNER><TIME>{lock.at}</TIME>"
-        f"<REQ_ID>{escape(lock.request_id)}</REQ_ID></LOCK>"
     )
 
 
@@ -236,11 +226,12 @@ def _snapshots_of_disk(of: DiskSnapshots) -> str:
         f"<SNAPSHOTS><ALLOW_ORPHANS>{cdata(_ALLOW_ORPHANS)}</ALLOW_ORPHANS>"
         f"<CURRENT_BASE>{cdata(str(_NO_BASE))}</CURRENT_BASE><DISK_ID>{cdata(str(of.disk_id))}</DISK_ID>"
         f"<NEXT_SNAPSHOT>{cdata(str(of.next_id))}</NEXT_SNAPSHOT>"
-        f"{''.join([_disk_snapshot(one, of) for one in of.snapshots])}</SNAPSHOTS>"
+        f"{''.join([disk_snapshot(one, of) for one in of.snapshots])}</SNAPSHOTS>"
     )
 
 
-def _disk_snapshot(one: DiskSnapshot, of: DiskSnapshots) -> str:
+def disk_snapshot(one: DiskSnapshot, of: DiskSnapshots) -> str:
+    """Return the SNAPSHOT of one snapshot of a disk."""
     children = ",".join([str(other.id) for other in of.snapshots if other.parent == one.id])
     active = f"<ACTIVE>{cdata('YES')}</ACTIVE>" if one.id == of.active else ""
     descends = f"<CHILDREN>{cdata(children)}</CHILDREN>" if children else ""

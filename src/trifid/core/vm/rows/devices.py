@@ -10,6 +10,7 @@ from trifid.core.vm.events import (
     DetachDisk,
     DetachNic,
     DiskResize,
+    DiskSaveas,
     DiskSnapshotCreate,
     DiskSnapshotDelete,
     DiskSnapshotRevert,
@@ -28,6 +29,7 @@ from trifid.core.vm.row import (
     attach_disk,
     attach_files,
     attach_nic,
+    copy_disk,
     detach_disk,
     detach_files,
     detach_nic,
@@ -41,29 +43,45 @@ from trifid.core.vm.row import (
     resize_file,
     revert,
     row,
+    save_as,
     snap_create,
     snap_delete,
     snap_revert,
     snapshot,
+    write_context,
 )
 from trifid.core.vm.states import VmState as S
 
 AT_REST = (S.PENDING, S.HOLD, S.POWEROFF, S.UNDEPLOYED, S.PENDING_UNDEPLOYED, S.HOLD_UNDEPLOYED)
 """Where a new size is a matter of the record alone."""
-CONFIGURABLE = (*AT_REST, S.PROLOG_FAILURE, S.BOOT_FAILURE)
+AWAY = (S.UNDEPLOYED, S.PENDING_UNDEPLOYED, S.HOLD_UNDEPLOYED)
+CONFIGURABLE = (*(state for state in AT_REST if state is not S.POWEROFF), S.PROLOG_FAILURE)
 
 
 def _off_first(
-    start: S, event: type[Event], looking: S, working: S, ask: Ask, mark: Local, settle: Local, undo: Local
+    start: S,
+    event: type[Event],
+    looking: S,
+    working: S,
+    ask: Ask,
+    mark: Local,
+    settle: Local,
+    undo: Local,
+    failed: Local | None = None,
 ) -> tuple[Row, ...]:
-    """Return the rows of work on a resting VM's files: its host must first say that no domain has them open."""
+    """Return the rows of work on a resting VM's files: its host must first say that no domain has them open.
+
+    Args:
+        undo: when the work was not begun.
+        failed: when it was; `undo` by default.
+    """
     return (
         row(start, event, looking, mark, look),
         row(looking, Absent, working, ask),
         row(looking, Found, S.RUNNING, undo, do.reopen_if_closed, do.take_deploy_id),
         row(looking, Failed, start, undo, do.tell_owner),
         row(working, Done, start, settle, do.forget_error),
-        row(working, Failed, start, undo, do.tell_owner),
+        row(working, Failed, start, failed or undo, do.tell_owner),
     )
 
 
@@ -83,7 +101,7 @@ ROWS: tuple[Row, ...] = (
     row(S.HOTPLUG_DETACH, Done,   S.HOTPLUG_EPILOG, detach_files),
     row(S.HOTPLUG_DETACH, Failed, S.RUNNING,        change.settle_disk, do.not_asked, do.tell_owner),
     row(S.HOTPLUG_EPILOG, Done,   S.RUNNING,        change.drop_disk, do.next_stay, do.forget_error),
-    row(S.HOTPLUG_EPILOG, Failed, S.RUNNING,        change.settle_disk, do.not_asked, do.tell_owner),
+    row(S.HOTPLUG_EPILOG, Failed, S.RUNNING,        change.let_disk_go, do.not_asked, do.tell_owner),
 
     # a disk comes, a disk goes: powered off
     row(S.POWEROFF, AttachDisk, S.HOTPLUG_PROLOG_POWEROFF, change.add_disk, attach_files),
@@ -92,7 +110,7 @@ ROWS: tuple[Row, ...] = (
     row(S.HOTPLUG_DROP_POWEROFF,   Done,   S.POWEROFF, change.drop_disk),
     row(S.HOTPLUG_DROP_POWEROFF,   Failed, S.POWEROFF, change.drop_disk),
     *_off_first(S.POWEROFF, DetachDisk, S.HOTPLUG_EPILOG_POWEROFF_LOOK, S.HOTPLUG_EPILOG_POWEROFF, detach_files,
-                change.mark_disk, change.drop_disk, change.settle_disk),
+                change.mark_disk, change.drop_disk, change.settle_disk, change.let_disk_go),
 
     # a NIC comes, a NIC goes
     row(S.RUNNING,  AttachNic, S.HOTPLUG_NIC, change.add_nic, do.asked, attach_nic),
@@ -103,7 +121,7 @@ ROWS: tuple[Row, ...] = (
     row(S.RUNNING,  DetachNic, S.HOTPLUG_NIC_DETACH, change.mark_nic, do.asked, detach_nic),
     row(S.HOTPLUG_NIC_DETACH, Done,   S.RUNNING,        change.drop_nic, do.next_stay, do.forget_error, release_leases),
     row(S.HOTPLUG_NIC_DETACH, Failed, S.RUNNING,        change.settle_nic, do.not_asked, do.tell_owner),
-    row(S.POWEROFF, AttachNic, S.POWEROFF, change.add_nic, change.settle_nic),
+    row(S.POWEROFF, AttachNic, S.POWEROFF_CONTEXT_LOOK, change.add_nic, change.settle_nic, look),
     row(S.POWEROFF, DetachNic, S.HOTPLUG_NIC_POWEROFF, change.mark_nic, look),
     row(S.HOTPLUG_NIC_POWEROFF, Absent, S.POWEROFF, change.drop_nic, do.forget_error, release_leases),
     row(S.HOTPLUG_NIC_POWEROFF, Found,  S.RUNNING,  change.settle_nic, do.reopen_if_closed, do.take_deploy_id),
@@ -139,6 +157,17 @@ ROWS: tuple[Row, ...] = (
                 S.DISK_SNAPSHOT_DELETE_SUSPENDED, snap_delete,
                 change.mark_disk_snapshot, change.drop_disk_snapshot, change.settle_disk_snapshot),
 
+    # one disk becomes an image
+    row(S.RUNNING, DiskSaveas, S.HOTPLUG_SAVEAS, change.mark_saveas, do.asked, copy_disk),
+    row(S.HOTPLUG_SAVEAS,       Done,   S.HOTPLUG_SAVEAS_FILES, save_as),
+    row(S.HOTPLUG_SAVEAS,       Failed, S.RUNNING, change.settle_saveas, do.not_asked, do.tell_owner),
+    row(S.HOTPLUG_SAVEAS_FILES, Done,   S.RUNNING, change.settle_saveas, do.next_stay, do.forget_error),
+    row(S.HOTPLUG_SAVEAS_FILES, Failed, S.RUNNING, change.settle_saveas, do.not_asked, do.tell_owner),
+    *_off_first(S.POWEROFF, DiskSaveas, S.HOTPLUG_SAVEAS_POWEROFF_LOOK, S.HOTPLUG_SAVEAS_POWEROFF, save_as,
+                change.mark_saveas, change.settle_saveas, change.settle_saveas),
+    *_off_first(S.SUSPENDED, DiskSaveas, S.HOTPLUG_SAVEAS_SUSPENDED_LOOK, S.HOTPLUG_SAVEAS_SUSPENDED, save_as,
+                change.mark_saveas, change.settle_saveas, change.settle_saveas),
+
     # larger and smaller
     row(S.RUNNING, Resize, S.HOTPLUG_RESIZE, change.resize, do.asked, resize),
     row(S.HOTPLUG_RESIZE, Done,   S.RUNNING,        change.settle_resize, do.next_stay, do.forget_error),
@@ -152,7 +181,14 @@ ROWS: tuple[Row, ...] = (
     *_off_first(S.POWEROFF, DiskResize, S.DISK_RESIZE_POWEROFF_LOOK, S.DISK_RESIZE_POWEROFF, resize_file,
                 change.resize_disk, change.settle_disk_size, change.undo_disk_size),
 
-    # what it is told at its next boot
+    # away from its host it grows when its files are back
+    *(row(state, DiskResize, state, change.grow_later) for state in AWAY),
+
+    # what it is told at its next boot; where its context image is there already, it is written anew
     *(row(state, UpdateConf, state, change.configure) for state in CONFIGURABLE),
+    *_off_first(S.POWEROFF, UpdateConf, S.POWEROFF_CONTEXT_LOOK, S.POWEROFF_CONTEXT, write_context,
+                change.configure, change.nothing, change.nothing),
+    *_off_first(S.BOOT_FAILURE, UpdateConf, S.BOOT_FAILURE_CONTEXT_LOOK, S.BOOT_FAILURE_CONTEXT, write_context,
+                change.configure, change.nothing, change.nothing),
 )
 # fmt: on

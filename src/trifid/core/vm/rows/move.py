@@ -3,6 +3,7 @@
 from trifid.core.vm import effects as do
 from trifid.core.vm.effects import Effect
 from trifid.core.vm.events import (
+    Abandon,
     Absent,
     Delete,
     Done,
@@ -24,6 +25,7 @@ from trifid.core.vm.row import (
     clean_source,
     delete_files_on_both,
     deploy,
+    drop_target,
     look,
     look_at_source,
     move,
@@ -139,6 +141,17 @@ ROWS: tuple[Row, ...] = (
     row(S.PROLOG_MIGRATE_OFF_FAILURE, Retry,         S.PROLOG_MIGRATE_OFF, do.prolog_begins, move),
     row(S.PROLOG_MIGRATE_OFF_FAILURE, TerminateHard, S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
     row(S.PROLOG_MIGRATE_OFF_FAILURE, Delete,        S.CLEANUP_DELETE_FILES, do.asked, delete_files_on_both),
+
+    # the move is given up: it goes on where it was, with the files that never left
+    row(S.PROLOG_MIGRATE_FAILURE, Abandon, S.PROLOG_MIGRATE_ABANDON_SUSPEND, do.off_at_previous, drop_target),
+    row(S.PROLOG_MIGRATE_SUSPEND_FAILURE, Abandon, S.PROLOG_MIGRATE_ABANDON_SUSPEND, do.off_at_previous, drop_target),
+    row(S.PROLOG_MIGRATE_POWEROFF_FAILURE, Abandon, S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, drop_target),
+    row(S.PROLOG_MIGRATE_OFF_FAILURE, Abandon, S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, drop_target),
+    row(S.PROLOG_MIGRATE_UNKNOWN_FAILURE, Abandon, S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, drop_target),
+    row(S.PROLOG_MIGRATE_ABANDON_SUSPEND,  Done,   S.SUSPENDED, do.forget_error),
+    row(S.PROLOG_MIGRATE_ABANDON_SUSPEND,  Failed, S.SUSPENDED, do.tell_owner),
+    row(S.PROLOG_MIGRATE_ABANDON_POWEROFF, Done,   S.POWEROFF,  do.forget_error),
+    row(S.PROLOG_MIGRATE_ABANDON_POWEROFF, Failed, S.POWEROFF,  do.tell_owner),
 
     # it boots where it has moved
     row(S.BOOT_MOVED,         Done,          S.RUNNING,            *_THERE),

@@ -1,5 +1,6 @@
 """At rest: suspended in its place, stopped or undeployed away from its host, and back."""
 
+from trifid.core.vm import changes as change
 from trifid.core.vm import effects as do
 from trifid.core.vm.effects import Effect
 from trifid.core.vm.events import (
@@ -177,7 +178,7 @@ ROWS: tuple[Row, ...] = (
     row(S.HOLD_UNDEPLOYED, Terminate,     S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.HOLD_UNDEPLOYED, TerminateHard, S.EPILOG_RESUME, *_FOR_THE_EPILOG, resume_files),
     row(S.HOLD_UNDEPLOYED, Delete,        S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
-    row(S.PROLOG_UNDEPLOY, Done,   S.BOOT_UNDEPLOY, do.prolog_ended, deploy),
+    row(S.PROLOG_UNDEPLOY, Done,   S.BOOT_UNDEPLOY, change.has_grown, do.prolog_ended, deploy),
     row(S.PROLOG_UNDEPLOY, Failed, S.PROLOG_UNDEPLOY_FAILURE, do.tell_owner),
     row(S.PROLOG_UNDEPLOY, Delete, S.CLEANUP_DELETE_STOPPED, do.asked, delete_stopped),
     row(S.PROLOG_UNDEPLOY_FAILURE, Retry,         S.PROLOG_UNDEPLOY, do.prolog_begins, resume_files),

@@ -1,5 +1,6 @@
 """From waiting for a host to running, off and on again: the straight path, its failures and their exits."""
 
+from trifid.core.vm import changes as change
 from trifid.core.vm import effects as do
 from trifid.core.vm.events import (
     Absent,
@@ -9,6 +10,8 @@ from trifid.core.vm.events import (
     Failed,
     Found,
     Hold,
+    ImagesGone,
+    ImagesThere,
     ImportRunning,
     MigrateLive,
     MigrateSave,
@@ -46,6 +49,23 @@ from trifid.core.vm.states import VmState as S
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
+    # waiting for images that are being made
+    *(
+        made
+        for waiting, then in ((S.CLONING, S.PENDING), (S.CLONING_HELD, S.HOLD))
+        for made in (
+            row(waiting, ImagesThere,   then, change.take_images, do.forget_error),
+            row(waiting, ImagesGone,    S.CLONING_FAILURE, do.tell_owner),
+        )
+    ),
+    row(S.CLONING,      Hold,    S.CLONING_HELD),
+    row(S.CLONING_HELD, Release, S.CLONING),
+    *(
+        row(waiting, ends, S.DONE, do.finish, do.release_leases)
+        for waiting in (S.CLONING, S.CLONING_HELD, S.CLONING_FAILURE)
+        for ends in (Terminate, TerminateHard, Delete)
+    ),
+
     # waiting for a host
     row(S.PENDING, Deploy,        S.PROLOG,  do.open_record, do.prolog_begins, prolog),
     row(S.PENDING, Hold,          S.HOLD),

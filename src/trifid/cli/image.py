@@ -1,0 +1,203 @@
+"""`oneimage`: images, which disks of VMs are made of, and files that they boot.
+
+Source: reference/xmlrpc.md §5.2 (the commands and columns), reference/api-modern.md §4 (the calls).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.editing import access_commands, rename_command, update_command
+from trifid.cli.image_columns import IMAGE_COLUMNS, TYPES
+from trifid.cli.image_create import CREATE
+from trifid.cli.image_follow import WAIT_OPTIONS, errors_before, wait_for
+from trifid.cli.kinds import DATASTORE, GROUP, IMAGE, USER
+from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.locks import lock_commands
+from trifid.cli.shell import Shell
+from trifid.cli.vm_schedule import number_of
+
+_ALL_IDS = (-1, -1)
+_SAME_DATASTORE = -1
+
+IMAGES = Argument("IMAGE", IMAGE, many=True)
+_SNAPSHOT = Argument("SNAPSHOT")
+FORCE = click.Option(["--force"], is_flag=True, help="Forget one in error, whose file may stay where it is.")
+INTO = click.Option(
+    ["-d", "--datastore"], metavar="DATASTORE", help="Where the clone is kept; else where the image is."
+)
+
+
+def _clone(shell: Shell, given: Given) -> None:
+    datastore_id = shell.id(DATASTORE, given.datastore) if given.datastore else _SAME_DATASTORE
+    clone_id = shell.call("one.image.clone", given.image, given.name, datastore_id)
+    shell.say(f"ID: {clone_id}")
+    wait_for(shell, [clone_id], given)
+
+
+def _delete(shell: Shell, given: Given) -> None:
+    done = [one for one in given.image if shell.attempt(IMAGE, one, "one.image.delete", one, given.force)]
+    wait_for(shell, done, given, is_deletion=True)
+
+
+def _waiting(
+    word: str,
+    about: str,
+    method: str,
+    send: Callable[[Given], tuple[Any, ...]],
+    argument: Argument,
+    *examples: str,
+) -> Command:
+    """Return the row of what a datastore's driver does to an image."""
+
+    def run(shell: Shell, given: Given) -> None:
+        arguments = send(given)
+        before = errors_before(shell, given.image, given)
+        done = [one for one in given.image if shell.attempt(IMAGE, one, method, one, *arguments)]
+        wait_for(shell, done, given, before)
+
+    return Command(word, about, (IMAGES, argument), run=run, options=WAIT_OPTIONS, examples=examples)
+
+
+def _size(given: Given) -> tuple[int]:
+    from trifid.cli.vm_devices import mib
+
+    return (mib(given.size),)
+
+
+def _snapshot(given: Given) -> tuple[int]:
+    return (number_of(given.snapshot, "a snapshot"),)
+
+
+def _flag(word: str, about: str, method: str, value: bool) -> Command:
+    return Command(
+        word,
+        about,
+        (IMAGES,),
+        method,
+        lambda image_id, given: (image_id, value),
+        examples=(f"{word} debian", f"{word} 3,5..7"),
+    )
+
+
+_LISTING = Listing(
+    IMAGE, IMAGE_COLUMNS, lambda shell, given: ("one.imagepool.info", whose(shell, given.whose), *_ALL_IDS)
+)
+
+
+def _show(shell: Shell, given: Given) -> None:
+    from trifid.cli.image_show import print_image
+
+    show(IMAGE, "image", print_image)(shell, given)
+
+
+ROWS = (
+    CREATE,
+    Command(
+        "clone",
+        "Make a copy of an image.",
+        (Argument("IMAGE", IMAGE), Argument("NAME")),
+        run=_clone,
+        options=(INTO, *WAIT_OPTIONS),
+        examples=("clone debian my-debian --wait", "clone 3 my-debian -d fast"),
+    ),
+    Command(
+        "delete",
+        "Remove images that no VM uses.",
+        (IMAGES,),
+        run=_delete,
+        options=(FORCE, *WAIT_OPTIONS),
+        examples=("delete debian", "delete 3,5..7 --wait"),
+    ),
+    _flag("enable", "Let VMs use an image.", "one.image.enable", True),
+    _flag("disable", "Keep new VMs from an image; those that use it go on.", "one.image.enable", False),
+    _flag("persistent", "Let what a VM writes stay in an image.", "one.image.persistent", True),
+    _flag("nonpersistent", "Give every VM a copy of an image.", "one.image.persistent", False),
+    Command(
+        "chtype",
+        f"Say what an image is: {', '.join(TYPES[:6])}.",
+        (IMAGES, Argument("TYPE")),
+        "one.image.chtype",
+        lambda image_id, given: (image_id, given.type.upper()),
+        examples=("chtype 3 DATABLOCK",),
+    ),
+    _waiting(
+        "resize",
+        "Make an image larger; SIZE in MiB, or with a unit.",
+        "trifid.image.resize",
+        _size,
+        Argument("SIZE"),
+        "resize data 40g --wait",
+    ),
+    _waiting(
+        "snapshot-delete",
+        "Forget a snapshot of an image.",
+        "one.image.snapshotdelete",
+        _snapshot,
+        _SNAPSHOT,
+        "snapshot-delete data 0",
+    ),
+    _waiting(
+        "snapshot-revert",
+        "Bring an image back to what it was in a snapshot.",
+        "one.image.snapshotrevert",
+        _snapshot,
+        _SNAPSHOT,
+        "snapshot-revert data 0 --wait",
+    ),
+    _waiting(
+        "snapshot-flatten",
+        "Bring an image back to a snapshot, and forget all snapshots.",
+        "one.image.snapshotflatten",
+        _snapshot,
+        _SNAPSHOT,
+        "snapshot-flatten data 0 --wait",
+    ),
+    *lock_commands(IMAGE, "IMAGE"),
+    rename_command(IMAGE, "IMAGE"),
+    update_command(IMAGE, "IMAGE", "TEMPLATE"),
+    *access_commands(IMAGE, "IMAGE", USER, GROUP),
+    Command(
+        "list",
+        "List the images, the newest first.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.run,
+        options=LIST_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("list", "list m -l ID,NAME,SIZE,STAT,PROGRESS", "list -f STAT=err -l NAME,WHY", "list -j"),
+    ),
+    Command(
+        "show",
+        "Tell everything about an image: what it is, where it is, who uses it, its snapshots.",
+        (IMAGES,),
+        run=_show,
+        options=SHOW_OPTIONS,
+        examples=("show debian", "show 3 -j"),
+    ),
+    Command(
+        "top",
+        "List the images again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -l NAME,STAT,PROGRESS"),
+    ),
+)
+
+main = CommandTable(
+    "oneimage",
+    "Manage images.  IMAGE stands for ids, names, and lists of them such as 0,2..4.",
+    ROWS,
+    IMAGE,
+    {
+        "publish": 'called chmod today: "oneimage chmod IMAGE 644"',
+        "unpublish": 'called chmod today: "oneimage chmod IMAGE 600"',
+        "restore": "not supported: there are no backups yet",
+    },
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Disks on their way into the catalogue: a persistent one back to its image, and a copy of one as a new image.
+
+An image is whole before it bears its name, and what it was made of goes afterwards.
+Source: reference/drivers.md §4.3 (MVDS, CPDS).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from trifid.drivers.kit import Failure, Request
+from trifid.drivers.tm import files, images, paths
+from trifid.drivers.tm.script import Command
+from trifid.drivers.tm.work import operands, progress
+
+_SNAPSHOTS_MODE = 0o700
+_NUMBER_MAX = 1 << 40
+
+
+def bring_back(request: Request, command: Command) -> None:
+    """Let a persistent image be what its disk became, and remove the disk.
+
+    A disk that is its image, used in place, has nothing to bring; one that is gone has been brought.
+    """
+    target, name = operands(command, 2)
+    disk, image = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id), paths.image(name)
+    if disk.is_symlink():
+        if disk.readlink() != image:
+            raise Failure(f"{disk} is {disk.readlink()}, used in place, expected {image}")
+        _sync(image)
+        disk.unlink()
+        files.sync_directory(disk.parent)
+        return
+    if disk.is_file():
+        images.flatten(request, disk)
+        files.copy(disk, image, progress(request, str(disk)))
+        _bring_snapshots(request, paths.snapshots_of(disk), paths.snapshots_of(image))
+        disk.unlink()
+        files.sync_directory(disk.parent)
+    elif not image.is_file():
+        raise Failure(f"neither {disk} nor {image} exists")
+    if (kept := paths.snapshots_of(disk)).is_dir():
+        shutil.rmtree(kept)
+
+
+def copy_to_image(request: Request, command: Command) -> None:
+    """Make a new image of a disk, as it is or was in a snapshot; an image that is there is whole.
+
+    Of a disk in use the hypervisor left a copy, which is taken instead and removed, whatever becomes of it: it is
+    of this point in time and of no other.
+    """
+    target, name, number = operands(command, 3)
+    disk, image = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id), paths.image(name)
+    snapshot_id = _snapshot_id(number)
+    made_while_running = paths.copy_of(disk)
+    try:
+        if image.is_file():
+            return
+        if snapshot_id < 0 and made_while_running.is_file():
+            files.copy(made_while_running, image, progress(request, str(made_while_running)))
+            return
+        if not disk.exists():
+            raise Failure(f"there is no disk {disk}")
+        original = disk.readlink() if disk.is_symlink() else disk
+        images.copy_whole(request, original, command.format, image, snapshot_id)
+    finally:
+        made_while_running.unlink(missing_ok=True)
+
+
+def _bring_snapshots(request: Request, source: Path, target: Path) -> None:
+    """Let the snapshots of a raw image be those of its disk."""
+    kept = sorted(path for path in source.iterdir() if _is_whole(path)) if source.is_dir() else []
+    if kept:
+        target.mkdir(mode=_SNAPSHOTS_MODE, exist_ok=True)
+    for path in kept:
+        files.copy(path, target / path.name, progress(request, str(path)))
+    names = {path.name for path in kept}
+    for path in target.iterdir() if target.is_dir() else ():
+        if path.name not in names:
+            path.unlink()
+    if target.is_dir() and not kept:
+        target.rmdir()
+
+
+def _is_whole(path: Path) -> bool:
+    return not path.name.endswith(paths.PART_SUFFIX)
+
+
+def _sync(image: Path) -> None:
+    with image.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _snapshot_id(number: str) -> int:
+    """Return which snapshot is meant, -1 for none."""
+    if number == "-1":
+        return -1
+    if not (number.isascii() and number.isdigit() and int(number) < _NUMBER_MAX):
+        raise Failure(f"snapshot {number[:40]} is not a number")
+    return int(number)

@@ -1,0 +1,61 @@
+"""What is in a new database before anybody has made anything (reference/api-modern.md §7.12–13)."""
+
+from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID
+from trifid.core.image.datastore import DEFAULT_ID, FILES_ID, FIRST_FREE_ID, SYSTEM_ID, Datastore, DatastoreType
+from trifid.core.user import Group, User
+from trifid.engine.auth import hash_password
+from trifid.engine.config import Config
+from trifid.engine.transaction import Draft
+
+FIRST_FREE_GROUP_ID = 100
+_ONEADMIN_UID = 0
+_PREFERRED = "fs"
+"""The driver of the first image datastores, where it is configured."""
+
+
+def first_users(draft: Draft, oneadmin: str) -> None:
+    """Make groups 0 and 1 and users 0 and 1, once.
+
+    Args:
+        oneadmin: `name:password` of the first administrator.
+    """
+    if draft.memory.users:
+        return
+    name, _, password = oneadmin.partition(":")
+    for gid, group in ((ONEADMIN_GID, "oneadmin"), (USERS_GID, "users")):
+        draft.put(Group(id=gid, name=group))
+    draft.put(User(id=draft.next_id("user"), name=name, gids=(ONEADMIN_GID,), password=hash_password(password)))
+    draft.put(User(id=draft.next_id("user"), name="serveradmin", gids=(ONEADMIN_GID,), auth_driver="server_cipher"))
+    draft.batch.counters["group"] = FIRST_FREE_GROUP_ID
+    draft.note("ENGINE", 0, ENGINE, "first start", text=f"user {name} made")
+
+
+def first_datastores(draft: Draft, config: Config) -> None:
+    """Make datastores 0, 1 and 2 when there are none: in a new database, or one of an engine that had no catalogue."""
+    if draft.memory.datastores:
+        return
+    ds_mad = first_ds_mad(config)
+    for number, name, kind in (
+        (SYSTEM_ID, "system", DatastoreType.SYSTEM),
+        (DEFAULT_ID, "default", DatastoreType.IMAGE),
+        (FILES_ID, "files", DatastoreType.FILE),
+    ):
+        draft.put(
+            Datastore(
+                id=number,
+                uid=_ONEADMIN_UID,
+                gid=ONEADMIN_GID,
+                name=name,
+                type=kind,
+                ds_mad="" if kind is DatastoreType.SYSTEM else ds_mad,
+                tm_mad=config.engine.transfer,
+            )
+        )
+    draft.batch.counters["datastore"] = max(FIRST_FREE_ID, draft.memory.counters.get("datastore", 0))
+    draft.note("ENGINE", 0, ENGINE, "first start", text="datastores system, default and files made")
+
+
+def first_ds_mad(config: Config) -> str:
+    """Return the name of the datastore driver that the first datastores get."""
+    configured = config.drivers.ds
+    return _PREFERRED if _PREFERRED in configured else next(iter(configured), _PREFERRED)

@@ -1,0 +1,206 @@
+"""one.template.* and one.templatepool.info, but for what makes a VM or a copy (methods/template_use.py).
+
+Source: reference/api-modern.md §2 (texts), §3 (the pool), §4 (VM templates).
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from trifid.core.access import Caller, Permissions, Right, check
+from trifid.core.image.record import Image
+from trifid.core.kept_template import kept, name_of, vetted
+from trifid.core.template.model import Template
+from trifid.core.vm_template import VmTemplate
+from trifid.engine import images
+from trifid.engine.new_images import is_ours
+from trifid.engine.submit import refuse_restricted
+from trifid.engine.template_images import extended, images_of_template
+from trifid.engine.transaction import Draft
+from trifid.methods.common import (
+    changed,
+    listed,
+    name_checked,
+    owner_changed,
+    parse_allocate,
+    permissions_changed,
+    read,
+    refuse_taken,
+    updated,
+)
+from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
+
+KIND = "TEMPLATE"
+
+
+@method("one.template.allocate")
+async def allocate(call: Call, template: str) -> int:
+    """Keep a description of VMs under a NAME; nothing that it names need exist yet.
+
+    Restricted attributes only administrators may write.
+    """
+    check(call.caller, Right.CREATE, KIND)
+    parsed = parse_allocate(template)
+    name, attributes = name_of(parsed), kept(parsed)
+    refuse_restricted(call.caller, attributes, tuple(call.engine.config.engine.user_paths))
+
+    def command(draft: Draft) -> int:
+        refuse_taken(draft, KIND, name, uid=call.caller.uid)
+        made = VmTemplate(
+            id=draft.next_id("template"),
+            uid=call.caller.uid,
+            gid=call.caller.gid,
+            name=name,
+            regtime=draft.now,
+            template=attributes,
+        )
+        draft.put(made)
+        draft.note(KIND, made.id, call.caller, "allocated", text=name)
+        return made.id
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.template.delete")
+async def delete(call: Call, template_id: int, recursive: bool = False) -> int:
+    """Delete a VM template, with `recursive` its images too; VMs made of it stay.
+
+    When one of the images cannot be deleted nothing is.
+    """
+
+    def command(draft: Draft) -> int:
+        template = draft.vm_template(template_id)
+        check(call.caller, Right.MANAGE, KIND, template)
+        if recursive:
+            for image in images_of_template(draft, call.caller, template.template):
+                _delete_image(draft, call.caller, image)
+        draft.delete("vm_templates", template_id)
+        draft.note(KIND, template_id, call.caller, "deleted", text=template.name)
+        return template_id
+
+    return await call.engine.turns.ask(command)
+
+
+def _delete_image(draft: Draft, caller: Caller, image: Image) -> None:
+    """Have an image removed; one whose file was there before it is only forgotten."""
+    check(caller, Right.MANAGE, "IMAGE", image)
+    if is_ours(image):
+        images.ask(draft, image, "RM", caller)
+    else:
+        images.forget(draft, image, caller)
+
+
+@method("one.template.info")
+async def info(call: Call, template_id: int, with_devices: bool = False, decrypt: bool = False) -> Escaped:
+    """Answer a VM template's document; extended, its DISKs and NICs tell what images and networks tell of them."""
+    memory = call.engine.turns.memory
+    template = read(memory.vm_templates, "vm_templates", template_id)
+    check(call.caller, Right.USE, KIND, template)
+    if not with_devices:
+        return call.engine.documents.vm_template(template)
+    attributes = extended(Draft(memory, call.engine.now()), call.caller, template.template)
+    return call.engine.documents.vm_template_extended(template, attributes)
+
+
+@method("one.templatepool.info")
+async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+    """Answer the VM templates that the filter selects."""
+    records = call.engine.turns.memory.vm_templates.values()
+    return call.engine.documents.vm_template_pool(listed(records, call.caller, KIND, filter_flag, start, end))
+
+
+@method("one.template.update")
+async def update(call: Call, template_id: int, template: str, append: int = 0) -> int:
+    """Replace (0) or extend (1) the attributes of a VM template.
+
+    Restricted ones only administrators change; others may send them as they are.
+    """
+
+    def change(draft: Draft, record: VmTemplate) -> VmTemplate:
+        new = kept(updated(record.template, template, append))
+        refuse_unvetted(call, record.template, new)
+        return replace(record, template=new)
+
+    return await changed(call, KIND, template_id, Right.MANAGE, "updated", change)
+
+
+def refuse_unvetted(call: Call, before: Template, after: Template) -> None:
+    """Raise NotAllowed for what the caller brings to a kept template and may not."""
+    refuse_restricted(call.caller, after, tuple(call.engine.config.engine.user_paths), vetted(before, after).pairs)
+
+
+@method("one.template.rename")
+async def rename(call: Call, template_id: int, name: str) -> int:
+    """Give a VM template another name."""
+    new = name_checked(name)
+
+    def change(draft: Draft, record: VmTemplate) -> VmTemplate:
+        refuse_taken(draft, KIND, new, object_id=template_id, uid=record.uid)
+        return replace(record, name=new)
+
+    return await changed(call, KIND, template_id, Right.MANAGE, "renamed", change)
+
+
+@method("one.template.chmod")
+async def chmod(
+    call: Call,
+    template_id: int,
+    ou: int,
+    om: int,
+    oa: int,
+    gu: int,
+    gm: int,
+    ga: int,
+    tu: int,
+    tm: int,
+    ta: int,
+    recursive: bool = False,
+) -> int:
+    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep; with `recursive` those of its images too."""
+    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
+
+    def change(draft: Draft, record: VmTemplate) -> Any:
+        after = permissions_changed(call.caller, KIND, record, flags)
+        if recursive:
+            _chmod_images(draft, call.caller, record.template, flags)
+        return after
+
+    return await changed(call, KIND, template_id, Right.USE, "permissions changed", change)
+
+
+def _chmod_images(draft: Draft, caller: Caller, template: Template, flags: tuple[int, ...]) -> None:
+    for image in images_of_template(draft, caller, template):
+        before: Permissions = image.permissions
+        after = permissions_changed(caller, "IMAGE", image, flags)
+        if after.permissions != before:
+            draft.put(after)
+            draft.note("IMAGE", image.id, caller, "permissions changed")
+
+
+@method("one.template.chown")
+async def chown(call: Call, template_id: int, user_id: int, group_id: int) -> int:
+    """Change owner and group; -1 keeps."""
+
+    def change(draft: Draft, record: VmTemplate) -> VmTemplate:
+        new: VmTemplate = owner_changed(call.caller, draft, record, user_id, group_id)
+        refuse_taken(draft, KIND, new.name, object_id=template_id, uid=new.uid)
+        return new
+
+    return await changed(call, KIND, template_id, Right.ADMIN, "owner changed", change)
+
+
+@method("one.template.lock")
+async def lock(call: Call, template_id: int, level: int, test: bool = False) -> int:
+    """Forbid everybody to change a VM template, administrators too: 1 use, 2 manage, 3 admin, 4 all (kept as 1).
+
+    With `test` one that is locked already is refused.
+    """
+    return await lock_object(call, KIND, template_id, level, test)
+
+
+@method("one.template.unlock")
+async def unlock(call: Call, template_id: int) -> int:
+    """Take the lock of a VM template away; for whoever locked it, and administrators."""
+    return await unlock_object(call, KIND, template_id)

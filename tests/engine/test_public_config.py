@@ -1,0 +1,26 @@
+"""What clients learn of the configuration: which drivers there are, and how they behave."""
+
+from trifid.engine.config import Config, Drivers, DriverSettings
+from trifid.engine.public_config import public_config
+
+ANY = DriverSettings("trifid-any", arguments="--password SECRET")
+
+
+def test_every_driver_is_told_by_its_name():
+    told = public_config(Config(drivers=Drivers({"kvm": ANY}, {"ssh": ANY}, {"kvm": ANY}, {"fs": ANY, "lvm": ANY})))
+    assert [one["NAME"] for one in told.vectors("VM_MAD")] == ["kvm"]
+    assert [one["NAME"] for one in told.vectors("TM_MAD_CONF")] == ["ssh"]
+    assert [one["NAME"] for one in told.vectors("DS_MAD_CONF")] == ["fs", "lvm"]
+    assert [one["ARGUMENTS"] for one in told.vectors("DATASTORE_MAD")] == ["-d fs", "-d lvm"]
+
+
+def test_what_a_transfer_driver_does_with_disks_is_told():
+    names = ("shared", "qcow2", "ssh", "lvm", "mine")
+    told = public_config(Config(drivers=Drivers(tm=dict.fromkeys(names, ANY)))).vectors("TM_MAD_CONF")
+    assert {one["NAME"]: (one["LN_TARGET"], one["CLONE_TARGET"], one["SHARED"]) for one in told} == {
+        "shared": ("NONE", "SYSTEM", "YES"),
+        "qcow2": ("NONE", "SYSTEM", "YES"),
+        "ssh": ("SYSTEM", "SYSTEM", "NO"),
+        "lvm": ("NONE", "SELF", "YES"),
+        "mine": ("NONE", "SYSTEM", "YES"),
+    }
