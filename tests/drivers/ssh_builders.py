@@ -58,17 +58,17 @@ class Scene:
         self.image = home / "datastores" / "5" / IMAGE
 
     def do(self, line: str, image_format: str = "", of: Request | None = None) -> None:
-        """Carry out a line of a script, with HERE, THERE, KEPT, IMAGE for places; its last two numbers are put in."""
+        """Carry out a line of a script, with HERE, AWAY, KEPT, IMAGE for places; its last two numbers are put in."""
         places = {
             "HERE": f"host1:{self.here}",
-            "THERE": f"host2:{self.there}",
+            "AWAY": f"host2:{self.there}",
             "KEPT": f"localhost:{self.kept}",
             "IMAGE": f"localhost:{self.image}",
         }
         word, *operands = line.split()
         for name, place in places.items():
             operands = [operand.replace(name, place) for operand in operands]
-        datastore = 1 if "HERE" not in line and "THERE" in line else 0
+        datastore = 1 if "HERE" not in line and "AWAY" in line else 0
         command = Command(word, "ssh", tuple(operands), VM, datastore, image_format)
         carry_out(of or request(), command, commands_on(self.hosts))
 

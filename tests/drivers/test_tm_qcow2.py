@@ -93,6 +93,13 @@ def test_only_files_and_devices_are_stood_on(images: Path, directory: Path, make
         do(f"CLONE qcow2 fe:{images / IMAGE} host1:{directory}/disk.0", told="raw")
 
 
+def test_what_is_not_of_the_catalogue_is_copied(home: Path, directory: Path) -> None:
+    image = make_raw(home / "images" / "etch.img")
+    do(f"CLONE qcow2 fe:{image} host1:{directory}/disk.0", told="raw")
+    assert names(directory) == ["disk.0"]
+    assert (directory / "disk.0").read_bytes() == image.read_bytes()
+
+
 def test_what_is_fetched_is_a_disk_in_one_piece(home: Path, directory: Path) -> None:
     with web(body(b"fetched")) as address:
         do(f"CLONE qcow2 {address}/etch.img host1:{directory}/disk.0")

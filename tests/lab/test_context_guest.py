@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.tm_builders import request
 from tests.lab.conftest import Guest
 from tests.lab.guests import NETWORK, fetch, left_over, until_serving
 from tests.system.home import Api, Home, engine
-from trifid.core.template.cloud_init import seed_files
-from trifid.drivers.tm.context import write_images
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -35,19 +32,6 @@ def home(tmp_path: Path, bridge: str) -> Iterator[Home]:
 
 
 @pytest.fixture
-def seed(tmp_path: Path) -> Path:
-    """A seed's CD, as the CONTEXT command makes it."""
-    directory = tmp_path / "42"
-    directory.mkdir()
-    (directory / "context.sh").write_text("")
-    context = {"SET_HOSTNAME": "web1", "SSH_PUBLIC_KEY": KEY, "START_SCRIPT": "echo", "ETH0_IP": "10.0.0.1"}
-    nics = [{"NIC_ID": "0", "MAC": "02:00:0a:00:00:01"}]
-    for name, text in seed_files(context, nics, instance_id="one-42", name="").items():
-        (directory / f"cidata.{name}").write_bytes(text)
-    return write_images(request(), directory / "context.sh", [], directory / "disk.1")[1]
-
-
-@pytest.fixture
 def files(tmp_path: Path) -> Path:
     """Files for a context: a directory, scripts, and one called as the catalogue calls its files."""
     place = tmp_path / "files"
@@ -58,7 +42,7 @@ def files(tmp_path: Path) -> Path:
     return place
 
 
-def test_what_the_context_brings_arrives(home: Home, guest: Guest, files: Path, seed: Path) -> None:
+def test_what_the_context_brings_arrives(home: Home, guest: Guest, files: Path) -> None:
     api = Api(home)
     api.monitored_host("localhost", "qemu", "qemu")
     api.call("one.vn.allocate", NETWORK, -1)
@@ -68,10 +52,9 @@ NAME   = web1
 CPU    = 1
 MEMORY = 128
 OS     = [ kernel = "{guest.kernel}", initrd = "{guest.initrd}", kernel_cmd = "console=ttyS0 quiet" ]
-DISK   = [ source = "{seed}", type = cdrom, target = "hdc" ]
 NIC    = [ network = "private", dns = "10.0.0.53", guest_mtu = "1400" ]
 CONTEXT = [
-  network = "YES", set_hostname = "web1", greeting = "hello", cloud_init = "NO",
+  network = "YES", set_hostname = "web1", greeting = "hello",
   ssh_public_key = "{KEY}",
   files = "{files}/one.sh {files}/tree localhost:{stored}#two%20%23.sh",
   init_scripts = "one.sh nosuch.sh",

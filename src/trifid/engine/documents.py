@@ -14,6 +14,7 @@ from trifid.core.image.record import Image
 from trifid.core.network.record import Network
 from trifid.core.template.model import Template
 from trifid.core.user import Group, User
+from trifid.core.vm.placed import for_drivers
 from trifid.core.vm.record import VM
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
@@ -118,7 +119,7 @@ class Documents:
     def vm_for_drivers(self, vm: VM) -> str:
         """Return the full document as drivers get it, not escaped."""
         seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
-        return vm_body.vm_full(vm, self, seen.at, seen.values)
+        return vm_body.vm_full(for_drivers(vm), self, seen.at, seen.values)
 
     def vm(self, vm: VM) -> Escaped:
         """Return the full document of a VM."""

@@ -80,6 +80,11 @@ def _news(draft: Draft, vm: VM) -> ImagesThere | ImagesGone | None:
             disks[disk["DISK_ID"]] = disk | contents_of(disk, image)
         except BadTemplate as bad:
             return ImagesGone(why=f"DISK {disk['DISK_ID']}: {bad.message}")
+    for file in vm.files:
+        of_file = draft.find_image(file.image_id)
+        if of_file is None or of_file.state not in (ImageState.LOCKED, ImageState.READY):
+            return ImagesGone(why=f"file {file.name} [{file.image_id}] cannot be used any more")
+        waits = waits or of_file.state is ImageState.LOCKED
     return None if waits else ImagesThere(disks=tuple(disks.values()))
 
 

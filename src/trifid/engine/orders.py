@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from trifid.core.template.cloud_init import seed_files
 from trifid.core.template.context import context_sh
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm.states import VmState
@@ -19,7 +20,7 @@ from trifid.wire import action_data
 
 log = logging.getLogger("trifid.orders")
 
-_FOR_DRIVERS = ("transfer.*", "context.sh", "fence.*")
+_FOR_DRIVERS = ("transfer.*", "context.sh", "cidata.*", "fence.*")
 """Files of a VM on the front-end that nobody needs once it is DONE; a context holds secrets."""
 _NEED_CONTEXT = ("prolog", "resume", "context")
 """Transfer operations that may make a context image."""
@@ -116,6 +117,8 @@ class Orders:
             path = files / "context.sh"
             path.touch(mode=0o600)
             path.write_text(context_sh(context), encoding="utf-8")
+            if context.get("CIDATA_TARGET"):
+                _write_seed(vm, files)
         lines = transfer_lines(
             vm,
             action.verb,
@@ -129,6 +132,23 @@ class Orders:
         part.write_text("\n".join([f"# trifid step {action.step}", *format_lines(vm), *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
+
+
+def _write_seed(vm: VM, files: Path) -> None:
+    """Write what cloud-init is told beside context.sh, for the CONTEXT command to make a CD of."""
+    made = seed_files(
+        vm.template.vector("CONTEXT"),
+        vm.template.vectors("NIC"),
+        instance_id=f"one-{vm.id}-{vm.stime}",
+        name=vm.name,
+    )
+    for path in files.glob("cidata.*"):
+        if path.name.removeprefix("cidata.") not in made:
+            path.unlink()
+    for name, text in made.items():
+        path = files / f"cidata.{name}"
+        path.touch(mode=0o600)
+        path.write_bytes(text)
 
 
 def _saved_in(vm: VM, action: Action) -> int:

@@ -5,18 +5,18 @@ from collections.abc import Collection
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Caller, Right, allowed
+from trifid.core.access import Caller
 from trifid.core.network.nic import lease_nics
-from trifid.core.network.record import Network
-from trifid.core.template.context import substitute
 from trifid.core.template.model import Template, Value
 from trifid.core.template.prepare import prepare
 from trifid.core.template.validate import NAME_LENGTH_MAX, file_paths, restricted
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import Calendar
+from trifid.engine.context import with_context
 from trifid.engine.more import one_more_action
 from trifid.engine.networks import network_of
 from trifid.engine.transaction import Draft
+from trifid.engine.used_files import files_of
 from trifid.engine.used_images import UsedImages, first_state, next_disk_id, snapshots_of_images
 from trifid.errors import NotAllowed
 
@@ -66,18 +66,20 @@ def submit(draft: Draft, submission: Submission) -> int:
         draft.put(network)
     for lease in leases:
         draft.put(lease)
+    files = files_of(draft, caller, template)
     name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"
     vm = VM(
         id=vm_id,
         uid=caller.uid,
         gid=caller.gid,
         name=name,
-        state=first_state(draft, template, submission.hold),
+        state=first_state(draft, template, files, submission.hold),
         needs=prepared.needs,
         stime=draft.now,
         template=template.replacing("VMID", str(vm_id)),
         user_template=prepared.user_template,
         disk_snapshots=snapshots_of_images(draft, template),
+        files=files,
         next_disk_id=next_disk_id(template),
     )
     vm = replace(vm, template=with_context(draft, vm, caller))
@@ -121,37 +123,3 @@ def _with_schedule(draft: Draft, vm: VM, submission: Submission) -> VM:
         one = one_more_action(draft, vm, vector, submission.caller, submission.calendar)
         vm = replace(vm, schedule=(*vm.schedule, one))
     return vm
-
-
-def with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
-    """Return the VM's template with the `$` references of its CONTEXT replaced; raises BadTemplate."""
-    context = vm.template.vector("CONTEXT")
-    if not context:
-        return vm.template
-    networks = _networks_told(draft, vm, caller) if "$" in str(context) or "NETWORK" in context else []
-
-    def network_attribute(key: str, value: str, attribute: str) -> str:
-        """Return an attribute of a network that the caller may use, by NETWORK or NETWORK_ID; else ""."""
-        for network in networks:
-            if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
-                found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
-                return found.get(attribute) or network.template.single(attribute)
-        return ""
-
-    values = {
-        "VMID": str(vm.id),
-        "UID": str(vm.uid),
-        "GID": str(vm.gid),
-        "UNAME": caller.name,
-        "GNAME": draft.group(vm.gid).name,
-        "NAME": vm.name,
-    }
-    filled = substitute(vm.template, vm.user_template, values, network_attribute)
-    return vm.template.replacing("CONTEXT", filled)
-
-
-def _networks_told(draft: Draft, vm: VM, caller: Caller) -> list[Network]:
-    """Return the networks that a context may quote, those that the caller may use: first the VM's, then its own."""
-    of_vm = {nic.get("NETWORK_ID") for nic in vm.template.vectors("NIC")}
-    usable = (network for network in draft.each("networks") if allowed(caller, Right.USE, "NET", network))
-    return sorted(usable, key=lambda network: (str(network.id) not in of_vm, network.uid != caller.uid, network.id))

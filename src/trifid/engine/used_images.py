@@ -8,7 +8,7 @@ from trifid.core.access import Caller, Right, allowed, check
 from trifid.core.image.disks import disk_from
 from trifid.core.image.record import Image, ImageState
 from trifid.core.template.model import Template
-from trifid.core.vm.record import DiskSnapshots
+from trifid.core.vm.record import DiskSnapshots, UsedFile
 from trifid.core.vm.states import VmState
 from trifid.engine.transaction import Draft
 from trifid.errors import BadTemplate
@@ -62,9 +62,11 @@ class UsedImages:
             )
 
 
-def first_state(draft: Draft, template: Template, hold: bool) -> VmState:
+def first_state(draft: Draft, template: Template, files: tuple[UsedFile, ...], hold: bool) -> VmState:
     """Return the state that a VM begins in: it waits for images that are still being made."""
-    if any(image.state is ImageState.LOCKED for _, image in disks_of_images(draft, template)):
+    images = [image for _, image in disks_of_images(draft, template)]
+    images += [draft.image(file.image_id) for file in files]
+    if any(image.state is ImageState.LOCKED for image in images):
         return VmState.CLONING_HELD if hold else VmState.CLONING
     return VmState.HOLD if hold else VmState.PENDING
 
@@ -103,12 +105,13 @@ def image_of(draft: Draft, caller: Caller, vector: Mapping[str, str], *, kind: s
         BadTemplate: there is none (texts: reference/api-modern.md §2).
         NotAllowed: the caller may not use it.
     """
-    image = _found(draft, caller, vector, kind)
+    image = find_image(draft, caller, vector, kind)
     check(caller, Right.USE, "IMAGE", image)
     return image
 
 
-def _found(draft: Draft, caller: Caller, vector: Mapping[str, str], kind: str) -> Image:
+def find_image(draft: Draft, caller: Caller, vector: Mapping[str, str], kind: str) -> Image:
+    """Do the same without asking whether the caller may use it."""
     number = vector.get("IMAGE_ID", "")
     if number:
         image = draft.find_image(int(number)) if number.isdecimal() and len(number) < 19 else None

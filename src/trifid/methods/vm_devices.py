@@ -6,8 +6,9 @@ from trifid.core.access import Caller
 from trifid.core.template.model import Template
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
+from trifid.engine.context import with_context
 from trifid.engine.more import more_disk, more_nic
-from trifid.engine.submit import refuse_restricted, with_context
+from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.registry import Call, method

@@ -10,9 +10,11 @@ from trifid.core.template.validate import check_values
 from trifid.core.vm import events
 from trifid.core.vm.changes import snapshots_of
 from trifid.core.vm.record import VM, Needs
+from trifid.engine.context import with_context
 from trifid.engine.life import happen
-from trifid.engine.submit import refuse_restricted, with_context
+from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
+from trifid.engine.used_files import files_of
 from trifid.errors import BadTemplate, Refused
 from trifid.methods.common import BadUpdate, is_merge, parse_update
 from trifid.methods.registry import Call, method
@@ -119,4 +121,11 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
             asked = replace(vm, template=template.replacing("CONTEXT", told), user_template=user_template)
             filled = with_context(draft, asked, call.caller).vector("CONTEXT")
             template = template.replacing("CONTEXT", {**context, **filled})
-    return replace(vm, user_template=user_template), events.UpdateConf(template=template)
+    files = None if _references(template) == _references(old) else files_of(draft, call.caller, template)
+    return replace(vm, user_template=user_template), events.UpdateConf(template=template, files=files)
+
+
+def _references(template: Template) -> tuple[str, ...]:
+    """Return what a template says about files of the catalogue."""
+    os, context = template.vector("OS"), template.vector("CONTEXT")
+    return (os.get("KERNEL_DS", ""), os.get("INITRD_DS", ""), context.get("FILES_DS", ""))

@@ -170,3 +170,15 @@ def test_there_is_a_target_for_every_disk(count):
 def test_a_name_is_kept_without_blanks_around():
     assert prepare(vm(NAME="  web 1 ")).name == "web 1"
     assert prepare(vm()).name == ""
+
+
+def test_a_context_for_cloud_init_gets_a_cd_more_and_no_other_device_another_name():
+    disks = [{"SOURCE": "/a"}, {"SOURCE": "/b", "TYPE": "cdrom"}]
+    with_seed = prepare(template({"CPU": "1", "MEMORY": "64"}, DISK=disks, CONTEXT={"NETWORK": "YES"})).template
+    without = prepare(template({"CPU": "1", "MEMORY": "64"}, DISK=disks, CONTEXT={"A": "1"})).template
+    assert with_seed.vectors("DISK") == without.vectors("DISK")
+    assert with_seed.vector("CONTEXT")["TARGET"] == without.vector("CONTEXT")["TARGET"] == "hda"
+    assert with_seed.vector("CONTEXT")["CIDATA_TARGET"] == "hdc"
+    assert "CIDATA_TARGET" not in without.vector("CONTEXT")
+    refused = template({"CPU": "1", "MEMORY": "64"}, CONTEXT={"CIDATA_TARGET": "hdb"})
+    assert "CIDATA_TARGET" not in prepare(refused).template.vector("CONTEXT"), "the engine chooses it"

@@ -9,8 +9,8 @@ from trifid.core.template.validate import check_values
 from trifid.errors import BadTemplate
 
 CONFIGURABLE = ("OS", "FEATURES", "INPUT", "GRAPHICS", "VIDEO", "RAW", "CPU_MODEL", "TPM", "CONTEXT")
-_OF_ENGINE = ("DISK_ID", "TARGET")
-"""Keys of CONTEXT that stay: its image keeps its place among the disks."""
+_OF_ENGINE = ("DISK_ID", "TARGET", "CIDATA_TARGET")
+"""Keys of CONTEXT that stay: its images keep their places among the disks."""
 
 Vector = dict[str, str]
 
@@ -76,6 +76,7 @@ def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) 
         if name == "OS" and "UUID" in old.vector("OS"):
             vector["UUID"] = old.vector("OS")["UUID"]
         if name == "CONTEXT":
+            vector = {key: text for key, text in vector.items() if key not in _OF_ENGINE}
             vector.update({key: text for key, text in old.vector(name).items() if key in _OF_ENGINE})
         new = new.replacing(name, vector) if vector else new.without(name)
     return new

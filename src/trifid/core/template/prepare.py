@@ -10,6 +10,7 @@ import msgspec
 
 from trifid.core.image.disks import ENGINES_OWN
 from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
+from trifid.core.template.cloud_init import seed_target, wants_seed
 from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values, misspelt, validate
 from trifid.core.vm.record import Needs
@@ -68,6 +69,7 @@ def prepare(
     disks = [_disk(number, disk, disk_of_image) for number, disk in enumerate(template.vectors("DISK"))]
     context = [{**vector, "DISK_ID": str(len(disks))} for vector in template.vectors("CONTEXT")[:1]]
     disks, context = _with_targets(disks, context, device_prefix)
+    context = [_with_seed(one, disks) for one in context]
     filled: dict[str, Iterator[Vector]] = {
         "DISK": iter(disks),
         "CONTEXT": iter(context),
@@ -108,6 +110,8 @@ def one_more_disk(
     others = [*present.vectors("DISK"), *present.vectors("CONTEXT")]
     made = _disk(max(next_id, _next_id("DISK_ID", others)), disk, disk_of_image)
     taken = {one["TARGET"]: f"DISK {one.get('DISK_ID', '')}" for one in others if one.get("TARGET")}
+    if seed := present.vector("CONTEXT").get("CIDATA_TARGET"):
+        taken[seed] = "the CD for cloud-init"
     if (target := made.get("TARGET")) in taken:
         raise BadTemplate(f"DISK: TARGET {target} is already taken by {taken[target]}, choose another")
     return made if target else {**made, "TARGET": _free_target(made, taken, device_prefix)}
@@ -196,6 +200,14 @@ def _with_targets(disks: list[Vector], context: list[Vector], prefix: str) -> tu
             taken[target] = names[number]
             everything[number] = {**vector, "TARGET": target}
     return everything[: len(disks)], everything[len(disks) :]
+
+
+def _with_seed(context: Vector, disks: list[Vector]) -> Vector:
+    """Return CONTEXT with the device of the CD for cloud-init, if it is to have one: the last to get its name."""
+    kept = {key: value for key, value in context.items() if key != "CIDATA_TARGET"}
+    if not wants_seed(kept):
+        return kept
+    return {**kept, "CIDATA_TARGET": seed_target([one["TARGET"] for one in (*disks, kept)])}
 
 
 def _turn(number: int, system: int, vectors: list[Vector], context: int) -> int:

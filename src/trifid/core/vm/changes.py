@@ -354,7 +354,7 @@ def undo_resize(vm: VM, event: Event, moment: Moment) -> VM:
 def configure(vm: VM, event: Event, moment: Moment) -> VM:
     """Take the template as it shall be."""
     assert isinstance(event, UpdateConf)
-    return replace(vm, template=event.template)
+    return replace(vm, template=event.template, files=vm.files if event.files is None else event.files)
 
 
 def nothing(vm: VM, event: Event, moment: Moment) -> VM:

@@ -6,7 +6,7 @@ An event says what happened, never what must follow; that is the table's part.
 import msgspec
 
 from trifid.core.template.model import Template
-from trifid.core.vm.record import DiskSnapshots, Needs
+from trifid.core.vm.record import DiskSnapshots, Needs, UsedFile
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -353,11 +353,13 @@ class UpdateConf(Request, frozen=True, kw_only=True):
 
     Attributes:
         template: the VM's template as it shall be.
+        files: of the catalogue that it shall boot and be told with; None = as before.
     """
 
     word = "updateconf"
     number = 33
     template: Template
+    files: tuple[UsedFile, ...] | None = None
 
 
 class Answer(Event, frozen=True, kw_only=True):

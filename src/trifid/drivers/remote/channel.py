@@ -104,7 +104,10 @@ class Channel:
         return self._run_text(f"(exec {_quoted(argv)}) </dev/null", stop, timeout_s)
 
     def become(self, argv: Sequence[str], stop: Stop = never) -> "Stream":
-        """Let a command take the loop's place; this is no channel any more."""
+        """Let a command take the loop's place; this is no channel any more.
+
+        What is written to it may be anything, the contents of a guest's disk: no shell may be left to read the rest.
+        """
         stream = Stream(self, self._process, stop)
         stream.write(_framed(f"exec {_quoted(argv)}"))
         return stream

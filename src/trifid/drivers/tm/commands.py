@@ -108,6 +108,7 @@ COMMANDS: Commands = {
     "CP": moves.copy_directory,
     "CLEAN": moves.clean,
     "DELETE": moves.delete,
+    "TIDY": moves.tidy,
     "MVDS": saving.bring_back,
     "CPDS": saving.copy_to_image,
     "SNAP_CREATE": snapshots.create,

@@ -89,6 +89,14 @@ def delete(request: Request, command: Command) -> None:
     _remove(path)
 
 
+def tidy(request: Request, command: Command) -> None:
+    """Remove what a move long ago may have left, as far as that can be done."""
+    try:
+        delete(request, command)
+    except (Failure, OSError) as fault:
+        request.log(f"left over and not removed: {fault}", "W")
+
+
 def _two_places(command: Command) -> tuple[Path, Path]:
     """Return the VM's directories in two datastores."""
     source, target = (paths.path_of(operand) for operand in operands(command, 2))

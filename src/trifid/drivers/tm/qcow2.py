@@ -2,7 +2,8 @@
 
 For datastores that the front-end and all hosts see under one path, as drivers/tm/shared.py, with all of whose
 other commands it has.  The image is only read; it must stay as long as a disk stands on it, which the engine
-sees to.  Source: reference/drivers.md §4.3.
+sees to.  Images that are not of the catalogue are copied: they stay for nobody.  core/vm/placed.py tells hypervisor
+drivers the same.  Source: reference/drivers.md §4.3.
 """
 
 from trifid.drivers.kit import Request
@@ -14,10 +15,10 @@ from trifid.drivers.tm.work import arrival, operands
 
 
 def clone(request: Request, command: Command) -> None:
-    """Make a disk that is a layer over its image; what is fetched, and what is no disk (a kernel), is copied."""
+    """Make a disk that is a layer over its image; what is not of the catalogue, or no disk (a kernel), is copied."""
     source, target = operands(command, 2)
     place = arrival(target, command)
-    if is_url(source) or not paths.is_disk_name(place.name):
+    if is_url(source) or not (paths.is_image_name(paths.path_of(source).name) and paths.is_disk_name(place.name)):
         commands.clone(request, command)
         return
     if place.is_file():

@@ -44,10 +44,10 @@ while read -r begin length; do
 done
 """
 # $1 part, $2 bytes to be kept at a time.  Reads "BEGIN LENGTH" lines, each with its bytes after it.  dd does not mind when there are
-# fewer, so its count is looked at.  While the next piece comes, the last goes to the disk.  The part is opened once
-# (dd seeks from where it is): what a broken off copy still has in its pipes never gets into the file of a later one.
+# fewer, so its count is looked at.  While the next piece comes, the last goes to the disk.  Both files are opened
+# once (dd seeks from where it is): what a broken off copy has in its pipes never gets into those of a later one.
 _WRITE = """
-exec 3<> "$1" || exit 1
+exec 3<> "$1" 4>> "$1.state" || exit 1
 at=0 new=0
 while read -r begin length; do
     said=$(dd bs=64K iflag=fullblock,count_bytes oflag=seek_bytes seek="$((begin - at))" \\
@@ -60,7 +60,7 @@ $length byte"*) ;;
     at=$((begin + length)) new=$((new + length))
     if [ "$new" -ge "$2" ]; then
         wait
-        { sync -d -- "$1" && echo "$at" >> "$1.state"; } </dev/null >/dev/null 2>&1 &
+        { sync -d -- "$1" && echo "$at" >&4; } </dev/null >/dev/null 2>&1 &
         new=0
     fi
 done
