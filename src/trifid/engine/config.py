@@ -65,11 +65,16 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The scheduler process."""
+    """The scheduler process.
+
+    Attributes:
+        policy, datastore_policy: how hosts and system datastores are ranked for VMs that do not say.
+    """
 
     enabled: bool = True
     interval_s: int = 30
     policy: str = "striping"
+    datastore_policy: str = "striping"
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,6 +97,7 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vmm: dict[str, DriverSettings] = {}
     tm: dict[str, DriverSettings] = {}
     im: dict[str, DriverSettings] = {}
+    vnm: dict[str, DriverSettings] = {}
     ds: dict[str, DriverSettings] = msgspec.field(
         default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs", timeout_s=3600.0)}
     )

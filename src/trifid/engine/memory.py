@@ -8,13 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.image.uses import images_of
 from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
+from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
 from trifid.core.vm_template import VmTemplate
@@ -22,8 +26,8 @@ from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
-Named = TypeVar("Named", Host, User, Group)
-Owned = TypeVar("Owned", Network, Datastore, Image, VmTemplate)
+Named = TypeVar("Named", Host, Cluster, User, Group)
+Owned = TypeVar("Owned", Network, SecurityGroup, VnTemplate, Datastore, Image, VmTemplate)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -35,10 +39,12 @@ class Memory:
         vms: all but those DONE.
         shares: host id to what it carries; derived from `vms`.
         vms_on: host id to the ids of the VMs charged there; derived.
+        promised: where files of VMs are expected to how much they will take there, MiB; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
         used: (network id, range id) to the number of leases taken; derived.
         image_users: image id to the ids of the VMs that hold it; derived.
         clones_of: image id to the ids of the clones that are being made of it; derived.
+        vms_in_group: security group id to the ids of the VMs whose NICs name it; derived.
         images_in: datastore id to the ids of its images; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
         names: ("host" | "user" | "group", name) to id; derived.
@@ -49,6 +55,9 @@ class Memory:
         self.hosts: dict[int, Host] = {}
         self.networks: dict[int, Network] = {}
         self.leases: dict[LeaseKey, Lease] = {}
+        self.security_groups: dict[int, SecurityGroup] = {}
+        self.clusters: dict[int, Cluster] = {}
+        self.vn_templates: dict[int, VnTemplate] = {}
         self.datastores: dict[int, Datastore] = {}
         self.images: dict[int, Image] = {}
         self.vm_templates: dict[int, VmTemplate] = {}
@@ -61,12 +70,14 @@ class Memory:
 
         self.shares: dict[int, Share] = {}
         self.vms_on: dict[int, set[int]] = defaultdict(set)
+        self.promised: dict[Place, int] = {}
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
         self.leases_on: dict[int, set[LeaseKey]] = defaultdict(set)
         self.used: dict[tuple[int, int], int] = defaultdict(int)
         self.image_users: dict[int, set[int]] = defaultdict(set)
         self.clones_of: dict[int, set[int]] = defaultdict(set)
         self.images_in: dict[int, set[int]] = defaultdict(set)
+        self.vms_in_group: dict[int, set[int]] = defaultdict(set)
         self.owned: dict[tuple[str, int, str], int] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.adopt(
@@ -75,6 +86,9 @@ class Memory:
                 hosts={host.id: host for host in snapshot.hosts},
                 networks={network.id: network for network in snapshot.networks},
                 leases={lease.key: lease for lease in snapshot.leases},
+                security_groups={group.id: group for group in snapshot.security_groups},
+                clusters={cluster.id: cluster for cluster in snapshot.clusters},
+                vn_templates={template.id: template for template in snapshot.vn_templates},
                 datastores={datastore.id: datastore for datastore in snapshot.datastores},
                 images={image.id: image for image in snapshot.images},
                 vm_templates={template.id: template for template in snapshot.vm_templates},
@@ -92,9 +106,12 @@ class Memory:
         for key, lease in batch.leases.items():
             self._put_lease(key, lease)
         self._put_named("host", self.hosts, batch.hosts)
+        self._put_named("cluster", self.clusters, batch.clusters)
         self._put_named("user", self.users, batch.users)
         self._put_named("group", self.groups, batch.groups)
         self._put_owned("networks", self.networks, batch.networks)
+        self._put_owned("security_groups", self.security_groups, batch.security_groups)
+        self._put_owned("vn_templates", self.vn_templates, batch.vn_templates)
         self._put_owned("datastores", self.datastores, batch.datastores)
         self._put_images(batch.images)
         self._put_owned("vm_templates", self.vm_templates, batch.vm_templates)
@@ -115,7 +132,10 @@ class Memory:
             if vm:
                 for host_id in after:
                     self._charge(host_id, vm, 1)
+        self._promise(old, -1)
+        self._promise(vm, 1)
         self._hold_images(vm_id, old, vm)
+        self._join_groups(vm_id, old, vm)
         if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:
@@ -133,6 +153,16 @@ class Memory:
             self.vms_on[host_id].add(vm.id)
         else:
             _take_out(self.vms_on, host_id, vm.id)
+
+    def _promise(self, vm: VM | None, sign: int) -> None:
+        """Promise (1) a VM the room that its files will take, or take the promise back (-1); 0 MiB have no entry."""
+        expected = promise(vm) if vm is not None else None
+        if expected is not None:
+            place, mib = expected
+            total = self.promised.pop(place, 0) + sign * mib
+            assert total >= 0, f"{place} is promised less than nothing: {total} MiB"
+            if total:
+                self.promised[place] = total
 
     def _put_lease(self, key: LeaseKey, lease: Lease | None) -> None:
         old = self.leases.pop(key, None)
@@ -166,6 +196,15 @@ class Memory:
         for image_id in after - before:
             self.image_users[image_id].add(vm_id)
 
+    def _join_groups(self, vm_id: int, old: VM | None, new: VM | None) -> None:
+        if old is not None and new is not None and old.template is new.template and new.state is not VmState.DONE:
+            return
+        before, after = _groups(old), _groups(new)
+        for group_id in before - after:
+            _take_out(self.vms_in_group, group_id, vm_id)
+        for group_id in after - before:
+            self.vms_in_group[group_id].add(vm_id)
+
     def _put_images(self, changes: dict[int, Image | None]) -> None:
         for image_id, image in changes.items():
             old = self.images.get(image_id)
@@ -192,6 +231,13 @@ class Memory:
     def leases_in(self, network_id: int) -> Iterator[Lease]:
         """Yield the leases of one network, in no order."""
         return (self.leases[key] for key in self.leases_on.get(network_id, ()))
+
+
+def _groups(vm: VM | None) -> frozenset[int]:
+    """Return the ids of the security groups of a VM's NICs; one that is DONE is in none."""
+    if vm is None or vm.state is VmState.DONE:
+        return frozenset()
+    return frozenset(group_id for nic in vm.template.vectors("NIC") for group_id in groups_of(nic))
 
 
 def _put(pool: dict[int, R], changes: dict[int, R | None]) -> None:

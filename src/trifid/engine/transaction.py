@@ -8,20 +8,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from trifid.core.access import Caller
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.image.uses import images_of
 from trifid.core.journal import Entry
 from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
+from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
+from trifid.core.vm.states import VmState
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import NotFound
 from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
+
+Record = (
+    VM | Host | Network | SecurityGroup | Cluster | VnTemplate | Datastore | Image | VmTemplate | User | Group | Lease
+)
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -30,6 +39,9 @@ WORDS = {
     "vms": "virtual machine",
     "hosts": "host",
     "networks": "virtual network",
+    "security_groups": "security group",
+    "clusters": "cluster",
+    "vn_templates": "virtual network template",
     "datastores": "datastore",
     "images": "image",
     "vm_templates": "virtual machine template",
@@ -54,6 +66,7 @@ class Draft:
         self.batch = Batch()
         self._charges: dict[int, list[int]] = {}
         self._taken: dict[tuple[int, int], int] = {}
+        self._promised: dict[Place, int] = {}
 
     def child(self) -> "Draft":
         """Return an empty draft over this one."""
@@ -72,6 +85,8 @@ class Draft:
             self.parent._charge(host_id, *change)
         for key, count in self._taken.items():
             self.parent._taken[key] = self.parent._taken.get(key, 0) + count
+        for place, mib in self._promised.items():
+            self.parent._promised[place] = self.parent._promised.get(place, 0) + mib
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -124,6 +139,35 @@ class Draft:
     def datastore(self, datastore_id: int) -> Datastore:
         """Return a datastore; raises NotFound."""
         found: Datastore = self.record("datastores", datastore_id)
+        return found
+
+    def security_group(self, group_id: int) -> SecurityGroup:
+        """Return a security group; raises NotFound."""
+        found: SecurityGroup = self.record("security_groups", group_id)
+        return found
+
+    def find_security_group(self, group_id: int) -> SecurityGroup | None:
+        """Return a security group or None."""
+        found: SecurityGroup | None = self._look("security_groups", group_id)
+        return found
+
+    def cluster(self, cluster_id: int) -> Cluster:
+        """Return a cluster; raises NotFound."""
+        found: Cluster = self.record("clusters", cluster_id)
+        return found
+
+    def vn_template(self, template_id: int) -> VnTemplate:
+        """Return a template of networks; raises NotFound."""
+        found: VnTemplate = self.record("vn_templates", template_id)
+        return found
+
+    def vms_in_group(self, group_id: int) -> set[int]:
+        """Return the ids of the VMs whose NICs name a security group."""
+        found = set(self.memory.vms_in_group.get(group_id, ()))
+        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+            vm = self.find_vm(vm_id)
+            is_in = vm is not None and any(group_id in groups_of(nic) for nic in vm.template.vectors("NIC"))
+            (found.add if is_in and vm is not None and vm.state is not VmState.DONE else found.discard)(vm_id)
         return found
 
     def find_datastore(self, datastore_id: int) -> Datastore | None:
@@ -249,6 +293,10 @@ class Draft:
             *(sum(parts) for parts in zip((share.cpu_percent, share.memory_mib, share.vms), *changes, strict=True))
         )
 
+    def promised(self, place: Place) -> int:
+        """Return how much room is promised to VMs whose files are not there yet, MiB."""
+        return self.memory.promised.get(place, 0) + sum(layer._promised.get(place, 0) for layer in self._layers())
+
     def vms_on(self, host_id: int) -> set[int]:
         """Return the ids of the VMs charged on a host."""
         found = set(self.memory.vms_on.get(host_id, ()))
@@ -280,7 +328,7 @@ class Draft:
 
     # -- changing ------------------------------------------------------------------------------
 
-    def put(self, record: VM | Host | Network | Datastore | Image | VmTemplate | User | Group | Lease) -> None:
+    def put(self, record: Record) -> None:
         """Write a record, new or changed; raises Refused when a number in it is too big for any database."""
         refuse_what_does_not_fit(record)
         match record:
@@ -291,6 +339,12 @@ class Draft:
                 self.batch.hosts[record.id] = record
             case Network():
                 self.batch.networks[record.id] = record
+            case SecurityGroup():
+                self.batch.security_groups[record.id] = record
+            case Cluster():
+                self.batch.clusters[record.id] = record
+            case VnTemplate():
+                self.batch.vn_templates[record.id] = record
             case Datastore():
                 self.batch.datastores[record.id] = record
             case Image():
@@ -319,6 +373,9 @@ class Draft:
             if vm is not None:
                 for host_id in charged_hosts(vm):
                     self._charge(host_id, sign * vm.needs.cpu_percent, sign * vm.needs.memory_mib, sign)
+                if (expected := promise(vm)) is not None:
+                    place, mib = expected
+                    self._promised[place] = self._promised.get(place, 0) + sign * mib
 
     def _charge(self, host_id: int, *change: int) -> None:
         before = self._charges.get(host_id, [0, 0, 0])

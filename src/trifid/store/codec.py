@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network
+from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm_template import VmTemplate
@@ -64,6 +67,22 @@ def network_row(network: Network) -> Row:
 def lease_row(lease: Lease) -> Row:
     """Return a lease's row, which is all of it."""
     return lease.network_id, lease.range_id, lease.index, lease.vm_id, lease.mac, lease.ip
+
+
+def security_group_row(group: SecurityGroup) -> Row:
+    """Return a security group's row."""
+    return group.id, group.uid, group.gid, _clean(group.name), _body(group)
+
+
+def cluster_row(cluster: Cluster) -> Row:
+    """Return a cluster's row."""
+    return cluster.id, _clean(cluster.name), _body(cluster)
+
+
+def vn_template_row(template: VnTemplate) -> Row:
+    """Return a network template's row."""
+    t = template
+    return t.id, t.uid, t.gid, _clean(t.name), t.regtime, _body(t)
 
 
 def datastore_row(datastore: Datastore) -> Row:

@@ -8,11 +8,14 @@ from typing import Protocol
 
 import msgspec
 
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm_template import VmTemplate
@@ -31,6 +34,9 @@ class Snapshot(msgspec.Struct):
     hosts: list[Host] = []
     networks: list[Network] = []
     leases: list[Lease] = []
+    security_groups: list[SecurityGroup] = []
+    clusters: list[Cluster] = []
+    vn_templates: list[VnTemplate] = []
     datastores: list[Datastore] = []
     images: list[Image] = []
     vm_templates: list[VmTemplate] = []
@@ -55,6 +61,9 @@ class Batch(msgspec.Struct):
     hosts: dict[int, Host | None] = {}
     networks: dict[int, Network | None] = {}
     leases: dict[LeaseKey, Lease | None] = {}
+    security_groups: dict[int, SecurityGroup | None] = {}
+    clusters: dict[int, Cluster | None] = {}
+    vn_templates: dict[int, VnTemplate | None] = {}
     datastores: dict[int, Datastore | None] = {}
     images: dict[int, Image | None] = {}
     vm_templates: dict[int, VmTemplate | None] = {}

@@ -10,11 +10,14 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, Select, Table, func, select
 from sqlalchemy.sql import ColumnElement
 
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.journal import Entry
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network
+from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm_template import VmTemplate
@@ -40,6 +43,9 @@ class Reads:
                 hosts=self._bodies(connection, Host, schema.hosts),
                 networks=self._bodies(connection, Network, schema.networks),
                 leases=[Lease(*row) for row in connection.execute(select(schema.leases))],
+                security_groups=self._bodies(connection, SecurityGroup, schema.security_groups),
+                clusters=self._bodies(connection, Cluster, schema.clusters),
+                vn_templates=self._bodies(connection, VnTemplate, schema.vn_templates),
                 datastores=self._bodies(connection, Datastore, schema.datastores),
                 images=self._bodies(connection, Image, schema.images),
                 vm_templates=self._bodies(connection, VmTemplate, schema.vm_templates),

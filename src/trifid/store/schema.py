@@ -128,6 +128,14 @@ leases = Table(
 )
 """`vm_id` -1: held by nobody.  `mac` and `ip` are numbers: 48 and 32 bits."""
 
+security_groups = Table("security_groups", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _text("body"))
+
+clusters = Table("clusters", metadata, _key("id"), _text("name"), _text("body"))
+
+vn_templates = Table(
+    "vn_templates", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _int("regtime"), _text("body")
+)
+
 datastores = Table(
     "datastores",
     metadata,

@@ -10,6 +10,7 @@ import msgspec
 
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
+from trifid.core.vm.lock import Lock
 
 
 class NetworkState(enum.IntEnum):
@@ -66,6 +67,9 @@ class Network(msgspec.Struct, frozen=True):
     Attributes:
         template: the user's attributes that are not fields here (GATEWAY, DNS, NETWORK_MASK, TYPE …).
         next_range_id: AR_ID of the next range added.
+        cluster_ids: clusters that it belongs to.
+        is_vlan_automatic: whether the engine has chosen its VLAN_ID.
+        template_id: the network template that it was made of, -1 = none.
     """
 
     id: int
@@ -84,6 +88,10 @@ class Network(msgspec.Struct, frozen=True):
     template: Template = Template()
     ranges: tuple[AddressRange, ...] = ()
     next_range_id: int = 0
+    cluster_ids: tuple[int, ...] = (0,)
+    lock: Lock | None = None
+    is_vlan_automatic: bool = False
+    template_id: int = -1
 
 
 LeaseKey = tuple[int, int, int]

@@ -1,0 +1,40 @@
+"""A cluster as a record: hosts, datastores and networks that belong together.
+
+Who belongs is told by the members: a host by its cluster_id, datastores and networks by their cluster_ids.
+"""
+
+import msgspec
+
+from trifid.core.access import Permissions
+from trifid.core.template.model import Template
+
+DEFAULT_ID, DEFAULT_NAME = 0, "default"
+FIRST_FREE_ID = 100
+"""Ids that are given begin here (reference/api-modern.md §7.12)."""
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """A cluster.
+
+    Attributes:
+        template: the user's attributes (RESERVED_CPU, RESERVED_MEM …).
+    """
+
+    id: int
+    name: str
+    template: Template = Template()
+
+    @property
+    def uid(self) -> int:
+        """Clusters belong to oneadmin."""
+        return 0
+
+    @property
+    def gid(self) -> int:
+        """And to its group."""
+        return 0
+
+    @property
+    def permissions(self) -> Permissions:
+        """Only administrators may use them, and whom a rule lets."""
+        return Permissions(0o600)
