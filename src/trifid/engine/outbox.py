@@ -13,6 +13,7 @@ from trifid.core.vm.events import Absent, Done, Event, Failed, Found
 from trifid.core.vm.record import VM, Action
 from trifid.engine.delivery import CANCEL_GRACE_S, CallLater, Delivery
 from trifid.engine.drivers import DriverSet
+from trifid.engine.host_networks import HostNetworks
 from trifid.engine.life import happen
 from trifid.engine.orders import Order, Orders
 from trifid.engine.transaction import Draft
@@ -28,6 +29,9 @@ class Outbox(Delivery[Action]):
 
     Args:
         call_later: as of an event loop; the running one's by default.
+
+    Attributes:
+        networks: what some actions wait for; None = nothing.
     """
 
     kind = "vm"
@@ -45,7 +49,17 @@ class Outbox(Delivery[Action]):
         super().__init__(drivers, log, cancel_grace_s=cancel_grace_s, call_later=call_later)
         self._turns = turns
         self._orders = orders
+        self.networks: HostNetworks | None = None
         turns.after_commit.append(self.committed)
+
+    def send(self, action: Action) -> None:
+        """Hand one action to its driver, once its VM's networks are on its host if it needs them."""
+        vm = self._turns.memory.vms.get(action.vm_id)
+        is_current = vm is not None and vm.step == action.step
+        if vm is None or not is_current or self.networks is None:
+            super().send(action)
+        elif self.networks.passes(vm, action, lambda: self.send(action), lambda why: self._fail(action, why)):
+            super().send(action)
 
     def is_undecided(self, vm_id: int) -> bool:
         """Whether a hypervisor driver still works at what is no longer wanted of it: a VM seen now may move yet."""
