@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.ds_builders import Store
+from tests.drivers.lvm_builders import Group, group_in
 from tests.drivers.ssh_builders import hosts, scene, way
 from tests.mounts import small_file_system
 
@@ -41,3 +42,10 @@ def store(home: Path) -> Store:
 def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory of an administrator's, outside the engine's home."""
     return tmp_path_factory.mktemp("inbox")
+
+
+@pytest.fixture
+def group(home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Group]:
+    """A volume group with a thin pool: a recorded one where the kernel has no device-mapper."""
+    with group_in(tmp_path_factory.mktemp("group"), monkeypatch) as group:
+        yield group

@@ -50,9 +50,10 @@ def sshd(directory: Path) -> Iterator[Path]:
 
 def hang_up(sockets: Path) -> None:
     """End the connections that are left open, and remove the directory of their sockets."""
-    for path in sockets.iterdir():
-        subprocess.run(["ssh", "-S", str(path), "-O", "exit", "host"], capture_output=True, check=False)
-    shutil.rmtree(sockets)
+    if sockets.is_dir():
+        for path in sockets.iterdir():
+            subprocess.run(["ssh", "-S", str(path), "-O", "exit", "host"], capture_output=True, check=False)
+        shutil.rmtree(sockets)
 
 
 def _free_port() -> int:

@@ -115,11 +115,13 @@ def report(driver: DriverProcess, type: str, host_id: int) -> Template:
 def test_a_host_has_the_capacity_that_it_or_the_options_say(tmp_path: Path) -> None:
     with running(IM, "--cpu 1600 --memory 4096", home=tmp_path, monitor=True) as driver:
         driver.ask_monitor("START_MONITOR", 1, im.text(1))
-        driver.ask_monitor("START_MONITOR", 2, im.text(2, more='DUMMY_CPU="400"\nDUMMY_MEMORY="1000"\n'))
-        for host_id, cpu, memory in ((1, "1600", "4096"), (2, "400", "1000")):
+        more = 'DUMMY_CPU="400"\nDUMMY_MEMORY="1000"\nDUMMY_DISK="70"\n'
+        driver.ask_monitor("START_MONITOR", 2, im.text(2, more=more))
+        for host_id, cpu, memory, disk in ((1, "1600", "4096", "1048576"), (2, "400", "1000", "70")):
             system = report(driver, "SYSTEM_HOST", host_id)
             assert (system.single("TOTALCPU"), system.single("TOTALMEMORY")) == (cpu, memory)
             assert (system.single("HYPERVISOR"), system.single("ARCH")) == ("dummy", "x86_64")
+            assert report(driver, "MONITOR_HOST", host_id).single("DS_LOCATION_FREE_MB") == disk
 
 
 def test_the_vms_of_a_host_are_reported_until_they_vanish(tmp_path: Path) -> None:

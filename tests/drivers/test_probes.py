@@ -34,6 +34,11 @@ SAYS = {
     "system-host": {"HOSTNAME": ".+", "HYPERVISOR": "kvm"},
     "monitor-cpu": {"FREECPU": NUMBER, "USEDCPU": NUMBER},
     "monitor-memory": {"FREEMEMORY": NUMBER, "USEDMEMORY": NUMBER},
+    "monitor-datastores": {
+        "DS_LOCATION_TOTAL_MB": NUMBER,
+        "DS_LOCATION_USED_MB": NUMBER,
+        "DS_LOCATION_FREE_MB": NUMBER,
+    },
     "monitor-net": {"NETRX": NUMBER, "NETTX": NUMBER},
 }
 
@@ -41,7 +46,7 @@ SAYS = {
 @pytest.mark.parametrize("name", SAYS)
 def test_a_shipped_probe_says_its_attributes(name: str) -> None:
     said = SAYS[name]
-    probed = run_probes([SHIPPED / name], "localhost", is_local=True)
+    probed = run_probes([SHIPPED / name], "localhost", is_local=True, datastores="/tmp/nowhere/datastores")
     found = dict(probed.monitor if name.startswith("monitor") else probed.system)
     assert probed.troubles == []
     assert set(found) == set(said)
@@ -111,6 +116,32 @@ def test_scripts_are_run_on_other_hosts_through_ssh(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", fake_ssh(tmp_path, 'host=$1; shift; echo "REACHED=$host"; exec "$@"'))
     probed = run_probes([probe(tmp_path, "system-rack", "echo RACK=7")], "far1", is_local=False)
     assert probed.system == (("REACHED", "far1"), ("RACK", "7"))
+
+
+def test_probes_are_told_where_the_datastores_are_here_and_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", fake_ssh(tmp_path, 'shift; exec "$@"'))
+    told = probe(tmp_path, "monitor-told", 'echo "TOLD=\\"$(sh -c \'echo $DATASTORE_LOCATION\')\\""')
+    for is_local in (True, False):
+        probed = run_probes([told], "far1", is_local=is_local, datastores="/srv/it's $HOME")
+        assert probed.monitor == (("TOLD", "/srv/it's $HOME"),)
+
+
+def test_without_a_directory_of_datastores_there_is_no_room_to_tell() -> None:
+    assert run_probes([SHIPPED / "monitor-datastores"], "localhost", is_local=True).monitor == ()
+
+
+def test_the_room_is_read_whatever_the_device_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    probe(tmp_path / "bin", "df", "echo head; echo 'server:/my share 9% off 4096000 1024000 3072000 25% /mnt/5% x'")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    probed = run_probes([SHIPPED / "monitor-datastores"], "localhost", is_local=True, datastores="/")
+    assert probed.monitor == (
+        ("DS_LOCATION_TOTAL_MB", "4000"),
+        ("DS_LOCATION_USED_MB", "1000"),
+        ("DS_LOCATION_FREE_MB", "3000"),
+    )
 
 
 def test_what_is_no_shell_script_is_not_sent_to_other_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

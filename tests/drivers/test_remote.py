@@ -123,27 +123,23 @@ def test_the_name_of_the_host_comes_after_all_options(tmp_path: Path) -> None:
 
 
 def test_sockets_lie_in_the_home_unless_its_path_is_too_long(tmp_path: Path) -> None:
-    home = Path("/tmp") / tmp_path.name[:8]
-    assert sockets_of(home) == home / "run" / "ssh"
+    assert sockets_of(Path("/srv/trifid")) == Path("/srv/trifid/run/ssh")
     long = tmp_path / ("x" * 100)
-    directory = sockets_of(long)
-    assert not directory.is_relative_to(long)
-    assert len(str(directory)) < SOCKET_PATH_BYTES_MAX - 30
-    assert directory.stat().st_mode & 0o777 == 0o700
-    for made in (directory, home / "run" / "ssh", home / "run", home):
-        made.rmdir()
+    assert not sockets_of(long).is_relative_to(long)
+    assert sockets_of(long) != sockets_of(tmp_path / ("y" * 100))
+    assert len(str(sockets_of(long))) < SOCKET_PATH_BYTES_MAX - 30
 
 
-def test_a_directory_for_sockets_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    long = tmp_path / ("x" * 100)
-    directory = sockets_of(long)
-    directory.rmdir()
-    directory.symlink_to(tmp_path)
-    try:
-        with pytest.raises(Failure, match="must be a directory of this user's"):
-            sockets_of(long)
-    finally:
-        directory.unlink()
+def test_the_directory_of_the_sockets_is_closed_to_others(tmp_path: Path) -> None:
+    (tmp_path / "sockets").mkdir(mode=0o755)
+    Way(tmp_path / "sockets").argv("host1", "command")
+    assert (tmp_path / "sockets").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_in_the_place_of_that_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sockets").symlink_to(tmp_path)
+    with pytest.raises(Failure, match="must be a directory of this user's"):
+        Way(tmp_path / "sockets").argv("host1", "command")
 
 
 def _failing(fault: Failure) -> Callable[[], None]:

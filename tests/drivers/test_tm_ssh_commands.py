@@ -226,6 +226,15 @@ def test_a_vm_is_deleted_and_no_other(scene: Scene) -> None:
     assert names(scene.kept) == []
 
 
+def test_what_cannot_be_tidied_up_any_more_is_told_and_does_no_harm(scene: Scene) -> None:
+    a_vm(scene.there)
+    scene.do("TIDY AWAY")
+    assert names(scene.there.parent) == []
+    kit = Listening()
+    scene.do(f"TIDY nobody.invalid:{scene.here}", of=Request(kit, Message("TRANSFER", "", VM, "script"), 1))
+    assert "left over and not removed: nobody.invalid is not reached" in kit.heard[0].payload
+
+
 def test_a_persistent_disk_comes_back_to_its_image_with_its_snapshots(scene: Scene) -> None:
     snapshots = Path(f"{scene.image}.snap")
     put(snapshots / "0", b"old")

@@ -67,8 +67,8 @@ def disk_copied(scene: Scene) -> None:
 
 
 def vm(scene: Scene) -> None:
-    disk(scene)
-    put(scene.here / "checkpoint", b"memory")
+    put(scene.here / "disk.0", b"guest" * 100)
+    put(scene.here / "disk.0.snap" / "0", b"kept")
     put(scene.there / "disk.0", b"of an earlier stay")
     put(scene.there / "disk.7", b"of an earlier stay")
 
@@ -129,4 +129,4 @@ def test_it_ends_the_same_wherever_it_was_killed(home: Path, line: str, begin: C
     source = home / "datastores" / "5" if line.startswith(("CLONE", "LN")) else None
     look = size if line.startswith(("CONTEXT", "MKSWAP")) else contents
     table = KillTable(home, begin=lambda: do(begin), source=source, look=look)
-    assert table.run(lambda: do(lambda scene: scene.do(line, "raw"))) > 3
+    assert table.run(lambda: do(lambda scene: scene.do(line, "raw"))) > 2

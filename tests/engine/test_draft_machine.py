@@ -13,8 +13,10 @@ from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostState
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import Lease
+from trifid.core.template.model import template
 from trifid.core.user import User
 from trifid.core.vm import events
+from trifid.core.vm.files import promise
 from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
 from trifid.engine.life import happen
@@ -70,7 +72,8 @@ class DraftMachine(RuleBasedStateMachine):
     def allocate(self, cpu, memory, refused):
         def command(draft):
             vm_id = draft.next_id("vm")
-            draft.put(VM(vm_id, 0, 0, f"vm{vm_id}", VmState.PENDING, Needs(cpu, memory), stime=draft.now))
+            made = VM(vm_id, 0, 0, f"vm{vm_id}", VmState.PENDING, Needs(cpu, memory), stime=draft.now)
+            draft.put(replace(made, template=template(DISK=[{"DISK_ID": "0", "TYPE": "FS", "SIZE": str(memory)}])))
             draft.note("VM", vm_id, ENGINE, "allocated")
 
         self.run(command, refused)
@@ -81,7 +84,9 @@ class DraftMachine(RuleBasedStateMachine):
             vm = draft.vm(vm_id)
             event = event_of(kind, vm.step)
             if isinstance(event, events.Deploy):
-                event = replace(event, host_id=host_id)
+                event = replace(
+                    event, host_id=host_id, datastore_id=host_id % 2, tm="ssh" if host_id == 3 else "shared"
+                )
             happen(draft, vm, event)
 
         self.run(command, refused)
@@ -160,6 +165,14 @@ class DraftMachine(RuleBasedStateMachine):
         for host_id in (*HOST_IDS, 9):
             assert self.turn.share(host_id) == shares[host_id]
             assert self.turn.vms_on(host_id) == carried[host_id]
+
+    @invariant()
+    def promised_room_is_the_sum_over_the_vms(self):
+        promised = Counter()
+        for place, mib in filter(None, map(promise, self.turn.each("vms"))):
+            promised[place] += mib
+        for place in (("datastore", 0), ("datastore", 1), ("host", 3), ("host", 1)):
+            assert self.turn.promised(place) == promised[place]
 
     @invariant()
     def leases_are_counted_as_they_are(self):

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.core.vm.builders import stay, vm
 from tests.engine.world import World, host
 from trifid.core.host import HostState
+from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import parse
 from trifid.core.vm.states import VmState as S
@@ -26,7 +27,7 @@ class Watching:
         self.clock, self.im = world.clock, world.im
         self.steady_s = 0.0
         self.monitoring = Monitoring(
-            world.turns, world.drivers, world.clock, INTERVAL_S, LOST_AFTER_S, lambda: self.steady_s
+            world.turns, world.drivers, world.clock, INTERVAL_S, LOST_AFTER_S, lambda: self.steady_s, "/ds"
         )
 
     async def says(self, word: str, text: str = "", host_id: int = 3, status: str = "SUCCESS", at: int | None = None):
@@ -80,7 +81,7 @@ async def test_a_new_host_is_monitored_with_its_name_and_the_period(watching):
     message = parse_to_driver(line)
     assert (message.type, message.oid) == ("START_MONITOR", 3)
     text = unpack(message.payload)
-    for part in ('NAME="host3"', 'PERIOD_S="30"', 'RACK="r1"'):
+    for part in ('NAME="host3"', 'PERIOD_S="30"', 'DATASTORE_LOCATION="/ds"', 'RACK="r1"'):
         assert part in text
     assert "ERROR" not in text
 
@@ -94,6 +95,16 @@ async def test_a_host_is_in_use_when_its_capacity_was_told(watching):
     assert seen.template.single("HYPERVISOR") == "kvm"
     observed = watching.monitoring.hosts[3]
     assert (observed.free_cpu_percent, observed.used_memory_kib, observed.more) == (700, 1000000, {"NETRX": "5"})
+
+
+async def test_the_room_for_datastores_is_known_as_long_as_the_host_tells_it(watching):
+    await watching.world.put(host())
+    await watching.says("MONITOR_HOST", "DS_LOCATION_TOTAL_MB=900\nDS_LOCATION_USED_MB=300\nDS_LOCATION_FREE_MB=500")
+    observed = watching.monitoring.hosts[3]
+    assert observed.disk == Space(900, 300, 500, watching.clock.now)
+    assert observed.more == {}
+    await watching.says("MONITOR_HOST", "DS_LOCATION_TOTAL_MB=900\nDS_LOCATION_FREE_MB=lots")
+    assert watching.monitoring.hosts[3].disk == Space()
 
 
 async def test_figures_that_stay_the_same_are_not_written_again(watching):

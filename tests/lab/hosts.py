@@ -2,6 +2,9 @@
 
 A host's bridge has the name of the lab's and is joined to it by a cable, so guests of all hosts are
 neighbours and answer to the lab.  The engine reaches the libvirt of a host through a socket, URI.
+
+With a directory that is not shared, each host has an empty one of its own in its place, and an sshd: the ssh_config
+that reaches them lies beside (SSH_CONFIG).
 """
 
 import contextlib
@@ -22,10 +25,12 @@ SOCKETS = Path("/run/libvirt/hosts")
 URI = f"qemu+unix:///system?socket={SOCKETS}/{{host}}/libvirt-sock"
 """Of a host's libvirt, for the drivers and for virsh."""
 LOOK_EVERY_S = 0.1
+SSH_CONFIG = "ssh_config"
+"""Name of the file in the directory given to lab_hosts."""
 
 # Inside new namespaces; becomes the host's libvirtd, so that to know one process is to know the host.
 _HOST = """
-name=$1 address=$2 bridge=$3 run=$4 lab=$5 uuid=$6
+name=$1 address=$2 bridge=$3 run=$4 lab=$5 uuid=$6 unshared=$7 sshd=$8
 hostname "$name"
 mount -t sysfs sysfs /sys
 ip link set lo up
@@ -45,6 +50,10 @@ done
 rm -rf /var/lib/libvirt/qemu
 echo "host_uuid = \\"$uuid\\"" >> /etc/libvirt/libvirtd.conf
 mount --bind "$run" /run/libvirt
+if [ "$unshared" ]; then
+    mount -t tmpfs tmpfs "$unshared"
+    /usr/sbin/sshd -f "$sshd" -o "ListenAddress=$address" -o PidFile=/run/libvirt/sshd.pid -E /run/libvirt/sshd.log
+fi
 exec libvirtd --pid-file /run/libvirt/libvirtd.pid
 """
 
@@ -57,7 +66,7 @@ class LabHost:
         uri: of its libvirt.
     """
 
-    def __init__(self, name: str, address: str, hosts_file: str) -> None:
+    def __init__(self, name: str, address: str, hosts_file: str, unshared: str, sshd: Path) -> None:
         self.name = name
         self.uri = URI.format(host=name)
         self._run = SOCKETS / name
@@ -68,7 +77,7 @@ class LabHost:
             self._libvirtd = subprocess.Popen(
                 [
                     *("unshare", "--net", "--mount", "--uts", "sh", "-euc", _HOST, "host"),
-                    *(name, address, BRIDGE, str(self._run), str(os.getpid()), str(machine)),
+                    *(name, address, BRIDGE, str(self._run), str(os.getpid()), str(machine), unshared, str(sshd)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -95,8 +104,23 @@ class LabHost:
         """Return the names of the domains that are there, running or not."""
         return self.virsh("list", "--all", "--name").split()
 
+    def run(self, *argv: str) -> str:
+        """Return what a program prints that sees the host's files."""
+        command = ["nsenter", f"--target={self._libvirtd.pid}", "--mount", "--net", "--", *argv]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def unplug(self) -> None:
+        """Cut the host off the network."""
+        subprocess.run(["ip", "link", "set", self.name, "down"], check=True)
+
+    def plug_in(self) -> None:
+        """Bring it back."""
+        subprocess.run(["ip", "link", "set", self.name, "up"], check=True)
+
     def end(self) -> None:
         """End the host, and every guest that still runs there."""
+        if (self._run / "sshd.pid").exists():
+            os.kill(int((self._run / "sshd.pid").read_text()), signal.SIGTERM)
         for pid_file in (self._run / "qemu").glob("*.pid"):
             os.kill(int(pid_file.read_text()), signal.SIGKILL)
         self._libvirtd.kill()
@@ -106,8 +130,13 @@ class LabHost:
 
 
 @contextlib.contextmanager
-def lab_hosts(directory: Path) -> Iterator[list[LabHost]]:
-    """Two hosts that run; for the engine each of their names is this machine, where their sockets and files are."""
+def lab_hosts(directory: Path, unshared: Path | None = None) -> Iterator[list[LabHost]]:
+    """Two hosts that run; for the engine each of their names is this machine, where their sockets and files are.
+
+    Args:
+        directory: for files of this lab.
+        unshared: a directory, in whose place each host shall have one of its own; ssh reaches the hosts then.
+    """
     addresses = {name: f"10.0.0.{FIRST_ADDRESS + place}" for place, name in enumerate(NAMES)}
     for_hosts = "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in addresses.items())
     for_lab = directory / "hosts"
@@ -115,7 +144,9 @@ def lab_hosts(directory: Path) -> Iterator[list[LabHost]]:
     subprocess.run(["mount", "--bind", str(for_lab), "/etc/hosts"], check=True)
     hosts: list[LabHost] = []
     try:
-        hosts += [LabHost(name, address, for_hosts) for name, address in addresses.items()]
+        sshd = _ssh(directory, addresses) if unshared else Path()
+        own = str(unshared or "")
+        hosts += [LabHost(name, address, for_hosts, own, sshd) for name, address in addresses.items()]
         for host in hosts:
             host.until_up()
         yield hosts
@@ -123,6 +154,26 @@ def lab_hosts(directory: Path) -> Iterator[list[LabHost]]:
         for host in hosts:
             host.end()
         subprocess.run(["umount", "/etc/hosts"], check=True)
+
+
+def _ssh(directory: Path, addresses: dict[str, str]) -> Path:
+    """Write the ssh_config of the lab, its keys, and what is returned: the configuration of the hosts' sshd."""
+    for name in ("hostkey", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    host_key = (directory / "hostkey.pub").read_text()
+    (directory / "known").write_text("".join(f"{address} {host_key}" for address in addresses.values()))
+    (directory / SSH_CONFIG).write_text(
+        "".join(f"Host {name}\n  HostName {address}\n" for name, address in addresses.items())
+        + f"Host *\n  User root\n  IdentityFile {directory}/key\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {directory}/known\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
+    )
+    config = directory / "sshd_config"
+    config.write_text(
+        f"HostKey {directory}/hostkey\nAuthorizedKeysFile {directory}/key.pub\nPermitRootLogin yes\nStrictModes no\n"
+        "UsePAM no\nUseDNS no\nMaxStartups 100\nMaxSessions 100\n"
+    )
+    return config
 
 
 @contextlib.contextmanager

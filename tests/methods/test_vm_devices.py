@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.methods.world import ADMIN, ALICE, ALICE_ID, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
+from trifid.core.image.datastore import Space
 from trifid.core.image.record import ImageState
 from trifid.core.template.model import template
 from trifid.core.vm import events
@@ -202,6 +203,15 @@ class TestSnapshots:
         assert vm(alice).state is VmState.RUNNING
         assert "SAVEAS" not in str(vm(alice).template)
         assert alice.memory.images[image_id].state is ImageState.READY
+
+    async def test_a_disk_is_not_saved_where_there_is_no_room_for_it_beside_what_is_being_saved(self, alice):
+        size_mib = int(vm(alice).template.vectors("DISK")[0]["SIZE"])
+        room = Space(10 * size_mib, 0, 2 * size_mib - 1, at=900)
+        alice.engine.documents.space_of = lambda datastore_id: room
+        await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "", -1)
+        await alice.put(replace(vm(alice), state=VmState.RUNNING))
+        with pytest.raises(Refusal, match=f"Not enough space .* {size_mib} MiB are needed, {size_mib - 1} MiB are"):
+            await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "silver", "", -1)
 
     @pytest.mark.parametrize("answers", [0, 1])
     async def test_what_cannot_be_saved_is_an_image_in_error_that_says_why(self, alice, answers):

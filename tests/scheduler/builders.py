@@ -10,22 +10,59 @@ def tags(values: dict[str, object]) -> str:
     return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
 
 
-def vm_xml(vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", **user) -> str:
+def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
+    return (
+        f"<HISTORY><HID>{host_id}</HID><DS_ID>{datastore_id}</DS_ID><VM_MAD>kvm</VM_MAD><TM_MAD>{tm}</TM_MAD>"
+        f"<ACTION>{action}</ACTION></HISTORY>"
+    )
+
+
+def vm_xml(vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), **user) -> str:
+    disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     return (
         f"<VM><ID>{vm_id}</ID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
-        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY></TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
 
 
-def host_xml(host_id=0, *, state=2, cpu=400, memory_mib=4096, cpu_used=0, memory_used_mib=0, vms=(), vmm="kvm", **more):
+def host_xml(
+    host_id=0,
+    *,
+    state=2,
+    cpu=400,
+    memory_mib=4096,
+    cpu_used=0,
+    memory_used_mib=0,
+    vms=(),
+    vmm="kvm",
+    cluster_id=0,
+    free_disk=0,
+    max_disk=0,
+    disk_usage=0,
+    **more,
+):
     return (
         f"<HOST><ID>{host_id}</ID><NAME>host{host_id}</NAME><STATE>{state}</STATE><VM_MAD>{vmm}</VM_MAD>"
+        f"<CLUSTER_ID>{cluster_id}</CLUSTER_ID>"
         f"<HOST_SHARE><MEM_USAGE>{memory_used_mib * 1024}</MEM_USAGE><CPU_USAGE>{cpu_used}</CPU_USAGE>"
         f"<MAX_MEM>{memory_mib * 1024}</MAX_MEM><MAX_CPU>{cpu}</MAX_CPU>"
-        f"<RUNNING_VMS>{len(vms)}</RUNNING_VMS></HOST_SHARE>"
+        f"<RUNNING_VMS>{len(vms)}</RUNNING_VMS><DATASTORES><DISK_USAGE>{disk_usage}</DISK_USAGE>"
+        f"<FREE_DISK>{free_disk}</FREE_DISK><MAX_DISK>{max_disk}</MAX_DISK><USED_DISK>0</USED_DISK></DATASTORES>"
+        f"</HOST_SHARE>"
         f"<VMS>{''.join(f'<ID>{vm}</ID>' for vm in vms)}</VMS><TEMPLATE>{tags(more)}</TEMPLATE>"
         f"<MONITORING><CAPACITY><FREE_CPU>{cpu - cpu_used}</FREE_CPU></CAPACITY></MONITORING></HOST>"
+    )
+
+
+def datastore_xml(
+    datastore_id=0, *, kind=1, state=0, ds_mad="-", tm="shared", clusters=(0,), total=0, free=0, name="", **more
+):
+    return (
+        f"<DATASTORE><ID>{datastore_id}</ID><UID>0</UID><GID>0</GID><NAME>{name or f'ds{datastore_id}'}</NAME>"
+        f"<DS_MAD>{ds_mad}</DS_MAD><TM_MAD>{tm}</TM_MAD><TYPE>{kind}</TYPE><STATE>{state}</STATE>"
+        f"<CLUSTERS>{''.join(f'<ID>{number}</ID>' for number in clusters)}</CLUSTERS><TOTAL_MB>{total}</TOTAL_MB>"
+        f"<FREE_MB>{free}</FREE_MB><USED_MB>{total - free}</USED_MB><TEMPLATE>{tags(more)}</TEMPLATE></DATASTORE>"
     )
 
 
@@ -35,6 +72,7 @@ class Engine:
     Attributes:
         pending: VM id to keyword arguments of vm_xml; a deploy takes it out.
         hosts: host id to those of host_xml.
+        datastores: datastore id to those of datastore_xml.
         refuse: VM ids whose deploy is refused.
         coming: (second, event or function) that happen while the scheduler waits.
     """
@@ -44,6 +82,7 @@ class Engine:
         self.pending: dict[int, dict] = {}
         self.running: dict[int, str] = {}
         self.hosts: dict[int, dict] = {}
+        self.datastores: dict[int, dict] = {0: {}}
         self.refuse: set[int] = set()
         self.events: list[dict] = []
         self.coming: list[tuple[float, object]] = []
@@ -96,12 +135,16 @@ class Engine:
     def one_hostpool_info(self):
         return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
 
+    def one_datastorepool_info(self):
+        texts = [datastore_xml(datastore_id, **more) for datastore_id, more in self.datastores.items()]
+        return f"<DATASTORE_POOL>{''.join(texts)}</DATASTORE_POOL>"
+
     def one_vm_info(self, vm_id, decrypt):
         if vm_id not in self.running:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
 
-    def trifid_vm_place(self, vm_id, host_id):
+    def trifid_vm_place(self, vm_id, host_id, datastore_id):
         if vm_id in self.refuse:
             raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
         if vm_id in self.pending:

@@ -21,7 +21,7 @@ def loop(engine):
 def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
     engine.pending, engine.hosts = {4: {}}, {2: {}}
     loop(engine).round()
-    assert engine.called("trifid.vm.place") == [[4, 2]]
+    assert engine.called("trifid.vm.place") == [[4, 2, 0]]
 
 
 def test_an_engine_at_rest_is_asked_twice_an_interval(engine):
@@ -45,7 +45,7 @@ def test_news_wakes_it_at_once(engine):
     scheduler.round()
     scheduler.cycle()
     assert engine.now < 12
-    assert engine.called("trifid.vm.place") == [[7, 2]]
+    assert engine.called("trifid.vm.place") == [[7, 2, 0]]
 
 
 def test_events_that_do_not_matter_neither_wake_it_nor_keep_it_from_looking(engine):
@@ -162,7 +162,7 @@ def test_a_vm_marked_before_the_start_is_moved_to_another_host(engine):
     engine.running = {6: vm_xml(6, state=3, lcm_state=3, resched=1, history=HISTORY)}
     engine.hosts = {0: {}, 1: {"vms": (1, 2)}}
     loop(engine).round()
-    assert engine.called("trifid.vm.place") == [[6, 1]]
+    assert engine.called("trifid.vm.place") == [[6, 1, 0]]
 
 
 def test_a_vm_marked_later_is_moved_too(engine):
@@ -177,4 +177,4 @@ def test_a_vm_marked_later_is_moved_too(engine):
     scheduler.round()
     scheduler.cycle()
     scheduler.cycle()
-    assert engine.called("trifid.vm.place") == [[6, 1]]
+    assert engine.called("trifid.vm.place") == [[6, 1, 0]]

@@ -19,6 +19,7 @@ def event(kind="VM", object_id=1, what="state", old="", new=""):
         event(old="MIGRATE", new="RUNNING"),
         event(what="updated"),
         event(kind="HOST", what="state", new="MONITORED"),
+        event(kind="DATASTORE", what="allocated", new="READY"),
     ],
 )
 def test_events_that_may_let_a_vm_be_placed(told):

@@ -13,6 +13,7 @@ from trifid.scheduler.loop import Loop
     [
         ("one_vmpool_info", "<VM_POOL><VM>"),
         ("one_hostpool_info", "not a document"),
+        ("one_datastorepool_info", "<DATASTORE_POOL>"),
         ("trifid_event_list", "not json"),
         ("trifid_event_list", '{"events": []}'),
         ("trifid_event_list", 7),

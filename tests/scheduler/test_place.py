@@ -4,24 +4,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scheduler.builders import host_xml, vm_xml
+from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
 from trifid.scheduler.place import POLICIES, place
-from trifid.scheduler.view import View, hosts, waiting_vms
+from trifid.scheduler.view import View, datastores, hosts, waiting_vms
 
 
 def view(vms, machines):
-    """A view of VMs and hosts, each given as keyword arguments; ids count from 0 unless given."""
+    """A view of VMs and hosts, each given as keyword arguments; ids count from 0 unless given.
+
+    There is one system datastore, with room for everything.
+    """
     vm_texts = [vm_xml(vm.pop("id", i), **vm) for i, vm in enumerate(map(dict, vms))]
     host_texts = [host_xml(host.pop("id", i), **host) for i, host in enumerate(map(dict, machines))]
-    return View(tuple(waiting_vms(f"<P>{''.join(vm_texts)}</P>")), tuple(hosts(f"<P>{''.join(host_texts)}</P>")))
+    return View(
+        tuple(waiting_vms(f"<P>{''.join(vm_texts)}</P>")),
+        tuple(hosts(f"<P>{''.join(host_texts)}</P>")),
+        tuple(datastores(datastore_xml(0))),
+    )
 
 
 def plan(vms, machines, policy="striping"):
     return place(view(vms, machines), policy)
 
 
+def places(result):
+    """VM id to host id."""
+    return {vm_id: host_id for vm_id, host_id, _ in result.placements}
+
+
 def placed(vms, machines, policy="striping"):
-    return dict(plan(vms, machines, policy).placements)
+    return places(plan(vms, machines, policy))
 
 
 def reason(vm, *machines):
@@ -77,7 +89,7 @@ def test_only_monitored_hosts_take_vms(state):
 
 def test_what_is_placed_has_less_room_for_the_next():
     result = plan([{"cpu": "3"}] * 3, [{}, {}])
-    assert dict(result.placements) == {0: 0, 1: 1}
+    assert places(result) == {0: 0, 1: 1}
     assert set(result.refusals) == {2}
 
 
@@ -157,13 +169,13 @@ def test_without_hosts_the_reason_says_what_to_do():
 
 def test_a_wrong_requirement_keeps_only_its_own_vm_waiting():
     result = plan([{"SCHED_REQUIREMENTS": "A >"}, {}], [{}])
-    assert dict(result.placements) == {1: 0}
+    assert places(result) == {1: 0}
     assert result.refusals[0].startswith("Error in SCHED_REQUIREMENTS: 'A >', error: ")
 
 
 def test_a_wrong_rank_places_the_vm_and_warns():
     result = plan([{"SCHED_RANK": "A +"}], [{"vms": (1, 2)}, {"vms": (1, 2, 3)}])
-    assert dict(result.placements) == {0: 0}
+    assert places(result) == {0: 0}
     assert result.warnings[0].startswith("Error in SCHED_RANK: 'A +', error: ")
 
 
@@ -198,8 +210,8 @@ def test_queues_give_the_same_plan_as_looking_at_every_host_anew(vms, machines, 
         [{"vms": tuple(range(100, 100 + n)), "state": state} for n, state in machines],
     )
     result = place(seen, policy)
-    assert result.placements == naive(seen, policy)
-    assert {vm for vm, _ in result.placements} | set(result.refusals) == {vm.id for vm in seen.vms}
+    assert [(vm, host) for vm, host, _ in result.placements] == naive(seen, policy)
+    assert {vm for vm, *_ in result.placements} | set(result.refusals) == {vm.id for vm in seen.vms}
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
@@ -225,7 +237,7 @@ def test_ten_thousand_vms_on_two_thousand_five_hundred_hosts_take_about_a_second
 def test_vms_of_different_sizes_share_the_hosts_that_are_left():
     vms = [{"cpu": "3"}, {"cpu": "2"}, {"cpu": "1"}, {"cpu": "2"}, {"cpu": "3"}]
     result = plan(vms, [{}, {}, {"vms": (7, 8)}])
-    assert dict(result.placements) == {0: 0, 1: 1, 2: 0, 3: 1, 4: 2}
+    assert places(result) == {0: 0, 1: 1, 2: 0, 3: 1, 4: 2}
 
 
 @pytest.mark.parametrize("priority", ["nan", "inf", "much"])

@@ -1,5 +1,7 @@
-from tests.scheduler.builders import host_xml, vm_xml
-from trifid.scheduler.view import Expression, hosts, waiting_vms
+from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
+from trifid.core.image.datastore import DatastoreType
+from trifid.core.vm.files import Files
+from trifid.scheduler.view import Expression, datastores, hosts, waiting_vms
 
 
 def test_a_pending_vm_is_read_with_what_it_needs():
@@ -51,3 +53,28 @@ def test_names_of_older_releases_are_understood_unless_a_probe_has_them():
 def test_empty_pools_hold_nothing():
     assert waiting_vms("<VM_POOL></VM_POOL>") == []
     assert hosts("<HOST_POOL></HOST_POOL>") == []
+
+
+def test_the_disks_of_a_vm_are_read_with_what_they_take():
+    disks = [
+        {"TYPE": "FS", "SIZE": "10"},
+        {"TYPE": "DISK", "CLONE": "YES", "SIZE": "200", "DATASTORE_ID": "1"},
+        {"TYPE": "DISK", "CLONE": "NO", "SIZE": "3000", "DATASTORE_ID": "4"},
+    ]
+    (vm,) = waiting_vms(vm_xml(7, disks=disks))
+    assert vm.files == Files(10, 200, 3000, frozenset({1, 4}))
+
+
+def test_a_datastore_has_what_is_not_yet_promised():
+    images, system = datastores(
+        f"<P>{datastore_xml(0, total=900, free=500, PROMISED_MB='80', clusters=(0, 4), PRIORITY='3')}"
+        f"{datastore_xml(1, kind=0, ds_mad='fs')}</P>"
+    )[::-1]
+    assert (system.record.type, system.record.cluster_ids, system.free_mib) == (DatastoreType.SYSTEM, (0, 4), 420)
+    assert [system.all_of(name) for name in ("FREE_MB", "PRIORITY", "CLUSTERS/ID")] == [["420"], ["3"], ["0", "4"]]
+    assert (images.record.type, images.record.ds_mad, images.free_mib) == (DatastoreType.IMAGE, "fs", None)
+
+
+def test_a_host_tells_the_room_of_its_own_or_none():
+    told, silent = hosts(f"<P>{host_xml(0, max_disk=900, free_disk=500, disk_usage=80)}{host_xml(1)}</P>")
+    assert (told.free_disk_mib, silent.free_disk_mib) == (420, None)

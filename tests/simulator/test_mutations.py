@@ -12,9 +12,12 @@ from trifid.core.vm.events import Answer, Delete, Done, Failed, MigrateSave
 from trifid.core.vm.row import cancel, delete_files_on_both, move, row
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TABLE
+from trifid.engine import images, life
+from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
 from trifid.engine.turn import Turns
+from trifid.engine.used_images import UsedImages
 from trifid.simulator.faults import chosen
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.simulation import Options, Simulation
@@ -154,6 +157,50 @@ def delete_on_one_of_the_two_hosts_of_a_migration(patch) -> None:
     with_row(patch, row(S.MIGRATE, Delete, S.CLEANUP_DELETE, do.asked, cancel))
 
 
+# -- images --------------------------------------------------------------------------------------------
+
+
+def give_a_persistent_image_to_whoever_asks(patch) -> None:
+    refuse = UsedImages._refuse_unusable
+    patch.setattr(UsedImages, "_refuse_unusable", lambda self, image: refuse(self, replace(image, is_persistent=False)))
+
+
+def attach_an_image_that_is_not_there_yet(patch) -> None:
+    make = UsedImages.__init__
+    patch.setattr(UsedImages, "__init__", lambda self, draft, caller, vm_id, may_wait=True: make(self, draft, caller, vm_id))
+
+
+def delete_an_image_that_a_vm_uses(patch) -> None:
+    patch.setattr(images, "_refuse_used", lambda draft, image, verb: None)
+
+
+def remove_an_image_while_it_is_made(patch) -> None:
+    patch.setattr(ImageOutbox, "_wait_for", lambda self, driver, older, action: (self._over(older), self.send(action)))
+
+
+def write_no_persistent_image_back(patch) -> None:
+    saved = transfer._saved
+    patch.setattr(transfer, "_saved", lambda vm, disk, at: [] if disk.get("PERSISTENT") == "YES" else saved(vm, disk, at))
+
+
+def believe_a_late_import_of_a_deleted_image(patch) -> None:
+    real = images.answered
+    patch.setattr(images, "answered", lambda image, verb, told, now: real(image, verb, replace(told, step=image.step), now))
+
+
+def make_an_image_of_a_disk_that_was_not_saved(patch) -> None:
+    real = life.saved
+    patch.setattr(life, "saved", lambda image, ok, now, **more: real(image, True, now, **more))
+
+
+def let_nobody_know_that_an_image_is_there(patch) -> None:
+    patch.setattr(images, "images_settled", lambda draft, image_id: None)
+
+
+def attach_an_image_without_its_snapshots(patch) -> None:
+    patch.setattr("trifid.methods.vm_devices.snapshots_of_images", lambda draft, template: ())
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -173,6 +220,15 @@ MUTATIONS = {
     leave_gaps_in_the_history: "its history has gaps",
     let_two_drivers_work_at_one_vm: "",
     delete_on_one_of_the_two_hosts_of_a_migration: "",
+    give_a_persistent_image_to_whoever_asks: "it is persistent and given to vms",
+    attach_an_image_that_is_not_there_yet: "has a disk made of it",
+    delete_an_image_that_a_vm_uses: "it is deleted while vms|has a disk made of it",
+    remove_an_image_while_it_is_made: "is asked for RM while it is still busy with",
+    write_no_persistent_image_back: "the only copy of a disk is gone",
+    believe_a_late_import_of_a_deleted_image: "was acknowledged, and it is|its driver is asked for|still needs it",
+    make_an_image_of_a_disk_that_was_not_saved: "is READY, and .* is not there",
+    let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
+    attach_an_image_without_its_snapshots: "has not the snapshots of",
 }
 """Each with what must be said of it, where that is always the same."""
 

@@ -13,6 +13,7 @@ from tests.core.template.test_attributes import SINGLES_AND_KEYS, samples, with_
 from tests.wire.schemas import valid
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostObservation, HostState
+from trifid.core.image.datastore import Space
 from trifid.core.network.define import Defaults, define
 from trifid.core.network.record import HELD_BY_NOBODY, AddressRange, Lease, Network
 from trifid.core.template.attributes import TEMPLATE, USER_TEMPLATE, place_of
@@ -264,8 +265,14 @@ HOST = Host(
     total_memory_kib=16_000_000,
     template=template(HYPERVISOR="kvm", RESERVED_CPU="100", OWN={"K": "<&"}),
 )
-USAGE = host_body.HostUsage(cpu_percent=150, memory_kib=1024, running_vms=2, vm_ids={42, 7})
-OBSERVED = HostObservation(at=1000, free_cpu_percent=700, used_cpu_percent=100, more={"NETRX": "5", "NETTX": "lots"})
+USAGE = host_body.HostUsage(cpu_percent=150, memory_kib=1024, running_vms=2, vm_ids={42, 7}, disk_mib=70)
+OBSERVED = HostObservation(
+    at=1000,
+    free_cpu_percent=700,
+    used_cpu_percent=100,
+    disk=Space(900, 300, 500, 1000),
+    more={"NETRX": "5", "NETTX": "lots"},
+)
 
 
 @pytest.mark.parametrize("state", HostState, ids=lambda state: state.name)
@@ -277,6 +284,12 @@ def test_a_host_follows_its_schemas(state, seen):
     assert root.findtext("HOST_SHARE/MAX_CPU") == "700"
     valid("".join(pool("HOST_POOL", [document, document])), "host_pool")
     valid("".join(pool("HOST_POOL", [])), "host_pool")
+
+
+def test_a_host_shows_the_room_for_datastores_and_what_of_it_is_promised():
+    share = etree.fromstring(host_body.host_full(HOST, USAGE, OBSERVED)).find("HOST_SHARE/DATASTORES")
+    figures = {"DISK_USAGE": "70", "FREE_DISK": "500", "MAX_DISK": "900", "USED_DISK": "300"}
+    assert {e.tag: e.text for e in share} == figures
 
 
 def test_a_probes_own_figures_come_after_the_known_ones():

@@ -63,6 +63,9 @@ transfer = {transfer}
 # How hosts are ranked for VMs that do not say: striping (fewest VMs first), packing (most VMs first),
 # load-aware (most free CPU first) or fixed (by the host attribute PRIORITY).
 #policy = "striping"
+# The same for system datastores: striping (most room first), packing (least room first) or fixed (by the
+# datastore's attribute PRIORITY).
+#datastore_policy = "striping"
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks) or ds
 # (keeps images).  "onehost create HOST --im NAME --vm NAME" chooses among them; datastores name a DS_MAD
@@ -85,6 +88,9 @@ executable = "trifid-tm-dummy"
 
 [drivers.ds.dummy]
 executable = "trifid-ds-dummy"
+
+[drivers.vnm.dummy]
+executable = "trifid-vnm-dummy"
 """
 
 _LIBVIRT = """
@@ -122,6 +128,11 @@ executable = "trifid-tm-ssh"
 [drivers.ds.fs]
 executable = "trifid-ds-fs"
 timeout_s = 3600
+
+# Bridges, VLANs, filters and services of virtual networks, on Linux hosts.
+[drivers.vnm.linux]
+executable = "trifid-vnm-linux"
+timeout_s = 60
 """
 
 

@@ -4,8 +4,10 @@ Who belongs is told by the members: a host by its cluster_id, datastores and net
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.access import Permissions
+from trifid.core.host import Host
 from trifid.core.template.model import Template
 
 DEFAULT_ID, DEFAULT_NAME = 0, "default"
@@ -38,3 +40,18 @@ class Cluster(msgspec.Struct, frozen=True):
     def permissions(self) -> Permissions:
         """Only administrators may use them, and whom a rule lets."""
         return Permissions(0o600)
+
+
+RESERVES = ("RESERVED_CPU", "RESERVED_MEM")
+"""What a cluster keeps from VMs on each of its hosts that does not say so itself."""
+
+
+def within(host: Host, cluster: Cluster | None) -> Host:
+    """Return a host with what its cluster reserves, where it reserves nothing itself.
+
+    Source: reference/templates.md §5.1 (the host's own attributes come first).
+    """
+    if cluster is None:
+        return host
+    missing = tuple(pair for pair in cluster.template.only(*RESERVES) if pair[0] not in host.template)
+    return replace(host, template=host.template.having(*missing)) if missing else host

@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from trifid.core.access import Permissions
+from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template
 from trifid.core.wild import Wild
 
@@ -78,6 +79,7 @@ class HostObservation(msgspec.Struct):
         at: epoch seconds of the newest message, 0 = none since the engine started.
         free_cpu_percent, used_cpu_percent: 100 = one core.
         free_memory_kib, used_memory_kib: KiB.
+        disk: the room in the directory of the datastores, as this host sees it.
         more: further attributes of the MONITOR_HOST message (NETRX, NETTX …).
         wilds: domains that are on the host and should not be, for all that the engine knows.
     """
@@ -87,5 +89,6 @@ class HostObservation(msgspec.Struct):
     used_cpu_percent: int = 0
     free_memory_kib: int = 0
     used_memory_kib: int = 0
+    disk: Space = Space()
     more: dict[str, str] = {}
     wilds: tuple[Wild, ...] = ()

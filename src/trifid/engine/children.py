@@ -101,6 +101,8 @@ class Scheduler:
                 str(self._settings.interval_s),
                 "--policy",
                 self._settings.policy,
+                "--datastore-policy",
+                self._settings.datastore_policy,
                 "--stdin-guard",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,

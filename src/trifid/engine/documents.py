@@ -5,29 +5,41 @@ replaced whole on every change, so looking whether they still are is all the boo
 Names of users and groups stand in many documents: a rename drops all of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from trifid.core.cluster import Cluster, within
 from trifid.core.host import Host, HostObservation
 from trifid.core.image.datastore import Datastore, Space
 from trifid.core.image.record import Image
-from trifid.core.network.record import Network
+from trifid.core.network.kept import VnTemplate
+from trifid.core.network.record import Network, reserved_spans
+from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.core.together import REQUIREMENTS
 from trifid.core.user import Group, User
 from trifid.core.vm.placed import for_drivers
 from trifid.core.vm.record import VM
 from trifid.core.vm_template import VmTemplate
+from trifid.engine.host_networks import HostNetworks
+from trifid.engine.clusters import requirement_of
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.engine.monitoring import Monitoring, VmObservation
 from trifid.store.interface import Batch
+from trifid.wire.bodies import cluster as cluster_body
 from trifid.wire.bodies import datastore as datastore_body
 from trifid.wire.bodies import group as group_body
 from trifid.wire.bodies import host as host_body
 from trifid.wire.bodies import image as image_body
 from trifid.wire.bodies import network as network_body
+from trifid.wire.bodies import security_group as security_group_body
 from trifid.wire.bodies import user as user_body
 from trifid.wire.bodies import vm as vm_body
 from trifid.wire.bodies import vm_template as vm_template_body
+from trifid.wire.bodies import vn_template as vn_template_body
 from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape
@@ -70,6 +82,7 @@ class Documents:
         space_of: tells the room of a datastore, by its id; set by the engine, as are the next two.
         base_path: tells where a datastore lies.
         progress: image id to how far its driver is.
+        group_states: tells the VMs of a security group by whether their hosts apply it (wire/bodies/security_group).
     """
 
     def __init__(self, memory: Memory, monitoring: Monitoring) -> None:
@@ -81,7 +94,11 @@ class Documents:
         self.space_of: Callable[[int], Space] = lambda datastore_id: _NO_SPACE
         self.base_path: Callable[[Datastore], str] = lambda datastore: datastore.base_path
         self.progress: Mapping[int, str] = {}
-        self._vm_templates = _Cache()
+        self.networks: HostNetworks | None = None
+        self._vm_templates, self._vn_templates = _Cache(), _Cache()
+        self.group_states: Callable[[int], Mapping[str, Collection[int]]] = self._all_updated
+        self._clusters_of: dict[tuple[str, int], tuple[int, ...]] = {}
+        self._remember_clusters(memory.networks, memory.datastores)
 
     def committed(self, batch: Batch) -> None:
         """Forget what is gone, and everything with names in it when names changed."""
@@ -97,10 +114,33 @@ class Documents:
         for template_id, template in batch.vm_templates.items():
             if template is None:
                 self._vm_templates.drop(template_id)
+        for template_id, kept in batch.vn_templates.items():
+            if kept is None:
+                self._vn_templates.drop(template_id)
+        if self._remember_clusters(batch.networks, batch.datastores):
+            for cache in (self._vms_full, self._vms_short, self._vms_extended):
+                cache.clear()
         if batch.users or batch.groups:
             self._vm_templates.clear()
+            self._vn_templates.clear()
             for cache in (self._vms_full, self._vms_short, self._vms_extended, self._networks):
                 cache.clear()
+
+    def _remember_clusters(
+        self, networks: Mapping[int, Network | None], datastores: Mapping[int, Datastore | None]
+    ) -> bool:
+        """Keep which clusters networks and datastores are in, and tell whether any moved: VMs tell of that."""
+        moved = False
+        pools: tuple[tuple[str, Mapping[int, Network | Datastore | None]], ...] = (
+            ("NET", networks),
+            ("DATASTORE", datastores),
+        )
+        for kind, records in pools:
+            for object_id, record in records.items():
+                after = record.cluster_ids if record is not None else ()
+                moved = moved or self._clusters_of.get((kind, object_id), after) != after
+                self._clusters_of[kind, object_id] = after
+        return moved
 
     # -- names that documents show ---------------------------------------------------------------
 
@@ -119,7 +159,8 @@ class Documents:
     def vm_for_drivers(self, vm: VM) -> str:
         """Return the full document as drivers get it, not escaped."""
         seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
-        return vm_body.vm_full(for_drivers(vm), self, seen.at, seen.values)
+        told = for_drivers(vm) if self.networks is None else self.networks.limits_left_out(for_drivers(vm))
+        return vm_body.vm_full(told, self, seen.at, seen.values)
 
     def vm(self, vm: VM) -> Escaped:
         """Return the full document of a VM."""
@@ -137,7 +178,12 @@ class Documents:
         seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
         if self._memory.vms.get(vm.id) is not vm:
             return escape(make(vm, self, seen.at, seen.values))  # DONE: too many to keep
-        return cache.text(vm.id, (vm, seen), lambda: make(vm, self, seen.at, seen.values))
+        return cache.text(vm.id, (vm, seen), lambda: make(self._with_requirements(vm), self, seen.at, seen.values))
+
+    def _with_requirements(self, vm: VM) -> VM:
+        """Return a VM with the clusters that it can be in, as its networks and datastores are now."""
+        text = requirement_of(self._memory, vm)
+        return replace(vm, template=vm.template.replacing(REQUIREMENTS, text)) if text else vm
 
     # -- hosts -----------------------------------------------------------------------------------
 
@@ -152,6 +198,8 @@ class Documents:
     def _host_text(self, host: Host) -> str:
         share = self._memory.shares.get(host.id, NO_SHARE)
         seen = self._monitoring.hosts.get(host.id, _NO_HOST_OBSERVATION)
+        promised_mib = self._memory.promised.get(("host", host.id), 0)
+        cluster = self._memory.clusters.get(host.cluster_id)
 
         def make() -> str:
             usage = host_body.HostUsage(
@@ -159,32 +207,92 @@ class Documents:
                 memory_kib=share.memory_mib * 1024,
                 running_vms=share.vms,
                 vm_ids=self._memory.vms_on.get(host.id, ()),
+                disk_mib=promised_mib,
             )
-            return host_body.host_full(host, usage, seen)
+            name = cluster.name if cluster is not None else str(host.cluster_id)
+            return host_body.host_full(host, usage, seen, name, within(host, cluster))
 
         capacity = (seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
-        figures = (seen.at, *capacity, seen.wilds)
-        return self._hosts.text(host.id, (host, share, seen.more), make, figures)
+        figures = (seen.at, *capacity, seen.disk, promised_mib, seen.wilds)
+        return self._hosts.text(host.id, (host, share, seen.more, cluster), make, figures)
 
     # -- networks --------------------------------------------------------------------------------
 
     def network(self, network: Network) -> Escaped:
         """Return the document of a network with its leases."""
         leases = self._memory.leases_in(network.id)
-        return Escaped(
-            self._networks.text(network.id, (network,), lambda: network_body.network_full(network, self, leases))
-        )
+        parts = self._memory.reservations_of.get(network.id, ())
+        reserved = frozenset((part, span) for part in parts for span in reserved_spans(self._memory.networks[part]))
+
+        def make() -> str:
+            return network_body.network_full(network, self, leases, reserved)
+
+        return Escaped(self._networks.text(network.id, (network,), make, reserved))
 
     def network_pool(self, networks: Iterable[Network]) -> Escaped:
         """Return a pool of networks without their leases."""
-        used = self._memory.used
-        return escaped_pool(
-            "VNET_POOL",
-            [
-                escape(network_body.network_pool_entry(n, self, sum(used.get((n.id, ar.id), 0) for ar in n.ranges)))
-                for n in networks
-            ],
-        )
+        taken = self._memory.taken
+
+        def entry(network: Network) -> str:
+            sets = [taken[network.id, ar.id] for ar in network.ranges if (network.id, ar.id) in taken]
+            return network_body.network_pool_entry(network, self, sum(one.count for one in sets))
+
+        return escaped_pool("VNET_POOL", [escape(entry(network)) for network in networks])
+
+    # -- templates of networks -------------------------------------------------------------------
+
+    def vn_template(self, template: VnTemplate) -> Escaped:
+        """Return the document of a template of networks."""
+        return Escaped(self._vn_template_text(template))
+
+    def vn_template_pool(self, templates: Iterable[VnTemplate]) -> Escaped:
+        """Return the pool of these templates of networks."""
+        return escaped_pool("VNTEMPLATE_POOL", [self._vn_template_text(one) for one in templates])
+
+    def _vn_template_text(self, template: VnTemplate) -> str:
+        return self._vn_templates.text(template.id, (template,), lambda: vn_template_body.vn_template(template, self))
+
+    # -- security groups -------------------------------------------------------------------------
+
+    def security_group(self, group: SecurityGroup) -> Escaped:
+        """Return the document of a security group."""
+        return Escaped.of(security_group_body.security_group(group, self, self.group_states(group.id)))
+
+    def security_group_pool(self, groups: Iterable[SecurityGroup]) -> Escaped:
+        """Return the pool of these security groups."""
+        make = security_group_body.security_group
+        entries = [escape(make(group, self, self.group_states(group.id))) for group in groups]
+        return escaped_pool("SECURITY_GROUP_POOL", entries)
+
+    def _all_updated(self, group_id: int) -> dict[str, Collection[int]]:
+        return {"UPDATED": self._memory.vms_in_group.get(group_id, ())}
+
+    # -- clusters --------------------------------------------------------------------------------
+
+    def cluster(self, cluster: Cluster) -> Escaped:
+        """Return the document of a cluster."""
+        ((_, members),) = self._with_members([cluster])
+        return Escaped.of(cluster_body.cluster(cluster, members))
+
+    def cluster_pool(self, clusters: Iterable[Cluster]) -> Escaped:
+        """Return the pool of these clusters."""
+        entries = [escape(cluster_body.cluster(one, members)) for one, members in self._with_members(clusters)]
+        return escaped_pool("CLUSTER_POOL", entries)
+
+    def _with_members(self, clusters: Iterable[Cluster]) -> list[tuple[Cluster, cluster_body.Members]]:
+        memory = self._memory
+        hosts: dict[int, list[int]] = defaultdict(list)
+        datastores: dict[int, list[int]] = defaultdict(list)
+        networks: dict[int, list[int]] = defaultdict(list)
+        for host in memory.hosts.values():
+            hosts[host.cluster_id].append(host.id)
+        for datastore in memory.datastores.values():
+            for cluster_id in datastore.cluster_ids:
+                datastores[cluster_id].append(datastore.id)
+        for network in memory.networks.values():
+            for cluster_id in network.cluster_ids:
+                networks[cluster_id].append(network.id)
+        return [(one, cluster_body.Members(hosts[one.id], datastores[one.id], networks[one.id])) for one in clusters]
 
     # -- VM templates ----------------------------------------------------------------------------
 
@@ -237,11 +345,13 @@ class Documents:
 
     def _datastore_text(self, datastore: Datastore) -> str:
         space, images = self.space_of(datastore.id), frozenset(self._memory.images_in.get(datastore.id, ()))
+        promised_mib = self._memory.promised.get(("datastore", datastore.id), 0)
 
         def make() -> str:
-            return datastore_body.datastore_full(datastore, self, space, self.base_path(datastore), images)
+            path = self.base_path(datastore)
+            return datastore_body.datastore_full(datastore, self, space, path, images, promised_mib)
 
-        return self._datastores.text(datastore.id, (datastore,), make, (space, images))
+        return self._datastores.text(datastore.id, (datastore,), make, (space, images, promised_mib))
 
     # -- users and groups ------------------------------------------------------------------------
 

@@ -13,12 +13,17 @@ from pathlib import Path
 
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image
+from trifid.core.network.host_document import Group, Services
+from trifid.core.network.record import Network
+from trifid.core.network.rules import addresses_of, group_of
+from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
 from trifid.engine.auth import Authenticator
 from trifid.engine.config import Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
-from trifid.engine.first_objects import first_datastores, first_users
+from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.images import base_path
@@ -41,7 +46,7 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FAMILIES = ("vmm", "tm", "im", "ds")
+FAMILIES = ("vmm", "tm", "im", "ds", "vnm")
 """Of drivers."""
 ENGINE_ID_BITS = 60
 
@@ -80,10 +85,16 @@ class Engine:
         self.auth = Authenticator(memory, self.now)
         self.drivers = self._driver_set()
         settings = config.engine
-        self.monitoring = Monitoring(
-            self.turns, self.drivers, self.now, settings.monitoring_interval_s, settings.host_lost_after_s, monotonic
-        )
         self.datastores = home / settings.datastore_location
+        self.monitoring = Monitoring(
+            self.turns,
+            self.drivers,
+            self.now,
+            settings.monitoring_interval_s,
+            settings.host_lost_after_s,
+            monotonic,
+            str(self.datastores),
+        )
         self.queries = Queries(self.drivers)
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
@@ -95,15 +106,19 @@ class Engine:
         self.turns.after_commit.append(self.documents.committed)
         self.orders = Orders(home, self.datastores, settings.frontend, self.documents.vm_for_drivers)
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.networks = HostNetworks(memory, self.drivers, self._group_made, self._services_made)
+        self.outbox.networks = self.documents.networks = self.networks
+        self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
-        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox] = {
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks] = {
             "im": self.monitoring,
             "vmm": self.outbox,
             "tm": self.outbox,
             "ds": self.images,
+            "vnm": self.networks,
         }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
@@ -123,7 +138,10 @@ class Engine:
         """
         await self.turns.ask(lambda draft: first_users(draft, oneadmin))
         await self.turns.ask(lambda draft: first_datastores(draft, self.config))
+        await self.turns.ask(first_cluster)
+        await self.turns.ask(first_security_group)
         engine_id = await self.turns.ask(_engine_id)
+        self.networks.engine_id = engine_id
         self.orders.tidy(self.turns.memory.vms)
         self.images.tidy()
         self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
@@ -158,6 +176,19 @@ class Engine:
         self.processes_changed()
         self._of_family[driver.family].down(driver, why)
         self.queries.down(driver, why)
+
+    def _group_made(self, record: SecurityGroup) -> Group:
+        """Return what a security group lets pass now."""
+
+        def addresses(network_id: int) -> tuple[str, ...]:
+            network = self.turns.memory.networks.get(network_id)
+            return addresses_of(network) if network else ()
+
+        return group_of(record, addresses)
+
+    def _services_made(self, network: Network) -> Services | None:
+        """Return the services of a network."""
+        return None
 
     def _image_data(self, image: Image, datastore: Datastore, cloned: Image | None, verb: str) -> ImageActionData:
         """Return what a datastore driver is told of an image."""

@@ -1,7 +1,10 @@
 """What is in a new database before anybody has made anything (reference/api-modern.md §7.12–13)."""
 
-from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID
+from trifid.core import cluster
+from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID, Permissions
 from trifid.core.image.datastore import DEFAULT_ID, FILES_ID, FIRST_FREE_ID, SYSTEM_ID, Datastore, DatastoreType
+from trifid.core.network import security_group
+from trifid.core.template.model import template
 from trifid.core.user import Group, User
 from trifid.engine.auth import hash_password
 from trifid.engine.config import Config
@@ -11,6 +14,11 @@ FIRST_FREE_GROUP_ID = 100
 _ONEADMIN_UID = 0
 _PREFERRED = "fs"
 """The driver of the first image datastores, where it is configured."""
+_USABLE_BY_ALL = Permissions(0o604)
+_EVERYTHING_PASSES = template(
+    DESCRIPTION="Of every NIC for which neither it nor its network names another: lets everything pass",
+    RULE=[{"PROTOCOL": "ALL", "RULE_TYPE": "outbound"}, {"PROTOCOL": "ALL", "RULE_TYPE": "inbound"}],
+)
 
 
 def first_users(draft: Draft, oneadmin: str) -> None:
@@ -53,6 +61,33 @@ def first_datastores(draft: Draft, config: Config) -> None:
         )
     draft.batch.counters["datastore"] = max(FIRST_FREE_ID, draft.memory.counters.get("datastore", 0))
     draft.note("ENGINE", 0, ENGINE, "first start", text="datastores system, default and files made")
+
+
+def first_cluster(draft: Draft) -> None:
+    """Make cluster 0 when there is none: in a new database, or one of an engine that had one cluster and no record."""
+    if cluster.DEFAULT_ID in draft.memory.clusters:
+        return
+    draft.put(cluster.Cluster(cluster.DEFAULT_ID, cluster.DEFAULT_NAME))
+    draft.batch.counters["cluster"] = max(cluster.FIRST_FREE_ID, draft.memory.counters.get("cluster", 0))
+    draft.note("ENGINE", 0, ENGINE, "first start", text=f"cluster {cluster.DEFAULT_NAME} made")
+
+
+def first_security_group(draft: Draft) -> None:
+    """Make security group 0 when there is none: everything may pass, and everybody may use it."""
+    if security_group.DEFAULT_ID in draft.memory.security_groups:
+        return
+    draft.put(
+        security_group.SecurityGroup(
+            id=security_group.DEFAULT_ID,
+            uid=_ONEADMIN_UID,
+            gid=ONEADMIN_GID,
+            name=security_group.DEFAULT_NAME,
+            permissions=_USABLE_BY_ALL,
+            template=_EVERYTHING_PASSES,
+        )
+    )
+    draft.batch.counters["secgroup"] = max(security_group.FIRST_FREE_ID, draft.memory.counters.get("secgroup", 0))
+    draft.note("ENGINE", 0, ENGINE, "first start", text=f"security group {security_group.DEFAULT_NAME} made")
 
 
 def first_ds_mad(config: Config) -> str:

@@ -14,6 +14,7 @@ from trifid.core.host import Host, HostState
 from trifid.core.network.host_document import Bandwidth, Group, HostDocument, Port, Services
 from trifid.core.network.hosting import LIMITS, Records, document_of, is_managed, ports_of
 from trifid.core.network.record import Network
+from trifid.core.network.rules import networks_named
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
@@ -57,6 +58,7 @@ class Told(msgspec.Struct):
         ports: of the document that it has applied, by (VM, NIC); None = not known yet.
         groups: versions of the security groups that it has applied.
         networks: ids of the networks of the newest document.
+        named: ids of those that its security groups name.
         sent: the document under way.
         is_stale: something has changed since the newest document.
         trouble: why the last one could not be applied.
@@ -65,6 +67,7 @@ class Told(msgspec.Struct):
     ports: dict[tuple[int, int], Port] | None = None
     groups: dict[int, int] = {}
     networks: frozenset[int] = frozenset()
+    named: frozenset[int] = frozenset()
     sent: HostDocument | None = None
     sent_groups: dict[int, int] = {}
     timer: Timer | None = None
@@ -182,7 +185,7 @@ class HostNetworks:
             if now is not None and now.state is VmState.RUNNING and now.prev is not VmState.RUNNING:
                 hosts |= self._limited(now)  # its interfaces are there only now
         for network_id in batch.networks:
-            hosts |= {host_id for host_id, told in self._told.items() if network_id in told.networks}
+            hosts |= {host_id for host_id, told in self._told.items() if network_id in told.networks | told.named}
         for group_id in batch.security_groups:
             for vm_id in self._memory.vms_in_group.get(group_id, ()):
                 hosts |= {record.host_id for record in self._memory.vms[vm_id].history[-2:] if not record.etime}
@@ -237,12 +240,14 @@ class HostNetworks:
     def _send(self, host: Host, driver: Driver, told: Told) -> None:
         vms = [self._memory.vms[vm_id] for vm_id in sorted(self._memory.vms_on.get(host.id, ()))]
         versions: dict[int, int] = {}
+        named: set[int] = set()
 
         def group(group_id: int) -> Group | None:
             record = self._memory.security_groups.get(group_id)
             if record is None:
                 return None
             versions[group_id] = record.version
+            named.update(networks_named(record.template))
             return self._group_made(record)
 
         document = document_of(
@@ -258,6 +263,7 @@ class HostNetworks:
                 peers=lambda network_id: self._peers(network_id, host.id),
             ),
         )
+        told.named = frozenset(named)
         before, told.networks = told.networks, frozenset(network.id for network in document.networks)
         if not document.ports and told.ports is not None and not told.ports:
             told.is_stale = False

@@ -17,7 +17,7 @@ from trifid.core.vm.record import VM, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
 from trifid.engine.transaction import Draft
-from trifid.engine.used_images import disks_of_images
+from trifid.engine.used_images import disks_of_images, snapshots_of_images
 from trifid.errors import BadTemplate
 
 
@@ -60,7 +60,8 @@ def images_settled(draft: Draft, image_id: int) -> None:
         vm = draft.vm(vm_id)
         news = _news(draft, vm) if vm.state in _WAITING else None
         if news is not None:
-            happen(draft, vm, news)
+            # its images may have lost snapshots while it waited
+            happen(draft, replace(vm, disk_snapshots=snapshots_of_images(draft, vm.template)), news)
 
 
 _WRITES_BACK = (VmState.EPILOG, VmState.HOTPLUG_EPILOG, VmState.HOTPLUG_EPILOG_POWEROFF)

@@ -14,8 +14,9 @@ from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
 from trifid.core.image.uses import images_of
 from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
-from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
@@ -41,7 +42,8 @@ class Memory:
         vms_on: host id to the ids of the VMs charged there; derived.
         promised: where files of VMs are expected to how much they will take there, MiB; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
-        used: (network id, range id) to the number of leases taken; derived.
+        taken: (network id, range id) to the indexes that are taken, by leases and by reservations; derived.
+        reservations_of: network id to the ids of the networks that are parts of it; derived.
         image_users: image id to the ids of the VMs that hold it; derived.
         clones_of: image id to the ids of the clones that are being made of it; derived.
         vms_in_group: security group id to the ids of the VMs whose NICs name it; derived.
@@ -73,7 +75,8 @@ class Memory:
         self.promised: dict[Place, int] = {}
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
         self.leases_on: dict[int, set[LeaseKey]] = defaultdict(set)
-        self.used: dict[tuple[int, int], int] = defaultdict(int)
+        self.taken: dict[tuple[int, int], IndexSet] = {}
+        self.reservations_of: dict[int, set[int]] = defaultdict(set)
         self.image_users: dict[int, set[int]] = defaultdict(set)
         self.clones_of: dict[int, set[int]] = defaultdict(set)
         self.images_in: dict[int, set[int]] = defaultdict(set)
@@ -103,13 +106,14 @@ class Memory:
         """Make a committed batch the present."""
         for vm_id, vm in batch.vms.items():
             self._put_vm(vm_id, vm)
+        self._take_addresses(batch)
         for key, lease in batch.leases.items():
             self._put_lease(key, lease)
         self._put_named("host", self.hosts, batch.hosts)
         self._put_named("cluster", self.clusters, batch.clusters)
         self._put_named("user", self.users, batch.users)
         self._put_named("group", self.groups, batch.groups)
-        self._put_owned("networks", self.networks, batch.networks)
+        self._put_networks(batch.networks)
         self._put_owned("security_groups", self.security_groups, batch.security_groups)
         self._put_owned("vn_templates", self.vn_templates, batch.vn_templates)
         self._put_owned("datastores", self.datastores, batch.datastores)
@@ -164,17 +168,44 @@ class Memory:
             if total:
                 self.promised[place] = total
 
+    def _take_addresses(self, batch: Batch) -> None:
+        """Bring `taken` up to date; before the records, since it is the difference to them.
+
+        What is given back comes first: somebody else may have taken it in the same batch.
+        """
+        given: list[Span] = []
+        taken: list[Span] = []
+        for key, lease in batch.leases.items():
+            if (key in self.leases) != (lease is not None):
+                (given if lease is None else taken).append((*key, key[2]))
+        for network_id, network in batch.networks.items():
+            before, after = reserved_spans(self.networks.get(network_id)), reserved_spans(network)
+            given += before - after
+            taken += after - before
+        for network_id, range_id, first, last in given:
+            left = self.taken.pop((network_id, range_id)).removed(first, last)
+            if left.count:
+                self.taken[network_id, range_id] = left
+        for network_id, range_id, first, last in taken:
+            present = self.taken.get((network_id, range_id), NOTHING_TAKEN)
+            self.taken[network_id, range_id] = present.added(first, last)
+
+    def _put_networks(self, changes: dict[int, Network | None]) -> None:
+        for network_id, network in changes.items():
+            old = self.networks.get(network_id)
+            if old is not None and old.is_reservation:
+                _take_out(self.reservations_of, int(old.parent_id), network_id)
+            if network is not None and network.is_reservation:
+                self.reservations_of[int(network.parent_id)].add(network_id)
+        self._put_owned("networks", self.networks, changes)
+
     def _put_lease(self, key: LeaseKey, lease: Lease | None) -> None:
         old = self.leases.pop(key, None)
         if old is not None:
-            self.used[key[:2]] -= 1
-            if not self.used[key[:2]]:
-                del self.used[key[:2]]
             _take_out(self.leases_on, key[0], key)
             _take_out(self.leases_of, old.vm_id, key)
         if lease is not None:
             self.leases[key] = lease
-            self.used[key[:2]] += 1
             self.leases_on[key[0]].add(key)
             self.leases_of[lease.vm_id].add(key)
 

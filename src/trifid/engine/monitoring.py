@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
+from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
 from trifid.core.vm.events import Event, SeenLost
@@ -39,8 +40,10 @@ AHEAD_MAX_S = 5
 LOOK_TIMEOUT_S = 30.0
 """So long at most it takes a host to list its domains."""
 WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
-_NOT_TOLD = ("HOST", "PERIOD_S", "ERROR")
+_NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR")
 """Attributes of a host that its information driver is not told."""
+_DISK = ("DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB", "DS_LOCATION_FREE_MB")
+_CAPACITY = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY", *_DISK)
 
 
 class VmObservation(msgspec.Struct):
@@ -82,6 +85,7 @@ class Monitoring:
     Args:
         now: epoch seconds; may jump.
         monotonic: seconds of a clock that does not jump, for silence.
+        datastores: directory of the datastores, whose room hosts report; empty = they need not.
 
     Attributes:
         hosts, vms: newest observation by id.
@@ -96,6 +100,7 @@ class Monitoring:
         interval_s: int,
         lost_after_s: int,
         monotonic: Callable[[], float] = time.monotonic,
+        datastores: str = "",
     ) -> None:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
@@ -106,6 +111,7 @@ class Monitoring:
         self._monotonic = monotonic
         self._interval_s = interval_s
         self._lost_after_s = lost_after_s
+        self._datastores = datastores
         self._newest_now = now()
         self._watched: dict[int, Watched] = {}
         # VM id to the step of its last move and when that was; nothing seen before this start counts.
@@ -175,6 +181,7 @@ class Monitoring:
             about: tuple[tuple[str, Value], ...] = (
                 ("HOST", {"ID": str(host.id), "NAME": host.name}),
                 ("PERIOD_S", str(self._interval_s)),
+                *((("DATASTORE_LOCATION", self._datastores),) if self._datastores else ()),
             )
             text = render(Template(about + host.template.without(*_NOT_TOLD).pairs))
             driver.send(monitor_to_driver("START_MONITOR", host.id, self._now(), text))
@@ -265,8 +272,8 @@ class Monitoring:
         seen.used_cpu_percent = _integer(said.single("USEDCPU"), 0)
         seen.free_memory_kib = _integer(said.single("FREEMEMORY"), 0)
         seen.used_memory_kib = _integer(said.single("USEDMEMORY"), 0)
-        known = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY")
-        seen.more = {name: value for name, value in said if isinstance(value, str) and name not in known}
+        seen.disk = _disk(said, seen.at)
+        seen.more = {name: value for name, value in said if isinstance(value, str) and name not in _CAPACITY}
         if host.state in (HostState.INIT, HostState.ERROR) or host.template.single("ERROR"):
             self._turns.post(lambda draft: _set_host_state(draft, host.id, HostState.MONITORED, ""))
 
@@ -370,6 +377,12 @@ class Monitoring:
             if host is not None and host.state != HostState.ERROR and is_silent:
                 # The text does not count the seconds: it would be another change at every look.
                 self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
+
+
+def _disk(said: Template, at: int) -> Space:
+    """Return the room in the directory of the datastores; one that was never told of when a figure is missing."""
+    total, used, free = (_integer(said.single(name), -1) for name in _DISK)
+    return Space(total, used, free, at) if min(total, used, free) >= 0 else Space()
 
 
 def _domain(vm: VM) -> tuple[int, str]:

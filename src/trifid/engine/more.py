@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from trifid.core.access import Caller, Right, check
-from trifid.core.network.nic import lease_nics
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import one_more_disk, one_more_nic
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import ACTIONS_MAX, ADMIN_ACTIONS, Calendar, ScheduledAction, scheduled
-from trifid.engine.networks import network_of
+from trifid.engine.clusters import refuse_device_apart
+from trifid.engine.networks import with_leases
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import UsedImages
 from trifid.errors import Refused
@@ -20,9 +20,10 @@ DEVICES_MAX = 256
 def more_disk(draft: Draft, vm: VM, disk: Mapping[str, str], caller: Caller) -> dict[str, str]:
     """Return a further disk of a VM; raises BadTemplate, or Refused when there are too many."""
     _refuse_too_many(vm, "DISK", DEVICES_MAX, len(vm.template.vectors("DISK")))
-    return one_more_disk(
-        dict(disk), vm.template, next_id=vm.next_disk_id, disk_of_image=UsedImages(draft, caller, vm.id).disk
-    )
+    images = UsedImages(draft, caller, vm.id, may_wait=False)
+    made = one_more_disk(dict(disk), vm.template, next_id=vm.next_disk_id, disk_of_image=images.disk)
+    refuse_device_apart(draft, vm, ("DISK", made))
+    return made
 
 
 def more_nic(draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller) -> dict[str, str]:
@@ -33,20 +34,10 @@ def more_nic(draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller) -> di
     """
     _refuse_too_many(vm, "NIC", DEVICES_MAX, len(vm.template.vectors("NIC")))
     made = one_more_nic(dict(nic), vm.template)
-    template, leases, networks = lease_nics(
-        Template((("NIC", made),)),
-        vm_id=vm.id,
-        uid=caller.uid,
-        network_of=lambda one: network_of(draft, caller, one),
-        taken=lambda network_id, range_id, index: draft.lease((network_id, range_id, index)) is not None,
-        used_count=lambda network_id, range_id: draft.used_leases(network_id, range_id),
-        first_id=int(made["NIC_ID"]),
-    )
-    for network in networks:
-        draft.put(network)
-    for lease in leases:
-        draft.put(lease)
-    return template.vector("NIC")
+    nics = Template((("NIC", made),))
+    filled = with_leases(draft, caller, nics, vm.id, int(made["NIC_ID"])).vector("NIC")
+    refuse_device_apart(draft, vm, ("NIC", filled))
+    return filled
 
 
 def one_more_action(

@@ -1,8 +1,45 @@
-"""Which network a NIC means."""
+"""Which network a NIC means, and the addresses that it gets there."""
+
+import secrets
 
 from trifid.core.access import Caller, Right, allowed
+from trifid.core.network.nic import lease_nics
 from trifid.core.network.record import Network
+from trifid.core.template.model import Template
+from trifid.engine.nic_groups import check_groups
 from trifid.engine.transaction import Draft
+
+
+def random_mac_suffix() -> int:
+    """Return four random bytes, for the MACs of a range without IPv4 and of shared addresses."""
+    return secrets.randbits(32)
+
+
+def with_leases(draft: Draft, caller: Caller, template: Template, vm_id: int, first_id: int = 0) -> Template:
+    """Return a template whose NICs have addresses, the leases of which are taken in the draft.
+
+    Args:
+        first_id: NIC_ID of the first one.
+
+    Raises:
+        BadTemplate, NotAllocated, NoLease: as `lease_nics` tells.
+        NotAllocated, NotAllowed: a security group that is not there, or that the caller may not use.
+    """
+    filled, leases, networks = lease_nics(
+        template,
+        vm_id=vm_id,
+        uid=caller.uid,
+        network_of=lambda nic: network_of(draft, caller, nic),
+        taken=draft.taken,
+        random_mac_suffix=random_mac_suffix,
+        first_id=first_id,
+    )
+    for network in networks:
+        draft.put(network)
+    for lease in leases:
+        draft.put(lease)
+    check_groups(draft, caller, template.vectors("NIC"), filled.vectors("NIC"))
+    return filled
 
 
 def network_of(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:

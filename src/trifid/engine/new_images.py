@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from trifid.core.access import Caller, Permissions
 from trifid.core.image.datastore import Datastore, DatastoreType, Space
 from trifid.core.image.life import MAKES
-from trifid.core.image.record import Image, ImageState
+from trifid.core.image.record import NO_VM, Image, ImageState
 from trifid.engine import images
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
@@ -112,6 +112,8 @@ def is_ours(image: Image) -> bool:
 
 
 def _is_being_made(draft: Draft, image: Image) -> bool:
+    if image.saved_from != NO_VM:
+        return True
     action = draft.image_action(image.id)
     return action is not None and action.verb in MAKES
 

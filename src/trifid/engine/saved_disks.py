@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from trifid.core.access import Caller, Right, check
-from trifid.core.image.datastore import DEFAULT_ID, Datastore, DatastoreType
+from trifid.core.image.datastore import DEFAULT_ID, Datastore, DatastoreType, Space
 from trifid.core.image.record import Image, ImageType
 from trifid.core.template.model import Template
 from trifid.core.vm.placed import is_layer
 from trifid.core.vm.record import VM
 from trifid.engine.images import fresh_source
+from trifid.engine.new_images import refuse_full
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
 
@@ -25,15 +26,18 @@ def image_of_disk(
     name: str,
     kind: str,
     base_path_of: Callable[[Datastore], str],
+    space_of: Callable[[int], Space],
 ) -> Image:
     """Return the image that a disk shall become, LOCKED until it is.
 
     Args:
         kind: its type; empty = that of the disk's own image, else DATABLOCK.
         base_path_of: returns the directory of a datastore.
+        space_of: returns the room of a datastore, by its id.
 
     Raises:
-        Refused, NotAllocated, NotAllowed: no such type, the name is taken, or its datastore takes no images.
+        Refused, NotAllocated, NotAllowed: no such type, the name is taken, or its datastore takes no images or
+            has no room.
     """
     original = draft.find_image(int(disk["IMAGE_ID"])) if disk.get("IMAGE_ID", "").isdecimal() else None
     datastore = draft.datastore(original.datastore_id if original else DEFAULT_ID)
@@ -41,6 +45,8 @@ def image_of_disk(
     _refuse_no_place(datastore, vm)
     if (taken := draft.owned("images", caller.uid, name)) is not None:
         raise NotAllocated(f"NAME is already taken by IMAGE {taken}.")
+    size_mib = int(disk["SIZE"]) if disk.get("SIZE", "").isdecimal() else 0
+    refuse_full(draft, datastore, size_mib, space_of(datastore.id))
     return Image(
         id=draft.next_id("image"),
         uid=caller.uid,
@@ -51,7 +57,7 @@ def image_of_disk(
         regtime=draft.now,
         source=fresh_source(base_path_of(datastore)),
         format=_format(vm, disk),
-        size_mib=int(disk["SIZE"]) if disk.get("SIZE", "").isdecimal() else 0,
+        size_mib=size_mib,
         saved_from=vm.id,
         template=Template((("FROM_VM", str(vm.id)), *((("FROM_IMAGE", str(original.id)),) if original else ()))),
     )

@@ -6,15 +6,15 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.core.access import Caller
-from trifid.core.network.nic import lease_nics
 from trifid.core.template.model import Template, Value
 from trifid.core.template.prepare import prepare
 from trifid.core.template.validate import NAME_LENGTH_MAX, file_paths, restricted
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import Calendar
+from trifid.engine.clusters import refuse_nowhere
 from trifid.engine.context import with_context
 from trifid.engine.more import one_more_action
-from trifid.engine.networks import network_of
+from trifid.engine.networks import with_leases
 from trifid.engine.transaction import Draft
 from trifid.engine.used_files import files_of
 from trifid.engine.used_images import UsedImages, first_state, next_disk_id, snapshots_of_images
@@ -54,18 +54,8 @@ def submit(draft: Draft, submission: Submission) -> int:
         refuse_restricted(caller, submission.template, submission.user_paths)
     vm_id = draft.next_id("vm")
     prepared = prepare(submission.template, disk_of_image=UsedImages(draft, caller, vm_id).disk)
-    template, leases, networks = lease_nics(
-        prepared.template,
-        vm_id=vm_id,
-        uid=caller.uid,
-        network_of=lambda nic: network_of(draft, caller, nic),
-        taken=lambda network_id, range_id, index: draft.lease((network_id, range_id, index)) is not None,
-        used_count=lambda network_id, range_id: draft.used_leases(network_id, range_id),
-    )
-    for network in networks:
-        draft.put(network)
-    for lease in leases:
-        draft.put(lease)
+    template = with_leases(draft, caller, prepared.template, vm_id)
+    refuse_nowhere(draft, template)
     files = files_of(draft, caller, template)
     name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"
     vm = VM(

@@ -1,69 +1,88 @@
-"""In which system datastore a VM's files lie on its host."""
+"""In which system datastore a VM's files lie on its host, and whether there is room for them."""
+
+from collections.abc import Callable
 
 from trifid.core.access import Caller, Right, check
 from trifid.core.host import Host
-from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
+from trifid.core.image.datastore import Datastore, DatastoreType, Space
+from trifid.core.vm.files import UNSHARED, Files, files_of, needed_mib, place_of, why_unfit
 from trifid.core.vm.record import VM
-from trifid.core.vm.states import VmState
+from trifid.engine.monitoring import Monitoring
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 
 ANY = -1
-_FRESH = (VmState.PENDING, VmState.HOLD)
-"""Where a VM has no files yet."""
-_VOLUMES = "lvm"
-"""The kind of datastores whose images only its own transfer driver can use, and which can use no others."""
+SpaceOn = Callable[[Datastore, Host], Space]
+"""Tells the room of a system datastore as it is seen on a host."""
 
 
-def system_datastore(draft: Draft, caller: Caller, vm: VM, host: Host, wanted: int) -> Datastore:
+def space_on(monitoring: Monitoring, space_of: Callable[[int], Space]) -> SpaceOn:
+    """Return what tells the room of a system datastore on a host: an unshared one's is told by the host's probes.
+
+    Args:
+        space_of: tells the room of a datastore that all hosts share, by its id.
+    """
+
+    def tell(datastore: Datastore, host: Host) -> Space:
+        if datastore.tm_mad not in UNSHARED:
+            return space_of(datastore.id)
+        seen = monitoring.hosts.get(host.id)
+        return seen.disk if seen is not None else Space()
+
+    return tell
+
+
+def system_datastore(
+    draft: Draft, caller: Caller, vm: VM, host: Host, wanted: int, space_on: SpaceOn | None = None
+) -> Datastore:
     """Return the system datastore for a VM on a host.
 
     Args:
         wanted: its id; ANY = where the VM's files are already, else the first that fits.
+        space_on: tells the room that there must be enough of; None = whatever there is.
 
     Raises:
         NotFound: there is no such datastore.
         NotAllowed: the caller may not use it.
         Refused: it does not fit, or none does; says why.
     """
+    files = files_of(vm)
+
+    def why_not(datastore: Datastore) -> str:
+        find = draft.find_datastore
+        why = why_unfit(datastore, files, cluster_id=host.cluster_id, hostname=host.name, find=find)
+        if why or space_on is None:
+            return why
+        return _lacks_room(draft, files, datastore, host, space_on(datastore, host))
+
     if wanted != ANY:
         datastore = draft.datastore(wanted)
         check(caller, Right.USE, "DATASTORE", datastore)
-        if why := _why_not(draft, vm, host, datastore):
+        if why := why_not(datastore):
             raise Refused(f"datastore {datastore.name} [{datastore.id}] {why}", vm.id)
         return datastore
-    if vm.history and vm.state not in _FRESH:
-        here = draft.find_datastore(vm.current.datastore_id)
-        if here is not None and not _why_not(draft, vm, host, here):
-            return here
+    here = draft.find_datastore(files.datastore_id)
+    if here is not None and not why_not(here):
+        return here
     unfit = []
     datastores: list[Datastore] = sorted(draft.each("datastores"), key=lambda one: one.id)
     for datastore in datastores:
         if datastore.type is DatastoreType.SYSTEM:
-            why = _why_not(draft, vm, host, datastore)
+            why = why_not(datastore)
             if not why:
                 return datastore
             unfit.append(f"{datastore.name} [{datastore.id}] {why}")
     raise Refused(f"no system datastore fits: {'; '.join(unfit) or 'there is none, make one with onedatastore'}", vm.id)
 
 
-def _why_not(draft: Draft, vm: VM, host: Host, datastore: Datastore) -> str:
-    """Return why a datastore does not fit, for people; empty when it does."""
-    if datastore.type is not DatastoreType.SYSTEM:
-        return f"is of type {datastore.type.name}, VMs run from SYSTEM ones"
-    is_here = bool(vm.history) and vm.current.datastore_id == datastore.id
-    if datastore.state is not DatastoreState.READY and not is_here:
-        return f'is {datastore.state.name}: "onedatastore enable {datastore.id}"'
-    if host.cluster_id not in datastore.cluster_ids:
-        return f"is not of the cluster of host {host.name}"
-    if vm.history and vm.state not in _FRESH and vm.current.tm != datastore.tm_mad:
-        return f"is served by transfer driver {datastore.tm_mad}, the VM's files by {vm.current.tm}: they cannot move"
-    for disk in vm.template.vectors("DISK"):
-        number = disk.get("DATASTORE_ID", "")
-        of_image = draft.find_datastore(int(number)) if number.isdecimal() else None
-        if of_image is not None and (of_image.ds_mad == _VOLUMES) != (datastore.tm_mad == _VOLUMES):
-            return (
-                f"is served by {datastore.tm_mad}, which cannot bring images of datastore {of_image.name} "
-                f"[{of_image.id}] ({of_image.ds_mad})"
-            )
-    return ""
+def _lacks_room(draft: Draft, files: Files, datastore: Datastore, host: Host, space: Space) -> str:
+    """Return what is lacking when a datastore is too full, beside what it is promised to; empty when it is not.
+
+    Room that was never told is not in the way.
+    """
+    needed = needed_mib(files, datastore.id, datastore.tm_mad)
+    free = space.free_mib - draft.promised(place_of(datastore.id, datastore.tm_mad, host.id))
+    if not space.at or needed <= max(free, 0):
+        return ""
+    where = f" on host {host.name}" if datastore.tm_mad in UNSHARED else ""
+    return f"has no room{where}: the VM's files need {needed} MiB, {max(free, 0)} MiB are free"

@@ -15,8 +15,9 @@ from trifid.core.image.record import Image, ImageAction
 from trifid.core.image.uses import images_of
 from trifid.core.journal import Entry
 from trifid.core.ledger import Share, charged_hosts
+from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
-from trifid.core.network.record import Lease, LeaseKey, Network
+from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
@@ -65,7 +66,7 @@ class Draft:
         self.parent = parent
         self.batch = Batch()
         self._charges: dict[int, list[int]] = {}
-        self._taken: dict[tuple[int, int], int] = {}
+        self._taken: dict[tuple[int, int], IndexSet] = {}
         self._promised: dict[Place, int] = {}
 
     def child(self) -> "Draft":
@@ -83,8 +84,7 @@ class Draft:
                 theirs.update(ours)
         for host_id, change in self._charges.items():
             self.parent._charge(host_id, *change)
-        for key, count in self._taken.items():
-            self.parent._taken[key] = self.parent._taken.get(key, 0) + count
+        self.parent._taken.update(self._taken)
         for place, mib in self._promised.items():
             self.parent._promised[place] = self.parent._promised.get(place, 0) + mib
 
@@ -154,6 +154,11 @@ class Draft:
     def cluster(self, cluster_id: int) -> Cluster:
         """Return a cluster; raises NotFound."""
         found: Cluster = self.record("clusters", cluster_id)
+        return found
+
+    def find_cluster(self, cluster_id: int) -> Cluster | None:
+        """Return a cluster or None."""
+        found: Cluster | None = self._look("clusters", cluster_id)
         return found
 
     def vn_template(self, template_id: int) -> VnTemplate:
@@ -308,17 +313,30 @@ class Draft:
                 found.discard(vm_id)
         return found
 
-    def used_leases(self, network_id: int, range_id: int) -> int:
-        """Return how many leases of a range are taken."""
+    def taken(self, network_id: int, range_id: int) -> IndexSet:
+        """Return which indexes of a range are taken, by leases and by reservations."""
         key = (network_id, range_id)
-        return self.memory.used.get(key, 0) + sum(layer._taken.get(key, 0) for layer in self._layers())
+        for layer in self._layers():
+            if (found := layer._taken.get(key)) is not None:
+                return found
+        return self.memory.taken.get(key, NOTHING_TAKEN)
+
+    def used_leases(self, network_id: int, range_id: int) -> int:
+        """Return how many addresses of a range are taken."""
+        return self.taken(network_id, range_id).count
 
     def last_used_index(self, network_id: int, range_id: int) -> int:
         """Return the index of the last address of a range that is taken, -1 when none is."""
-        keys = set(self.memory.leases_on.get(network_id, ()))
-        keys.update(key for layer in self._layers() for key in layer.batch.leases)
-        of_range = (key[2] for key in keys if key[:2] == (network_id, range_id) and self.lease(key) is not None)
-        return max(of_range, default=-1)
+        return self.taken(network_id, range_id).last()
+
+    def reservations_of(self, network_id: int) -> set[int]:
+        """Return the ids of the networks that are parts of a network."""
+        found = set(self.memory.reservations_of.get(network_id, ()))
+        for other_id in {other_id for layer in self._layers() for other_id in layer.batch.networks}:
+            other = self.find_network(other_id)
+            is_part = other is not None and other.parent_id == str(network_id)
+            (found.add if is_part else found.discard)(other_id)
+        return found
 
     def leases_of(self, vm_id: int) -> list[Lease]:
         """Return the leases that a VM holds."""
@@ -338,6 +356,7 @@ class Draft:
             case Host():
                 self.batch.hosts[record.id] = record
             case Network():
+                self._retake(self.find_network(record.id), record)
                 self.batch.networks[record.id] = record
             case SecurityGroup():
                 self.batch.security_groups[record.id] = record
@@ -357,7 +376,7 @@ class Draft:
                 self.batch.groups[record.id] = record
             case Lease():
                 if self.lease(record.key) is None:
-                    self._count(record.key, 1)
+                    self._take((*record.key, record.index))
                 self.batch.leases[record.key] = record
 
     def delete(self, pool: str, key: Any) -> None:
@@ -365,7 +384,9 @@ class Draft:
         if pool == "vms":
             self._recharge(self.find_vm(key), None)
         elif pool == "leases" and self.lease(key) is not None:
-            self._count(key, -1)
+            self._give_back((*key, key[2]))
+        elif pool == "networks":
+            self._retake(self.find_network(key), None)
         getattr(self.batch, pool)[key] = None
 
     def _recharge(self, old: VM | None, new: VM | None) -> None:
@@ -381,8 +402,20 @@ class Draft:
         before = self._charges.get(host_id, [0, 0, 0])
         self._charges[host_id] = [a + b for a, b in zip(before, change, strict=True)]
 
-    def _count(self, key: LeaseKey, change: int) -> None:
-        self._taken[key[:2]] = self._taken.get(key[:2], 0) + change
+    def _retake(self, old: Network | None, new: Network | None) -> None:
+        before, after = reserved_spans(old), reserved_spans(new)
+        for span in before - after:
+            self._give_back(span)
+        for span in after - before:
+            self._take(span)
+
+    def _take(self, span: Span) -> None:
+        network_id, range_id, first, last = span
+        self._taken[network_id, range_id] = self.taken(network_id, range_id).added(first, last)
+
+    def _give_back(self, span: Span) -> None:
+        network_id, range_id, first, last = span
+        self._taken[network_id, range_id] = self.taken(network_id, range_id).removed(first, last)
 
     def set_action(self, vm_id: int, action: Action | None) -> None:
         """Make `action` the one that the VM has in flight; None when it has none any more."""

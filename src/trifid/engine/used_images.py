@@ -21,12 +21,14 @@ class UsedImages:
 
     Args:
         vm_id: of the VM, which may have persistent images already.
+        may_wait: whether it can wait for images that are being made; one that is there cannot.
     """
 
-    def __init__(self, draft: Draft, caller: Caller, vm_id: int) -> None:
+    def __init__(self, draft: Draft, caller: Caller, vm_id: int, *, may_wait: bool = True) -> None:
         self._draft = draft
         self._caller = caller
         self._vm_id = vm_id
+        self._usable = (ImageState.READY, ImageState.LOCKED) if may_wait else (ImageState.READY,)
         self._given: set[int] = set()
 
     def disk(self, disk: Vector) -> Vector:
@@ -44,8 +46,9 @@ class UsedImages:
 
     def _refuse_unusable(self, image: Image) -> None:
         about = f"image {image.name} [{image.id}]"
-        if image.state not in (ImageState.READY, ImageState.LOCKED):
+        if image.state not in self._usable:
             hint = {
+                ImageState.LOCKED: "it is being made or changed, try again when that is done",
                 ImageState.DISABLED: f'enable it first, "oneimage enable {image.id}"',
                 ImageState.ERROR: f'see "oneimage show {image.id}" for what went wrong',
             }.get(image.state, "choose another one")

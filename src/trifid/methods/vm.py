@@ -10,12 +10,13 @@ from trifid.core.access import Right, check
 from trifid.core.ledger import check_room
 from trifid.core.template.amend import amended
 from trifid.core.vm import events
+from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import needed_states
 from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
-from trifid.engine.system_datastore import system_datastore
+from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, Internal, NotFound, Refused
 from trifid.methods.common import (
@@ -85,8 +86,6 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 }
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
-_UNSHARED = ("ssh",)
-"""Transfer drivers whose datastores are each host's own."""
 MIGRATE_SAVE, MIGRATE_OFF_HARD = 0, 2
 _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
     MIGRATE_SAVE: events.MigrateSave,
@@ -137,9 +136,10 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
     if not host.takes_vms:
         known = f": {host.template.single('ERROR')}" if host.template.single("ERROR") else ""
         raise Refused(f"host {host.name} [{host_id}] is {host.state.name}, it must be MONITORED{known}", host_id)
-    datastore = system_datastore(draft, call.caller, vm, host, datastore_id)
     if enforce:
         check_room(host, draft.share(host_id), vm.needs)
+    room = space_on(call.engine.monitoring, call.engine.documents.space_of) if enforce else None
+    datastore = system_datastore(draft, call.caller, vm, host, datastore_id, room)
     return {
         "host_id": host_id,
         "hostname": host.name,
@@ -210,7 +210,7 @@ def move(
 
 def _refuse_unshared(vm: VM, place: dict[str, Any]) -> None:
     """Raise Refused for a live migration to where the VM's disks are not."""
-    if vm.current.datastore_id != place["datastore_id"] or place["tm"] in _UNSHARED:
+    if vm.current.datastore_id != place["datastore_id"] or place["tm"] in UNSHARED:
         raise Refused(
             f"VM {vm.id} cannot move live: it is in datastore {vm.current.datastore_id} of {vm.current.hostname},"
             f" the target would be datastore {place['datastore_id']} of {place['hostname']}: move it cold",

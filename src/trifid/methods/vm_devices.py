@@ -10,6 +10,7 @@ from trifid.engine.context import with_context
 from trifid.engine.more import more_disk, more_nic
 from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
+from trifid.engine.used_images import snapshots_of_images
 from trifid.errors import Refused
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import requested, the_vector
@@ -40,7 +41,9 @@ async def attach(call: Call, vm_id: int, template: str) -> int:
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "DISK", disk)
-        return events.AttachDisk(disk=more_disk(draft, vm, disk, call.caller))
+        made = more_disk(draft, vm, disk, call.caller)
+        brought = snapshots_of_images(draft, Template((("DISK", made),)))
+        return events.AttachDisk(disk=made, snapshots=brought[0] if brought else None)
 
     return (await requested(call, vm_id, make)).id
 

@@ -188,7 +188,16 @@ async def disk_save_as(call: Call, vm_id: int, disk_id: int, name: str, kind: st
             _refuse_missing_of_disk(vm, disk_id, snapshot_id)
             if vm.state is VmState.RUNNING:
                 raise Refused(f"VM {vm.id} is RUNNING: power it off first, to save a snapshot of its disk", vm.id)
-        image = image_of_disk(draft, vm, disk, call.caller, name=new, kind=kind, base_path_of=base_path_of)
+        image = image_of_disk(
+            draft,
+            vm,
+            disk,
+            call.caller,
+            name=new,
+            kind=kind,
+            base_path_of=base_path_of,
+            space_of=call.engine.documents.space_of,
+        )
         draft.put(image)
         draft.note("IMAGE", image.id, call.caller, "allocated", new=image.state.name, text=f"of VM {vm.id}: {new}")
         made.append(image.id)

@@ -16,7 +16,7 @@ from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
 from trifid.scheduler.news import Event, News
 from trifid.scheduler.place import Plan, place
-from trifid.scheduler.view import View, WaitingVm, hosts, waiting_vms
+from trifid.scheduler.view import View, WaitingVm, datastores, hosts, waiting_vms
 from trifid.wire.elements import BadDocument
 
 log = logging.getLogger("trifid.scheduler")
@@ -59,7 +59,8 @@ class Loop:
     """The scheduler of one engine.
 
     Args:
-        policy: the rank of VMs without their own, see place.POLICIES.
+        policy: the rank of hosts for VMs without their own, see place.POLICIES.
+        datastore_policy: that of system datastores, see storage.POLICIES.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
@@ -70,12 +71,14 @@ class Loop:
         client: Caller,
         *,
         policy: str,
+        datastore_policy: str = "striping",
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
         self._client = client
         self._policy = policy
+        self._datastore_policy = datastore_policy
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
@@ -128,8 +131,12 @@ class Loop:
         ready = tuple(vm for vm in vms.values() if vm.id not in self._back_off or self._back_off[vm.id].until <= now)
         if not ready:
             return
-        view = View(ready, tuple(hosts(self._client.call("one.hostpool.info"))))
-        plan = place(view, self._policy)
+        view = View(
+            ready,
+            tuple(hosts(self._client.call("one.hostpool.info"))),
+            tuple(datastores(self._client.call("one.datastorepool.info"))),
+        )
+        plan = place(view, self._policy, self._datastore_policy)
         self._carry_out(plan, vms)
         self._explain(plan.refusals, vms)
 
@@ -149,14 +156,14 @@ class Loop:
     def _carry_out(self, plan: Plan, vms: dict[int, WaitingVm]) -> None:
         for vm_id, text in plan.warnings.items():
             log.warning("vm %d  %s", vm_id, text)
-        for vm_id, host_id in plan.placements:
+        for vm_id, host_id, datastore_id in plan.placements:
             vm = vms[vm_id]
             try:
-                self._client.call("trifid.vm.place", vm_id, host_id)
+                self._client.call("trifid.vm.place", vm_id, host_id, datastore_id)
             except ApiError as refused:
                 self._refused(vm_id, host_id, refused, plan)
                 continue
-            log.info("vm %d  placed on host %d", vm_id, host_id)
+            log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)
             self._back_off.pop(vm_id, None)
             if vm.message:
                 self._write(vm_id, "")

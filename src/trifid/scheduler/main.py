@@ -15,6 +15,7 @@ from typing import BinaryIO
 import click
 
 from trifid.client import Client, ClientError, from_environment
+from trifid.scheduler import storage
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
 from trifid.scheduler.place import POLICIES
 
@@ -40,8 +41,15 @@ DEFAULT_INTERVAL_S = 30
     show_default=True,
     help="How hosts are ranked for VMs without SCHED_RANK.",
 )
+@click.option(
+    "--datastore-policy",
+    type=click.Choice(sorted(storage.POLICIES)),
+    default="striping",
+    show_default=True,
+    help="How system datastores are ranked for VMs without SCHED_DS_RANK.",
+)
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(home: Path | None, interval: int, policy: str, stdin_guard: bool) -> None:
+def main(home: Path | None, interval: int, policy: str, datastore_policy: str, stdin_guard: bool) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -53,7 +61,14 @@ def main(home: Path | None, interval: int, policy: str, stdin_guard: bool) -> No
     log.info("scheduling for %s, policy %s, at least every %d s", endpoint, policy, interval)
     # A call may wait for news for a while before it is answered.
     client = Client(endpoint, session, timeout_s=WAIT_S_MAX + 10.0)
-    Loop(client, policy=policy, interval_s=interval, clock=time.monotonic, sleep=time.sleep).run()
+    Loop(
+        client,
+        policy=policy,
+        datastore_policy=datastore_policy,
+        interval_s=interval,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    ).run()
 
 
 def _end_with(stream: BinaryIO) -> None:

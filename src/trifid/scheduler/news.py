@@ -38,7 +38,7 @@ class News:
 
     def matters(self, event: Event) -> bool:
         """Tell whether something may be placed now that could not before."""
-        if event.kind == "HOST":
+        if event.kind in ("HOST", "DATASTORE"):
             return True
         if event.kind != "VM":
             return False

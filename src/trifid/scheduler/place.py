@@ -1,7 +1,7 @@
-"""Which VM goes on which host: a pure function from a view to a plan.
+"""Which VM goes on which host, and into which system datastore: a pure function from a view to a plan.
 
-Hosts are filtered by state, driver, requirement and capacity, then ranked; the best one takes the VM
-and has less room for the next.  Expressions are evaluated once per host and text, not once per VM, and
+Hosts are filtered by state, driver, requirement, capacity and room for the VM's files, then ranked; the best one
+takes the VM and has less room for the next.  Expressions are evaluated once per host and text, not once per VM, and
 VMs that want the same share one queue of candidates, so that a thousand of them cost little more than one.
 
 Source: reference/templates.md §5 and §6.
@@ -10,7 +10,6 @@ Source: reference/templates.md §5 and §6.
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +19,10 @@ from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
-from trifid.scheduler.view import MONITORED, Expression, HostView, View, WaitingVm
+from trifid.scheduler import storage
+from trifid.scheduler.host_load import CHANGING, HostLoad
+from trifid.scheduler.storage import Storage, StorageWish
+from trifid.scheduler.view import MONITORED, DatastoreView, Expression, HostView, View, WaitingVm
 
 POLICIES = {
     "packing": "RUNNING_VMS",
@@ -29,10 +31,6 @@ POLICIES = {
     "fixed": "PRIORITY",
 }
 """The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
-
-_USAGE = frozenset(("CPU_USAGE", "MEM_USAGE", "FREE_CPU", "FREECPU", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM"))
-_CHANGING = _USAGE | {"RUNNING_VMS", "CURRENT_VMS"}
-"""Attributes that a placement changes at once, so that the next VM sees it."""
 
 _NEVER_RISING = frozenset(("- RUNNING_VMS", "FREE_CPU", "FREE_MEMORY"))
 """Ranks of changing attributes that a placement makes lower, never higher."""
@@ -46,64 +44,14 @@ class Plan(msgspec.Struct):
     """What should be done.
 
     Attributes:
-        placements: (VM id, host id) in the order to be carried out.
+        placements: (VM id, host id, datastore id) in the order to be carried out.
         refusals: VM id to why no host takes it.
         warnings: VM id to what is wrong with it though it was placed or will be.
     """
 
-    placements: list[tuple[int, int]] = []
+    placements: list[tuple[int, int, int]] = []
     refusals: dict[int, str] = {}
     warnings: dict[int, str] = {}
-
-
-class _Host:
-    """A host and what this plan has put on it so far."""
-
-    __slots__ = ("cpu_percent", "id", "memory_kib", "version", "view", "vms")
-
-    def __init__(self, view: HostView) -> None:
-        self.view = view
-        self.id = view.id
-        self.cpu_percent = view.free_cpu_percent
-        self.memory_kib = view.free_memory_kib
-        self.vms: list[int] = []
-        self.version = 0
-
-    def takes(self, vm: WaitingVm) -> bool:
-        """Whether it may be considered at all, capacity apart."""
-        view = self.view
-        return view.state == MONITORED and view.id != vm.host_id and vm.vmm in ("", view.vmm)
-
-    def has_room(self, vm: WaitingVm) -> bool:
-        return vm.cpu_percent <= self.cpu_percent and vm.memory_mib * 1024 <= self.memory_kib
-
-    def put(self, vm: WaitingVm) -> None:
-        self.cpu_percent -= vm.cpu_percent
-        self.memory_kib -= vm.memory_mib * 1024
-        self.vms.append(vm.id)
-        self.version += 1
-
-    def all_of(self, name: str) -> list[str]:
-        """Return every occurrence of an attribute, as changed by this plan."""
-        if name not in _CHANGING:
-            return self.view.attributes.get(name, [])
-        if name == "CURRENT_VMS":
-            return [str(vm_id) for vm_id in (*sorted(self.view.vm_ids), *self.vms)]
-        if name == "RUNNING_VMS":
-            return [str(self.view.running_vms + len(self.vms))]
-        values = self.view.attributes.get(name, [])
-        if not self.vms or not values:
-            return values
-        is_cpu = "CPU" in name
-        taken = self.view.free_cpu_percent - self.cpu_percent if is_cpu else self.view.free_memory_kib - self.memory_kib
-        try:
-            return [str(int(values[0]) + (taken if "USAGE" in name else -taken))]
-        except ValueError:
-            return values
-
-    def first_of(self, name: str) -> str | None:
-        values = self.all_of(name)
-        return values[0] if values else None
 
 
 class _Wish(msgspec.Struct, frozen=True):
@@ -115,6 +63,18 @@ class _Wish(msgspec.Struct, frozen=True):
     memory_mib: int
     host_id: int
     vmm: str
+    storage: StorageWish
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A waiting VM with its expressions compiled."""
+
+    vm: WaitingVm
+    wish: _Wish
+    requirement: Requirement
+    rank: Rank
+    storage_requirement: Requirement
+    storage_rank: Rank
 
 
 class _Queue:
@@ -139,24 +99,28 @@ class _Queue:
         self.seen = seen
 
 
-def place(view: View, policy: str = "striping") -> Plan:
-    """Return a host for every VM that can have one, and the reason for every other.
+def place(view: View, policy: str = "striping", datastore_policy: str = "striping") -> Plan:
+    """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
     VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
     lowest id is taken.
 
     Args:
         policy: one of POLICIES.
+        datastore_policy: one of storage.POLICIES.
     """
-    return _Placing(view, policy).plan()
+    return _Placing(view, policy, datastore_policy).plan()
 
 
 class _Placing:
-    def __init__(self, view: View, policy: str) -> None:
+    def __init__(self, view: View, policy: str, datastore_policy: str) -> None:
         self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
-        self.hosts = {host.id: _Host(host) for host in sorted(view.hosts, key=lambda one: one.id)}
+        self.hosts = {host.id: HostLoad(host) for host in sorted(view.hosts, key=lambda one: one.id)}
+        self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
+        self.storage = Storage(view.datastores)
         self.default_rank = Expression(POLICIES[policy], "modern", policy)
-        self.done: list[tuple[int, int]] = []
+        self.default_storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.done: list[tuple[int, int, int]] = []
         self.queues: dict[_Wish, _Queue] = {}
         self.queued = 0
         self.hopeless: set[_Wish] = set()
@@ -165,60 +129,98 @@ class _Placing:
         self.matched: dict[Expression, dict[int, tuple[int, bool]]] = {}
         self.ranked: dict[Expression, dict[int, tuple[int, int]]] = {}
         self.reasons: dict[_Wish, tuple[int, str]] = {}
+        self.roomless: dict[StorageWish, str] = {}
 
     def plan(self) -> Plan:
         plan = Plan(placements=self.done)
         for vm in self.vms:
             try:
-                requirement = _requirement(vm.requirement)
+                asked = self.asked(vm, plan)
             except BadTemplate as bad:
-                plan.refusals[vm.id] = _error_text(vm.requirement, bad)
+                plan.refusals[vm.id] = bad.message
                 continue
-            expression = vm.rank if vm.rank.text.strip() else self.default_rank
-            try:
-                rank = compile_rank(expression.text, expression.dialect)
-            except BadTemplate as bad:
-                plan.warnings[vm.id] = f"{_error_text(expression, bad)}; all hosts rank 0"
-                expression = Expression("", "modern", expression.attribute)
-                rank = compile_rank("")
-            wish = _Wish(vm.requirement, expression, vm.cpu_percent, vm.memory_mib, vm.host_id, vm.vmm)
-            host = self.best(vm, wish, requirement, rank)
-            if host is None:
-                plan.refusals[vm.id] = self.reason(vm, wish, requirement)
-            else:
-                host.put(vm)
-                self.done.append((vm.id, host.id))
+            why = self.no_datastore(asked)
+            found = self.best(asked) if not why else None
+            if found is None:
+                plan.refusals[vm.id] = why or self.reason(asked)
+                continue
+            host, datastore = found
+            host.put(vm)
+            self.storage.put(vm.files, datastore, host.view)
+            self.done.append((vm.id, host.id, datastore.record.id))
         return plan
 
-    def best(self, vm: WaitingVm, wish: _Wish, requirement: Requirement, rank: Rank) -> _Host | None:
+    def asked(self, vm: WaitingVm, plan: Plan) -> _Asked:
+        """Compile a VM's expressions; a wrong rank is noted in the plan and counts as none.
+
+        Raises:
+            BadTemplate: a requirement is wrong; the message is the reason to be told.
+        """
+        try:
+            requirement = _requirement(vm.requirement)
+        except BadTemplate as bad:
+            raise BadTemplate(_error_text(vm.requirement, bad)) from None
+        try:
+            storage_requirement = compile_requirement(vm.datastore_requirement.text)
+        except BadTemplate as bad:
+            raise BadTemplate(_error_text(vm.datastore_requirement, bad)) from None
+        rank, expression = _rank(vm, vm.rank, self.default_rank, plan)
+        storage_rank, storage_expression = _rank(vm, vm.datastore_rank, self.default_storage_rank, plan)
+        wanted = StorageWish(vm.files, vm.datastore_requirement, storage_expression)
+        wish = _Wish(vm.requirement, expression, vm.cpu_percent, vm.memory_mib, vm.host_id, vm.vmm, wanted)
+        return _Asked(vm, wish, requirement, rank, storage_requirement, storage_rank)
+
+    # -- datastores --------------------------------------------------------------------------------
+
+    def no_datastore(self, asked: _Asked) -> str:
+        """Return why no host need be looked at: no datastore fits, or none has room; empty when one does."""
+        wish, requirement = asked.wish.storage, asked.storage_requirement
+        if not self.hosts or wish in self.roomless:
+            return self.roomless.get(wish, "")
+        views = [host.view for host in self.hosts.values()]
+        if not any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in self.cluster_ids):
+            self.roomless[wish] = self.storage.why_none_fits(wish, requirement, views)
+        elif self.storage.is_full(wish, requirement, self.cluster_ids):
+            self.roomless[wish] = self.storage.why_no_room(wish, requirement, views)
+        return self.roomless.get(wish, "")
+
+    def datastore(self, asked: _Asked, host: HostLoad) -> DatastoreView | None:
+        """Return the best datastore for a VM on a host; None as well when the host itself has no room."""
+        if not host.has_room(asked.vm):
+            return None
+        return self.storage.choice(asked.wish.storage, asked.storage_requirement, asked.storage_rank, host.view)
+
+    # -- hosts -------------------------------------------------------------------------------------
+
+    def best(self, asked: _Asked) -> tuple[HostLoad, DatastoreView] | None:
+        wish = asked.wish
         if wish in self.hopeless:
             return None  # within a plan a host only gets fuller
-        falls = not requirement.names & _CHANGING and (
-            not rank.names & _CHANGING or wish.rank.text.strip() in _NEVER_RISING
-        )
-        kind = replace(wish, cpu_percent=0, memory_mib=0) if falls else wish
+        changing = asked.rank.names & CHANGING and wish.rank.text.strip() not in _NEVER_RISING
+        falls = not asked.requirement.names & CHANGING and not changing
+        kind = _kind(wish) if falls else wish
         queue = self.queues.get(kind)
         if queue is None:
-            queue = self.new_queue(vm, kind, requirement, rank, falls)
+            queue = self.new_queue(asked, kind, falls)
         if falls:
-            host = self.first(queue, vm, wish, rank)
-            if host is None:
+            found = self.first(queue, asked)
+            if found is None:
                 self.hopeless.add(wish)
-            return host
-        for host_id in {host_id for _, host_id in self.done[queue.seen :]}:
+            return found
+        for host_id in {host_id for _, host_id, _ in self.done[queue.seen :]}:
             host = self.hosts[host_id]
-            if host.takes(vm) and self.matches(wish.requirement, requirement, host):
-                heapq.heappush(queue.heap, self.entry(wish, rank, host))
+            if host.takes(asked.vm) and self.matches(wish.requirement, asked.requirement, host):
+                heapq.heappush(queue.heap, self.entry(wish, asked.rank, host))
         queue.seen = len(self.done)
         while queue.heap:
             _, host_id, version = queue.heap[0]
             host = self.hosts[host_id]
-            if version == host.version and host.has_room(vm):
-                return host
+            if version == host.version and (datastore := self.datastore(asked, host)):
+                return host, datastore
             heapq.heappop(queue.heap)
         return None
 
-    def first(self, queue: _Queue, vm: WaitingVm, wish: _Wish, rank: Rank) -> _Host | None:
+    def first(self, queue: _Queue, asked: _Asked) -> tuple[HostLoad, DatastoreView] | None:
         """Return the best host of a shared queue that has room; those without stay for smaller VMs."""
         too_full = []
         found = None
@@ -226,9 +228,9 @@ class _Placing:
             _, host_id, version = queue.heap[0]
             host = self.hosts[host_id]
             if version != host.version:
-                heapq.heapreplace(queue.heap, self.entry(wish, rank, host))
-            elif host.has_room(vm):
-                found = host
+                heapq.heapreplace(queue.heap, self.entry(asked.wish, asked.rank, host))
+            elif datastore := self.datastore(asked, host):
+                found = host, datastore
             else:
                 entry = heapq.heappop(queue.heap)
                 if host.cpu_percent >= self.least_cpu_percent and host.memory_kib >= self.least_memory_kib:
@@ -237,11 +239,14 @@ class _Placing:
             heapq.heappush(queue.heap, entry)
         return found
 
-    def new_queue(self, vm: WaitingVm, kind: _Wish, requirement: Requirement, rank: Rank, falls: bool) -> _Queue:
+    def new_queue(self, asked: _Asked, kind: _Wish, falls: bool) -> _Queue:
+        vm = asked.vm
         heap = [
-            self.entry(kind, rank, host)
+            self.entry(kind, asked.rank, host)
             for host in self.hosts.values()
-            if host.takes(vm) and (falls or host.has_room(vm)) and self.matches(kind.requirement, requirement, host)
+            if host.takes(vm)
+            and (falls or host.has_room(vm))
+            and self.matches(kind.requirement, asked.requirement, host)
         ]
         if self.queued > _QUEUED_MAX:
             self.queues.clear()
@@ -250,39 +255,44 @@ class _Placing:
         self.queues[kind] = queue = _Queue(heap, falls, len(self.done))
         return queue
 
-    def entry(self, wish: _Wish, rank: Rank, host: _Host) -> tuple[int, int, int]:
+    def entry(self, wish: _Wish, rank: Rank, host: HostLoad) -> tuple[int, int, int]:
         known = self.ranked.setdefault(wish.rank, {})
-        version = host.version if rank.names & _CHANGING else 0
+        version = host.version if rank.names & CHANGING else 0
         found = known.get(host.id)
         if found is None or found[0] != version:
             found = known[host.id] = (version, rank.value(host.first_of))
         return -found[1], host.id, host.version
 
-    def matches(self, expression: Expression, requirement: Requirement, host: _Host) -> bool:
+    def matches(self, expression: Expression, requirement: Requirement, host: HostLoad) -> bool:
         known = self.matched.setdefault(expression, {})
-        version = host.version if requirement.names & _CHANGING else 0
+        version = host.version if requirement.names & CHANGING else 0
         found = known.get(host.id)
         if found is None or found[0] != version:
             found = known[host.id] = (version, requirement.matches(host.all_of))
         return found[1]
 
-    def reason(self, vm: WaitingVm, wish: _Wish, requirement: Requirement) -> str:
-        known = self.reasons.get(wish)
+    def reason(self, asked: _Asked) -> str:
+        known = self.reasons.get(asked.wish)
         if known is None or known[0] != len(self.done):
-            text = f"No host meets {vm.requirement.attribute}: {'; '.join(self.causes(vm, wish, requirement))}"
-            self.reasons[wish] = known = (len(self.done), text)
+            self.reasons[asked.wish] = known = (len(self.done), self.cause(asked))
         return known[1]
 
-    def causes(self, vm: WaitingVm, wish: _Wish, requirement: Requirement) -> Iterator[str]:
-        """Yield the parts of a reason; each host is counted once, for the first thing it lacks."""
+    def cause(self, asked: _Asked) -> str:
+        """Return why no host takes a VM; each host is counted once, for the first thing it lacks.
+
+        Where a host would do, were it not for the VM's files, the datastores are what is told of.
+        """
+        vm, wish = asked.vm, asked.wish
+        begin = f"No host meets {vm.requirement.attribute}"
         if not self.hosts:
-            yield 'there is no host, add one with "onehost create"'
-            return
+            return f'{begin}: there is no host, add one with "onehost create"'
         hosts = list(self.hosts.values())
         others = [host for host in hosts if host.id != vm.host_id]
         up = [host for host in others if host.view.state == MONITORED]
         same = [host for host in up if host.takes(vm)]
-        fitting = [host for host in same if self.matches(wish.requirement, requirement, host)]
+        fitting = [host for host in same if self.matches(wish.requirement, asked.requirement, host)]
+        if roomy := [host.view for host in fitting if host.has_room(vm)]:
+            return self.no_storage_on(asked, roomy)
         no_memory = [host for host in fitting if vm.memory_mib * 1024 > host.memory_kib]
         no_cpu = [host for host in fitting if vm.memory_mib * 1024 <= host.memory_kib]
         parts = []
@@ -303,7 +313,14 @@ class _Placing:
             parts.append(f"{_count(number, 'are')} {why}")
         if len(others) < len(hosts):
             parts.append("1 is the host it must leave")
-        yield f"{len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(parts)}"
+        return f"{begin}: {len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(parts)}"
+
+    def no_storage_on(self, asked: _Asked, hosts: list[HostView]) -> str:
+        """Return why hosts that would take a VM have no datastore for its files."""
+        wish, requirement = asked.wish.storage, asked.storage_requirement
+        if any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in {one.cluster_id for one in hosts}):
+            return self.storage.why_no_room(wish, requirement, hosts)
+        return self.storage.why_none_fits(wish, requirement, hosts)
 
 
 _WHY_NOT = {
@@ -314,7 +331,7 @@ _WHY_NOT = {
 }
 
 
-def _why_not(host: _Host) -> str:
+def _why_not(host: HostLoad) -> str:
     return next((why for state, why in _WHY_NOT.items() if state == host.view.state), "not MONITORED")
 
 
@@ -331,6 +348,24 @@ def _requirement(expression: Expression) -> Requirement:
     if expression.dialect == "modern" and "CURRENT_VMS" in text:
         text = _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", text)
     return compile_requirement(text, expression.dialect)
+
+
+def _kind(wish: _Wish) -> _Wish:
+    """Return a wish without the sizes in it: VMs that differ in these only can share a queue."""
+    files = replace(wish.storage.files, volatile_mib=0, cloned_mib=0, linked_mib=0)
+    return replace(wish, cpu_percent=0, memory_mib=0, storage=replace(wish.storage, files=files))
+
+
+def _rank(vm: WaitingVm, own: Expression, otherwise: Expression, plan: Plan) -> tuple[Rank, Expression]:
+    """Return the compiled rank and its expression; a wrong one ranks everything 0, with a warning in the plan."""
+    expression = own if own.text.strip() else otherwise
+    try:
+        return compile_rank(expression.text, expression.dialect), expression
+    except BadTemplate as bad:
+        ranked = "datastores" if own is vm.datastore_rank else "hosts"
+        warning = f"{_error_text(expression, bad)}; all {ranked} rank 0"
+        plan.warnings[vm.id] = "; ".join(filter(None, (plan.warnings.get(vm.id), warning)))
+        return compile_rank(""), Expression("", "modern", expression.attribute)
 
 
 def _error_text(expression: Expression, bad: BadTemplate) -> str:

@@ -1,4 +1,4 @@
-"""What the scheduler sees: the VMs that want a host, and the hosts, as read from the API's pools."""
+"""What the scheduler sees: the VMs that want a host, the hosts and the datastores, as read from the API's pools."""
 
 import math
 import re
@@ -6,9 +6,13 @@ from typing import Any
 
 import msgspec
 
+from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
+from trifid.core.image.define_datastore import PROMISED
 from trifid.core.template.expression import Dialect
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
+from trifid.core.vm.events import DeleteRecreate
+from trifid.core.vm.files import Files, files_of_disks
 from trifid.core.vm.record import Needs
 from trifid.wire.elements import iter_elements, numbers, several
 
@@ -16,6 +20,8 @@ MONITORED = 2
 """The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
+
+_SYSTEM = str(DatastoreType.SYSTEM.value)
 
 _OTHER_NAMES = {
     "HOSTNAME": "NAME",
@@ -63,6 +69,8 @@ class WaitingVm(msgspec.Struct, frozen=True):
         priority: USER_PRIORITY; higher is served first.
         host_id: the host that it must leave, -1 for a VM that has none yet.
         vmm: the VM driver that its next host must have, "" = any.
+        files: its disks, and where they are already.
+        datastore_requirement, datastore_rank: which system datastore they may lie in, and how good one is.
     """
 
     id: int
@@ -74,6 +82,9 @@ class WaitingVm(msgspec.Struct, frozen=True):
     priority: float = 0.0
     host_id: int = -1
     vmm: str = ""
+    files: Files = Files()
+    datastore_requirement: Expression = Expression("", "modern", "SCHED_DS_REQUIREMENTS")
+    datastore_rank: Expression = Expression("", "modern", "SCHED_DS_RANK")
 
 
 class HostView(msgspec.Struct, frozen=True):
@@ -83,6 +94,7 @@ class HostView(msgspec.Struct, frozen=True):
         free_cpu_percent, free_memory_kib: what may still be promised; below 0 when too much is.
         attributes: every occurrence of each name that expressions may use.
         vm_ids: the VMs it carries.
+        free_disk_mib: room in datastores of its own that may still be promised; None when it was never told.
     """
 
     id: int
@@ -94,6 +106,28 @@ class HostView(msgspec.Struct, frozen=True):
     running_vms: int
     attributes: dict[str, list[str]] = {}
     vm_ids: frozenset[int] = frozenset()
+    cluster_id: int = 0
+    free_disk_mib: int | None = None
+
+
+class DatastoreView(msgspec.Struct, frozen=True):
+    """A datastore at the moment of looking.
+
+    Attributes:
+        record: what decides whether files can lie in it: of its type only whether it is SYSTEM.
+        free_mib: room that may still be promised, below 0 when too much is; None when it was never told.
+        used_mib: as told.
+        attributes: every occurrence of each name that expressions may use.
+    """
+
+    record: Datastore
+    free_mib: int | None = None
+    used_mib: int = 0
+    attributes: dict[str, list[str]] = {}
+
+    def all_of(self, name: str) -> list[str]:
+        """Return every occurrence of an attribute."""
+        return self.attributes.get(name, [])
 
 
 class View(msgspec.Struct, frozen=True):
@@ -101,6 +135,7 @@ class View(msgspec.Struct, frozen=True):
 
     vms: tuple[WaitingVm, ...]
     hosts: tuple[HostView, ...]
+    datastores: tuple[DatastoreView, ...] = ()
 
 
 def waiting_vms(document: str) -> list[WaitingVm]:
@@ -131,7 +166,22 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         priority=_number(_text(user, "USER_PRIORITY")),
         host_id=_integer(record.get("HID"), -1) if moves else -1,
         vmm=str(record.get("VM_MAD", "")) if moves else "",
+        files=_files(body, record),
+        datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
+        datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
     )
+
+
+def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
+    """Return what the disks say; a VM that was on a host left its files there, unless it begins anew."""
+    disks = [
+        {key: value for key, value in disk.items() if isinstance(value, str)}
+        for disk in several(body.get("DISK"))
+        if isinstance(disk, dict)
+    ]
+    if not record or _integer(record.get("ACTION")) == DeleteRecreate.number:
+        return files_of_disks(disks)
+    return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
 
 
 def _needs(cpu: str, memory: str) -> Needs:
@@ -161,6 +211,8 @@ def hosts(document: str) -> list[HostView]:
 
 def _host(element: dict[str, Any]) -> HostView:
     share = _branch(element, ("HOST_SHARE",))
+    disk = _branch(share, ("DATASTORES",))
+    is_told = _integer(disk.get("MAX_DISK")) > 0
     return HostView(
         id=_integer(element.get("ID")),
         name=_text(element, "NAME"),
@@ -171,19 +223,59 @@ def _host(element: dict[str, Any]) -> HostView:
         running_vms=_integer(share.get("RUNNING_VMS")),
         attributes=_attributes(element),
         vm_ids=frozenset(numbers(element.get("VMS"))),
+        cluster_id=_integer(element.get("CLUSTER_ID")),
+        free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
     )
 
 
+def datastores(document: str) -> list[DatastoreView]:
+    """Return the datastores of a DATASTORE_POOL document, lowest id first.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
+    return sorted(found, key=lambda one: one.record.id)
+
+
+def _datastore(element: dict[str, Any]) -> DatastoreView:
+    cluster_ids = tuple(numbers(element.get("CLUSTERS")))
+    attributes = _collected(element, ((), ("TEMPLATE",)))
+    attributes["CLUSTERS/ID"] = [str(cluster_id) for cluster_id in cluster_ids]
+    free_mib: int | None = None
+    if _integer(element.get("TOTAL_MB")):
+        free_mib = _integer(element.get("FREE_MB")) - _integer(_text(_branch(element, ("TEMPLATE",)), PROMISED))
+        attributes["FREE_MB"] = [str(max(free_mib, 0))]
+    record = Datastore(
+        id=_integer(element.get("ID")),
+        uid=_integer(element.get("UID")),
+        gid=_integer(element.get("GID")),
+        name=_text(element, "NAME"),
+        type=DatastoreType.SYSTEM if element.get("TYPE") == _SYSTEM else DatastoreType.IMAGE,
+        ds_mad=_text(element, "DS_MAD"),
+        tm_mad=_text(element, "TM_MAD"),
+        state=DatastoreState.DISABLED if _integer(element.get("STATE")) else DatastoreState.READY,
+        cluster_ids=cluster_ids,
+    )
+    return DatastoreView(record, free_mib, _integer(element.get("USED_MB")), attributes)
+
+
 def _attributes(element: dict[str, Any]) -> dict[str, list[str]]:
+    found = _collected(element, _BRANCHES)
+    for name, today in _OTHER_NAMES.items():
+        if name not in found and today in found:
+            found[name] = found[today]
+    return found
+
+
+def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
+    """Return every occurrence of each name in these branches of an element."""
     found: dict[str, list[str]] = {}
-    for path in _BRANCHES:
+    for path in branches:
         for name, value in _branch(element, path).items():
             texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
             if texts:
                 found.setdefault(name, []).extend(texts)
-    for name, today in _OTHER_NAMES.items():
-        if name not in found and today in found:
-            found[name] = found[today]
     return found
 
 

@@ -6,15 +6,14 @@ seen is refused.
 
 import re
 from collections.abc import Callable
-from typing import NoReturn
-
-import msgspec
 
 from trifid.drivers.tm.script import Command, Script, read_script
 from trifid.errors import DriverFault
 from trifid.simulator.faults import Dice
 from trifid.simulator.files import Missing
 from trifid.simulator.hosts import DISK, Domain, Hosts, SimulatedHost
+from trifid.simulator.image_acts import COPY, ImageActs
+from trifid.simulator.plan import Plan, Undone, impossible
 from trifid.wire import action_data
 from trifid.wire.action_data import ActionData
 from trifid.wire.lines import Message
@@ -22,40 +21,23 @@ from trifid.wire.lines import Message
 NO_ROUTE = "no route to host"
 
 
-class Undone(Exception):
-    """It cannot be done; the text is what the engine is told."""
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a request comes to.
-
-    Attributes:
-        step: the step number that it carries.
-        act: does it, at once, and returns what the engine is told; raises Undone.
-    """
-
-    step: int
-    act: Callable[[], str]
-
-
-def _fail(why: str) -> NoReturn:
-    raise Undone(why)
-
-
 class Acts:
     """Carries out requests.
 
     Args:
         frontend: how transfer scripts call the engine's own machine.
-        is_shared: transfers are done on the front-end, so that no host need be reached.
+        is_shared: transfers are done on the front-end, so that no host need be reached, and persistent images
+            are used in their place.
     """
 
-    def __init__(self, hosts: Hosts, dice: Dice, frontend: str, *, is_shared: bool) -> None:
+    def __init__(self, hosts: Hosts, dice: Dice, frontend: str, images: ImageActs, *, is_shared: bool) -> None:
         self._hosts = hosts
         self._files = hosts.files
         self._dice = dice
         self._frontend = frontend
         self._is_shared = is_shared
+        self._images = images
+        self._step = 0
         self._verbs: dict[str, Callable[[int, ActionData, SimulatedHost], str]] = {
             "DEPLOY": self._deploy,
             "SHUTDOWN": self._end,
@@ -73,15 +55,17 @@ class Acts:
             "SNAPSHOTCREATE": self._snapshot,
             "SNAPSHOTREVERT": self._need,
             "SNAPSHOTDELETE": self._need,
-            "DISKSNAPSHOTCREATE": self._need,
+            "DISKSNAPSHOTCREATE": self._snapshot_disk,
             "DISKSNAPSHOTDELETE": self._need,
             "RESIZE": self._need,
             "RESIZEDISK": self._need,
-            "COPYDISK": self._need,
+            "COPYDISK": self._copy_disk,
         }
         self._commands: dict[str, Callable[[Command], None]] = {
-            "CLONE": self._make,
-            "LN": self._make,
+            "CLONE": self._clone,
+            "LN": self._link,
+            "MVDS": self._bring_back,
+            "CPDS": self._save_as,
             "MKSWAP": self._make,
             "MKIMAGE": self._make,
             "CONTEXT": self._make,
@@ -90,18 +74,20 @@ class Acts:
             "CLEAN": self._clean,
             "DELETE": self._delete,
             "TIDY": self._tidy,
+            "SNAP_CREATE": self._snap_create,
         }
 
     def plan(self, family: str, message: Message) -> Plan:
         """Read what a request asks."""
         try:
+            if family == "ds":
+                return self._images.plan(message)
             if family == "tm":
                 script = read_script(message.payload)
                 return Plan(script.step, lambda: self._transfer(message.oid, script))
             data = action_data.parse(message.payload)
         except DriverFault as fault:
-            why = str(fault)
-            return Plan(0, lambda: _fail(why))
+            return impossible(str(fault))
         return Plan(data.step, lambda: self._hypervisor(message.type, message.oid, data))
 
     # -- hypervisors -----------------------------------------------------------------------------
@@ -182,7 +168,7 @@ class Acts:
 
     def _attach_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
         self._need(vm_id, data, host)
-        marked = _numbers(data.vm, "DISK", only_marked=True)
+        marked = _numbers(data.vm, "DISK", mark="ATTACH")
         for number in marked:
             if not self._files.has(host.name, f"{data.disk_target_path}/{DISK}{number}"):
                 raise Undone(f"no disk {number}")
@@ -191,17 +177,36 @@ class Acts:
 
     def _detach_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
         self._need(vm_id, data, host)
-        host.domains[vm_id].disks -= _numbers(data.vm, "DISK", only_marked=True)
+        host.domains[vm_id].disks -= _numbers(data.vm, "DISK", mark="ATTACH")
         return ""
 
     def _attach_nic(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
         self._need(vm_id, data, host)
-        host.domains[vm_id].nics |= _numbers(data.vm, "NIC", only_marked=True)
+        host.domains[vm_id].nics |= _numbers(data.vm, "NIC", mark="ATTACH")
         return ""
 
     def _detach_nic(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
         self._need(vm_id, data, host)
-        host.domains[vm_id].nics -= _numbers(data.vm, "NIC", only_marked=True)
+        host.domains[vm_id].nics -= _numbers(data.vm, "NIC", mark="ATTACH")
+        return ""
+
+    def _copy_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        for number in _numbers(data.vm, "DISK", mark="SAVEAS"):
+            path = f"{data.disk_target_path}/{DISK}{number}"
+            if number not in host.domains[vm_id].disks:
+                raise Undone(f"one-{vm_id} has no disk {number}")
+            self._files.make(host.name, path + COPY, vm_id, step=data.step)
+        return ""
+
+    def _snapshot_disk(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        self._need(vm_id, data, host)
+        disks = self._hosts.disks(host.name, host.domains[vm_id])
+        for number in _numbers(data.vm, "DISK", mark="DISK_SNAPSHOT_ACTIVE"):
+            if number not in disks:
+                raise Undone(f"one-{vm_id} has no disk {number}")
+            snapshot = re.search(r"<DISK_SNAPSHOT_ID><!\[CDATA\[(\d+)\]\]>", data.vm)
+            disks[number].snapshots |= {int(snapshot[1]) if snapshot else -1}
         return ""
 
     # -- transfers -------------------------------------------------------------------------------
@@ -209,6 +214,7 @@ class Acts:
     def _transfer(self, vm_id: int, script: Script) -> str:
         if why := self._hosts.check_fence("tm", vm_id, script.step):
             raise Undone(why)
+        self._step = script.step
         for command in script.commands:
             if self._dice.strikes("half", 0.03):
                 raise Undone(f"{command.word} failed in the middle of the script")
@@ -231,6 +237,27 @@ class Acts:
         machine, path = self._at(command.operands[-1])
         if not self._files.has(machine, path):
             self._files.make(machine, path, command.vm_id)
+
+    def _clone(self, command: Command) -> None:
+        self._images.source(self._at(command.operands[0]))
+        self._make(command)
+
+    def _link(self, command: Command) -> None:
+        image = self._images.source(self._at(command.operands[0]))
+        machine, path = self._at(command.operands[1])
+        if image is None:
+            self._make(command)
+        elif self._is_shared:
+            self._files.link(image, machine, path)
+        else:
+            self._files.hold(image, machine, path, command.vm_id)
+
+    def _bring_back(self, command: Command) -> None:
+        self._images.bring_back(command, *(self._at(operand) for operand in command.operands))
+
+    def _save_as(self, command: Command) -> None:
+        disk, target = (self._at(operand) for operand in command.operands[:2])
+        self._images.save_as(self._step, disk, target)
 
     def _move(self, command: Command) -> None:
         source, target = (self._at(operand) for operand in command.operands)
@@ -263,6 +290,12 @@ class Acts:
         self._hosts.refuse_in_use(machine, path)
         self._files.remove(machine, path)
 
+    def _snap_create(self, command: Command) -> None:
+        self._touch(command)
+        file = self._files.at(*self._at(command.operands[0]))
+        if file is not None:
+            file.snapshots |= {int(command.operands[1])}
+
     def _touch(self, command: Command) -> None:
         """What is done to a disk in its place: it must be there."""
         places = [operand for operand in command.operands if ":/" in operand]
@@ -282,8 +315,8 @@ def _domain(vm_id: int, data: ActionData) -> Domain:
     return Domain(vm_id, data.disk_target_path, _numbers(data.vm, "DISK"), _numbers(data.vm, "NIC"))
 
 
-def _numbers(document: str, name: str, *, only_marked: bool = False) -> set[str]:
-    """Return the numbers of the DISKs or NICs of a VM's document."""
+def _numbers(document: str, name: str, *, mark: str = "") -> set[str]:
+    """Return the numbers of the DISKs or NICs of a VM's document, of those with a mark if one is given."""
     texts = re.findall(f"<{name}>(.*?)</{name}>", document, re.DOTALL)
-    marked = [text for text in texts if not only_marked or "<ATTACH><![CDATA[YES]]></ATTACH>" in text]
+    marked = [text for text in texts if not mark or f"<{mark}><![CDATA[YES]]></{mark}>" in text]
     return {found[1] for text in marked if (found := re.search(rf"<{name}_ID><!\[CDATA\[(\d+)\]\]>", text))}

@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "kill-at-write": "the daemon is killed right before or right after a write",
     "kill-at-line": "the daemon is killed right before or right after a line to a driver",
     "kill": "the daemon is killed at some moment",
+    "restart": "the daemon is stopped in good order and started again",
     "driver-dies": "a driver process ends, with what it was doing done or not",
     "dies-mid-line": "a driver process ends in the middle of a line",
     "late": "an answer comes late, perhaps after the time-out",

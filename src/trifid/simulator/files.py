@@ -1,7 +1,7 @@
 """Disks and other files, on every machine; and the rule that no disk is lost.
 
 A disk is known by a token that it keeps wherever it is moved.  Once a guest has run on it, its last copy
-may only go after somebody asked for its end.
+may only go after somebody asked for its end.  So may an image, from its first moment on.
 """
 
 from collections import defaultdict
@@ -16,7 +16,9 @@ SHARED = "*"
 """The machine that a directory is on which all of them see."""
 
 Directory = tuple[str, str]
-"""(machine, path of a VM's directory there)"""
+"""(machine, path of a VM's directory there, or of a datastore)"""
+
+NO_VM = NO_IMAGE = -1
 
 
 class File(msgspec.Struct, eq=False):
@@ -24,12 +26,15 @@ class File(msgspec.Struct, eq=False):
 
     Attributes:
         token: what it is a copy of.
-        vm_id: whose it is.
+        vm_id: whose it is; NO_VM for an image.
         name: of the file when it was made: `disk.0`.
         made_s: when its content began to be.
         writes: counts what a guest did to it.
         precious: a guest has run on it.
         saw: of a checkpoint, what `writes` of the disks beside it were when it was made.
+        image_id: the image that it is; a disk that is a copy of one is none.
+        step: of a copy that a hypervisor made of a disk, the VM's step then.
+        snapshots: of the disk, those that were made; one that was removed may be among them.
     """
 
     token: int
@@ -39,6 +44,9 @@ class File(msgspec.Struct, eq=False):
     writes: int = 0
     precious: bool = False
     saw: dict[str, int] | None = None
+    image_id: int = NO_IMAGE
+    step: int = 0
+    snapshots: frozenset[int] = frozenset()
 
 
 class Missing(Exception):
@@ -54,11 +62,13 @@ class Files:
     Attributes:
         directories: VM directories that exist, each with its files by name.
         asked_s: (VM id, name of a disk, or "" for all) to when somebody last asked for its end.
+        deleted: images whose end somebody asked for.
     """
 
     def __init__(self, clock: Clock, datastores: str = "") -> None:
         self.directories: dict[Directory, dict[str, File]] = {}
         self.asked_s: dict[tuple[int, str], float] = {}
+        self.deleted: set[int] = set()
         self._clock = clock
         self._shared = datastores
         self._copies: dict[int, list[File]] = defaultdict(list)
@@ -72,16 +82,69 @@ class Files:
         """Return the files in a directory, none when it is not there."""
         return self.directories.get(self.place(machine, directory), {})
 
-    def make(self, machine: str, path: str, vm_id: int, saw: dict[str, int] | None = None) -> None:
+    def make(
+        self, machine: str, path: str, vm_id: int, saw: dict[str, int] | None = None, *, step: int = 0
+    ) -> None:
         """Make a file, over an older one of its name."""
         self._tokens += 1
         name = path.rpartition("/")[2]
-        self._put(machine, path, File(self._tokens, vm_id, name, self._clock.now_s, saw=saw))
+        self._put(machine, path, File(self._tokens, vm_id, name, self._clock.now_s, saw=saw, step=step))
+
+    def make_image(self, machine: str, path: str, image_id: int, *, is_whole: bool = True) -> None:
+        """Make the file of an image, or what is there of it while it is written."""
+        self._tokens += 1
+        name = path.rpartition("/")[2]
+        made = File(self._tokens, NO_VM, name, self._clock.now_s, precious=is_whole, image_id=image_id)
+        self._put(machine, path, made)
+
+    def at(self, machine: str, path: str) -> File | None:
+        """Return the file of a path, None when there is none."""
+        directory, _, name = path.rpartition("/")
+        return self.of(machine, directory).get(name)
 
     def has(self, machine: str, path: str) -> bool:
         """Tell whether a file is there."""
-        directory, _, name = path.rpartition("/")
-        return name in self.of(machine, directory)
+        return self.at(machine, path) is not None
+
+    # -- images as disks of VMs ------------------------------------------------------------------
+
+    def link(self, image: File, machine: str, path: str) -> None:
+        """Let a VM's disk be an image, in its place: what is written to one is written to the other."""
+        if self.at(machine, path) is not image:
+            self._put(machine, path, image)
+
+    def hold(self, image: File, machine: str, path: str, vm_id: int) -> None:
+        """Give a VM a copy of its persistent image, which is to come back."""
+        if not self.has(machine, path):
+            name, now_s = path.rpartition("/")[2], self._clock.now_s
+            self._put(machine, path, replace(image, vm_id=vm_id, name=name, made_s=now_s, image_id=NO_IMAGE))
+
+    def bring_back(self, source: tuple[str, str], target: tuple[str, str]) -> None:
+        """Let an image be what the disk made of it became; a disk that is gone has come back already.
+
+        Raises:
+            Missing: there is neither.
+        """
+        disk, image = self.at(*source), self.at(*target)
+        if image is None:
+            raise Missing(f"{target[0]}:{target[1]} does not exist")
+        if disk is None:
+            return
+        if disk.token != image.token:
+            raise Broken(f"image {image.image_id} is overwritten with {disk.name} of vm {disk.vm_id}, another disk")
+        if disk is not image:
+            self._put(*target, replace(image, writes=disk.writes, snapshots=disk.snapshots))
+        self.remove(*source)
+
+    def links_of(self, image: File) -> list[Directory]:
+        """Return the VM directories in which a file is a disk, in its place."""
+        return [
+            place
+            for place, files in self.directories.items()
+            if any(file is image and name != image.name for name, file in files.items())
+        ]
+
+    # -- copies, moves, ends ---------------------------------------------------------------------
 
     def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         """Copy the content of a directory over what is there.
@@ -95,7 +158,10 @@ class Files:
         if key not in self.directories:
             raise Missing(f"{source[0]}:{source[1]} does not exist")
         for name, file in list(self.directories[key].items()):
-            self._put(target[0], f"{target[1]}/{name}", replace(file))
+            if file.image_id == NO_IMAGE:
+                self._put(target[0], f"{target[1]}/{name}", replace(file))
+            else:
+                self.link(file, target[0], f"{target[1]}/{name}")
 
     def _put(self, machine: str, path: str, file: File) -> None:
         directory, _, name = path.rpartition("/")
@@ -160,11 +226,19 @@ class Files:
         _take_out(copies, file)
         if not copies:
             del self._copies[file.token]
-        asked_s = max(self.asked_s.get((file.vm_id, which), -1.0) for which in ("", file.name))
-        if not file.precious or asked_s >= file.made_s:
+        is_lost = file.precious and all(copy.writes < file.writes for copy in copies)
+        if file.image_id != NO_IMAGE:
+            if is_lost and file.image_id not in self.deleted:
+                raise Broken(f"image {file.image_id}: its only copy is gone, and nobody asked for that: {how}")
             return
-        if all(copy.writes < file.writes for copy in copies):
+        asked_s = max(self.asked_s.get((file.vm_id, which), -1.0) for which in ("", file.name))
+        if is_lost and asked_s < file.made_s:
             raise Broken(f"vm {file.vm_id}: the only copy of a disk is gone, and nobody asked for that: {how}")
+
+
+def vm_of(directory: str) -> int:
+    """Return the id of the VM whose files a directory holds, by its path: `…/0/7` and `…/vms/7/images`."""
+    return next(int(part) for part in reversed(directory.split("/")) if part.isdigit())
 
 
 def _take_out(copies: list[File], file: File) -> None:

@@ -4,7 +4,7 @@ import msgspec
 
 from trifid.simulator.broken import Broken
 from trifid.simulator.clock import Clock
-from trifid.simulator.files import File, Files
+from trifid.simulator.files import NO_IMAGE, File, Files, vm_of
 
 DISK = "disk."
 
@@ -50,6 +50,7 @@ class Hosts:
     Attributes:
         fences: (driver family, VM id) to the highest step number that was seen; survives everything.
         forgotten: VMs that the engine was told to forget: what remains of them is nobody's fault.
+        forgotten_images: the same of images.
     """
 
     def __init__(self, clock: Clock, files: Files) -> None:
@@ -57,6 +58,7 @@ class Hosts:
         self.files = files
         self.fences: dict[tuple[str, int], int] = {}
         self.forgotten: set[int] = set()
+        self.forgotten_images: set[int] = set()
         self._clock = clock
         self._boots = 0
 
@@ -104,7 +106,8 @@ class Hosts:
         domain = host.domains.pop(vm_id, None)
         if domain is not None:
             for file in self.disks(host.name, domain).values():
-                file.writes += 1
+                if file.image_id == NO_IMAGE or vm_id not in self.forgotten:
+                    file.writes += 1
 
     def save(self, host: SimulatedHost, vm_id: int, checkpoint: str) -> None:
         """Write a domain's memory to a file beside its disks, and end it."""
@@ -133,6 +136,12 @@ class Hosts:
                     )
                 if any(place == (directory[0], f"{directory[1]}/{DISK}{number}") for number in domain.disks):
                     raise Broken(f"vm {domain.vm_id}: {machine}:{path} is taken away while its domain has it open")
+
+    def refuse_image_in_use(self, image: File) -> None:
+        """Raise Broken for an image that a VM has as a disk, in its place."""
+        for _, directory in self.files.links_of(image):
+            if (vm_id := vm_of(directory)) not in self.forgotten:
+                raise Broken(f"image {image.image_id} is changed or taken away while vm {vm_id} has it as a disk")
 
     def fall(self, host: SimulatedHost) -> None:
         """A host loses its power: all domains are gone, its disks are not."""

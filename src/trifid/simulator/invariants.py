@@ -8,12 +8,15 @@ from trifid.core.vm.table import TRANSIENT
 from trifid.engine.engine import Engine
 from trifid.engine.memory import Memory
 from trifid.simulator.broken import Broken
+from trifid.simulator.files import NO_IMAGE, NO_VM, File, vm_of
 from trifid.simulator.hosts import Domain, Hosts
+from trifid.simulator.image_invariants import check_catalogue, check_images_at_rest, check_waiting
+from trifid.simulator.life import DATASTORES, FRONTEND
 from trifid.simulator.store import Durable
 
 _CARRIED_NOWHERE = {2, 1, 4, 5, 6, 8, 9}
 """Values of STATE in which no host is charged; PAUSED aside, whose domain is there."""
-_MARKS = {"DISK": ("ATTACH", "RESIZE"), "NIC": ("ATTACH",), "SNAPSHOT": ("ACTION",)}
+_MARKS = {"DISK": ("ATTACH", "RESIZE", "SAVEAS"), "NIC": ("ATTACH",), "SNAPSHOT": ("ACTION",)}
 
 
 def check_vm(memory: Memory, vm: VM) -> None:
@@ -35,6 +38,7 @@ def check_vm(memory: Memory, vm: VM) -> None:
     if action is None or vm.state is S.RUNNING:
         _check_marks(vm, name)
     _check_leases(memory, vm, name)
+    check_waiting(memory, vm)
 
 
 def _check_marks(vm: VM, name: str) -> None:
@@ -72,8 +76,17 @@ def check_memory(memory: Memory, durable: Durable) -> None:
     for vm_id in memory.actions:
         if vm_id not in memory.vms:
             raise Broken(f"vm {vm_id} is gone and a driver is asked for it")
+    check_catalogue(memory)
     if memory.journal_id > durable.journal_id:
         raise Broken("memory knows what is not durable")
+
+
+def check_durable(memory: Memory, durable: Durable) -> None:
+    """Check that memory is what a start would read."""
+    fresh = Memory(durable.load())
+    for name, value in vars(fresh).items():
+        if getattr(memory, name) != value:
+            raise Broken(f"memory and store differ in {name}")
 
 
 def check_at_rest(engine: Engine, hosts: Hosts, durable: Durable, names: dict[int, str]) -> None:
@@ -82,12 +95,11 @@ def check_at_rest(engine: Engine, hosts: Hosts, durable: Durable, names: dict[in
     for vm in memory.vms.values():
         if vm.state in TRANSIENT or vm.id in memory.actions:
             raise Broken(f"vm {vm.id} is stuck in {vm.state.name}, nothing has gone wrong for a while")
-    if not engine.outbox.is_idle:
-        raise Broken("the outbox waits for something, and no VM does")
-    fresh = Memory(durable.load())
-    for name, value in vars(fresh).items():
-        if getattr(memory, name) != value:
-            raise Broken(f"memory and store differ in {name}")
+    for outbox, of in ((engine.outbox, "VM"), (engine.images, "image")):
+        if not outbox.is_idle:
+            raise Broken(f"the outbox waits for something, and no {of} does")
+    check_images_at_rest(memory, hosts, FRONTEND)
+    check_durable(memory, durable)
     for vm in memory.vms.values():
         _check_domain(hosts, vm)
     for host in hosts.by_name.values():
@@ -131,7 +143,15 @@ def check_nothing_left(engine: Engine, hosts: Hosts, durable: Durable, saved_fil
         saved_files: directory on the front-end where disks are saved for their owners.
     """
     memory = engine.turns.memory
-    left = {"VMs": memory.vms, "leases": memory.leases, "usage": memory.shares, "actions": memory.actions}
+    left = {
+        "VMs": memory.vms,
+        "leases": memory.leases,
+        "usage": memory.shares,
+        "actions": memory.actions,
+        "images": memory.images,
+        "kept templates": memory.vm_templates,
+        "actions of images": memory.image_actions,
+    }
     for what, remains in left.items():
         if remains:
             raise Broken(f"everything was deleted, and {what} remain: {remains}")
@@ -141,8 +161,18 @@ def check_nothing_left(engine: Engine, hosts: Hosts, durable: Durable, saved_fil
             raise Broken(f"everything was deleted, and {host.name} has domains of vms {sorted(domains)}")
     moved_from = {vm.id: {record.hostname for record in vm.history[:-1]} for vm in durable.vms.values()}
     for (machine, path), files in hosts.files.directories.items():
-        owners = {file.vm_id for file in files.values()} - hosts.forgotten
+        if path.rpartition("/")[0] == DATASTORES:
+            _check_no_image_left(hosts, f"{machine}:{path}", files)
+            continue
+        owners = {vm_of(path) if file.vm_id == NO_VM else file.vm_id for file in files.values()} - hosts.forgotten
         is_saved = path.startswith(saved_files) and path.rpartition("/")[2].isdigit()
         is_left_by_a_move = any(machine in moved_from.get(vm_id, ()) for vm_id in owners)
         if owners and not is_saved and not is_left_by_a_move:
             raise Broken(f"everything was deleted, and {machine}:{path} has {sorted(files)} of vm {sorted(owners)}")
+
+
+def _check_no_image_left(hosts: Hosts, where: str, files: dict[str, File]) -> None:
+    """Check that nothing is left of images, but what the engine was told to forget, or came too late for it."""
+    for name, file in files.items():
+        if file.image_id not in hosts.forgotten_images and file.image_id != NO_IMAGE:
+            raise Broken(f"everything was deleted, and {where} has {name} of image {file.image_id}")

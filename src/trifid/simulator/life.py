@@ -1,5 +1,6 @@
 """One life of the daemon: from its start over what is in the database until it is killed."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,18 @@ from trifid.core.user import Group, LoginToken, User
 from trifid.engine.auth import token_digest
 from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.drivers import Driver, DriverSet
-from trifid.engine.engine import Engine
+from trifid.engine.engine import FAMILIES, Engine
 from trifid.methods.dispatch import Dispatcher
 from trifid.methods.vm_schedules import carry_out
 from trifid.simulator.acts import Acts
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
 from trifid.simulator.hosts import Hosts
+from trifid.simulator.image_acts import ImageActs
 from trifid.simulator.loop import VirtualLoop
 from trifid.simulator.process import TIMEOUT_S, ActionProcess, Pipe, SimulatedDriver
 from trifid.simulator.reports import InformationProcess
+from trifid.simulator.store import Durable
 from trifid.store.interface import Batch, Store
 
 FRONTEND = "frontend"
@@ -58,7 +61,7 @@ def config() -> Config:
             frontend=FRONTEND,
             user_paths=["/images/"],
         ),
-        drivers=Drivers(vmm=settings, tm=settings, im=settings),
+        drivers=Drivers(vmm=settings, tm=settings, im=settings, ds=settings),
     )
 
 
@@ -75,7 +78,7 @@ class SimulatedEngine(Engine):
 
     def _driver_set(self) -> DriverSet:
         found: dict[tuple[str, str], Driver] = {}
-        for family in ("vmm", "tm", "im"):
+        for family in FAMILIES:
             for name, settings in getattr(self.config.drivers, family).items():
                 driver = found[(family, name)] = SimulatedDriver(family, name, settings, self.home, self)
                 driver.make_process = self._make[family]
@@ -87,7 +90,7 @@ class Life:
 
     Attributes:
         processes: the driver processes that it started, by family; those of now.
-        changed: VMs that commits changed since somebody took them out of here.
+        changed, changed_images: VMs and images that commits changed since somebody took them out of here.
         dispatcher: answers calls.
     """
 
@@ -100,22 +103,25 @@ class Life:
         hosts: Hosts,
         tell: Callable[[str], None],
         went_wrong: Callable[[dict[str, Any]], None],
-        is_durable: Callable[[int, int], bool],
+        durable: Durable,
         *,
         is_shared: bool,
         answers_all: bool,
     ) -> None:
         self.processes: dict[str, Pipe] = {}
         self.changed: set[int] = set()
+        self.changed_images: set[int] = set()
         self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
         self._answers_all = answers_all
-        self._is_durable = is_durable
-        self._acts = Acts(hosts, dice, FRONTEND, is_shared=is_shared)
+        self._durable = durable
+        images = ImageActs(hosts, dice, FRONTEND, DATASTORES, durable.image_at)
+        self._acts = Acts(hosts, dice, FRONTEND, images, is_shared=is_shared)
         self._pids = 1
         self.loop = VirtualLoop(clock, self._write_s, went_wrong)  # type: ignore[abstract]
         make: dict[str, Callable[[], Pipe]] = {
             "vmm": lambda: self._action_process("vmm"),
             "tm": lambda: self._action_process("tm"),
+            "ds": lambda: self._action_process("ds"),
             "im": self._information_process,
         }
         with self.loop.entered():
@@ -123,6 +129,7 @@ class Life:
             self.engine.turns.after_commit.append(self._committed)
             self.dispatcher = Dispatcher(self.engine)
         self._starting = self.loop.create_task(self._start())
+        self._stopping: asyncio.Task[None] | None = None
 
     async def _start(self) -> None:
         await self.engine.start(f"{ADMIN}:unused")
@@ -131,13 +138,20 @@ class Life:
     @property
     def is_serving(self) -> bool:
         """Whether it takes calls."""
-        return self._starting.done() and not self.loop.is_closed()
+        return self._starting.done() and self._stopping is None and not self.loop.is_closed()
+
+    def stop(self, then: Callable[[], None]) -> None:
+        """Stop it in good order, and call `then` when it has."""
+        if self._stopping is None:
+            self._stopping = self.loop.create_task(self.engine.stop())
+            self._stopping.add_done_callback(lambda stopped: self._clock.later(stopped.result() or 0.0, then))
 
     def _write_s(self) -> float:
         return self._dice.between(0.0, WRITE_S_MAX)
 
     def _committed(self, batch: Batch) -> None:
         self.changed.update(batch.vms)
+        self.changed_images.update(batch.images)
 
     def _action_process(self, family: str) -> Pipe:
         self._pids += 1
@@ -147,7 +161,7 @@ class Life:
             self._dice,
             self._acts,
             self._tell,
-            self._is_durable,
+            self._durable.has_image_step if family == "ds" else self._durable.has_step,
             pid=self._pids,
             answers_all=self._answers_all,
         )

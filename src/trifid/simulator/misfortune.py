@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from trifid.core.vm.states import VmState
+from trifid.engine.engine import FAMILIES
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
 from trifid.simulator.hosts import Domain, Hosts, SimulatedHost
@@ -18,6 +19,7 @@ class Misfortune:
 
     Attributes:
         kill: kills the daemon.
+        restart: stops it in good order.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Misfortune:
         tell: Callable[[str], None],
     ) -> None:
         self.kill: Callable[[str], None] = lambda how: None
+        self.restart: Callable[[], None] = lambda: None
         self._clock, self._dice, self._hosts, self._life, self._tell = clock, dice, hosts, life, tell
 
     def begin(self) -> None:
@@ -64,13 +67,15 @@ class Misfortune:
         if life is None:
             return
         if dice.strikes("driver-dies", 0.02):
-            process = life.processes.get(dice.random.choice(("vmm", "tm", "im")))
+            process = life.processes.get(dice.random.choice(FAMILIES))
             if isinstance(process, ActionProcess):
                 process.die()
             elif process is not None:
                 process.end()
         if dice.strikes("kill", 0.01):
             self.kill("at some moment")
+        if dice.strikes("restart", 0.01):
+            self.restart()
 
     def _lose(self, host: SimulatedHost) -> None:
         """Make a host unreachable for a while."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from trifid.engine.memory import Memory
 from trifid.errors import Internal
 from trifid.methods.registry import METHODS
 from trifid.simulator.broken import Broken
@@ -13,8 +14,10 @@ from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
 from trifid.simulator.files import Files
 from trifid.simulator.hosts import Hosts
+from trifid.simulator.image_requests import new_image, new_template, request_about_image, request_about_template
 from trifid.simulator.life import ADMIN, PLANNER, USERS, Life, session
-from trifid.simulator.requests import Request, new_vm, planned, request_about
+from trifid.simulator.request import Request
+from trifid.simulator.requests import new_vm, planned, request_about
 from trifid.simulator.store import Durable
 from trifid.wire.answers import Answer, Fault
 
@@ -29,6 +32,7 @@ class Person(msgspec.Struct, eq=False):
         waits_for: the request that is not answered yet.
         heard: id of the newest journal entry when it was asked.
         before_s: what was asked for before, of the disks whose end it asks for.
+        before: the same of the images whose end it asks for.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Person(msgspec.Struct, eq=False):
     waits_for: Request | None = None
     heard: int = 0
     before_s: dict[tuple[int, str], float] = {}
+    before: frozenset[int] = frozenset()
 
 
 class People:
@@ -47,7 +52,8 @@ class People:
         pause_s: mean time between an answer and the next call of a person.
 
     Attributes:
-        promised: acknowledged VMs, with the name that each was acknowledged to have.
+        promised, promised_images: acknowledged VMs and images, with the name that each was acknowledged to have.
+        deleted_images: those whose deletion was acknowledged.
         calls: counts calls by their outcome.
         is_over: nobody asks for anything any more.
     """
@@ -65,6 +71,8 @@ class People:
         pause_s: float,
     ) -> None:
         self.promised: dict[int, str] = {}
+        self.promised_images: dict[int, str] = {}
+        self.deleted_images: set[int] = set()
         self.calls: Counter[str] = Counter()
         self.is_over = False
         self._clock, self._dice, self._durable, self._hosts = clock, dice, durable, hosts
@@ -85,11 +93,18 @@ class People:
             request, person.waits_for = person.waits_for, None
             if request is None:
                 continue
-            self.calls["unanswered"] += 1
-            self._note_end(request)
-            if request.name:
-                self.promised[request.vm_id] = ""
+            self._unanswered(request)
             self._later(person, self._dice.between(1.0, AWAY_S))
+
+    def _unanswered(self, request: Request) -> None:
+        """What was asked for may happen, and may not."""
+        self.calls["unanswered"] += 1
+        self._note_end(request)
+        if request.name:
+            self._names(request)[request.vm_id if request.image_id < 0 else request.image_id] = ""
+
+    def _names(self, request: Request) -> dict[int, str]:
+        return self.promised if request.image_id < 0 else self.promised_images
 
     def _later(self, person: Person, seconds: float) -> None:
         self._clock.later(seconds, lambda: self._call(person))
@@ -109,6 +124,7 @@ class People:
         person.before_s = {
             (request.vm_id, of): self._files.asked_s.get((request.vm_id, of), -1.0) for of in request.ends
         }
+        person.before = self._files.deleted.intersection(request.deletes)
         self._note_end(request)
         call = life.dispatcher(request.method, [session(person.name), *request.arguments], person.name)
         task = life.loop.create_task(call)
@@ -119,8 +135,10 @@ class People:
         if person.name == PLANNER:
             vms = [vm for _, vm in sorted(memory.vms.items())]
             return planned(chance, chance.choice(vms), self._clock.epoch()) if vms and chance.random() < 0.2 else None
+        if chance.random() < 0.25:
+            return self._about_the_catalogue(memory, person)
         if len(memory.vms) < self._vms_max and chance.random() < 0.5:
-            return new_vm(chance)
+            return new_vm(chance, memory, person.uid)
         of_all = person.name == ADMIN or chance.random() < 0.05
         ids = sorted(vm_id for vm_id, vm in memory.vms.items() if of_all or vm.uid == person.uid)
         if not ids:
@@ -128,6 +146,20 @@ class People:
         request = request_about(chance, memory, memory.vms[chance.choice(ids)])
         # What only administrators may do is mostly asked by one; the others are refused now and then.
         return request if not request.needs_admin or person.name == ADMIN or chance.random() < 0.1 else None
+
+    def _about_the_catalogue(self, memory: Memory, person: Person) -> Request | None:
+        """Return a call about an image or a kept template."""
+        chance = self._dice.random
+        is_about_all = person.name == ADMIN or chance.random() < 0.05
+        if chance.random() < 0.2:
+            templates = [one for _, one in sorted(memory.vm_templates.items()) if is_about_all or one.uid == person.uid]
+            if not templates or chance.random() < 0.3:
+                return new_template(chance, memory, person.uid)
+            return request_about_template(chance, chance.choice(templates))
+        images = [one for _, one in sorted(memory.images.items()) if is_about_all or one.uid == person.uid]
+        if not images or (len(memory.images) < self._vms_max and chance.random() < 0.4):
+            return new_image(chance)
+        return request_about_image(chance, memory, chance.choice(images))
 
     def _answered(self, person: Person, life: Life, answer: Answer | Fault) -> None:
         request = person.waits_for
@@ -141,10 +173,7 @@ class People:
         if isinstance(answer, Fault):
             raise Broken(f"{request.method} {request.arguments} is not understood: {answer.text}")
         if not answer.success and answer.code == Internal.code and "could not be written" in str(answer.value):
-            self.calls["unanswered"] += 1
-            self._note_end(request)
-            if request.name:
-                self.promised[request.vm_id] = ""
+            self._unanswered(request)
             return
         self.calls["done" if answer.success else "refused"] += 1
         if person.name != PLANNER:
@@ -152,9 +181,16 @@ class People:
         if answer.success:
             self._promise(request, answer.value)
         else:
-            self._files.asked_s.update(person.before_s)
-            if request.vm_id in life.engine.turns.memory.vms:
-                self._hosts.forgotten.discard(request.vm_id)
+            self._take_back(person, request, life.engine.turns.memory)
+
+    def _take_back(self, person: Person, request: Request, memory: Memory) -> None:
+        """What was refused was not asked for."""
+        self._files.asked_s.update(person.before_s)
+        self._files.deleted.difference_update(set(request.deletes) - person.before)
+        if request.vm_id in memory.vms:
+            self._hosts.forgotten.discard(request.vm_id)
+        if request.image_id in memory.images:
+            self._hosts.forgotten_images.discard(request.image_id)
 
     def _check_trace(self, person: Person, request: Request, answer: Answer, words: str) -> None:
         """What is acknowledged is in the database by then; what is refused is not, and never comes."""
@@ -167,12 +203,18 @@ class People:
     def _note_end(self, request: Request) -> None:
         for which in request.ends:
             self._files.asked_s[(request.vm_id, which)] = self._clock.now_s
-        if request.forgets:
+        self._files.deleted.update(request.deletes)
+        if request.forgets and request.image_id < 0:
             self._hosts.forgotten.add(request.vm_id)
+        elif request.forgets:
+            self._hosts.forgotten_images.add(request.image_id)
 
     def _promise(self, request: Request, value: Any) -> None:
         self._note_end(request)
-        if request.method == "one.vm.allocate":
+        self.deleted_images.update(request.deletes)
+        if request.makes == "vm":
             self.promised.setdefault(value, "")
+        elif request.makes == "image":
+            self.promised_images.setdefault(value, "")
         if request.name:
-            self.promised[request.vm_id] = request.name
+            self._names(request)[request.vm_id if request.image_id < 0 else request.image_id] = request.name

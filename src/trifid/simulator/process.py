@@ -10,18 +10,22 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from trifid.engine.drivers import Driver
-from trifid.simulator.acts import Acts, Plan, Undone
+from trifid.simulator.acts import Acts
 from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
+from trifid.simulator.image_acts import FOUND
+from trifid.simulator.plan import Plan, Undone
 from trifid.wire.lines import Message, from_driver, parse_to_driver
 
 START_S = 0.3
 PIPE_S = 0.001
 TIMEOUT_S = 120.0
 """After which the engine gives an action up."""
-_LONG_VERBS = {"TRANSFER": 40.0, "SHUTDOWN": 30.0, "SAVE": 30.0, "RESTORE": 15.0, "MIGRATE": 40.0}
+_LONG_VERBS = {"TRANSFER": 40.0, "SHUTDOWN": 30.0, "SAVE": 30.0, "RESTORE": 15.0, "MIGRATE": 40.0, "CP": 60.0}
 _SHORT_S = 3.0
+ROOM = "USED_MB=0 TOTAL_MB=1048576 FREE_MB=1048576"
+"""Of every datastore, whatever is in it."""
 
 
 class Process(Protocol):
@@ -152,10 +156,10 @@ class _Request:
 
 
 class ActionProcess(Pipe):
-    """A virtual machine or transfer driver: requests of one VM in order, each taking a while.
+    """A virtual machine, transfer or datastore driver: requests of one VM or image in order, each taking a while.
 
     Args:
-        is_durable: tells whether a VM's step is on disk.
+        is_durable: tells whether a step of a VM, or of an image, is on disk.
         answers_all: as our own drivers; the others are silent about what was cancelled, and may lose or
             repeat an answer.
     """
@@ -174,6 +178,7 @@ class ActionProcess(Pipe):
     ) -> None:
         super().__init__(f"{family} driver", clock, dice, pid, "ANSWERS_ALL" if answers_all else "")
         self.family = family
+        self._of = "image" if family == "ds" else "vm"
         self._acts = acts
         self._tell = tell
         self._is_durable = is_durable
@@ -182,7 +187,7 @@ class ActionProcess(Pipe):
 
     def works_at(self, vm_id: int) -> bool:
         """Tell whether something is under way for a VM."""
-        return not self.is_dead and vm_id in self._waiting
+        return not self.is_dead and self._of == "vm" and vm_id in self._waiting
 
     def take(self, message: Message) -> None:
         """Queue a request, or cancel those of a VM."""
@@ -190,17 +195,30 @@ class ActionProcess(Pipe):
             for request in self._waiting.get(message.oid, ()):
                 request.is_cancelled = True
             return
-        if message.type == "MONITOR":  # of a datastore: room is no matter here
-            self.say(from_driver("MONITOR", "SUCCESS", message.oid, "USED_MB=0 TOTAL_MB=1048576 FREE_MB=1048576"))
+        if message.type == "MONITOR":
+            self.say(from_driver("MONITOR", "SUCCESS", message.oid, ROOM))
+            return
+        if message.type == "STAT":
+            self._clock.later(self._dice.between(0.1, _SHORT_S), lambda: self._found(message))
             return
         plan = self._acts.plan(self.family, message)
         if not self._is_durable(message.oid, plan.step):
             what = f"{message.type}, step {plan.step}"
-            raise Broken(f"vm {message.oid}: {self.name} is asked for {what}, which is not durable")
+            raise Broken(f"{self._of} {message.oid}: {self.name} is asked for {what}, which is not durable")
         waiting = self._waiting.setdefault(message.oid, deque())
+        if waiting and self._answers_all:
+            what = f"{message.type} while it is still busy with {waiting[0].message.type}"
+            raise Broken(f"{self._of} {message.oid}: {self.name} is asked for {what}")
         waiting.append(_Request(message, plan))
         if len(waiting) == 1:
             self._begin(message.oid)
+
+    def _found(self, message: Message) -> None:
+        """Tell what STAT asks."""
+        if not self.is_dead:
+            is_there = not self._dice.strikes("fails", 0.05)
+            status, told = ("SUCCESS", FOUND) if is_there else ("FAILURE", "simulated failure, it cannot be read")
+            self._answer(from_driver("STAT", status, message.oid, told), message)
 
     def _begin(self, vm_id: int) -> None:
         verb = self._waiting[vm_id][0].message.type
@@ -209,6 +227,8 @@ class ActionProcess(Pipe):
             # A driver that may be silent is given up by then, and says nothing any more.
             seconds += self._dice.between(30.0, 3 * TIMEOUT_S if self._answers_all else TIMEOUT_S)
         self._clock.later(seconds, lambda: self._finish(vm_id))
+        if verb == "CP":
+            self._clock.later(seconds / 2, lambda: self.say(from_driver("LOG", "I", vm_id, "half of it is there")))
 
     def _finish(self, vm_id: int) -> None:
         if self.is_dead:
@@ -220,7 +240,7 @@ class ActionProcess(Pipe):
         else:
             del self._waiting[vm_id]
         status, told = self._outcome(request)
-        self._tell(f"{self.name}: {request.message.type} of vm {vm_id} {status} {told}".rstrip())
+        self._tell(f"{self.name}: {request.message.type} of {self._of} {vm_id} {status} {told}".rstrip())
         if request.is_cancelled and not self._answers_all:
             return
         self._answer(from_driver(request.message.type, status, vm_id, told), request.message)
@@ -285,4 +305,4 @@ class ActionProcess(Pipe):
     def _unheard(self, request: _Request, how: str) -> None:
         status, _ = self._carry_out(request.plan)
         if status == "SUCCESS":
-            self._tell(f"{self.name}: {request.message.type} of vm {request.message.oid} {how}")
+            self._tell(f"{self.name}: {request.message.type} of {self._of} {request.message.oid} {how}")

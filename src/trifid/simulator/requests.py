@@ -4,38 +4,15 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.core.vm.table import TABLE
 from trifid.engine.memory import Memory
+from trifid.simulator.image_requests import image_id_for
+from trifid.simulator.request import NETWORK, Request
 
-NETWORK = "lan"
 LEGAL = 0.85
 """How many requests are made of machines whose state allows them."""
-
-
-class Request(msgspec.Struct, frozen=True):
-    """One call to come.
-
-    Attributes:
-        vm_id: what it is about, -1 when it is about no VM yet.
-        needs_admin: only an administrator may.
-        is_quiet: it may succeed without any change.
-        ends: names of the disks whose end it asks for, "" for all.
-        name: that the VM has once it is acknowledged.
-        forgets: what remains of the VM outside is nobody's fault any more.
-    """
-
-    method: str
-    arguments: tuple[Any, ...]
-    vm_id: int = -1
-    needs_admin: bool = False
-    is_quiet: bool = False
-    ends: tuple[str, ...] = ()
-    name: str = ""
-    forgets: bool = False
 
 
 Make = Callable[[random.Random, Memory, VM], Request]
@@ -80,7 +57,7 @@ def _migrate(*, live: bool, kind: int = 0) -> Make:
 
 
 def _attach(chance: random.Random, memory: Memory, vm: VM) -> Request:
-    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance)}]"), vm.id)
+    return Request("one.vm.attach", (vm.id, f"DISK=[{_disk(chance, memory, vm.uid)}]"), vm.id)
 
 
 def _any(chance: random.Random, vm: VM, name: str) -> int:
@@ -134,7 +111,7 @@ def _resize_disk(chance: random.Random, memory: Memory, vm: VM) -> Request:
 
 def _save_as(chance: random.Random, memory: Memory, vm: VM) -> Request:
     name = f"saved-{chance.randrange(1 << 30)}"
-    return Request("one.vm.disksaveas", (vm.id, _any(chance, vm, "DISK"), name, "", -1), vm.id)
+    return Request("one.vm.disksaveas", (vm.id, _any(chance, vm, "DISK"), name, "", -1), vm.id, makes="image")
 
 
 def _configure(chance: random.Random, memory: Memory, vm: VM) -> Request:
@@ -218,20 +195,23 @@ def request_about(chance: random.Random, memory: Memory, vm: VM) -> Request:
     return make(chance, memory, vm)
 
 
-def new_vm(chance: random.Random) -> Request:
-    """Return the submission of a VM."""
+def new_vm(chance: random.Random, memory: Memory, uid: int) -> Request:
+    """Return the submission of a VM of somebody's."""
     lines = [f"CPU={chance.choice(('0.5', '1', '2'))}", f"MEMORY={chance.choice((64, 128, 256))}"]
-    lines += [f"DISK=[{_disk(chance)}]" for _ in range(chance.choice((1, 1, 2)))]
+    lines += [f"DISK=[{_disk(chance, memory, uid)}]" for _ in range(chance.choice((1, 1, 2)))]
     lines += [f'NIC=[NETWORK="{NETWORK}"]' for _ in range(chance.choice((0, 1, 1, 2)))]
     if chance.random() < 0.3:
         lines.append('CONTEXT=[HOSTNAME="$NAME"]')
     if chance.random() < 0.03:
         lines.append("DISK=[TYPE=fs]")
-    return Request("one.vm.allocate", ("\n".join(lines), chance.random() < 0.1))
+    return Request("one.vm.allocate", ("\n".join(lines), chance.random() < 0.1), makes="vm")
 
 
-def _disk(chance: random.Random) -> str:
-    """Return a disk."""
+def _disk(chance: random.Random, memory: Memory, uid: int) -> str:
+    """Return a disk, often of an image."""
+    if chance.random() < 0.5 and (image_id := image_id_for(chance, memory, uid)) is not None:
+        more = chance.choice(("", "", ", SAVE=YES", ", SIZE=30"))
+        return f"IMAGE_ID={image_id}{more}"
     kind = chance.choice(("fs", "image", "swap"))
     if kind == "fs":
         return "TYPE=fs, SIZE=10, FORMAT=raw"
@@ -240,8 +220,12 @@ def _disk(chance: random.Random) -> str:
     return f'SOURCE="/images/etch.img", SIZE=10, SAVE={chance.choice(("YES", "NO"))}'
 
 
+_AGAIN = ("", "", ', REPEAT="3", DAYS="1", END_TYPE="0"', ', REPEAT="3", DAYS="1", END_TYPE="1", END_VALUE="2"')
+"""Hourly, for ever and twice."""
+
+
 def planned(chance: random.Random, vm: VM, now: int) -> Request:
-    """Return a scheduled action of a VM."""
+    """Return a scheduled action of a VM, done once or every hour."""
     word = chance.choice(("poweroff", "suspend", "resume", "hold", "release", "reboot"))
-    text = f'SCHED_ACTION=[ACTION="{word}", TIME="{now + chance.randrange(30, 900)}"]'
+    text = f'SCHED_ACTION=[ACTION="{word}", TIME="{now + chance.randrange(30, 900)}"{chance.choice(_AGAIN)}]'
     return Request("one.vm.schedadd", (vm.id, text), vm.id)

@@ -1,6 +1,7 @@
 """One seed's history: what happens next, step by step, and what must hold after each."""
 
 import contextlib
+import itertools
 import logging
 import os
 import tempfile
@@ -18,6 +19,7 @@ from trifid.core.vm.events import Event
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import Outcome
+from trifid.engine import images as engine_images
 from trifid.engine import life as engine_life
 from trifid.simulator import invariants
 from trifid.simulator.broken import Broken, Killed
@@ -25,10 +27,11 @@ from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
 from trifid.simulator.files import Files
 from trifid.simulator.hosts import Hosts, SimulatedHost
+from trifid.simulator.image_invariants import check_image, check_promised
 from trifid.simulator.life import ADMIN, DATASTORES, SCHEDULER, Life, first_batch, session
 from trifid.simulator.misfortune import Misfortune
 from trifid.simulator.people import People
-from trifid.simulator.requests import NETWORK
+from trifid.simulator.request import NETWORK
 from trifid.simulator.scheduling import scheduler
 from trifid.simulator.store import Durable, SimulatedStore
 from trifid.store.interface import Store
@@ -37,8 +40,9 @@ from trifid.wire.answers import Answer, Fault
 SCHEDULED_EVERY_S = 20.0
 REST_S = 1800.0
 """Once nothing goes wrong any more, every VM has left its transient state within this time."""
-CLEANED_UP_WITHIN = 8
-"""How often everything is asked to be deleted, each time with `REST_S / 2` between."""
+CLEANED_UP_WITHIN = 20
+CLEANED_UP_EVERY_S = 300.0
+"""How often everything is asked to be deleted, and with how much time between."""
 CHECK_ALL_EVERY = 40
 """Steps between two checks of everything, at least; more when there are more VMs."""
 STORY_KEPT = 400
@@ -131,7 +135,7 @@ class Simulation:
             pause_s=options.pause_s,
         )
         self._misfortune = Misfortune(self._clock, self._dice, self._hosts, lambda: self._life, self._tell)
-        self._misfortune.kill = self._kill
+        self._misfortune.kill, self._misfortune.restart = self._kill, self._stop
         self._scheduler = scheduler(
             lambda method, *arguments: self._ask(SCHEDULER, method, *arguments), self._clock, self._sleep
         )
@@ -141,7 +145,7 @@ class Simulation:
     def run(self) -> History:
         """Let it happen, and return what came of it; an invariant that does not hold ends it."""
         broken, story = "", list[str]()
-        with _counting(self.fired), _bugs_are_broken():
+        with _counting(self.fired), _numbered_sources(), _bugs_are_broken():
             try:
                 self._run()
             except Halted:
@@ -177,6 +181,7 @@ class Simulation:
         self._dice.stop()
         self._people.is_over = True
         self._misfortune.end()
+        self._unschedule()
         self._until(self._clock.now_s + REST_S)
         self._check_at_rest()
         self._tell("everything is deleted")
@@ -199,18 +204,35 @@ class Simulation:
         network_id = self._need(ADMIN, "one.vn.allocate", text, -1)
         self._need(ADMIN, "one.vn.chmod", network_id, -1, -1, -1, -1, -1, -1, 1, 0, 0)
 
+    def _unschedule(self) -> None:
+        """Take every scheduled action back: one that is due every hour would keep its VM from coming to rest."""
+        for vm_id, vm in sorted(self._running().engine.turns.memory.vms.items()):
+            for one in vm.schedule:
+                self._ask(ADMIN, "one.vm.unlock", vm_id)
+                self._ask(ADMIN, "one.vm.scheddelete", vm_id, one.id)
+
     def _delete_all(self) -> None:
         for _ in range(CLEANED_UP_WITHIN):
-            for vm_id in sorted(self._running().engine.turns.memory.vms):
+            memory = self._running().engine.turns.memory
+            if not memory.vms and not memory.images and not memory.vm_templates:
+                return
+            for vm_id in sorted(memory.vms):
                 self._ask(ADMIN, "one.vm.unlock", vm_id)
                 self._hosts.files.asked_s[(vm_id, "")] = self._clock.now_s
                 self._ask(ADMIN, "one.vm.recover", vm_id, 3)
-            self._until(self._clock.now_s + REST_S / 2)
-            if not self._running().engine.turns.memory.vms:
-                return
+            for image_id in sorted(memory.images):
+                self._ask(ADMIN, "one.image.unlock", image_id)
+                self._hosts.files.deleted.add(image_id)
+                self._ask(ADMIN, "one.image.delete", image_id)
+            for template_id in sorted(memory.vm_templates):
+                self._ask(ADMIN, "one.template.delete", template_id)
+            self._until(self._clock.now_s + CLEANED_UP_EVERY_S)
 
     def _check_at_rest(self) -> None:
-        invariants.check_at_rest(self._running().engine, self._hosts, self._durable, self._people.promised)
+        people = self._people
+        invariants.check_at_rest(self._running().engine, self._hosts, self._durable, people.promised)
+        asked, acknowledged = self._hosts.files.deleted, people.deleted_images
+        check_promised(self._durable.images, people.promised_images, asked, acknowledged)
 
     # -- step by step ----------------------------------------------------------------------------
 
@@ -262,7 +284,11 @@ class Simulation:
                 invariants.check_vm(memory, vm)
                 if vm.state is VmState.RUNNING:
                     self._hosts.treasure(self._hosts.by_name[vm.current.hostname], vm_id)
+        for image_id in life.changed_images:
+            if (image := memory.images.get(image_id)) is not None:
+                check_image(memory, image)
         life.changed.clear()
+        life.changed_images.clear()
         if self.steps % max(CHECK_ALL_EVERY, len(memory.vms)) == 0:
             invariants.check_memory(memory, self._durable)
         if life.has_failed:
@@ -283,7 +309,7 @@ class Simulation:
                 self._hosts,
                 self._tell,
                 _went_wrong,
-                self._durable.has_step,
+                self._durable,
                 is_shared=self._is_shared,
                 answers_all=self._answers_all,
             )
@@ -300,9 +326,25 @@ class Simulation:
             store.commit(first_batch())
         return store
 
+    def _stop(self) -> None:
+        """The daemon is told to end."""
+        life = self._life
+        if life is not None and life.is_serving:
+            self._tell("the daemon is told to stop")
+            life.stop(lambda: self._stopped(life))
+
+    def _stopped(self, life: Life) -> None:
+        if self._life is life:
+            if not life.has_failed:
+                invariants.check_durable(life.engine.turns.memory, self._durable)
+            self._gone("the daemon has stopped")
+
     def _kill(self, how: str) -> None:
+        self._gone(f"the daemon is killed: {how}")
+
+    def _gone(self, how: str) -> None:
         """The daemon is gone; somebody starts it again."""
-        self._tell(f"the daemon is killed: {how}")
+        self._tell(how)
         life, self._life = self._life, None
         if life is not None:
             life.end()
@@ -389,6 +431,28 @@ def _counting(fired: Counter[RowKey]) -> Iterator[None]:
         yield
     finally:
         module.step = real
+
+
+class _Numbers:
+    """Stands for the module `secrets` where images get their names, so that the same seed gives them again."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def token_hex(self, size: int) -> str:
+        """Return the next name."""
+        return f"{next(self._numbers):0{2 * size}x}"
+
+
+@contextlib.contextmanager
+def _numbered_sources() -> Iterator[None]:
+    """Name the files of images one after the other."""
+    module: Any = engine_images
+    real, module.secrets = module.secrets, _Numbers()
+    try:
+        yield
+    finally:
+        module.secrets = real
 
 
 class _Bugs(logging.Handler):

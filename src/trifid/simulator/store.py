@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from trifid.core.image.record import NO_IMAGE, Image
 from trifid.core.journal import Entry
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -14,10 +15,7 @@ from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.faults import Dice
 from trifid.store.interface import Batch, Snapshot, Store, StoreFault
 
-POOLS = (
-    *("vms", "hosts", "networks", "leases", "users", "groups", "actions"),
-    *("datastores", "images", "vm_templates", "image_actions"),
-)
+POOLS = tuple(name for name in Batch.__struct_fields__ if name not in ("counters", "journal"))
 
 
 class Durable:
@@ -31,6 +29,7 @@ class Durable:
     def __init__(self) -> None:
         self.pools: dict[str, dict[object, object]] = {name: {} for name in POOLS}
         self.vms: dict[int, VM] = self.pools["vms"]  # type: ignore[assignment]
+        self.images: dict[int, Image] = self.pools["images"]  # type: ignore[assignment]
         self.counters: dict[str, int] = {}
         self.journal: list[Entry] = []
 
@@ -43,6 +42,15 @@ class Durable:
         """Tell whether a VM's step is on disk."""
         vm = self.vms.get(vm_id)
         return vm is not None and vm.step >= step
+
+    def has_image_step(self, image_id: int, step: int) -> bool:
+        """Tell whether an image's step is on disk."""
+        image = self.images.get(image_id)
+        return image is not None and image.step >= step
+
+    def image_at(self, source: str) -> int:
+        """Return the id of the image that lies at a path, NO_IMAGE when there is none."""
+        return next((image.id for image in self.images.values() if image.source == source), NO_IMAGE)
 
     def load(self) -> Snapshot:
         """Return everything but VMs that are DONE."""

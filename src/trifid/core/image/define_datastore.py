@@ -21,7 +21,12 @@ LVM = "lvm"
 
 _TYPES = {"IMAGE_DS": DatastoreType.IMAGE, "SYSTEM_DS": DatastoreType.SYSTEM, "FILE_DS": DatastoreType.FILE}
 _FIELDS = ("NAME", "DS_MAD", "TM_MAD", "TYPE", "BASE_PATH", "DISK_TYPE")
-_IGNORED = ("CLUSTERS", "CLUSTER", "SHARED", "CLONE_TARGET", "LN_TARGET", "ALLOW_ORPHANS", "DS_MIGRATE", "PATH")
+PROMISED = "PROMISED_MB"
+"""How much room VMs will take whose files are not there yet: shown, never kept."""
+_IGNORED = (
+    *("CLUSTERS", "CLUSTER", "SHARED", "CLONE_TARGET", "LN_TARGET", "ALLOW_ORPHANS", "DS_MIGRATE", "PATH"),
+    PROMISED,
+)
 """What drivers tell of themselves, or the engine knows: not kept when a client sends it."""
 RESTRICTED = (*_FIELDS[1:], "SAFE_DIRS", "RESTRICTED_DIRS", "LIMIT_MB", "THIN_POOL")
 """What only members of group 0 may change: where files are written, and whose files may be read."""

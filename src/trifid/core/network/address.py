@@ -108,21 +108,35 @@ def slaac(prefix: int, mac: int) -> int:
     return prefix >> 64 << 64 | interface
 
 
+def eui64_mac(ip6: int) -> int | None:
+    """Return the MAC of the machine that has given itself an IPv6 address as `slaac` tells, or None."""
+    interface = (ip6 & (1 << 64) - 1) ^ 1 << 57
+    high, middle, low = interface >> 40, interface >> 24 & 0xFFFF, interface & 0xFFFFFF
+    return high << 24 | low if middle == 0xFFFE else None
+
+
+def slaac_prefixes(ar: AddressRange) -> dict[str, int]:
+    """Return the prefixes under which the guests of a range give themselves IPv6 addresses, by LINK, GLOBAL, ULA."""
+    if ar.type not in ("IP6", "IP4_6"):
+        return {}
+    given = {kind: ar.attributes.get(f"{kind}_PREFIX", "") for kind in ("GLOBAL", "ULA")}
+    return {"LINK": _LINK_LOCAL} | {kind: parse_ipv6(text) >> 64 << 64 for kind, text in given.items() if text}
+
+
 def addresses_at(ar: AddressRange, index: int) -> dict[str, str]:
     """Return the texts of address `index` of a range: MAC, and IP, IP6, IP6_GLOBAL, IP6_ULA, IP6_LINK if it has them.
 
+    The MAC of a shared address is another for each of its leases, and told by none of them here.
     Source: reference/templates.md §4.6.
     """
+    if ar.is_shared:
+        index %= ar.size
     mac = ar.mac + index
     texts = {"MAC": format_mac(mac)}
     if ar.ip is not None:
         texts["IP"] = format_ipv4(ar.ip + index)
     if ar.type.endswith("6_STATIC"):
-        texts["IP6"] = format_ipv6(int(ipaddress.IPv6Address(ar.attributes["IP6"])) + index)
-    elif ar.type in ("IP6", "IP4_6"):
-        texts["IP6_LINK"] = format_ipv6(slaac(_LINK_LOCAL, mac))
-        for kind in ("GLOBAL", "ULA"):
-            if ar.attributes.get(f"{kind}_PREFIX"):
-                prefix = int(ipaddress.IPv6Address(ar.attributes[f"{kind}_PREFIX"]))
-                texts[f"IP6_{kind}"] = format_ipv6(slaac(prefix, mac))
+        texts["IP6"] = format_ipv6(parse_ipv6(ar.attributes["IP6"]) + index)
+    for kind, prefix in slaac_prefixes(ar).items():
+        texts[f"IP6_{kind}"] = format_ipv6(slaac(prefix, mac))
     return texts

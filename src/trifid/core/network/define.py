@@ -4,44 +4,26 @@ A classic network becomes address ranges like any other, so that nothing behind 
 two kinds.  Source: reference/templates.md §4.
 """
 
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.network.address import (
-    IPV4_MAX,
-    IPV6_MAX,
-    MAC_MAX,
-    SUFFIX_BITS,
-    format_ipv4,
-    format_ipv6,
-    format_mac,
-    mac_for,
-    parse_ipv4,
-    parse_ipv6,
-    parse_mac,
-)
 from trifid.core.network.classic import fixed, ranged
-from trifid.core.network.lease import last_explicit
+from trifid.core.network.ranges import RandomSuffix, add_range, with_ranges
 from trifid.core.network.record import AddressRange, Network
+from trifid.core.network.vlan import refuse_wrong_vlan
 from trifid.core.template import types
 from trifid.core.template.model import Template
 from trifid.core.template.types import Type
 from trifid.core.template.validate import check_name, shown
 from trifid.errors import BadTemplate, NotAllowed, Refused
 
-RandomSuffix = Callable[[], int]
-"""Returns 32 random bits."""
-
 NETWORK_DRIVERS = frozenset(
     ("dummy", "bridge", "fw", "ebtables", "802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan", "elastic", "nodeport")
 )
 CLASSIC_DRIVER = "dummy"
 """The network driver of templates from before there were any: the bridge is there already."""
-
-RANGE_SIZE_MAX = 1 << 32
 
 _FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES")
 _LINK: tuple[tuple[str, Type], ...] = (
@@ -56,26 +38,6 @@ RESTRICTED = (
     *("BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "FILTER", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING"),
 )
 """What only members of group 0 may change of a network: what it is on a host, and what VMs in it may pretend to be."""
-_HAS_IP = ("IP4", "IP4_6", "IP4_6_STATIC")
-_IS_STATIC = ("IP6_STATIC", "IP4_6_STATIC")
-_TYPES = ("ETHER", "IP4", "IP6", "IP4_6", "IP6_STATIC", "IP4_6_STATIC")
-_RANGE_FIELDS = ("AR_ID", "TYPE", "SIZE", "MAC", "IP")
-_SHOWN_ONLY = (
-    "NEXT_INDEX",
-    "USED_LEASES",
-    "LEASES",
-    "ALLOCATED",
-    "MAC_END",
-    "IP_END",
-    "IP6_END",
-    "IP6_LINK",
-    "IP6_GLOBAL",
-    "IP6_GLOBAL_END",
-    "IP6_ULA",
-    "IP6_ULA_END",
-)
-"""Keys of a range's document that clients send back with an update; they are computed, never stored."""
-_FIXED_AFTERWARDS = ("TYPE", "MAC", "IP", "IP6")
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -126,9 +88,9 @@ def define(
     )
     _check_link(network)
     if classic:
-        return _with_ranges(network, _classic_ranges(template, network_id, defaults))
+        return with_ranges(network, _classic_ranges(template, network_id, defaults))
     for vector in _vectors(template, "AR"):
-        network = add_range(network, vector, defaults=defaults, random_mac_suffix=random_mac_suffix)
+        network = add_range(network, vector, mac_prefix=defaults.mac_prefix, random_mac_suffix=random_mac_suffix)
     return network
 
 
@@ -162,6 +124,7 @@ def _check_link(network: Network) -> None:
     for name, kind in _LINK:
         if present[name] and not kind.accepts(present[name]):
             raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(present[name])}"')
+    refuse_wrong_vlan(network)
 
 
 def _link_of(network: Network) -> dict[str, str]:
@@ -192,190 +155,6 @@ def _vectors(template: Template, name: str) -> list[dict[str, str]]:
     return vectors
 
 
-def _with_ranges(network: Network, ranges: Iterable[AddressRange]) -> Network:
-    """Return the network with ranges appended, numbered on; raises BadTemplate when one overlaps another."""
-    first_id = network.next_range_id
-    numbered = tuple(replace(ar, id=first_id + i) for i, ar in enumerate(ranges))
-    network = replace(network, ranges=network.ranges + numbered, next_range_id=first_id + len(numbered))
-    _refuse_overlaps(network)
-    return network
-
-
-def _refuse_overlaps(network: Network) -> None:
-    """Raise when an address lies in two ranges: it could be given to two VMs."""
-    firsts: list[tuple[str, Callable[[int], str], Callable[[AddressRange], int | None]]] = [
-        ("IP", format_ipv4, lambda ar: ar.ip),
-        ("IP6", format_ipv6, lambda ar: parse_ipv6(ar.attributes["IP6"]) if ar.type in _IS_STATIC else None),
-        ("MAC", format_mac, lambda ar: ar.mac),
-    ]
-    for what, show, first_of in firsts:
-        spans = []
-        for ar in network.ranges:
-            start = first_of(ar)
-            if start is not None:
-                spans.append((start, start + last_explicit(ar), ar.id))
-        spans.sort()
-        for (_, end, one), (start, _, other) in pairwise(spans):
-            if start <= end:
-                raise BadTemplate(
-                    f"network {network.name}: {what} {show(start)} would be in address range {one} and in {other}, "
-                    "an address can be given only once"
-                )
-
-
-def add_range(
-    network: Network, vector: dict[str, str], *, defaults: Defaults, random_mac_suffix: RandomSuffix
-) -> Network:
-    """Return the network with the range of `AR=[TYPE=…, SIZE=…, …]` added.
-
-    Raises:
-        BadTemplate: `Unknown or missing address range TYPE.`, `Wrong SIZE for address range`, an address
-            that is none, or one that another range has.
-
-    Source: reference/templates.md §4.6.
-    """
-    kind = vector.get("TYPE", "").upper()
-    if kind not in _TYPES:
-        known = ", ".join(_TYPES)
-        raise BadTemplate(f"Unknown or missing address range TYPE. It must be one of {known}, is '{kind}'")
-    if vector.get("SHARED", "").upper() == "YES":
-        raise BadTemplate("SHARED=YES is not supported for address ranges: leave it out")
-    ip = parse_ipv4(vector.get("IP", ""), "IP of the address range") if kind in _HAS_IP else None
-    more = {k: v for k, v in vector.items() if k not in _RANGE_FIELDS and k not in _SHOWN_ONLY}
-    if kind not in _HAS_IP and vector.get("IP"):
-        raise BadTemplate(f"an address range of TYPE {kind} has no IP, it is '{vector['IP']}': use IP4 or IP4_6")
-    _check_ipv6(kind, more)
-    size = _size(kind, vector)
-    mac = _first_mac(vector, ip, size, defaults.mac_prefix, random_mac_suffix)
-    ar = AddressRange(id=-1, type=kind, size=size, mac=mac, ip=ip, attributes=more)
-    _check_ends(ar)
-    return _with_ranges(network, [ar])
-
-
-def _check_ipv6(kind: str, vector: dict[str, str]) -> None:
-    if kind in _IS_STATIC:
-        parse_ipv6(vector.get("IP6", ""), "IP6 of the address range")
-        length = vector.get("PREFIX_LENGTH", "")
-        if not (length.isdecimal() and 1 <= int(length) <= 128):
-            raise BadTemplate(f"PREFIX_LENGTH of the address range must be 1 to 128, is '{length}'")
-    elif kind in ("IP6", "IP4_6"):
-        for key in ("GLOBAL_PREFIX", "ULA_PREFIX"):
-            if vector.get(key):
-                parse_ipv6(vector[key], f"{key} of the address range")
-
-
-def _size(kind: str, vector: dict[str, str]) -> int:
-    text = vector.get("SIZE", "").strip()
-    if not text and kind in _IS_STATIC:
-        return int(min(1 << (128 - int(vector["PREFIX_LENGTH"])), 1 << SUFFIX_BITS - 1))
-    if not text.isdecimal() or not 1 <= int(text) <= RANGE_SIZE_MAX:
-        raise BadTemplate(f"Wrong SIZE for address range: it must be 1 to {RANGE_SIZE_MAX}, is '{text}'")
-    return int(text)
-
-
-def _first_mac(vector: dict[str, str], ip: int | None, size: int, prefix: int, random_mac_suffix: RandomSuffix) -> int:
-    if vector.get("MAC"):
-        return parse_mac(vector["MAC"], "MAC of the address range")
-    if ip is not None:
-        return mac_for(prefix, ip)
-    # The last MAC must still have the prefix.
-    return mac_for(prefix, random_mac_suffix() % ((1 << SUFFIX_BITS) - size + 1))
-
-
-def _check_ends(ar: AddressRange) -> None:
-    ends = [("IP", ar.ip, IPV4_MAX), ("MAC", ar.mac, MAC_MAX)]
-    if ar.type in _IS_STATIC:
-        ends.append(("IP6", parse_ipv6(ar.attributes["IP6"]), IPV6_MAX))
-    for what, first, limit in ends:
-        if first is not None and first + ar.size - 1 > limit:
-            raise BadTemplate(f"Wrong SIZE for address range: {ar.size} addresses do not fit behind its first {what}")
-
-
-def remove_range(network: Network, range_id: int, used: int) -> Network:
-    """Return the network without a range; its id is never given again.
-
-    Args:
-        used: how many leases it has.
-
-    Raises:
-        NotFound: no such range.
-        Refused: addresses of it are in use.
-    """
-    find_range(network, range_id)
-    if used:
-        raise Refused(
-            f"address range {range_id} of network {network.name} [{network.id}] has {used} leases in use: "
-            f'free them first, see "onevnet show {network.id}"',
-            network.id,
-        )
-    return replace(network, ranges=tuple(ar for ar in network.ranges if ar.id != range_id))
-
-
-def find_range(network: Network, range_id: int) -> AddressRange:
-    """Return a range of a network; raises Refused when there is none of that id."""
-    for ar in network.ranges:
-        if ar.id == range_id:
-            return ar
-    known = ", ".join(str(ar.id) for ar in network.ranges) or "none"
-    raise Refused(f"network {network.name} [{network.id}] has no address range {range_id}, it has {known}", network.id)
-
-
-def update_range(network: Network, vector: dict[str, str], highest_used_index: int) -> Network:
-    """Return the network with a range's size and free attributes replaced by those of `AR=[AR_ID=…, …]`.
-
-    SIZE is kept when it is left out.  Where the range begins cannot change, since its leases do not move.
-
-    Args:
-        highest_used_index: of its leases, -1 for none.
-
-    Raises:
-        BadTemplate: AR_ID or SIZE is no number, or the new size reaches into another range.
-        Refused: no such range, another beginning, or a lease would fall out of it.
-    """
-    if not vector.get("AR_ID", "").isdecimal():
-        raise BadTemplate(f"AR_ID of the address range must be a number, is '{vector.get('AR_ID', '')}'")
-    old = find_range(network, int(vector["AR_ID"]))
-    _refuse_moved(network, old, vector)
-    kept = {k: v for k, v in old.attributes.items() if k in ("IP6", "GLOBAL_PREFIX", "ULA_PREFIX", "PREFIX_LENGTH")}
-    more = {k: v for k, v in vector.items() if k not in _RANGE_FIELDS and k not in _SHOWN_ONLY}
-    attributes = {**kept, **more}
-    _check_ipv6(old.type, attributes)
-    size = _size(old.type, {"SIZE": vector.get("SIZE") or str(old.size)})
-    last = old.last_explicit if old.last_explicit is None else max(old.last_explicit, size - 1)
-    cursor = old.next_index if old.next_index < size else 0
-    new = replace(old, size=size, next_index=cursor, last_explicit=last, attributes=attributes)
-    if highest_used_index > last_explicit(new):
-        raise Refused(
-            f"address range {old.id} of network {network.name} [{network.id}] cannot have SIZE {size}: "
-            f"address number {highest_used_index} of it is in use",
-            network.id,
-        )
-    _check_ends(new)
-    changed = replace(network, ranges=tuple(new if ar.id == new.id else ar for ar in network.ranges))
-    _refuse_overlaps(changed)
-    return changed
-
-
-def _refuse_moved(network: Network, old: AddressRange, vector: dict[str, str]) -> None:
-    parsers = {"IP": (parse_ipv4, old.ip), "MAC": (parse_mac, old.mac)}
-    for key in _FIXED_AFTERWARDS:
-        if not vector.get(key):
-            continue
-        if key in parsers:
-            parse, present = parsers[key]
-            same = parse(vector[key]) == present
-        elif key == "IP6":
-            same = parse_ipv6(vector[key]) == parse_ipv6(old.attributes.get("IP6", "::"))
-        else:
-            same = vector[key].upper() == old.type
-        if not same:
-            raise Refused(
-                f"{key} of address range {old.id} of network {network.name} [{network.id}] cannot be changed to "
-                f"'{vector[key]}': remove the range and add another",
-                network.id,
-            )
-
-
 def update_template(network: Network, template: Template, *, uid: int, is_admin: bool) -> Network:
     """Return the network with the user's attributes replaced by `template`.
 
@@ -389,9 +168,19 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
     Raises:
         BadTemplate: an unknown VN_MAD, or a BRIDGE, PHYDEV … that names no device.
         NotAllowed: another value for a restricted attribute, from somebody who is no administrator.
+        Refused: another value for a restricted attribute of a reservation, which has those of its parent.
     """
-    if not is_admin:
-        _refuse_restricted(network, template, uid)
+    if network.is_reservation or not is_admin:
+        changes = _restricted_changes(network, template)
+        if changes and not is_admin:
+            who = f"User [{uid}] : Virtual Network Template"
+            raise NotAllowed(f"{who} includes a restricted attribute {changes[0]}.", network.id)
+        if changes:
+            raise Refused(
+                f"{changes[0]} of reservation {network.name} [{network.id}] cannot be changed: it is that of network "
+                f"{network.parent_id}, change it there",
+                network.id,
+            )
         template = template.having(*network.template.only(*(n for n in RESTRICTED if n not in template)))
     driver = template.single("VN_MAD") or network.vn_mad
     if driver not in NETWORK_DRIVERS:
@@ -406,14 +195,11 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
         template=template.without(*_FIELDS),
     )
     _check_link(changed)
-    return changed
+    return replace(changed, is_vlan_automatic=network.is_vlan_automatic and changed.vlan_id == network.vlan_id)
 
 
-def _refuse_restricted(network: Network, template: Template, uid: int) -> None:
+def _restricted_changes(network: Network, template: Template) -> list[str]:
+    """Return the restricted attributes that a template would change."""
     fields = _link_of(network)
-    for name in RESTRICTED:
-        present = [fields[name]] if name in fields else network.template.all(name)
-        if name in template and template.all(name) != present:
-            raise NotAllowed(
-                f"User [{uid}] : Virtual Network Template includes a restricted attribute {name}.", network.id
-            )
+    present = {name: [fields[name]] if name in fields else network.template.all(name) for name in RESTRICTED}
+    return [name for name in RESTRICTED if name in template and template.all(name) != present[name]]

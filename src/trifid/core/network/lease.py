@@ -1,7 +1,7 @@
 """Which address a VM gets: the next one of a range's cursor, or the one it asks for.
 
-Pure, and without a list of free addresses: who asks hands in two questions about leases, so that a
-network of sixteen million addresses costs as much as one of ten.
+Pure, and without a list of free addresses: who asks hands in the sets of indexes that are taken, so that
+a network of sixteen million addresses costs as much as one of ten.
 Source: reference/templates.md §4.3, §4.4 and §4.6.
 """
 
@@ -10,18 +10,29 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.network.address import format_ipv4, format_mac, parse_ipv4, parse_ipv6, parse_mac
+from trifid.core.network.address import (
+    SUFFIX_BITS,
+    eui64_mac,
+    format_ipv4,
+    format_mac,
+    mac_for,
+    parse_ipv4,
+    parse_ipv6,
+    parse_mac,
+    slaac_prefixes,
+)
+from trifid.core.network.index_set import INDEXES_MAX, IndexSet
 from trifid.core.network.record import HELD_BY_NOBODY, AddressRange, Lease, Network
 from trifid.errors import BadTemplate, NoLease, Refused
 
-Taken = Callable[[int, int], bool]
-"""(range id, index) -> whether that address has a lease."""
-
-UsedCount = Callable[[int], int]
-"""range id -> how many of its addresses have a lease, explicit ones from its size on included."""
+Taken = Callable[[int], IndexSet]
+"""range id -> which of its indexes are taken: by VMs, on hold, or reserved."""
 
 LeaseOf = Callable[[int, int], Lease | None]
 """(range id, index) -> the lease of that address."""
+
+RandomSuffix = Callable[[], int]
+"""Returns 32 random bits."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -55,7 +66,7 @@ def asked(vector: dict[str, str]) -> Asked | None:
     )
 
 
-def next_lease(network: Network, vm_id: int, taken: Taken, used_count: UsedCount) -> tuple[Network, Lease]:
+def next_lease(network: Network, vm_id: int, taken: Taken) -> tuple[Network, Lease]:
     """Give the next free address: the first range in id order that has one, from its cursor on.
 
     Returns:
@@ -64,42 +75,24 @@ def next_lease(network: Network, vm_id: int, taken: Taken, used_count: UsedCount
     Raises:
         NoLease: every address that is given automatically is in use.
     """
-    for ar in sorted(network.ranges, key=lambda one: one.id):
-        index = _next_free(ar, taken, used_count(ar.id))
+    automatic = [ar for ar in sorted(network.ranges, key=lambda one: one.id) if not ar.is_shared]
+    for ar in automatic:
+        index = _next_free(ar, taken(ar.id))
         if index is not None:
-            cursor = index if ar.keep_cursor else (index + 1) % ar.size
-            return _with_cursor(network, ar, cursor), lease_at(network, ar, index, vm_id)
-    total = sum(ar.size for ar in network.ranges)
+            return with_cursor(network, ar, index), lease_at(network, ar, index, vm_id)
+    total = sum(ar.size for ar in automatic)
     state = f"all {total} are in use" if total else "it has no address range"
+    if not total and network.ranges:
+        state = "its addresses are shared, they are given on request only: ask for one with IP"
     raise NoLease(
         f"network {network.name} [{network.id}] has no free address for VM {vm_id}, {state}: "
         f'free one, or add a range with "onevnet addar {network.id}"'
     )
 
 
-def _next_free(ar: AddressRange, taken: Taken, used: int) -> int | None:
-    if _is_full(ar, taken, used):
-        return None
-    for start, end in ((ar.next_index, ar.size), (0, ar.next_index)):
-        for index in range(start, end):
-            if not taken(ar.id, index):
-                return index
-    return None
-
-
-def _is_full(ar: AddressRange, taken: Taken, used: int) -> bool:
-    """Tell, without walking the range, that it has no free address; False = it must be walked.
-
-    Leases from the size on, where only explicit requests reach, are counted in `used` too; there are
-    few such places in a range whose walk would be long.
-    """
-    if used < ar.size:
-        return False
-    last = last_explicit(ar)
-    if last >= 2 * ar.size:
-        return False
-    outside = range(ar.size, last + 1)
-    return used - sum(taken(ar.id, index) for index in outside) >= ar.size
+def _next_free(ar: AddressRange, taken: IndexSet) -> int | None:
+    found = taken.next_free(ar.next_index, ar.size)
+    return taken.next_free(0, ar.next_index) if found is None else found
 
 
 def last_explicit(ar: AddressRange) -> int:
@@ -107,7 +100,9 @@ def last_explicit(ar: AddressRange) -> int:
     return ar.size - 1 if ar.last_explicit is None else ar.last_explicit
 
 
-def _with_cursor(network: Network, ar: AddressRange, cursor: int) -> Network:
+def with_cursor(network: Network, ar: AddressRange, last_given: int) -> Network:
+    """Return the network with the cursor of a range where the search begins after an index was given."""
+    cursor = last_given if ar.keep_cursor else (last_given + 1) % ar.size
     if cursor == ar.next_index:
         return network
     moved = replace(ar, next_index=cursor)
@@ -141,21 +136,32 @@ def _indexes(ar: AddressRange, wanted: Asked) -> Iterator[int | None]:
     if wanted.ip is not None:
         yield None if ar.ip is None else wanted.ip - ar.ip
     if wanted.ip6 is not None:
-        static = ar.type.endswith("6_STATIC")
-        yield wanted.ip6 - parse_ipv6(ar.attributes["IP6"]) if static else None
+        yield _index_of_ip6(ar, wanted.ip6)
     if wanted.mac is not None:
-        yield wanted.mac - ar.mac
+        yield None if ar.is_shared else wanted.mac - ar.mac
 
 
-def explicit_lease(network: Network, vm_id: int, wanted: Asked, taken: Taken) -> Lease:
+def _index_of_ip6(ar: AddressRange, ip6: int) -> int | None:
+    """Return the index of an IPv6 address in a range: counted from its first, or by the MAC that makes it."""
+    if ar.type.endswith("6_STATIC"):
+        return ip6 - parse_ipv6(ar.attributes["IP6"])
+    mac = eui64_mac(ip6)
+    return mac - ar.mac if mac is not None and ip6 >> 64 << 64 in slaac_prefixes(ar).values() else None
+
+
+def explicit_lease(network: Network, vm_id: int, wanted: Asked, taken: Taken, random_mac_suffix: RandomSuffix) -> Lease:
     """Give the asked address; cursors stay where they are.
+
+    An address of a shared range is given however many have it, each time with another MAC.
 
     Raises:
         NoLease: it is taken, or in no range of the network.
     """
     found = list(places(network, wanted))
     for ar, index in found:
-        if not taken(ar.id, index):
+        if ar.is_shared:
+            return _shared_lease(network, ar, index, vm_id, taken(ar.id), random_mac_suffix)
+        if index not in taken(ar.id):
             return lease_at(network, ar, index, vm_id)
     where = f"network {network.name} [{network.id}]"
     if found:
@@ -170,6 +176,22 @@ def explicit_lease(network: Network, vm_id: int, wanted: Asked, taken: Taken) ->
         f"{where}: {wanted.text} is not one of its addresses{pair}: "
         f"ask for one of its ranges ({spans}{more}), or for none to get the next free one"
     )
+
+
+def _shared_lease(
+    network: Network, ar: AddressRange, address: int, vm_id: int, taken: IndexSet, random_mac_suffix: RandomSuffix
+) -> Lease:
+    index = address
+    while index in taken:
+        index += ar.size
+        if index >= INDEXES_MAX:
+            raise NoLease(
+                f"network {network.name} [{network.id}]: too many VMs share address {address} of range {ar.id}"
+            )
+    mac = mac_for(ar.mac >> SUFFIX_BITS, random_mac_suffix())
+    while any(one.mac <= mac <= one.mac + last_explicit(one) for one in network.ranges):
+        mac = mac_for(ar.mac >> SUFFIX_BITS, random_mac_suffix())
+    return replace(lease_at(network, ar, address, vm_id), index=index, mac=mac)
 
 
 def _span_text(ar: AddressRange) -> str:
@@ -187,26 +209,31 @@ def hold(network: Network, vector: dict[str, str], taken: Taken) -> list[Lease]:
 
     Raises:
         Refused: with upstream's texts: `Empty lease description.`, `Wrong Lease format.`,
-            `Lease is not part of the NET.`, `Lease is in use.` (reference/templates.md §4.4).
+            `Lease is not part of the NET.`, `Lease is in use.` (reference/templates.md §4.4); or the
+            range is shared, whose addresses nobody gets without asking.
     """
     found = _named(network, vector)
     for ar, index in found:
-        if taken(ar.id, index):
+        if ar.is_shared:
+            raise Refused(f"{_shown(network, vector)} is of a shared address range, it cannot be held", network.id)
+        if index in taken(ar.id):
             raise Refused(f"Lease is in use. {_shown(network, vector)}", network.id)
     return [lease_at(network, ar, index, HELD_BY_NOBODY) for ar, index in found]
 
 
-def release(network: Network, vector: dict[str, str], lease_of: LeaseOf) -> list[Lease]:
+def release(network: Network, vector: dict[str, str], taken: Taken, lease_of: LeaseOf) -> list[Lease]:
     """Return the held leases that are to be given back.
 
     Raises:
         Refused: with upstream's texts: as `hold`, and `Lease is not on hold.`
     """
-    leases = [found for ar, index in _named(network, vector) if (found := lease_of(ar.id, index)) is not None]
+    named = _named(network, vector)
+    leases = [found for ar, index in named if (found := lease_of(ar.id, index)) is not None]
     held = [lease for lease in leases if lease.vm_id == HELD_BY_NOBODY]
     if not held:
-        owner = f", VM {leases[0].vm_id} has it" if leases else ", it is free"
-        raise Refused(f"Lease is not on hold. {_shown(network, vector)}{owner}", network.id)
+        is_taken = any(index in taken(ar.id) for ar, index in named)
+        owner = f"VM {leases[0].vm_id} has it" if leases else "it is reserved" if is_taken else "it is free"
+        raise Refused(f"Lease is not on hold. {_shown(network, vector)}, {owner}", network.id)
     return held
 
 

@@ -8,17 +8,18 @@ from collections.abc import Callable
 import msgspec
 
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
-from trifid.core.network.lease import Taken, UsedCount, asked, explicit_lease, next_lease
+from trifid.core.network.index_set import IndexSet
+from trifid.core.network.lease import RandomSuffix, asked, explicit_lease, next_lease
 from trifid.core.network.record import AddressRange, Lease, Network
+from trifid.core.network.security_group import merged
 from trifid.core.template.model import Template, Value
 from trifid.errors import BadTemplate, NoLease, NotAllocated
 
 Nic = dict[str, str]
 NetworkOf = Callable[[Nic], Network | None]
 """A NIC's vector -> the network it names and the caller may use, or None."""
-
-CLUSTER_ID = "0"
-SECURITY_GROUPS = "0"
+TakenIn = Callable[[int, int], IndexSet]
+"""(network id, range id) -> which indexes of that range are taken."""
 
 _FOR_THE_GUEST = (
     "GATEWAY",
@@ -39,13 +40,16 @@ _FOR_THE_GUEST = (
 _OF_THE_LINK = ("MTU", "VLAN_TAGGED_ID", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING")
 """Attributes that the administrator of the network sets and a NIC cannot."""
 
+_ADDRESSES = ("IP", "IP6", "IP6_LINK", "IP6_GLOBAL", "IP6_ULA")
+"""What a NIC has of its lease alone: guests may send from these."""
+
 
 class _Pending(msgspec.Struct):
     """Leases given in this call, which nobody else knows of yet."""
 
     networks: dict[int, Network] = {}
     before: dict[int, Network] = {}
-    leases: dict[tuple[int, int, int], Lease] = {}
+    taken: dict[tuple[int, int], IndexSet] = {}
 
 
 def lease_nics(
@@ -54,8 +58,8 @@ def lease_nics(
     vm_id: int,
     uid: int,
     network_of: NetworkOf,
-    taken: Callable[[int, int, int], bool],
-    used_count: Callable[[int, int], int],
+    taken: TakenIn,
+    random_mac_suffix: RandomSuffix,
     first_id: int = 0,
 ) -> tuple[Template, list[Lease], list[Network]]:
     """Give every NIC that names a network an address, and fill in what drivers and guests need.
@@ -65,8 +69,7 @@ def lease_nics(
 
     Args:
         uid: the owner of the VM, for the message about a missing network.
-        taken: (network id, range id, index) -> whether that address has a lease.
-        used_count: (network id, range id) -> number of leases.
+        random_mac_suffix: for the MACs of shared addresses.
         first_id: NIC_ID of the first one; that of a NIC for a VM that has some.
 
     Returns:
@@ -89,17 +92,17 @@ def lease_nics(
     got: dict[int, Lease] = {}
     for i in sorted(wanting, key=lambda one: wishes[one] is None):
         network = _network(nics[i], uid, network_of, pending)
-        is_taken, used = _questions(network.id, pending, taken, used_count)
+        is_taken = _with_pending(network.id, pending, taken)
         wish = wishes[i]
         try:
             if wish is None:
-                network, lease = next_lease(network, vm_id, is_taken, used)
+                network, lease = next_lease(network, vm_id, is_taken)
             else:
-                lease = explicit_lease(network, vm_id, wish, is_taken)
+                lease = explicit_lease(network, vm_id, wish, is_taken, random_mac_suffix)
         except NoLease as none:
             raise NoLease(f"NIC {i}: {none.message}") from none
         pending.networks[network.id] = network
-        pending.leases[lease.key] = lease
+        pending.taken[lease.key[:2]] = is_taken(lease.range_id).added(lease.index)
         got[i] = lease
     filled = {
         i: _filled(nics[i], first_id + i, vm_id, lease, pending.networks[lease.network_id]) for i, lease in got.items()
@@ -132,33 +135,25 @@ def _network(nic: Nic, uid: int, network_of: NetworkOf, pending: _Pending) -> Ne
     return pending.networks.setdefault(network.id, network)
 
 
-def _questions(
-    network_id: int,
-    pending: _Pending,
-    taken: Callable[[int, int, int], bool],
-    used_count: Callable[[int, int], int],
-) -> tuple[Taken, UsedCount]:
-    """Return the two questions about one network, which see the leases of this call too."""
+def _with_pending(network_id: int, pending: _Pending, taken: TakenIn) -> Callable[[int], IndexSet]:
+    """Return what is taken of one network, the leases of this call too."""
 
-    def is_taken(range_id: int, index: int) -> bool:
-        return (network_id, range_id, index) in pending.leases or taken(network_id, range_id, index)
+    def is_taken(range_id: int) -> IndexSet:
+        found = pending.taken.get((network_id, range_id))
+        return taken(network_id, range_id) if found is None else found
 
-    def used(range_id: int) -> int:
-        mine = sum(key[:2] == (network_id, range_id) for key in pending.leases)
-        return used_count(network_id, range_id) + mine
-
-    return is_taken, used
+    return is_taken
 
 
 def _filled(nic: Nic, nic_id: int, vm_id: int, lease: Lease, network: Network) -> Nic:
     ar = next(one for one in network.ranges if one.id == lease.range_id)
     out = {**_inherited(ar, network, _FOR_THE_GUEST), **nic, **_inherited(ar, network, _OF_THE_LINK)}
+    for name in _ADDRESSES:
+        out.pop(name, None)
     out.update(addresses_at(ar, lease.index))
     out["MAC"] = format_mac(lease.mac)
     if lease.ip is not None:
         out["IP"] = format_ipv4(lease.ip)
-    else:
-        out.pop("IP", None)
     out.update(
         NIC_ID=str(nic_id),
         NETWORK=network.name,
@@ -167,16 +162,25 @@ def _filled(nic: Nic, nic_id: int, vm_id: int, lease: Lease, network: Network) -
         BRIDGE=network.bridge,
         BRIDGE_TYPE=network.bridge_type,
         VN_MAD=network.vn_mad,
-        CLUSTER_ID=CLUSTER_ID,
+        CLUSTER_ID=",".join(map(str, network.cluster_ids)),
+        SECURITY_GROUPS=_groups(nic, ar, network),
     )
     for key, value in (("PHYDEV", network.phydev), ("VLAN_ID", network.vlan_id)):
         out.pop(key, None)
         if value:
             out[key] = value
-    out.setdefault("SECURITY_GROUPS", SECURITY_GROUPS)
     for key, default in (("TARGET", f"one-{vm_id}-{nic_id}"), ("NAME", f"NIC{nic_id}")):
         out[key] = out.get(key) or default
     return out
+
+
+def _groups(nic: Nic, ar: AddressRange, network: Network) -> str:
+    """Return the security groups of a NIC: its own and those of its network; raises BadTemplate."""
+    name = "SECURITY_GROUPS"
+    try:
+        return merged(nic.get(name, ""), network.template.single(name), ar.attributes.get(name, ""))
+    except BadTemplate as bad:
+        raise BadTemplate(f"NIC in network {network.name} [{network.id}]: {bad.message}") from bad
 
 
 def _inherited(ar: AddressRange, network: Network, names: tuple[str, ...]) -> Nic:

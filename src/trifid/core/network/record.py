@@ -48,6 +48,8 @@ class AddressRange(msgspec.Struct, frozen=True):
         keep_cursor: the cursor stays on the address just given (classic RANGED, §4.4) instead of
             moving one past it.
         attributes: all other attributes of the range (GATEWAY, DNS, IP6, GLOBAL_PREFIX …).
+        parent_range_id, parent_index: of a reservation: the range of the parent network that the
+            addresses are taken out of, and the index of the first of them there.
     """
 
     id: int
@@ -59,6 +61,13 @@ class AddressRange(msgspec.Struct, frozen=True):
     last_explicit: int | None = None
     keep_cursor: bool = False
     attributes: dict[str, str] = {}
+    parent_range_id: int | None = None
+    parent_index: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several VMs may have one of its addresses, on request; none is given automatically."""
+        return self.attributes.get("SHARED", "").upper() == "YES"
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -68,6 +77,7 @@ class Network(msgspec.Struct, frozen=True):
         template: the user's attributes that are not fields here (GATEWAY, DNS, NETWORK_MASK, TYPE …).
         next_range_id: AR_ID of the next range added.
         cluster_ids: clusters that it belongs to.
+        parent_id: of a reservation, the network that its addresses are taken out of; "" of any other.
         is_vlan_automatic: whether the engine has chosen its VLAN_ID.
         template_id: the network template that it was made of, -1 = none.
     """
@@ -93,6 +103,27 @@ class Network(msgspec.Struct, frozen=True):
     is_vlan_automatic: bool = False
     template_id: int = -1
 
+    @property
+    def is_reservation(self) -> bool:
+        """Whether its addresses are a part of those of another network."""
+        return bool(self.parent_id)
+
+
+Span = tuple[int, int, int, int]
+"""(network id, address range id, first index, last index)"""
+
+
+def reserved_spans(network: Network | None) -> frozenset[Span]:
+    """Return what a reservation takes of its parent's ranges; nothing for a network that is none."""
+    if network is None or not network.is_reservation:
+        return frozenset()
+    parent_id = int(network.parent_id)
+    return frozenset(
+        (parent_id, ar.parent_range_id, ar.parent_index, ar.parent_index + ar.size - 1)
+        for ar in network.ranges
+        if ar.parent_range_id is not None
+    )
+
 
 LeaseKey = tuple[int, int, int]
 """(network id, address range id, index in the range)"""
@@ -104,9 +135,10 @@ class Lease(msgspec.Struct, frozen=True):
     """One address in use.
 
     Attributes:
-        index: position in its range; from size on only for a classic explicit request.
+        index: position in its range; from size on only for a classic explicit request, and in a shared
+            range, where index i + k·size is the lease of another VM on address i.
         vm_id: its holder, or HELD_BY_NOBODY for a lease put on hold by an administrator.
-        mac: the MAC in use, as an integer (a FIXED lease may carry its own).
+        mac: the MAC in use, as an integer (a FIXED lease may carry its own, that of a shared address is random).
     """
 
     network_id: int

@@ -4,6 +4,9 @@ import msgspec
 
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
+from trifid.core.template.types import IDS
+from trifid.core.template.validate import shown
+from trifid.errors import BadTemplate
 
 DEFAULT_ID, DEFAULT_NAME = 0, "default"
 """The group of every NIC that names none: everything may pass (reference/api-modern.md §7.12)."""
@@ -30,3 +33,17 @@ class SecurityGroup(msgspec.Struct, frozen=True):
 def groups_of(nic: dict[str, str]) -> frozenset[int]:
     """Return the ids of a NIC's security groups."""
     return frozenset(int(word) for word in nic.get("SECURITY_GROUPS", "").split(",") if word.strip().isdecimal())
+
+
+def merged(*lists: str) -> str:
+    """Return SECURITY_GROUPS of a NIC: its own, its network's and its range's together; the default where all are empty.
+
+    Raises:
+        BadTemplate: one of the lists is none of ids.
+    """
+    ids: dict[int, None] = {}
+    for text in lists:
+        if text.strip() and not IDS.accepts(text.strip()):
+            raise BadTemplate(f'SECURITY_GROUPS must be {IDS.expected}, is "{shown(text)}"')
+        ids.update((int(word), None) for word in text.split(",") if word.strip())
+    return ",".join(map(str, ids or (DEFAULT_ID,)))

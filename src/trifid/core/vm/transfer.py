@@ -164,6 +164,8 @@ def _deleted(vm: VM, place: _Place, stays: tuple[HistoryRecord, ...]) -> Iterato
 
 
 def _migrate(vm: VM, place: _Place) -> Iterator[str]:
+    if not _has_files(vm):
+        return
     yield _line(vm, "CP", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
 
 
@@ -171,12 +173,21 @@ def _clean_source(vm: VM, place: _Place) -> Iterator[str]:
     yield _line(vm, "CLEAN", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
 
 
+def _has_files(vm: VM) -> bool:
+    """Tell whether a VM has anything that could be brought away: some have neither disks nor memory that was saved."""
+    return bool(vm.template.vectors("DISK") or vm.template.vector("CONTEXT") or vm.files or vm.saved_seq >= 0)
+
+
 def _stop(vm: VM, place: _Place) -> Iterator[str]:
+    if not _has_files(vm):
+        return
     yield _line(vm, "MV", place.tm, _at(vm, vm.current, place), _stopped_files(place))
 
 
 def _resume(vm: VM, place: _Place) -> Iterator[str]:
     """Yield the way back; where MV left everything in its datastore, it comes from that."""
+    if not _has_files(vm):
+        return
     here = _at(vm, vm.current, place)
     yield _line(vm, "MV", place.tm, _stopped_files(place), here)
     if vm.previous.datastore_id != vm.current.datastore_id:

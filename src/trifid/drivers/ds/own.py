@@ -68,4 +68,5 @@ def leftovers(source: Path) -> Iterator[Path]:
         yield from kept.iterdir()
     yield scratch_of(source)
     yield source.with_name(source.name + PART_SUFFIX)
+    yield source.with_name(f"{source.name}{PART_SUFFIX}.state")  # of a copy from a host (drivers/tm/ssh)
     yield source

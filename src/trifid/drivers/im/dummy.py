@@ -1,7 +1,8 @@
 """An information driver for hosts that do not exist: one loop reports on thousands of them.
 
 Every host has what the options, or its own attributes DUMMY_CPU (percent, 100 = one core) and
-DUMMY_MEMORY (KiB), say; its VMs are those that the dummy hypervisor runs there.
+DUMMY_MEMORY (KiB), say, and a disk of DUMMY_DISK MiB, a tebibyte by default, that stays empty; its VMs are
+those that the dummy hypervisor runs there.
 Source: reference/drivers.md §5.2 (messages), §2.3 (monitor family).
 """
 
@@ -14,6 +15,7 @@ from trifid.core.template.scanner import parse
 from trifid.drivers.dummy.actions import home
 from trifid.drivers.dummy.faults import BadOptions, Options, parse_options
 from trifid.drivers.dummy.loop import Loop
+from trifid.drivers.dummy.room import TOTAL_MIB
 from trifid.drivers.dummy.world import PAUSED, World, name_of
 from trifid.errors import BadTemplate, DriverFault
 from trifid.wire.lines import Message, monitor_from_driver, parse_to_driver, unpack
@@ -35,6 +37,7 @@ class Watched(msgspec.Struct, eq=False):
     period_s: float
     cpu_percent: int
     memory_kib: int
+    disk_mib: int
     reports: int = 0
     net_bytes: int = 0
 
@@ -84,6 +87,7 @@ class Hosts:
             period_s=max(0.01, float(said.single("PERIOD_S") or PERIOD_S)),
             cpu_percent=int(said.single("DUMMY_CPU") or self._options.cpu_percent),
             memory_kib=int(said.single("DUMMY_MEMORY") or self._options.memory_kib),
+            disk_mib=int(said.single("DUMMY_DISK") or TOTAL_MIB),
         )
 
     def _report(self, host: Watched) -> None:
@@ -120,6 +124,7 @@ def _measures(host: Watched, domains: int) -> str:
     return (
         f'FREECPU="{host.cpu_percent - used_cpu}"\nUSEDCPU="{used_cpu}"\n'
         f'FREEMEMORY="{host.memory_kib - used_memory}"\nUSEDMEMORY="{used_memory}"\n'
+        f'DS_LOCATION_TOTAL_MB="{host.disk_mib}"\nDS_LOCATION_USED_MB="0"\nDS_LOCATION_FREE_MB="{host.disk_mib}"\n'
         f'NETRX="{host.net_bytes}"\nNETTX="{host.net_bytes}"\n'
     )
 

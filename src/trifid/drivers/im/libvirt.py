@@ -91,7 +91,8 @@ class Driver:
             self._say("START_MONITOR", "FAILURE", message.oid, int(time.time()), text)
             return
         self._stop(message.oid)
-        watch = HostWatch(message.oid, name, period_s, self._options, self._home, self._say)
+        location = said.single("DATASTORE_LOCATION")
+        watch = HostWatch(message.oid, name, period_s, self._options, self._home, self._say, location)
         self._watches[message.oid] = watch
         watch.start()
 

@@ -2,16 +2,19 @@
 
 Those in probes.d beside this file come with the driver, more can be put into HOME/probes.d.  Names that
 begin with `monitor` are measures, reported as MONITOR_HOST; all others describe the host, SYSTEM_HOST.
-For another host the shell scripts among them are run through ssh; nothing is installed there.
+For another host the shell scripts among them are run through ssh; nothing is installed there.  The engine's
+DATASTORE_LOCATION, where the datastores are on every host, is in their environment.
 
 Source: reference/drivers.md §5.1 (one working probe is enough), §5.2 (attributes).
 """
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -26,6 +29,7 @@ TIMEOUT_S = 10.0
 SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5")
 SSH_FAILED = 255
 TEXT_MAX = 300
+_NOTHING_MORE: Mapping[str, str] = {}
 
 Pairs = tuple[tuple[str, Value], ...]
 
@@ -53,10 +57,13 @@ def find_probes(home: Path | None) -> list[Path]:
     return sorted(found, key=lambda path: (path.name, str(path)))
 
 
-def run_probes(probes: list[Path], host: str, *, is_local: bool, timeout_s: float = TIMEOUT_S) -> Probed:
+def run_probes(
+    probes: list[Path], host: str, *, is_local: bool, datastores: str = "", timeout_s: float = TIMEOUT_S
+) -> Probed:
     """Run probes on a host, one after the other.
 
     Args:
+        datastores: directory of the datastores, empty when it was not told.
         timeout_s: of each.
 
     Raises:
@@ -66,7 +73,7 @@ def run_probes(probes: list[Path], host: str, *, is_local: bool, timeout_s: floa
     worked = 0
     for probe in probes:
         try:
-            said = _run(probe, host, is_local=is_local, timeout_s=timeout_s)
+            said = _run(probe, host, is_local=is_local, datastores=datastores, timeout_s=timeout_s)
         except BadTemplate as bad:
             probed.troubles.append(f"probe {probe.name}: printed no NAME=VALUE lines: {bad.message}")
         except ProbeFailed as failed:
@@ -86,20 +93,23 @@ class ProbeFailed(Exception):
     """One probe did not work; the text says why."""
 
 
-def _run(probe: Path, host: str, *, is_local: bool, timeout_s: float) -> Template:
+def _run(probe: Path, host: str, *, is_local: bool, datastores: str, timeout_s: float) -> Template:
     if is_local:
         argv = [str(probe)] if os.access(probe, os.X_OK) else ["sh", str(probe)]
-        return parse(_output(argv, b"", timeout_s)[0])
+        return parse(_output(argv, b"", timeout_s, environment={"DATASTORE_LOCATION": datastores})[0])
     script = probe.read_bytes()
     if not script.startswith(b"#!/bin/sh"):
         raise ProbeFailed("only scripts that begin with #!/bin/sh are run on other hosts")
-    text, status = _output([*SSH, "--", host, "sh", "-s"], script, timeout_s, may_fail=SSH_FAILED)
+    told = f"DATASTORE_LOCATION={shlex.quote(datastores)}; export DATASTORE_LOCATION\n".encode()
+    text, status = _output([*SSH, "--", host, "sh", "-s"], told + script, timeout_s, may_fail=SSH_FAILED)
     if status == SSH_FAILED:
         raise Failure(f"host {host} is not this machine and cannot be reached, ssh -- {host} true says: {text}")
     return parse(text)
 
 
-def _output(argv: list[str], text: bytes, timeout_s: float, may_fail: int = 0) -> tuple[str, int]:
+def _output(
+    argv: list[str], text: bytes, timeout_s: float, may_fail: int = 0, environment: Mapping[str, str] = _NOTHING_MORE
+) -> tuple[str, int]:
     """Return what a program printed and its status; for the status `may_fail` its error text.
 
     timeout(1) gives it a process group and kills that, so that what a probe started does not outlive it.
@@ -107,7 +117,13 @@ def _output(argv: list[str], text: bytes, timeout_s: float, may_fail: int = 0) -
     if not shutil.which(argv[0]):
         raise ProbeFailed(f"cannot be run: {argv[0]} is missing or not executable")
     guarded = ["timeout", "--signal=KILL", f"{timeout_s:g}", *argv]
-    child = subprocess.Popen(guarded, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        guarded,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
     out, err = child.communicate(text)
     if child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
         raise ProbeFailed(f"not done after {timeout_s:g} s")

@@ -89,15 +89,26 @@ class HostWatch:
         options: where libvirt is.
         home: whose probes.d has more probes; None = none.
         say: gets every message.
+        datastores: directory of the datastores, whose room is reported; empty = it was not told.
     """
 
-    def __init__(self, host_id: int, name: str, period_s: float, options: Options, home: Path | None, say: Say) -> None:
+    def __init__(
+        self,
+        host_id: int,
+        name: str,
+        period_s: float,
+        options: Options,
+        home: Path | None,
+        say: Say,
+        datastores: str = "",
+    ) -> None:
         self._host_id = host_id
         self._name = name
         self._period_s = period_s
         self._options = options
         self._home = home
         self._tell = say
+        self._datastores = datastores
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_stopped = False
@@ -152,7 +163,8 @@ class HostWatch:
         """Say everything, or why it cannot be said."""
         at = int(time.time())
         try:
-            probed = run_probes(find_probes(self._home), self._name, is_local=is_this_machine(self._name))
+            is_local = is_this_machine(self._name)
+            probed = run_probes(find_probes(self._home), self._name, is_local=is_local, datastores=self._datastores)
             domains = self._domains()
         except Failure as failure:
             self._answer("FAILURE", str(failure))

@@ -131,7 +131,8 @@ class Hosts:
         """Return a machine.
 
         Raises:
-            Failure: that is no name of a machine.
+            Failure: that is no name of a machine; ssh's sockets have no place.
+            OSError: that place cannot be made.
         """
         with self._lock:
             if name not in self._hosts:

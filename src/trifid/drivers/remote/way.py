@@ -41,12 +41,14 @@ class Way(msgspec.Struct, frozen=True):
     alive_every_s: int = 5
 
     def argv(self, host: str, command: str) -> list[str]:
-        """Return the argument vector that runs a shell command on a host.
+        """Return the argument vector that runs a shell command on a host; the sockets' directory is there then.
 
         Raises:
-            Failure: the host's name is none.
+            Failure: the host's name is none, or somebody else has the directory of the sockets.
+            OSError: that cannot be made.
         """
         check_host_name(host)
+        _make_closed(self.sockets)
         options = {
             "BatchMode": "yes",
             "RequestTTY": "no",
@@ -80,19 +82,17 @@ def check_host_name(host: str) -> None:
 
 
 def sockets_of(home: Path) -> Path:
-    """Return the directory of an engine's sockets, made and closed to others; elsewhere if home has a long path.
-
-    Raises:
-        Failure: somebody else has made a directory of that name.
-        OSError: it cannot be made.
-    """
+    """Return the directory of an engine's sockets: in its home, elsewhere if that has a long path."""
     directory = home / "run" / "ssh"
     if len(os.fsencode(directory)) + 1 + _NAME_CHARACTERS + _SUFFIX_BYTES > SOCKET_PATH_BYTES_MAX:
         digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:_NAME_CHARACTERS]
         directory = Path(tempfile.gettempdir()) / f"trifid-{os.getuid()}-{digest}"
+    return directory
+
+
+def _make_closed(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = directory.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
         raise Failure(f"{directory} must be a directory of this user's, for the sockets of ssh: remove it")
     directory.chmod(0o700)
-    return directory

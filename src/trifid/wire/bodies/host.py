@@ -9,15 +9,13 @@ from collections.abc import Collection
 import msgspec
 
 from trifid.core.host import Host, HostObservation
+from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template
 from trifid.core.wild import wild_attributes
 from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids
 from trifid.wire.xmltext import escape, is_element_name
 
-_NO_DATASTORES = (
-    "<DATASTORES><DISK_USAGE>0</DISK_USAGE><FREE_DISK>0</FREE_DISK><MAX_DISK>0</MAX_DISK>"
-    "<USED_DISK>0</USED_DISK></DATASTORES><PCI_DEVICES></PCI_DEVICES><NUMA_NODES></NUMA_NODES>"
-)
+_NO_DEVICES = "<PCI_DEVICES></PCI_DEVICES><NUMA_NODES></NUMA_NODES>"
 _COUNTERS = ("NETRX", "NETTX")
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
 _NO_OBSERVATION = HostObservation()
@@ -31,27 +29,35 @@ class HostUsage(msgspec.Struct, frozen=True):
         memory_kib: promised, KiB.
         running_vms: how many VMs are charged here.
         vm_ids: which.
+        disk_mib: promised to VMs whose files are not here yet, MiB, in datastores that are this host's own.
     """
 
     cpu_percent: int = 0
     memory_kib: int = 0
     running_vms: int = 0
     vm_ids: Collection[int] = ()
+    disk_mib: int = 0
 
 
 def host_full(
-    host: Host, usage: HostUsage, observation: HostObservation = _NO_OBSERVATION, cluster: str = DEFAULT_CLUSTER
+    host: Host,
+    usage: HostUsage,
+    observation: HostObservation = _NO_OBSERVATION,
+    cluster: str = DEFAULT_CLUSTER,
+    reserving: Host | None = None,
 ) -> str:
     """Return the HOST document.
 
     Args:
         observation: newest monitoring; one with `at` 0 leaves MONITORING empty.
         cluster: name of the host's cluster.
+        reserving: the host with what its cluster reserves; the host itself by default.
     """
     return (
         f"<HOST><ID>{host.id}</ID><NAME>{escape(host.name)}</NAME><STATE>{host.state.value}</STATE>"
         f"<PREV_STATE>{host.prev.value}</PREV_STATE><IM_MAD>{cdata(host.im)}</IM_MAD><VM_MAD>{cdata(host.vmm)}</VM_MAD>"
-        f"<CLUSTER_ID>{host.cluster_id}</CLUSTER_ID><CLUSTER>{escape(cluster)}</CLUSTER>{_share(host, usage)}"
+        f"<CLUSTER_ID>{host.cluster_id}</CLUSTER_ID><CLUSTER>{escape(cluster)}</CLUSTER>"
+        f"{_share(reserving or host, usage, observation.disk)}"
         f"{ids('VMS', usage.vm_ids)}{body('TEMPLATE', _template(host, observation))}"
         f"<MONITORING>{_monitoring(host.id, observation)}</MONITORING></HOST>"
     )
@@ -62,14 +68,20 @@ def _template(host: Host, seen: HostObservation) -> Template:
     return host.template.merged(wild_attributes(seen.wilds)) if seen.wilds else host.template
 
 
-def _share(host: Host, usage: HostUsage) -> str:
-    """Return HOST_SHARE; MAX is what VMs may have, TOTAL what there is."""
+def _share(host: Host, usage: HostUsage, disk: Space) -> str:
+    """Return HOST_SHARE; MAX is what VMs may have, TOTAL what there is.
+
+    The disk's figures are of the directory of the datastores; DISK_USAGE is promised and not written yet.
+    """
     return (
         f"<HOST_SHARE><MEM_USAGE>{usage.memory_kib}</MEM_USAGE><CPU_USAGE>{usage.cpu_percent}</CPU_USAGE>"
         f"<TOTAL_MEM>{host.total_memory_kib}</TOTAL_MEM><TOTAL_CPU>{host.total_cpu_percent}</TOTAL_CPU>"
         f"<MAX_MEM>{host.total_memory_kib - host.reserved_memory_kib}</MAX_MEM>"
         f"<MAX_CPU>{host.total_cpu_percent - host.reserved_cpu_percent}</MAX_CPU>"
-        f"<RUNNING_VMS>{usage.running_vms}</RUNNING_VMS><VMS_THREAD>1</VMS_THREAD>{_NO_DATASTORES}</HOST_SHARE>"
+        f"<RUNNING_VMS>{usage.running_vms}</RUNNING_VMS><VMS_THREAD>1</VMS_THREAD>"
+        f"<DATASTORES><DISK_USAGE>{usage.disk_mib}</DISK_USAGE><FREE_DISK>{disk.free_mib}</FREE_DISK>"
+        f"<MAX_DISK>{disk.total_mib}</MAX_DISK><USED_DISK>{disk.used_mib}</USED_DISK></DATASTORES>"
+        f"{_NO_DEVICES}</HOST_SHARE>"
     )
 
 

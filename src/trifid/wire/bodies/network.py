@@ -6,30 +6,44 @@ Source: reference/api-modern.md §5.1, §5.2, §5.4, §5.5 (vnet.xsd, vnet_pool.
 from collections.abc import Iterable, Mapping
 
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
-from trifid.core.network.record import AddressRange, Lease, Network
-from trifid.wire.bodies.parts import Names, body, cdata, ids, owner, permissions, texts, words
+from trifid.core.network.record import AddressRange, Lease, Network, Span
+from trifid.wire.bodies.parts import Names, body, cdata, ids, lock, owner, permissions, texts, words
 from trifid.wire.xmltext import escape, is_element_name
 
 _SCHEMA_ORDER = words(
     "AR_ID CVLANS GLOBAL_PREFIX IP MAC NEXT_INDEX PARENT_NETWORK_AR_ID SHARED SIZE TYPE VLAN_ID ULA_PREFIX VN_MAD"
 )
 _ENDS_ORDER = words("MAC_END IP_END IP6_ULA IP6_ULA_END IP6_GLOBAL IP6_GLOBAL_END IP6 IP6_END PORT_START PORT_SIZE")
-_COMPUTED = frozenset((*_ENDS_ORDER, "USED_LEASES", "LEASES", "ALLOCATED"))
+_COMPUTED = frozenset((*_ENDS_ORDER, "USED_LEASES", "LEASES", "ALLOCATED", "PARENT_NETWORK_AR_ID"))
+
+RESERVED_SHOWN_MAX = 4096
+"""How many addresses of one reservation are listed one by one among the leases of its parent; all are counted."""
+
+Reserved = tuple[int, Span]
+"""(id of a reservation, what it takes)"""
 
 
-def network_full(network: Network, names: Names, leases: Iterable[Lease]) -> str:
+def network_full(network: Network, names: Names, leases: Iterable[Lease], reserved: Iterable[Reserved] = ()) -> str:
     """Return the VNET document with the leases of every range.
 
     Args:
         leases: all of this network, in any order.
+        reserved: what its reservations take.
     """
     by_range: dict[int, list[Lease]] = {ar.id: [] for ar in network.ranges}
     for lease in leases:
         by_range.setdefault(lease.range_id, []).append(lease)
-    ranges = "".join([_range_with_leases(ar, by_range[ar.id]) for ar in network.ranges])
-    used = sum(map(len, by_range.values()))
+    parts: dict[int, list[Reserved]] = {ar.id: [] for ar in network.ranges}
+    for part in reserved:
+        parts.setdefault(part[1][1], []).append(part)
+    ranges = "".join([_range_with_leases(ar, by_range[ar.id], parts[ar.id]) for ar in network.ranges])
+    used = sum(map(len, by_range.values())) + sum(_reserved_count(of_range) for of_range in parts.values())
     holders = {lease.vm_id for of_range in by_range.values() for lease in of_range if lease.vm_id >= 0}
     return _document(network, names, used, holders, ranges)
+
+
+def _reserved_count(parts: Iterable[Reserved]) -> int:
+    return sum(last - first + 1 for _, (_, _, first, last) in parts)
 
 
 def network_pool_entry(network: Network, names: Names, used: int) -> str:
@@ -42,15 +56,18 @@ def network_pool_entry(network: Network, names: Names, used: int) -> str:
 
 
 def _document(network: Network, names: Names, used: int, vm_ids: Iterable[int], ranges: str) -> str:
+    template_id = "" if network.template_id < 0 else str(network.template_id)
     return (
         f"<VNET><ID>{network.id}</ID>{owner(network.uid, network.gid, names)}<NAME>{escape(network.name)}</NAME>"
-        f"{permissions(network.permissions)}<CLUSTERS><ID>0</ID></CLUSTERS><BRIDGE>{cdata(network.bridge)}</BRIDGE>"
-        f"<BRIDGE_TYPE>{cdata(network.bridge_type)}</BRIDGE_TYPE><STATE>{cdata(str(network.state.value))}</STATE>"
-        f"<PREV_STATE>{cdata(str(network.prev.value))}</PREV_STATE>"
-        f"<PARENT_NETWORK_ID>{cdata(network.parent_id)}</PARENT_NETWORK_ID><TEMPLATE_ID></TEMPLATE_ID>"
+        f"{lock(network.lock)}{permissions(network.permissions)}{ids('CLUSTERS', network.cluster_ids)}"
+        f"<BRIDGE>{cdata(network.bridge)}</BRIDGE><BRIDGE_TYPE>{cdata(network.bridge_type)}</BRIDGE_TYPE>"
+        f"<STATE>{cdata(str(network.state.value))}</STATE><PREV_STATE>{cdata(str(network.prev.value))}</PREV_STATE>"
+        f"<PARENT_NETWORK_ID>{cdata(network.parent_id)}</PARENT_NETWORK_ID><TEMPLATE_ID>{template_id}</TEMPLATE_ID>"
         f"<VN_MAD>{cdata(network.vn_mad)}</VN_MAD><PHYDEV>{cdata(network.phydev)}</PHYDEV>"
-        f"<VLAN_ID>{cdata(network.vlan_id)}</VLAN_ID><OUTER_VLAN_ID></OUTER_VLAN_ID>"
-        "<VLAN_ID_AUTOMATIC>0</VLAN_ID_AUTOMATIC><OUTER_VLAN_ID_AUTOMATIC>0</OUTER_VLAN_ID_AUTOMATIC>"
+        f"<VLAN_ID>{cdata(network.vlan_id)}</VLAN_ID>"
+        f"<OUTER_VLAN_ID>{cdata(network.template.single('OUTER_VLAN_ID'))}</OUTER_VLAN_ID>"
+        f"<VLAN_ID_AUTOMATIC>{int(network.is_vlan_automatic)}</VLAN_ID_AUTOMATIC>"
+        "<OUTER_VLAN_ID_AUTOMATIC>0</OUTER_VLAN_ID_AUTOMATIC>"
         f"<USED_LEASES>{used}</USED_LEASES><VROUTERS></VROUTERS>{ids('UPDATED_VMS', vm_ids)}"
         "<OUTDATED_VMS></OUTDATED_VMS><UPDATING_VMS></UPDATING_VMS><ERROR_VMS></ERROR_VMS>"
         f"{body('TEMPLATE', network.template)}<AR_POOL>{ranges}</AR_POOL></VNET>"
@@ -71,18 +88,23 @@ def _range(ar: AddressRange) -> dict[str, str]:
         values["IP"] = format_ipv4(ar.ip)
     else:
         values.pop("IP", None)
+    if ar.parent_range_id is not None:
+        values["PARENT_NETWORK_AR_ID"] = str(ar.parent_range_id)
     known = {name: values.pop(name) for name in _SCHEMA_ORDER if name in values}
     return known | dict(sorted(values.items()))
 
 
-def _range_with_leases(ar: AddressRange, leases: list[Lease]) -> str:
+def _range_with_leases(ar: AddressRange, leases: list[Lease], reserved: list[Reserved]) -> str:
     known = _range(ar)
     own = {name: known.pop(name) for name in list(known) if name not in _SCHEMA_ORDER}
-    leased = "".join([_lease(ar, lease) for lease in sorted(leases, key=lambda lease: lease.index)])
-    return (
-        f"<AR>{texts(known)}{texts(_ends(ar))}<USED_LEASES>{len(leases)}</USED_LEASES>"
-        f"<LEASES>{leased}</LEASES>{texts(own)}</AR>"
-    )
+    entries = [(lease.index, _lease(ar, lease)) for lease in leases]
+    for network_id, (_, _, first, last) in reserved:
+        shown = range(first, min(last + 1, first + RESERVED_SHOWN_MAX))
+        entries += [(index, _held(addresses_at(ar, index), "VNET", network_id)) for index in shown]
+    leased = "".join([text for _, text in sorted(entries)])
+    used = len(leases) + _reserved_count(reserved)
+    held = f"<USED_LEASES>{used}</USED_LEASES><LEASES>{leased}</LEASES>"
+    return f"<AR>{texts(known)}{texts(_ends(ar))}{held}{texts(own)}</AR>"
 
 
 def _ends(ar: AddressRange) -> dict[str, str]:
@@ -100,7 +122,12 @@ def _ends(ar: AddressRange) -> dict[str, str]:
 
 
 def _lease(ar: AddressRange, lease: Lease) -> str:
-    values: Mapping[str, str] = {**addresses_at(ar, lease.index), "MAC": format_mac(lease.mac)}
+    values = {**addresses_at(ar, lease.index), "MAC": format_mac(lease.mac)}
     if lease.ip is not None:
-        values = {**values, "IP": format_ipv4(lease.ip)}
-    return f"<LEASE>{texts(dict(sorted(values.items())))}<VM>{lease.vm_id}</VM></LEASE>"
+        values["IP"] = format_ipv4(lease.ip)
+    return _held(values, "VM", lease.vm_id)
+
+
+def _held(addresses: Mapping[str, str], holder: str, holder_id: int) -> str:
+    """Return a LEASE of a VM or of a reservation (VNET)."""
+    return f"<LEASE>{texts(dict(sorted(addresses.items())))}<{holder}>{holder_id}</{holder}></LEASE>"

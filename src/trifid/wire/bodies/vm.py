@@ -44,7 +44,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z", re.ASCII)
 
 _SHORT_CAPACITY = ("CPU", "MEMORY", "VCPU")
 _SHORT_VECTORS = {
-    "DISK": words("DATASTORE DATASTORE_ID DISK_ID IMAGE IMAGE_ID SIZE SOURCE TARGET TYPE"),
+    "DISK": words("CLONE DATASTORE DATASTORE_ID DISK_ID IMAGE IMAGE_ID SIZE SOURCE TARGET TYPE"),
     "NIC": words("AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NIC_ID SECURITY_GROUPS"),
     "GRAPHICS": words("LISTEN PORT TYPE"),
 }
@@ -52,7 +52,8 @@ _SHORT_USER_ATTRIBUTES = words(
     "ERROR LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_MESSAGE SCHED_RANK "
     "SCHED_REQUIREMENTS USER_PRIORITY"
 )
-"""RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them."""
+"""RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them.
+Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place."""
 
 _ALLOW_ORPHANS = "YES"
 """Any snapshot of a disk may go, whatever was made after it; those who descend from it stay."""
@@ -84,9 +85,14 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
         f"<VM>{_head(vm, names)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>{_times(vm)}"
         f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
-        f"{body('USER_TEMPLATE', vm.user_template.only(*_SHORT_USER_ATTRIBUTES))}"
+        f"{body('USER_TEMPLATE', _short_user_template(vm))}"
         f"{_history(vm.id, vm.history[-1:], _short_record)}</VM>"
     )
+
+
+def _short_user_template(vm: VM) -> Template:
+    """Return what the scheduler needs of the attributes; for AUTOMATIC_REQUIREMENTS the schema has no other place."""
+    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS"))
 
 
 def _document(

@@ -96,6 +96,7 @@ _DOES: dict[str, Callable[[Job], None]] = {
     "CP": moves.copy_directory,
     "CLEAN": moves.clean,
     "DELETE": moves.delete,
+    "TIDY": moves.tidy,
     "MVDS": catalogue.bring_back,
     "CPDS": catalogue.copy_to_image,
     "SNAP_CREATE": snapshots.create,

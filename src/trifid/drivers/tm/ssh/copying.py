@@ -1,8 +1,8 @@
 """One file copied from machine to machine: sparse, whole and durable before it bears its name.
 
 Beside a file that is not complete, FILE.part, lies FILE.part.state: in its first line which file it is a copy of, in
-its last one up to which byte it is on the disk.  A copy that broke off goes on there while its source is the same file, and begins anew otherwise.
-What has arrived gets the source's time of change, so that done again it is known.
+its last one up to which byte it is on the disk.  A copy that broke off goes on there while its source is the same
+file, and begins anew otherwise.  What has arrived gets the source's time of change, so that done again it is known.
 
 Holes are not sent.  The rest is not compressed: on the networks that hosts share, compressing costs more than it
 saves; for a thin one there is `Compression yes` in ssh_config.
@@ -43,9 +43,9 @@ while read -r begin length; do
     dd if="$1" bs=1M iflag=skip_bytes,count_bytes,fullblock skip="$begin" count="$length" status=none || exit 1
 done
 """
-# $1 part, $2 bytes to be kept at a time.  Reads "BEGIN LENGTH" lines, each with its bytes after it.  dd does not mind when there are
-# fewer, so its count is looked at.  While the next piece comes, the last goes to the disk.  Both files are opened
-# once (dd seeks from where it is): what a broken off copy has in its pipes never gets into those of a later one.
+# $1 part, $2 bytes to be kept at a time.  Reads "BEGIN LENGTH" lines, each with its bytes after it.  dd does not mind
+# when there are fewer, so its count is looked at.  While the next piece comes, the last goes to the disk.  Both files
+# are opened once (dd seeks from where it is): what a broken off copy has in its pipes gets into no later one's files.
 _WRITE = """
 exec 3<> "$1" 4>> "$1.state" || exit 1
 at=0 new=0

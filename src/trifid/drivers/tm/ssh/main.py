@@ -44,15 +44,12 @@ class Driver:
         """Read the arguments.
 
         Raises:
-            Failure: an unknown or wrong one, no home, or its directory of sockets cannot be used.
+            Failure: an unknown or wrong one, or no home.
         """
         home = os.environ.get("TRIFID_HOME")
         if not home:
             raise Failure("TRIFID_HOME is not set, expected the engine's home")
-        try:
-            self._commands = commands_on(parse(self._arguments, Path(home)))
-        except OSError as fault:
-            raise Failure(f"{fault.filename}: {fault.strerror}") from fault
+        self._commands = commands_on(parse(self._arguments, Path(home)))
 
     def transfer(self, request: Request) -> str:
         """Carry out a script."""
@@ -64,7 +61,6 @@ def parse(arguments: str, home: Path) -> Hosts:
 
     Raises:
         Failure: an unknown or wrong argument.
-        OSError: the directory of the sockets cannot be made.
     """
     parser = _Parser(prog="trifid-tm-ssh", add_help=False, allow_abbrev=False)
     parser.add_argument("--ssh-config", default="", metavar="FILE")

@@ -92,6 +92,14 @@ def delete(job: Job) -> None:
     _vanish(place)
 
 
+def tidy(job: Job) -> None:
+    """Remove what a move long ago may have left; a host of long ago may never answer again, which does no harm."""
+    try:
+        delete(job)
+    except Failure as failure:
+        job.request.log(f"left over and not removed: {failure}", "W")
+
+
 def mirror(job: Job, source: Place, target: Place) -> None:
     """Let a directory be what another is; what else is in it is of an earlier stay and goes.
 

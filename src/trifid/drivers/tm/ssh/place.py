@@ -1,6 +1,5 @@
 """Files of one machine, by their paths: looked at, listed, removed, renamed, through its shell and coreutils."""
 
-import os
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -120,8 +119,3 @@ def _nine_digits(mtime: str) -> str:
     """Return a time as stat prints it; find prints ten digits."""
     seconds, _, digits = mtime.partition(".")
     return f"{seconds}.{digits[:9].ljust(9, '0')}"
-
-
-def local(path: Path, host: Host, stop: Stop) -> Place:
-    """Return a place on the front-end."""
-    return Place(host, Path(os.path.abspath(path)), stop)  # noqa: PTH100  (no links are followed)
