@@ -27,7 +27,8 @@ lint: setup ## check style and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup ## measure how fast the engine is
+bench: setup ## measure how fast the engine and the copies of images are
+	@tools/packages bench
 	$(PYTHON_OF_VENV) -m bench
 
 docs: setup ## write the generated pages of docs/

@@ -1,5 +1,6 @@
 """How the engine bears a large catalogue: images registered, listed, and made into VMs, with a dummy datastore."""
 
+import functools
 import itertools
 import statistics
 from pathlib import Path
@@ -36,6 +37,7 @@ def measure(directory: Path, quick: bool) -> Figures:
         figures["imagepool_info"] = listed(home, 5 if quick else 15)
         figures["oneimage_list_ms"] = command_ms(3, "oneimage", "list", env=home.environment)
         figures["image_info"] = rate(home, calls, 1, lambda api, n: api.call("one.image.info", 5))
+        figures["datastorepool_info"] = rate(home, calls // 10, 1, lambda api, n: api.call("one.datastorepool.info"))
         figures["template_instantiate"] = instantiated(home, calls)
         home.stop()
         figures["start_s"] = round(wall_s(home.start), 2)
@@ -65,9 +67,10 @@ def listed(home: Home, runs: int) -> Figures:
     api = Api(home)
     pages = {"all": (-2, -1, -1), "page_of_100": (-2, 200, -100)}
     figures: Figures = {"bytes": len(api.call("one.imagepool.info", *pages["all"]))}
-    for name, arguments in pages.items():
+    for name, page in pages.items():
+        ask = functools.partial(api.call, "one.imagepool.info", *page)
         before = cpu_s(home.pid)
-        walls = [wall_s(lambda asked=arguments: api.call("one.imagepool.info", *asked)) for _ in range(runs)]
+        walls = [wall_s(ask) for _ in range(runs)]
         figures[f"{name}_ms"] = round(statistics.median(walls) * 1000, 1)
         figures[f"{name}_server_cpu_ms"] = round((cpu_s(home.pid) - before) / runs * 1000, 1)
     return figures

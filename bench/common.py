@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ def wall_s(does: Callable[[], object]) -> float:
 
 def side_by_side(
     runs: int, contenders: Mapping[str, Callable[[int], float]], prepare: Callable[[], object] = os.sync
-) -> dict[str, float]:
-    """Let contenders take turns; return the median of the seconds that each one says it took.
+) -> dict[str, list[float]]:
+    """Let contenders take turns; return the seconds that each one says it took, turn by turn.
 
     Args:
         contenders: name to what does it, told the number of the turn.
@@ -78,4 +78,17 @@ def side_by_side(
         for name, does in contenders.items():
             prepare()
             took[name].append(does(turn))
-    return {name: statistics.median(walls) for name, walls in took.items()}
+    return took
+
+
+def compared(took: Mapping[str, Sequence[float]], *references: str) -> Figures:
+    """Return the median seconds of each contender, and how many times those of the references it took.
+
+    The latter is the median over the turns, so that what else the machine does in one turn concerns both.
+    """
+    figures: Figures = {f"{name}_s": round(statistics.median(walls), 3) for name, walls in took.items()}
+    for name in took.keys() - references:
+        for other in references:
+            times = [mine / theirs for mine, theirs in zip(took[name], took[other], strict=True)]
+            figures[f"{name}_by_{other}"] = round(statistics.median(times), 2)
+    return dict(sorted(figures.items()))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import sample
-from bench.common import Figures, side_by_side, wall_s
+from bench.common import Figures, compared, side_by_side, wall_s
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.sshd import hang_up, sshd
 from trifid.drivers.remote.way import Way, sockets_of
@@ -134,7 +134,7 @@ def one_file_system(scene: Scene, runs: int, prepare: Callable[[], object] = os.
             "fs_clone": lambda: scene.register(fs, "CLONE"),
         }
         took = side_by_side(runs, {name: scene.looked_at(copy) for name, copy in copies.items()}, prepare)
-    return _compared(took, "cp", "cp_and_sync")
+    return compared(took, "cp", "cp_and_sync")
 
 
 def over_ssh(scene: Scene, runs: int) -> Figures | str:
@@ -148,7 +148,7 @@ def over_ssh(scene: Scene, runs: int) -> Figures | str:
             "ssh_clone": lambda: scene.transfer(driver, "ssh", scene.image),
         }
         took = side_by_side(runs, {name: scene.looked_at(copy) for name, copy in copies.items()})
-    return _compared(took, "rsync")
+    return compared(took, "rsync")
 
 
 def layers(scene: Scene) -> Figures:
@@ -182,11 +182,3 @@ def _ask(driver: DriverProcess, verb: str, number: int, payload: str) -> None:
     answer = driver.answer(verb, number, timeout_s=ANSWER_TIMEOUT_S)
     if answer.status != "SUCCESS":
         raise RuntimeError(f"{verb} failed: {answer.payload}")
-
-
-def _compared(took: dict[str, float], *references: str) -> Figures:
-    """Return seconds by name, and for each that is no reference how many times those it took."""
-    figures: Figures = {f"{name}_s": round(seconds, 3) for name, seconds in took.items()}
-    for name in took.keys() - references:
-        figures |= {f"{name}_by_{other}": round(took[name] / took[other], 2) for other in references}
-    return dict(sorted(figures.items()))

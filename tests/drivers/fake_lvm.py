@@ -1,6 +1,6 @@
 """LVM's commands for a kernel without device-mapper: one volume group that is a file, whose volumes are files.
 
-    python -I -S fake_lvm.py DIRECTORY lvcreate -y -V 8m --thinpool trifid -n x vg0
+    fake_lvm.main("DIRECTORY", "lvcreate", "-y", "-V", "8m", "--thinpool", "trifid", "-n", "x", "vg0")
 
 NOTHING HERE IS LVM.  What it is held against is lvm2 2.03.16: which options each command has (OPTIONS; another one
 ends with status 3, as there), what lvs prints as JSON, which words and statuses a missing group, a missing volume, a
@@ -8,20 +8,26 @@ name that is taken and a size that does not grow get (status 5), and that sizes 
 cannot show: devices coming and going with udev, a volume that another program holds open, a pool that runs full,
 two machines, what a kill in the middle of a real command leaves, and speed.
 
-It stands alone, without imports from elsewhere, and starts in some milliseconds.  DIRECTORY has group.json, data/
-(one file a volume) and devices/GROUP/ (links to those in use).
+It stands alone and imports next to nothing, since tests start it thousands of times.  DIRECTORY has group (the state),
+data/ (one file a volume), devices/GROUP/ (links to those in use) and calls (what was asked for).
 """
 
+from __future__ import annotations
+
 import fcntl
-import json
+import marshal
 import os
-import shutil
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself takes longer to import than all of the rest
+    from collections.abc import Sequence
+    from typing import Any
 
 EXTENT = 4 << 20
 DONE, BAD_OPTION, FAILED = 0, 3, 5
 FLAG, VALUE = 0, 1
-OPTIONS = {
+OPTIONS: dict[str, dict[str, int]] = {
     "lvcreate": {
         "-y": FLAG,
         "-s": FLAG,
@@ -40,10 +46,13 @@ OPTIONS = {
 """Those that the drivers use, of the many that there are."""
 
 
+Options = dict[str, list[str]]
+
+
 class Wrong(Exception):
     """The command fails."""
 
-    def __init__(self, text, status=FAILED):
+    def __init__(self, text: str, status: int = FAILED) -> None:
         super().__init__(text)
         self.status = status
 
@@ -51,76 +60,69 @@ class Wrong(Exception):
 class Fake:
     """The group as a command sees it; `state` is written back when the command ends well."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str) -> None:
         self.directory = directory
-        with open(f"{directory}/group.json") as file:
-            self.state = json.load(file)
+        self.state = load(directory)
         self.name = self.state["group"]
-        self.volumes = self.state["volumes"]
+        self.volumes: dict[str, dict[str, Any]] = self.state["volumes"]
 
-    def save(self):
-        with open(f"{self.directory}/group.json.new", "w") as file:
-            json.dump(self.state, file)
-        os.rename(f"{self.directory}/group.json.new", f"{self.directory}/group.json")
-
-    def data(self, name):
+    def data(self, name: str) -> str:
         return f"{self.directory}/data/{name}"
 
-    def device(self, name):
+    def device(self, name: str) -> str:
         return f"{self.directory}/devices/{self.name}/{name}"
 
-    def check_group(self, name):
+    def check_group(self, name: str) -> None:
         if name != self.name:
             raise Wrong(f'Volume group "{name}" not found\n  Cannot process volume group {name}')
 
-    def volume(self, operand):
+    def volume(self, operand: str) -> str:
         group, _, name = operand.partition("/")
         self.check_group(group)
         if name not in self.volumes:
             raise Wrong(f'Failed to find logical volume "{operand}"')
         return name
 
-    def add(self, name, size, pool, tags, active, letter="V"):
+    def add(self, name: str, size: int, pool: str, tags: list[str], *, is_active: bool) -> None:
         if name in self.volumes:
             raise Wrong(f'Logical Volume "{name}" already exists in volume group "{self.name}"')
         self.state["made"] += 1
-        uuid = f"{self.state['made']:06}-fake-fake-fake-fake-fake-000000"
         self.volumes[name] = {
-            "uuid": uuid,
+            "uuid": f"{self.state['made']:06}-fake-fake-fake-fake-fake-000000",
             "size": size,
             "pool": pool,
             "tags": sorted(set(tags)),
-            "letter": letter,
-            "skip": not active,
+            "letter": "V",
+            "skip": not is_active,
         }
 
-    def show(self, name):
+    def show(self, name: str) -> None:
         if not os.path.lexists(self.device(name)):
             os.symlink(self.data(name), self.device(name))
 
     # -- the commands --------------------------------------------------------------------------
 
-    def lvcreate(self, options, operands):
+    def lvcreate(self, options: Options, operands: list[str]) -> None:
         (operand,) = operands
         name, tags = options["-n"][0], options.get("--addtag", [])
         if "-s" in options:
             origin = self.volume(operand)
             about = self.volumes[origin]
             assert about["letter"] == "V", "a snapshot of what is not thin needs -L"
-            self.add(name, about["size"], about["pool"], tags, "-kn" in options)
-            shutil.copyfile(self.data(origin), self.data(name))
+            self.add(name, about["size"], about["pool"], tags, is_active="-kn" in options)
+            copy_file(self.data(origin), self.data(name))
         else:
             self.check_group(operand)
             pool = options["--thinpool"][0]
             if self.volumes.get(pool, {}).get("letter") != "t":
                 raise Wrong(f"Pool {pool} not found in Volume group {self.name}.")
-            self.add(name, size_of(options["-V"][0]), pool, tags, True)
+            self.add(name, size_of(options["-V"][0]), pool, tags, is_active=True)
             with open(self.data(name), "xb") as file:
                 file.truncate(self.volumes[name]["size"])
         if not self.volumes[name]["skip"]:
             self.show(name)
 
-    def lvremove(self, options, operands):
+    def lvremove(self, options: Options, operands: list[str]) -> None:
         (group,) = operands
         self.check_group(group)
         key, _, uuid = options["-S"][0].partition("=")
@@ -133,7 +135,7 @@ class Fake:
                 if os.path.lexists(path):
                     os.unlink(path)
 
-    def lvrename(self, options, operands):
+    def lvrename(self, options: Options, operands: list[str]) -> None:
         group, old, new = operands
         self.volume(f"{group}/{old}")
         if new in self.volumes:
@@ -144,7 +146,7 @@ class Fake:
             os.unlink(self.device(old))
             self.show(new)
 
-    def lvextend(self, options, operands):
+    def lvextend(self, options: Options, operands: list[str]) -> None:
         (operand,) = operands
         about = self.volumes[self.volume(operand)]
         size = size_of(options["-L"][0])
@@ -156,7 +158,7 @@ class Fake:
         about["size"] = size
         os.truncate(self.data(operand.partition("/")[2]), size)
 
-    def lvchange(self, options, operands):
+    def lvchange(self, options: Options, operands: list[str]) -> None:
         (operand,) = operands
         name = self.volume(operand)
         about = self.volumes[name]
@@ -167,16 +169,16 @@ class Fake:
             else:
                 self.show(name)
 
-    def lvs(self, options, operands):
+    def lvs(self, options: Options, operands: list[str]) -> None:
         assert (options["--reportformat"], options["--units"]) == (["json"], ["b"])
         for operand in operands:
             self.check_group(operand)
         names = options["-o"][0].split(",")
         rows = [self.row(name) for name in sorted(self.volumes)]
-        chosen = [{key: row[key] for key in names} for row in rows]
-        print(json.dumps({"report": [{"lv": chosen}]}, indent=4))
+        told = ", ".join("{" + ", ".join(f'"{key}":"{row[key]}"' for key in names) + "}" for row in rows)
+        print('{"report": [{"lv": [' + told + "]}]}")
 
-    def row(self, name):
+    def row(self, name: str) -> dict[str, str]:
         about = self.volumes[name]
         is_active = os.path.lexists(self.device(name))
         zero = "z" if self.state["is_zeroed"] else "-"
@@ -195,42 +197,75 @@ class Fake:
         }
 
 
-def size_of(text):
+def load(directory: str) -> dict[str, Any]:
+    """Return the state of the group."""
+    with open(f"{directory}/group", "rb") as file:
+        state: dict[str, Any] = marshal.load(file)
+    return state
+
+
+def save(directory: str, state: dict[str, Any]) -> None:
+    """Write the state of the group."""
+    with open(f"{directory}/group.new", "wb") as file:
+        marshal.dump(state, file)
+    os.rename(f"{directory}/group.new", f"{directory}/group")
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy what is no hole."""
+    with open(source, "rb") as original, open(target, "xb") as copy:
+        size = os.fstat(original.fileno()).st_size
+        copy.truncate(size)
+        at = 0
+        while at < size:
+            try:
+                at = os.lseek(original.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                return  # only a hole is left
+            end = os.lseek(original.fileno(), at, os.SEEK_HOLE)
+            os.pwrite(copy.fileno(), os.pread(original.fileno(), end - at, at), at)
+            at = end
+
+
+def size_of(text: str) -> int:
+    """Return a size in bytes, as the group rounds it."""
     assert text.endswith("m"), f"{text}: sizes are given in MiB"
     size = int(text[:-1]) << 20
     return -(-size // EXTENT) * EXTENT
 
 
-def read(command, words):
+def read(command: str, words: Sequence[str]) -> tuple[Options, list[str]]:
     """Return the options, and what is left."""
-    known, options, operands = OPTIONS[command], {}, []
-    words = iter(words)
-    for word in words:
+    known, left = OPTIONS[command], iter(words)
+    options: Options = {}
+    operands: list[str] = []
+    for word in left:
         if not word.startswith("-"):
             operands.append(word)
         elif word not in known:
             raise Wrong(f"{command}: unrecognized option '{word}'\n  Error during parsing of command line.", BAD_OPTION)
         else:
-            options.setdefault(word, []).append(next(words) if known[word] else "")
+            options.setdefault(word, []).append(next(left) if known[word] else "")
     return options, operands
 
 
-def main():
-    directory, command, *words = sys.argv[1:]
+def calls(directory: str) -> list[list[str]]:
+    """Return what was asked for."""
+    with open(f"{directory}/calls") as file:
+        return [line.rstrip("\n").split("\t") for line in file]
+
+
+def main(directory: str, command: str, *words: str) -> int:
+    """Carry out one command; return its exit status."""
     with open(f"{directory}/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with open(f"{directory}/calls", "a") as calls:
-            print(json.dumps([command, *words]), file=calls)
+        with open(f"{directory}/calls", "a") as asked:
+            print(command, *words, sep="\t", file=asked)
         fake = Fake(directory)
         try:
-            options, operands = read(command, words)
-            getattr(fake, command)(options, operands)
+            getattr(fake, command)(*read(command, words))
         except Wrong as fault:
             print(f"  {fault}", file=sys.stderr)
             return fault.status
-        fake.save()
+        save(directory, fake.state)
     return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,14 +6,15 @@ recorded one cannot show.  The tests print which of the two they used.
 
 import contextlib
 import hashlib
-import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.drivers import fake_lvm, kills
@@ -64,11 +65,16 @@ class Group:
 
     def volumes(self) -> dict[str, Volume]:
         """What is in it, apart from the pool."""
-        return {one.name: one for one in self.lvm().volumes(NAME) if one.pool}
+        told = self._recorded() if self.is_fake else self.lvm().volumes(NAME)
+        return {one.name: one for one in told if one.pool}
+
+    def _recorded(self) -> list[Volume]:
+        fake = fake_lvm.Fake(str(self.state))
+        return [msgspec.convert(fake.row(name), Volume, strict=False) for name in sorted(fake.volumes)]
 
     def seen(self, *, with_contents: bool) -> dict[str, object]:
         """Names, sizes, tags and contents; those of kept snapshots too."""
-        found = {}
+        found: dict[str, object] = {}
         for one in self.volumes().values():
             suffix = ".part" if one.is_part else ""
             found[f"{NAME}/{one.name}{suffix}"] = (one.size, one.told_tags, with_contents and self.digest(one))
@@ -98,6 +104,20 @@ class Group:
         self.write(name, data)
         return self.base / name
 
+    def restart(self, home: Path, fill: Callable[[], object]) -> None:
+        """Remove all volumes, then let `fill` make some, and files in an empty home; it is the same one each time."""
+        places = (home, self.state) if self.is_fake else ()
+        kept = self.state.with_name("kept")
+        if places and kept.is_dir():
+            shutil.rmtree(self.state)
+            for place in places:
+                shutil.copytree(kept / place.name, place, symlinks=True, dirs_exist_ok=True, copy_function=_copy_sparse)
+            return
+        self.empty()
+        fill()
+        for place in places:
+            shutil.copytree(place, kept / place.name, symlinks=True, copy_function=_copy_sparse)
+
     def empty(self) -> None:
         """Remove all volumes."""
         if self.is_fake:
@@ -108,8 +128,7 @@ class Group:
 
     def set(self, **state: object) -> None:
         """Let a recorded group be otherwise: is_zeroed, is_pool_used, open."""
-        path = self.state / "group.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | state))
+        fake_lvm.save(str(self.state), fake_lvm.load(str(self.state)) | state)
 
     # -- the drivers -----------------------------------------------------------------------------
 
@@ -128,6 +147,14 @@ class Group:
         """A request under way."""
         plain = {"image_id": IMAGE_ID, "source": str(self.image()), "base_path": str(self.base), **fields}
         return Request(Listening(), Message(verb, "", IMAGE_ID, render(ImageActionData(**plain))), 1)  # type: ignore[arg-type]
+
+
+def _copy_sparse(source: str, target: str) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    fake_lvm.copy_file(source, target)
+    shutil.copystat(source, target)
+    return target
 
 
 class VolumeKills(kills.KillTable):
@@ -152,15 +179,21 @@ def begin(state: Path) -> None:
             path.unlink()
     pool = {"uuid": "pool", "size": 400 * MIB, "pool": "", "tags": [], "letter": "t", "skip": False}
     group = {"group": NAME, "made": 0, "open": [], "is_zeroed": True, "is_pool_used": True}
-    (state / "group.json").write_text(json.dumps({**group, "volumes": {"trifid": pool}}))
+    fake_lvm.save(str(state), {**group, "volumes": {"trifid": pool}})
 
 
 def commands_in(directory: Path, state: Path) -> None:
-    """Put LVM's commands for a recorded group into a directory."""
+    """Put LVM's commands for a recorded group into a directory; they start as fast as Python can."""
     directory.mkdir()
+    module = Path(fake_lvm.__file__)
     for name in fake_lvm.OPTIONS:
+        lines = (
+            f"#!{Path(sys.executable).resolve()} -IS",
+            f"import sys; sys.path.insert(0, {str(module.parent)!r}); import {module.stem}",
+            f"sys.exit({module.stem}.main({str(state)!r}, {name!r}, *sys.argv[1:]))",
+        )
         path = directory / name
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {fake_lvm.__file__} {state} {name} "$@"\n')
+        path.write_text("\n".join([*lines, ""]))
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 

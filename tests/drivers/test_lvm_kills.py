@@ -8,7 +8,7 @@ leaves was not seen.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -82,7 +82,8 @@ def copied(place: Place) -> None:
     (place.directory / "disk.0.copy").write_bytes(b"one point in time")
 
 
-VERBS: dict[str, tuple[Begin, str, dict[str, object]]] = {
+Fields = dict[str, Any]
+VERBS: dict[str, tuple[Begin, str, Fields]] = {
     "import": (nothing, "CP", {"path": "{place.inbox}/raw"}),
     "import a qcow2 file that grows": (nothing, "CP", {"path": "{place.inbox}/qcow2", "size_mib": 9}),
     "make": (nothing, "MKFS", {"size_mib": 5}),
@@ -133,11 +134,13 @@ def place(group: Group, home: Path, inbox: Path) -> Place:
 
 
 def table_of(place: Place, begin: Begin, name: str) -> VolumeKills:
-    def restart() -> None:
-        place.group.empty()
+    def fill() -> None:
         place.directory.mkdir(parents=True)
         (place.home / "vms" / "42").mkdir(parents=True)
         begin(place)
+
+    def restart() -> None:
+        place.group.restart(place.home, fill)
 
     table = VolumeKills(place.home, restart, source=place.inbox)
     table.group = place.group
@@ -148,7 +151,9 @@ def table_of(place: Place, begin: Begin, name: str) -> VolumeKills:
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_killed_anywhere_and_done_again_ends_the_same(place: Place, name: str) -> None:
     begin, verb, told = VERBS[name]
-    fields = {key: value.format(place=place) if isinstance(value, str) else value for key, value in told.items()}
+    fields: Fields = {
+        key: value.format(place=place) if isinstance(value, str) else value for key, value in told.items()
+    }
     assert table_of(place, begin, name).run(lambda: place.group.ask(verb, **fields)) > 0
 
 

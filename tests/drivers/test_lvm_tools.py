@@ -33,7 +33,7 @@ def everything(group: Group) -> list[list[str]]:
     volumes.revert(lvm, volume, 0)
     volumes.remove_with_snapshots(lvm, place)
     lvm.volumes()
-    return [json.loads(line) for line in (group.state / "calls").read_text().splitlines()]
+    return fake_lvm.calls(str(group.state))
 
 
 def test_every_command_that_is_known_is_given(group: Group) -> None:
@@ -73,6 +73,11 @@ def test_lvms_own_parser_refuses_what_is_not_known() -> None:
 def test_commands_are_run_through_sudo_when_told(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
     lvm = Lvm(group.lvm().request, Settings("0123", has_sudo=True))
     given: list[tuple[str, ...]] = []
-    monkeypatch.setattr(lvm.request, "run", lambda *argv: given.append(argv) or '{"report": []}')
+
+    def run(*argv: str) -> str:
+        given.append(argv)
+        return '{"report": []}'
+
+    monkeypatch.setattr(lvm.request, "run", run)
     assert lvm.volumes(NAME) == []
     assert given[0][:6] == ("setsid", "--fork", "--wait", "sudo", "-n", "lvs")

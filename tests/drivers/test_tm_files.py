@@ -35,6 +35,21 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_copy_of_many_pieces_is_equal_and_as_sparse(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    with source.open("wb") as file:
+        for at, length in ((1 << 20, files.PIECE_BYTES + 1), (20 << 20, 3 << 20), (40 << 20, 2 * files.PIECE_BYTES)):
+            file.seek(at)
+            file.write(os.urandom(length))
+        file.truncate(100 << 20)
+    told: list[int] = []
+    files.copy(source, tmp_path / "copy", lambda done, size: told.append(done))
+    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+    assert (tmp_path / "copy").stat().st_blocks == source.stat().st_blocks
+    assert told == sorted(told)
+    assert told[-1] == (40 << 20) + 2 * files.PIECE_BYTES
+
+
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_copy_is_equal_without_help_of_the_kernel(
     source: Path, tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch

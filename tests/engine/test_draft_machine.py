@@ -11,6 +11,8 @@ from tests.core.vm.builders import event_of
 from tests.engine.fake_store import FakeStore
 from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostState
+from trifid.core.image.record import NO_VM, Image, ImageState, ImageType
+from trifid.core.image.uses import Room, is_being_made
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import Lease
 from trifid.core.template.model import template
@@ -143,6 +145,26 @@ class DraftMachine(RuleBasedStateMachine):
 
         self.run(command, refused)
 
+    @rule(
+        image_id=st.integers(0, 3),
+        datastore_id=st.integers(1, 2),
+        size_mib=st.integers(0, 50),
+        state=st.sampled_from([ImageState.LOCKED, ImageState.READY]),
+        step=st.integers(1, 2),
+        saved_from=st.sampled_from([NO_VM, 5]),
+        refused=st.booleans(),
+    )
+    def put_image(self, image_id, datastore_id, size_mib, state, step, saved_from, refused):
+        def command(draft):
+            image = Image(image_id, 0, 0, f"image {image_id}", ImageType.OS, datastore_id, state, step=step)
+            draft.put(replace(image, size_mib=size_mib, saved_from=saved_from))
+
+        self.run(command, refused)
+
+    @rule(image_id=st.integers(0, 3), refused=st.booleans())
+    def delete_image(self, image_id, refused):
+        self.run(lambda draft: draft.delete("images", image_id), refused)
+
     @precondition(lambda self: not self.turn.batch.is_empty)
     @rule()
     def commit(self):
@@ -173,6 +195,15 @@ class DraftMachine(RuleBasedStateMachine):
             promised[place] += mib
         for place in (("datastore", 0), ("datastore", 1), ("host", 3), ("host", 1)):
             assert self.turn.promised(place) == promised[place]
+
+    @invariant()
+    def datastores_hold_what_their_images_take(self):
+        for datastore_id in (1, 2):
+            there = [image for image in self.turn.each("images") if image.datastore_id == datastore_id]
+            coming = [image for image in there if is_being_made(image)]
+            sizes = [sum(image.size_mib for image in images) for images in (there, coming)]
+            assert self.turn.room_of_images(datastore_id) == Room(*sizes)
+            assert self.turn.images_in(datastore_id) == {image.id for image in there}
 
     @invariant()
     def leases_are_counted_as_they_are(self):

@@ -13,8 +13,11 @@ from tests.lab.catalogue import Catalogue, domains, file_in, none_left_over, tem
 from tests.lab.conftest import Guest
 from tests.lab.guests import fetch
 from tests.system.home import engine
+from trifid.drivers.tm.iso import Entry, write_iso
 
 pytestmark = pytest.mark.timeout(400)
+
+SECTORS_PER_MIB = 2048
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +34,14 @@ def test_what_a_guest_writes_stays_where_the_images_say(catalogue: Catalogue, tm
     classic.write_bytes(bytes(1 << 20))
     note.write_text("a file of the catalogue\n")
     catalogue.image("note.txt", "--type", "CONTEXT", "--path", str(note))
+    with (tmp_path / "cd.iso").open("w+b") as file:
+        write_iso([Entry("on-the-cd", note, 0o444), Entry("zeros", classic, 0o444)], file, "A-CD")
+    catalogue.image("cd", "--type", "CDROM", "--path", str(tmp_path / "cd.iso"))
     catalogue.image("keep", "--type", "DATABLOCK", "--size", "16m", "--fs", "ext4", "--prefix", "vd", "--persistent")
     catalogue.image("spare", "--type", "DATABLOCK", "--size", "16m", "--fs", "ext2", "--prefix", "vd")
     catalogue.image("swap", "--type", "DATABLOCK", "--size", "16m", "--fs", "swap", "--prefix", "vd")
     disks = """
-DISK = [ IMAGE = "root" ]
+DISK = [ IMAGE = "root", SIZE = "40" ]
 DISK = [ IMAGE = "keep", TARGET = "vda" ]
 DISK = [ IMAGE = "spare", TARGET = "vdb" ]
 """
@@ -43,6 +49,7 @@ DISK = [ IMAGE = "spare", TARGET = "vdb" ]
 DISK = [ IMAGE = "swap", TARGET = "vdc" ]
 DISK = [ SOURCE = "{classic}", SAVE = "yes", TARGET = "vdd" ]
 DISK = [ TYPE = "fs", FORMAT = "ext4", SIZE = "16", TARGET = "vde" ]
+DISK = [ IMAGE = "cd" ]
 """
     context = ', FILES_DS = "$FILE[IMAGE=\\"note.txt\\"]", SET_HOSTNAME = "writer"'
     first = catalogue.create(template("writer", disks + more, context=context))
@@ -50,7 +57,11 @@ DISK = [ TYPE = "fs", FORMAT = "ext4", SIZE = "16", TARGET = "vde" ]
     assert first.does("cat /mnt/context/note.txt") == "a file of the catalogue\n"
     first.does('mkdir /run/seed; mount -t iso9660 -o ro "$(findfs LABEL=cidata)" /run/seed')
     assert '"local-hostname": "writer"' in first.does("cat /run/seed/meta-data")
-    assert "swap /dev/vdc" in fetch(first.address, "/cgi-bin/info")
+    first.does('mkdir /run/cd; mount -t iso9660 -o ro "$(findfs LABEL=A-CD)" /run/cd')
+    assert first.does("cat /run/cd/on-the-cd") == "a file of the catalogue\n"
+    info = fetch(first.address, "/cgi-bin/info").splitlines()
+    assert f"disk sda {40 * SECTORS_PER_MIB}" in info
+    assert any(line.startswith("swap /dev/vdc ") for line in info)
     for device in ("/dev/vda", "/dev/vdb", "/dev/vde"):
         first.writes(device, "first", "was here")
         assert first.reads(device) == {"first": "was here"}
@@ -121,4 +132,3 @@ def test_disks_come_and_go_and_become_images_that_boot(catalogue: Catalogue, tmp
     sources = [catalogue.source(name) for name in names]
     catalogue.run("oneimage", "delete", ",".join(names), "--wait")
     assert not any(source.exists() for source in sources)
-    assert domains() == []

@@ -16,6 +16,8 @@ from tests.system.home import Home
 
 pytestmark = pytest.mark.timeout(400)
 
+FILES = ["disk.0", "disk.1", "disk.2", "disk.2.cidata", "initrd", "kernel"]
+"""What a VM of these tests has on its host."""
 _SSH_CONFIG_OF_MACHINE = Path("/etc/ssh/ssh_config")
 
 
@@ -48,6 +50,11 @@ class Lab:
         wanted = {host: ([f"one-{machine.id}"], True)}
         self.catalogue.api.until(lambda: self.has() == wanted, f"VM {machine.id} is on {host}, where {self.has()} is")
         assert self._files_here() == []
+
+    def files_of(self, machine: Machine, host: str) -> list[str]:
+        """Return the names of what a host has for a VM."""
+        directory = self._datastores / "0" / str(machine.id)
+        return sorted(self.hosts[host].run("ls", "-A", str(directory)).split())
 
     def _files_here(self) -> list[Path]:
         return [path for path in (self._datastores / "0").rglob("*") if not path.is_dir()]
@@ -87,6 +94,7 @@ def test_disks_go_wherever_their_guest_goes_and_persistent_ones_come_back(lab: L
     lab.until_only_on(first, "host-b")
     first.until_open()
     assert first.does("cat /later /proc/sys/kernel/random/boot_id") == f"and then\n{boot}", "saved: it has not booted"
+    assert lab.files_of(first, "host-b") == FILES, "the checkpoint is used up"
     assert first.reads("/dev/vda") == {"first": "was here"}
 
     first.do("migrate", "--poff", "host-a")
@@ -94,6 +102,7 @@ def test_disks_go_wherever_their_guest_goes_and_persistent_ones_come_back(lab: L
     first.until_open()
     assert first.does("cat /left /later") == "while it ran\nand then\n"
     first.writes("/dev/vda", "moved", "twice")
+    assert lab.files_of(first, "host-a") == FILES
 
     first.do("undeploy")
     assert lab.has() == {}

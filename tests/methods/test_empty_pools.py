@@ -1,8 +1,8 @@
-"""Pools of what there is none of, and the one cluster and zone, against the schemas of today's API."""
+"""Pools of what there is none of, and the one zone, against the schemas of today's API."""
 
 import pytest
 
-from tests.methods.world import ADMIN, ALICE, EVE, HOST_ID, NETWORK_ID
+from tests.methods.world import ADMIN, ALICE, EVE
 from tests.wire.schemas import valid
 from trifid.methods.empty_pools import EMPTY_POOLS
 
@@ -20,18 +20,6 @@ async def test_there_are_none(world, name, root, what, arguments):
 async def test_access_rules_are_for_administrators(world):
     valid(await world.ask(ADMIN, "one.acl.info"), "acl_pool")
     assert await world.code(ALICE, "one.acl.info") == 0x0200
-
-
-async def test_there_is_one_cluster_with_what_the_caller_may_see(world):
-    def seen(document):
-        (cluster,) = valid(document, "cluster_pool")
-        assert (cluster.findtext("ID"), cluster.findtext("NAME")) == ("0", "default")
-        return [[int(one.text) for one in cluster.find(name)] for name in ("HOSTS", "DATASTORES", "VNETS")]
-
-    assert seen(await world.ask(ADMIN, "one.clusterpool.info")) == [[HOST_ID], [0, 1, 2], [NETWORK_ID]]
-    assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], []]
-    await world.open_network()
-    assert seen(await world.ask(EVE, "one.clusterpool.info")) == [[], [], [NETWORK_ID]]
 
 
 async def test_there_is_one_zone_which_says_where_it_is(world):

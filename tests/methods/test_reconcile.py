@@ -79,6 +79,19 @@ async def test_a_wild_domain_becomes_a_vm_that_runs_without_any_driver(world, hy
     assert (await resync(world))["wilds"] == []
 
 
+async def test_todays_way_of_importing_is_taken_for_what_it_is(world, hypervisor):
+    """`onehost importvm` of OpenNebula submits the IMPORT_TEMPLATE, held or not, and deploys it to the host."""
+    template = "NAME=legacy\nDEPLOY_ID=legacy\nCPU=2\nMEMORY=64"
+    vm_id = await world.ask(ADMIN, "one.vm.allocate", template, False)
+    await world.ask(ADMIN, "one.vm.deploy", vm_id, HOST_ID)
+    vm = world.memory.vms[vm_id]
+    assert (vm.state, vm.deploy_id, vm.is_imported) == (S.RUNNING, "legacy", True)
+    assert vm_id not in world.memory.actions
+    other = await world.ask(ADMIN, "one.vm.allocate", template.replace("DEPLOY_ID=legacy", "DEPLOY_ID=gone"), False)
+    with pytest.raises(Refusal, match="has no wild domain gone"):
+        await world.ask(ADMIN, "one.vm.deploy", other, HOST_ID)
+
+
 async def test_a_host_shows_its_wild_domains_and_an_update_does_not_keep_them(world, hypervisor):
     await resync(world)
     host = one_element(await world.ask(ADMIN, "one.host.info", HOST_ID), "HOST")

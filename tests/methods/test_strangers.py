@@ -13,6 +13,7 @@ from tests.methods.world import (
     STAFF_GID,
     TEMPLATE_ID,
     VM_ID,
+    VN_TEMPLATE_ID,
 )
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
@@ -40,6 +41,9 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vm.detach": [(VM_ID, 0)],
     "one.vm.attachnic": [(VM_ID, "NIC=[NETWORK=lan]")],
     "one.vm.detachnic": [(VM_ID, 0)],
+    "one.vm.attachsg": [(VM_ID, 0, 0), (VM_ID, 0, 99)],
+    "one.vm.detachsg": [(VM_ID, 0, 0)],
+    "one.vm.updatenic": [(VM_ID, 0, "NIC=[SECURITY_GROUPS=0]", append) for append in (0, 1)],
     "one.vm.snapshotcreate": [(VM_ID, "")],
     "one.vm.snapshotrevert": [(VM_ID, 0)],
     "one.vm.snapshotdelete": [(VM_ID, 0)],
@@ -81,6 +85,11 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vn.update_ar": [(NETWORK_ID, "AR=[AR_ID=0,SIZE=5]")],
     "one.vn.hold": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
     "one.vn.release": [(NETWORK_ID, "LEASES=[IP=10.0.0.2]")],
+    "one.vn.reserve": [(NETWORK_ID, "SIZE=2\nNAME=mine")],
+    "one.vn.free_ar": [(NETWORK_ID, 0)],
+    "one.vn.recover": [(NETWORK_ID, operation) for operation in range(4)],
+    "one.vn.lock": [(NETWORK_ID, level, test) for level in (1, 4) for test in (False, True)],
+    "one.vn.unlock": [(NETWORK_ID,)],
     "one.image.allocate": [("NAME=x\nSIZE=1", 1), ("NAME=x\nPATH=/etc/passwd", 1, True)],
     "one.image.delete": [(IMAGE_ID,), (IMAGE_ID, True)],
     "one.image.clone": [(IMAGE_ID, "mine"), (IMAGE_ID, "mine", 1)],
@@ -118,6 +127,35 @@ REFUSED: dict[str, list[tuple]] = {
     "one.template.unlock": [(TEMPLATE_ID,)],
     "one.template.instantiate": [(TEMPLATE_ID, ""), (TEMPLATE_ID, "mine", True, TEMPLATE, True)],
     "one.template.clone": [(TEMPLATE_ID, "mine"), (TEMPLATE_ID, "mine", True)],
+    "one.secgroup.allocate": [("NAME=x\nRULE=[PROTOCOL=TCP,RULE_TYPE=inbound]",)],
+    "one.secgroup.delete": [(0,), (99,)],
+    "one.secgroup.info": [(99,)],
+    "one.secgroup.update": [(0, "X=1", append) for append in (0, 1)],
+    "one.secgroup.rename": [(0, "mine")],
+    "one.secgroup.chmod": [(0, *FLAGS)],
+    "one.secgroup.chown": [(0, EVE_ID, -1), (0, -1, GUESTS_GID)],
+    "one.secgroup.clone": [(0, "mine")],
+    "one.secgroup.commit": [(0, False), (0, True)],
+    "one.cluster.allocate": [("mine",)],
+    "one.cluster.delete": [(0,), (99,)],
+    "one.cluster.info": [(0,), (99,)],
+    "one.cluster.update": [(0, "X=1", append) for append in (0, 1)],
+    "one.cluster.rename": [(0, "mine")],
+    **{f"one.cluster.{verb}host": [(0, HOST_ID), (99, HOST_ID)] for verb in ("add", "del")},
+    **{f"one.cluster.{verb}datastore": [(0, 1)] for verb in ("add", "del")},
+    **{f"one.cluster.{verb}vnet": [(0, NETWORK_ID)] for verb in ("add", "del")},
+    **{f"one.cluster.{verb}": [(0,)] for verb in ("optimize", "planexecute", "plandelete")},
+    "one.vntemplate.allocate": [("NAME=x\nVN_MAD=bridge",)],
+    "one.vntemplate.delete": [(VN_TEMPLATE_ID,)],
+    "one.vntemplate.info": [(VN_TEMPLATE_ID,)],
+    "one.vntemplate.update": [(VN_TEMPLATE_ID, "X=1", append) for append in (0, 1)],
+    "one.vntemplate.rename": [(VN_TEMPLATE_ID, "mine")],
+    "one.vntemplate.chmod": [(VN_TEMPLATE_ID, *FLAGS)],
+    "one.vntemplate.chown": [(VN_TEMPLATE_ID, EVE_ID, -1)],
+    "one.vntemplate.clone": [(VN_TEMPLATE_ID, "mine")],
+    "one.vntemplate.lock": [(VN_TEMPLATE_ID, 1, False), (VN_TEMPLATE_ID, 4, True)],
+    "one.vntemplate.unlock": [(VN_TEMPLATE_ID,)],
+    "one.vntemplate.instantiate": [(VN_TEMPLATE_ID, "mine"), (VN_TEMPLATE_ID, "", "VN_MAD=bridge")],
     "one.user.allocate": [("mallory", "pw", "core", []), ("mallory", "pw", "core", [0])],
     "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
     "one.user.info": [(0,), (ALICE_ID,)],
@@ -146,18 +184,23 @@ SHOW_NOTHING = {
     "one.templatepool.info": (-2, -1, -1),
     "one.imagepool.info": (-2, -1, -1),
     "one.datastorepool.info": (),
+    "one.clusterpool.info": (),
+    "one.vntemplatepool.info": (-2, -1, -1),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 
 SHOW_THE_CALLER = {"one.userpool.info": ("<USER>", EVE_ID), "one.grouppool.info": ("<GROUP>", GUESTS_GID)}
 """Lists in which a stranger is alone."""
 
+FOR_ALL = {"one.secgrouppool.info": ("<SECURITY_GROUP>", 0)}
+"""Lists in which there is one thing, which is everybody's."""
+
 OPEN = {"one.system.version", "trifid.system.version", "one.system.config", "one.zone.info", "one.zonepool.info"}
 """What everybody who has a session may know."""
 
 
 def test_every_method_is_here() -> None:
-    tried = {*REFUSED, *SHOW_NOTHING, *SHOW_THE_CALLER, *OPEN}
+    tried = {*REFUSED, *SHOW_NOTHING, *SHOW_THE_CALLER, *FOR_ALL, *OPEN}
     nothing = {name for name in METHODS if name.endswith("pool.info") and name not in tried}
     assert tried | nothing == set(METHODS)
     assert {METHODS[name].handler.__module__ for name in nothing} == {"trifid.methods.empty_pools"}
@@ -178,10 +221,10 @@ async def test_a_stranger_sees_nothing_of_others(world, name, arguments):
     assert document.count("<") == 2, document
 
 
-@pytest.mark.parametrize(("name", "alone"), SHOW_THE_CALLER.items())
+@pytest.mark.parametrize(("name", "alone"), [*SHOW_THE_CALLER.items(), *FOR_ALL.items()])
 async def test_a_stranger_is_alone(world, name, alone):
     element, object_id = alone
-    document = await world.ask(EVE, name)
+    document = await world.ask(EVE, name, *((-2, -1, -1) if name in FOR_ALL else ()))
     assert document.count(element) == 1
     assert f"{element}<ID>{object_id}</ID>" in document
 

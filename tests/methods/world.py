@@ -11,6 +11,7 @@ from trifid.core.access import Permissions
 from trifid.core.host import Host, HostState
 from trifid.core.image.datastore import DEFAULT_ID
 from trifid.core.image.record import Image, ImageState, ImageType
+from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import AddressRange, Network
 from trifid.core.template.model import template
 from trifid.core.user import Group, LoginToken, User
@@ -28,7 +29,7 @@ ADMIN = "oneadmin:pw"
 ALICE, BOB, EVE = "alice:token", "bob:token", "eve:token"
 ALICE_ID, BOB_ID, EVE_ID = 10, 11, 12
 STAFF_GID, GUESTS_GID = 100, 101
-HOST_ID, NETWORK_ID, VM_ID, TEMPLATE_ID, IMAGE_ID = 3, 4, 5, 6, 7
+HOST_ID, NETWORK_ID, VM_ID, TEMPLATE_ID, IMAGE_ID, VN_TEMPLATE_ID = 3, 4, 5, 6, 7, 8
 
 STAY = HistoryRecord(
     seq=0, host_id=HOST_ID, hostname="node1", cluster_id=0, vmm="dummy", tm="dummy", datastore_id=0, stime=100
@@ -120,8 +121,16 @@ class World:
             VmTemplate(
                 id=TEMPLATE_ID, uid=ALICE_ID, gid=1, name="small", regtime=80, template=template(CPU="1", MEMORY="64")
             ),
+            VnTemplate(
+                id=VN_TEMPLATE_ID,
+                uid=0,
+                gid=0,
+                name="own",
+                regtime=80,
+                template=template(VN_MAD="vxlan", PHYDEV="eth0"),
+            ),
         )
-        await self.put_counters(vm=50, host=50, net=50, user=50, group=150, template=50, image=50)
+        await self.put_counters(vm=50, host=50, net=50, user=50, group=150, template=50, image=50, vntemplate=50)
         return self
 
     async def put(self, *records: Any) -> None:

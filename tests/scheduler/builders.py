@@ -73,6 +73,7 @@ class Engine:
         pending: VM id to keyword arguments of vm_xml; a deploy takes it out.
         hosts: host id to those of host_xml.
         datastores: datastore id to those of datastore_xml.
+        clusters: cluster id to its attributes.
         refuse: VM ids whose deploy is refused.
         coming: (second, event or function) that happen while the scheduler waits.
     """
@@ -83,6 +84,7 @@ class Engine:
         self.running: dict[int, str] = {}
         self.hosts: dict[int, dict] = {}
         self.datastores: dict[int, dict] = {0: {}}
+        self.clusters: dict[int, dict] = {0: {}}
         self.refuse: set[int] = set()
         self.events: list[dict] = []
         self.coming: list[tuple[float, object]] = []
@@ -134,6 +136,13 @@ class Engine:
 
     def one_hostpool_info(self):
         return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+
+    def one_clusterpool_info(self):
+        texts = [
+            f"<CLUSTER><ID>{cluster_id}</ID><NAME>c{cluster_id}</NAME><TEMPLATE>{tags(more)}</TEMPLATE></CLUSTER>"
+            for cluster_id, more in self.clusters.items()
+        ]
+        return f"<CLUSTER_POOL>{''.join(texts)}</CLUSTER_POOL>"
 
     def one_datastorepool_info(self):
         texts = [datastore_xml(datastore_id, **more) for datastore_id, more in self.datastores.items()]

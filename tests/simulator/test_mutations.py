@@ -197,8 +197,17 @@ def let_nobody_know_that_an_image_is_there(patch) -> None:
     patch.setattr(images, "images_settled", lambda draft, image_id: None)
 
 
-def attach_an_image_without_its_snapshots(patch) -> None:
-    patch.setattr("trifid.methods.vm_devices.snapshots_of_images", lambda draft, template: ())
+def delete_an_image_while_it_is_cloned(patch) -> None:
+    refuse = images._refuse_used
+
+    def _refuse_used(draft, image, verb):
+        clones, draft.clones_of = draft.clones_of, lambda image_id: set()
+        try:
+            refuse(draft, image, verb)
+        finally:
+            draft.clones_of = clones
+
+    patch.setattr(images, "_refuse_used", _refuse_used)
 
 
 MUTATIONS = {
@@ -228,7 +237,7 @@ MUTATIONS = {
     believe_a_late_import_of_a_deleted_image: "was acknowledged, and it is|its driver is asked for|still needs it",
     make_an_image_of_a_disk_that_was_not_saved: "is READY, and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
-    attach_an_image_without_its_snapshots: "has not the snapshots of",
+    delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
 }
 """Each with what must be said of it, where that is always the same."""
 

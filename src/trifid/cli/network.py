@@ -9,6 +9,7 @@ from trifid.cli.editing import access_commands, read_all, rename_command, update
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import GROUP, NETWORK, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.locks import lock_commands
 from trifid.cli.network_ranges import RANGE_COMMANDS
 from trifid.cli.shell import Shell
 
@@ -112,6 +113,7 @@ ROWS = (
     rename_command(NETWORK, "NETWORK"),
     update_command(NETWORK, "NETWORK", "TEMPLATE"),
     *access_commands(NETWORK, "NETWORK", USER, GROUP),
+    *lock_commands(NETWORK, "NETWORK"),
     Command(
         "list",
         "List the networks, the newest first.",
@@ -139,7 +141,6 @@ main = CommandTable(
     {
         "publish": 'called chmod today: "onevnet chmod NETWORK 644"',
         "unpublish": 'called chmod today: "onevnet chmod NETWORK 600"',
-        "reserve": 'not supported yet; "onevnet hold" keeps addresses back',
     },
 )
 

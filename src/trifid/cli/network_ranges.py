@@ -17,30 +17,41 @@ NETWORK_ARGUMENT = Argument("NETWORK", NETWORK)
 _FILE = Argument("FILE", optional=True)
 
 _ATTRIBUTES = (
-    ("type", "TYPE", "IP4, IP6, IP4_6 or ETHER; what the addresses make it, when left out."),
+    ("type", "TYPE", "IP4, IP6, IP4_6, IP6_STATIC, IP4_6_STATIC or ETHER; what the addresses make it, when left out."),
     ("ip", "IP", "First IPv4 address."),
     ("mac", "MAC", "First MAC address; chosen when left out."),
     ("ip6-global", "GLOBAL_PREFIX", "IPv6 global prefix."),
     ("ip6-ula", "ULA_PREFIX", "IPv6 unique local prefix."),
+    ("ip6", "IP6", "First IPv6 address, of a range whose IPv6 addresses are given one by one."),
+    ("prefix-length", "PREFIX_LENGTH", "How long the prefix of these is."),
 )
 RANGE_OPTIONS = (
     click.Option(["-s", "--size"], type=WholeNumber(min=1), metavar="N", help="How many addresses."),
     *(click.Option([f"--{option}"], metavar=name, help=about) for option, name, about in _ATTRIBUTES),
 )
-FORCE = click.Option(["--force"], is_flag=True, help="Even if it is a reservation.")
+FORCE = click.Option(["--force"], is_flag=True, help="Even if addresses of it are on hold.")
+
+
+RESERVE_OPTIONS = (
+    click.Option(["-s", "--size"], type=WholeNumber(min=1), metavar="N", help="How many addresses."),
+    click.Option(["-n", "--name"], metavar="NAME", help="Name of the new network."),
+    click.Option(["-a", "--address-range"], type=WholeNumber(min=0), metavar="AR_ID", help="Of this range only."),
+    click.Option(["-i", "--ip"], metavar="IP", help="From this IPv4 address on."),
+    click.Option(["-m", "--mac"], metavar="MAC", help="From this MAC address on."),
+    click.Option(["-6", "--ip6"], metavar="IP6", help="From this IPv6 address on."),
+)
 
 
 def _vector(name: str, values: dict[str, str]) -> str:
-    """Return `NAME=[KEY="value", …]`.
+    """Return `NAME=[KEY="value", …]`; raises Failure as `_pair` does."""
+    return f"{name}=[{', '.join(_pair(key, value) for key, value in values.items())}]"
 
-    Raises:
-        Failure: a value that cannot be written between quotes.
-    """
-    for key, value in values.items():
-        if '"' in value or "\\" in value:
-            raise Failure(f"{value} cannot be a {key}", "leave out quotes and backslashes")
-    pairs = ", ".join(f'{key}="{value}"' for key, value in values.items())
-    return f"{name}=[{pairs}]"
+
+def _pair(key: str, value: str) -> str:
+    """Return `KEY="value"`; raises Failure for a value that cannot be written between quotes."""
+    if '"' in value or "\\" in value:
+        raise Failure(f"{value} cannot be a {key}", "leave out quotes and backslashes")
+    return f'{key}="{value}"'
 
 
 def _range_of(given: Given, required: str) -> dict[str, str]:
@@ -65,6 +76,8 @@ def _add_range(shell: Shell, given: Given) -> None:
 
 def _type(wanted: dict[str, str]) -> str:
     """Return the type of a range that does not say: what its addresses make it."""
+    if "IP6" in wanted:
+        return "IP4_6_STATIC" if "IP" in wanted else "IP6_STATIC"
     has_ip6 = "GLOBAL_PREFIX" in wanted or "ULA_PREFIX" in wanted
     if "IP" in wanted:
         return "IP4_6" if has_ip6 else "IP4"
@@ -82,6 +95,29 @@ def _update_range(shell: Shell, given: Given) -> None:
 
 def _remove_range(shell: Shell, given: Given) -> None:
     shell.call("one.vn.rm_ar", given.network, _number(given.range_id), given.force)
+
+
+def _send_free(network_id: int, given: Given) -> tuple[int, int]:
+    return network_id, _number(given.range_id)
+
+
+def _reserve(shell: Shell, given: Given) -> None:
+    if given.size is None:
+        raise Failure("how many addresses shall be reserved?", "give --size N")
+    if given.reservation is None and not given.name:
+        raise Failure("what shall the reservation be called?", "give --name NAME, or name a RESERVATION to add to")
+    wanted = {"SIZE": str(given.size)}
+    if given.reservation is None:
+        wanted["NAME"] = given.name
+    else:
+        wanted["NETWORK_ID"] = str(given.reservation)
+    for option, name in (("address_range", "AR_ID"), ("ip", "IP"), ("mac", "MAC"), ("ip6", "IP6")):
+        value = getattr(given, option)
+        if value is not None:
+            wanted[name] = str(value)
+    network_id = shell.call("one.vn.reserve", given.network, "\n".join(_pair(*pair) for pair in wanted.items()))
+    if given.reservation is None:
+        shell.say(f"ID: {network_id}")
 
 
 def _number(word: str) -> int:
@@ -149,6 +185,26 @@ RANGE_COMMANDS = (
         run=_remove_range,
         options=(FORCE,),
         examples=("rmar private 1",),
+    ),
+    Command(
+        "free",
+        "Give a range of a reservation back to the network that it is a part of.",
+        (NETWORK_ARGUMENT, Argument("RANGE_ID")),
+        "one.vn.free_ar",
+        _send_free,
+        examples=("free mine 0",),
+    ),
+    Command(
+        "reserve",
+        "Take addresses in a row out of a network, for a new network of yours, or to add them to RESERVATION.",
+        (NETWORK_ARGUMENT, Argument("RESERVATION", NETWORK, optional=True)),
+        run=_reserve,
+        options=RESERVE_OPTIONS,
+        examples=(
+            "reserve private --name mine --size 8",
+            "reserve private mine -s 4",
+            "reserve 0 -n m -s 8 -i 10.0.0.9",
+        ),
     ),
     Command(
         "hold",

@@ -5,9 +5,10 @@ from typing import Any
 from trifid.cli import columns as c
 from trifid.cli.figures import permission
 from trifid.cli.listing import has_colours, pairs, print_template, section
+from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
 from trifid.core.network.record import HELD_BY_NOBODY, NetworkState
-from trifid.wire.elements import several
+from trifid.wire.elements import numbers, several
 
 _LEASE_COLUMNS = (
     c.Column("AR", 3, "", c.number("AR_ID")),
@@ -28,10 +29,13 @@ def print_network(shell: Shell, network: dict[str, Any]) -> None:
             "USER": network["UNAME"],
             "GROUP": network["GNAME"],
             "STATE": _state(int(network["STATE"])),
+            "LOCK": lock_word(network["LOCK"]) if network.get("LOCK") else None,
+            "CLUSTERS": ", ".join(map(str, numbers(network.get("CLUSTERS")))),
+            "RESERVED FROM": network.get("PARENT_NETWORK_ID"),
             "BRIDGE": network.get("BRIDGE"),
             "VN_MAD": network.get("VN_MAD"),
             "PHYSICAL DEVICE": network.get("PHYDEV"),
-            "VLAN ID": network.get("VLAN_ID"),
+            "VLAN ID": _vlan(network),
             "USED LEASES": network["USED_LEASES"],
         },
     )
@@ -59,7 +63,14 @@ def _leases(ar: dict[str, Any]) -> list[dict[str, Any]]:
     return several((ar.get("LEASES") or {}).get("LEASE"))
 
 
+def _vlan(network: dict[str, Any]) -> str | None:
+    number = network.get("VLAN_ID")
+    return f"{number} (chosen)" if number and network.get("VLAN_ID_AUTOMATIC") == "1" else number
+
+
 def _holder(lease: dict[str, Any]) -> str:
+    if "VNET" in lease:
+        return f"network {lease['VNET']}"
     return "held" if int(lease["VM"]) == HELD_BY_NOBODY else f"VM {lease['VM']}"
 
 

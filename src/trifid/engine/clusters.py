@@ -77,7 +77,9 @@ def refuse_device_apart(draft: Draft, vm: VM, device: tuple[str, dict[str, str]]
         apart = parts if together.common(parts) == frozenset() else []
         here = "no cluster has all that it would need"
     if apart:
-        raise Refused(f"VM {vm.id} cannot have this {device[0]}: {here}; {'; '.join(map(together.where, apart))}", vm.id)
+        raise Refused(
+            f"VM {vm.id} cannot have this {device[0]}: {here}; {'; '.join(map(together.where, apart))}", vm.id
+        )
 
 
 def named(draft: Draft, cluster_id: int) -> str:
@@ -126,8 +128,8 @@ def refuse_left(draft: Draft, member: Network | Datastore, cluster_id: int) -> N
         what = "network" if isinstance(member, Network) else "datastore"
         some = ", ".join(map(str, sorted(vms)[:_SHOWN_MAX]))
         raise Refused(
-            f"{what} {member.name} [{member.id}] cannot leave cluster {named(draft, cluster_id)}: {len(vms)} VMs on its "
-            f"hosts use it ({some}): terminate or move them first",
+            f"{what} {member.name} [{member.id}] cannot leave cluster {named(draft, cluster_id)}: {len(vms)} VMs on "
+            f"hosts there use it ({some}): terminate or move them first",
             member.id,
         )
 

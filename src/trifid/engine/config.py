@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -58,10 +58,16 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """Defaults of virtual networks."""
+    """Defaults of virtual networks.
+
+    Attributes:
+        vlan_start, vxlan_start: where VLAN numbers begin that are chosen for networks that name none.
+    """
 
     mac_prefix: str = "02:00"
     network_size: int = 254
+    vlan_start: Annotated[int, msgspec.Meta(ge=1)] = 2
+    vxlan_start: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
 class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,10 +103,10 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vmm: dict[str, DriverSettings] = {}
     tm: dict[str, DriverSettings] = {}
     im: dict[str, DriverSettings] = {}
-    vnm: dict[str, DriverSettings] = {}
     ds: dict[str, DriverSettings] = msgspec.field(
         default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs", timeout_s=3600.0)}
     )
+    vnm: dict[str, DriverSettings] = {}
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):

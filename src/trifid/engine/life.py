@@ -97,10 +97,17 @@ def _settle_saved_images(draft: Draft, before: VM, after: VM, event: Event) -> N
         image = draft.find_image(int(number)) if number and number not in still else None
         if image is None:
             continue
-        why = event.why if isinstance(event, Failed) else f"VM {before.id} went on without: {type(event).__name__}"
-        draft.put(saved(image, isinstance(event, Done), draft.now, why=why))
+        why = _why_not_saved(before, event)
+        draft.put(saved(image, not why, draft.now, why=why))
         draft.note("IMAGE", image.id, ENGINE, "state", image.state.name, draft.image(image.id).state.name, why)
         images_settled(draft, image.id)
+
+
+def _why_not_saved(vm: VM, event: Event) -> str:
+    """Return why a disk did not become an image; empty when it did."""
+    if isinstance(event, Failed):
+        return event.why or "the driver gave no reason"
+    return "" if isinstance(event, Done) else f"VM {vm.id} went on without: {type(event).__name__}"
 
 
 def _give_images_back(draft: Draft, before: VM, after: VM) -> None:

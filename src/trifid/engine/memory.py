@@ -12,7 +12,7 @@ from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
-from trifid.core.image.uses import images_of
+from trifid.core.image.uses import NO_ROOM, Room, images_of
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
@@ -48,6 +48,7 @@ class Memory:
         clones_of: image id to the ids of the clones that are being made of it; derived.
         vms_in_group: security group id to the ids of the VMs whose NICs name it; derived.
         images_in: datastore id to the ids of its images; derived.
+        room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
         names: ("host" | "user" | "group", name) to id; derived.
     """
@@ -80,6 +81,7 @@ class Memory:
         self.image_users: dict[int, set[int]] = defaultdict(set)
         self.clones_of: dict[int, set[int]] = defaultdict(set)
         self.images_in: dict[int, set[int]] = defaultdict(set)
+        self.room_of_images: dict[int, Room] = {}
         self.vms_in_group: dict[int, set[int]] = defaultdict(set)
         self.owned: dict[tuple[str, int, str], int] = {}
         self.names: dict[tuple[str, str], int] = {}
@@ -241,13 +243,21 @@ class Memory:
             old = self.images.get(image_id)
             if old is not None:
                 _take_out(self.images_in, old.datastore_id, image_id)
+                self._fill(old, -1)
                 if old.cloning_id >= 0:
                     _take_out(self.clones_of, old.cloning_id, image_id)
             if image is not None:
                 self.images_in[image.datastore_id].add(image_id)
+                self._fill(image, 1)
                 if image.cloning_id >= 0:
                     self.clones_of[image.cloning_id].add(image_id)
         self._put_owned("images", self.images, changes)
+
+    def _fill(self, image: Image, sign: int) -> None:
+        """Let an image take room (1), or give it back (-1); a datastore without any has no entry."""
+        room = self.room_of_images.pop(image.datastore_id, NO_ROOM).plus(image, sign)
+        if room != NO_ROOM:
+            self.room_of_images[image.datastore_id] = room
 
     def _put_owned(self, kind: str, pool: dict[int, Owned], changes: dict[int, Owned | None]) -> None:
         for object_id, record in changes.items():

@@ -4,8 +4,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Caller, Permissions
 from trifid.core.image.datastore import Datastore, DatastoreType, Space
-from trifid.core.image.life import MAKES
-from trifid.core.image.record import NO_VM, Image, ImageState
+from trifid.core.image.record import Image, ImageState
 from trifid.engine import images
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
@@ -91,14 +90,13 @@ def refuse_full(draft: Draft, datastore: Datastore, size_mib: int, space: Space)
         size_mib: that the image takes.
         space: what the datastore's driver told last.
     """
-    there = [draft.image(image_id) for image_id in draft.images_in(datastore.id)]
+    room = draft.room_of_images(datastore.id)
     limit = int(datastore.template.single("LIMIT_MB") or 0)
     left = []
     if space.at:
-        coming = [one for one in there if one.state is ImageState.LOCKED and _is_being_made(draft, one)]
-        left.append(space.free_mib - sum(one.size_mib for one in coming))
+        left.append(space.free_mib - room.coming_mib)
     if limit:
-        left.append(limit - sum(one.size_mib for one in there))
+        left.append(limit - room.images_mib)
     if left and size_mib > min(left):
         raise Refused(
             f"Not enough space in datastore {datastore.name} [{datastore.id}]: {size_mib} MiB are needed, "
@@ -109,13 +107,6 @@ def refuse_full(draft: Draft, datastore: Datastore, size_mib: int, space: Space)
 def is_ours(image: Image) -> bool:
     """Tell whether an image's file was made by a driver: one that was there before is used, and never removed."""
     return image.path != image.source
-
-
-def _is_being_made(draft: Draft, image: Image) -> bool:
-    if image.saved_from != NO_VM:
-        return True
-    action = draft.image_action(image.id)
-    return action is not None and action.verb in MAKES
 
 
 def _refuse_same_source(draft: Draft, image: Image) -> None:

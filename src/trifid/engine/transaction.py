@@ -12,7 +12,7 @@ from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
-from trifid.core.image.uses import images_of
+from trifid.core.image.uses import NO_ROOM, Room, images_of
 from trifid.core.journal import Entry
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
@@ -68,6 +68,7 @@ class Draft:
         self._charges: dict[int, list[int]] = {}
         self._taken: dict[tuple[int, int], IndexSet] = {}
         self._promised: dict[Place, int] = {}
+        self._filled: dict[int, Room] = {}
 
     def child(self) -> "Draft":
         """Return an empty draft over this one."""
@@ -87,6 +88,8 @@ class Draft:
         self.parent._taken.update(self._taken)
         for place, mib in self._promised.items():
             self.parent._promised[place] = self.parent._promised.get(place, 0) + mib
+        for datastore_id, room in self._filled.items():
+            self.parent._filled[datastore_id] = self.parent._filled.get(datastore_id, NO_ROOM).and_also(room)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -290,6 +293,13 @@ class Draft:
             (found.add if image is not None and image.datastore_id == datastore_id else found.discard)(image_id)
         return found
 
+    def room_of_images(self, datastore_id: int) -> Room:
+        """Return what the images in a datastore take."""
+        room = self.memory.room_of_images.get(datastore_id, NO_ROOM)
+        for layer in self._layers():
+            room = room.and_also(layer._filled.get(datastore_id, NO_ROOM))
+        return room
+
     def share(self, host_id: int) -> Share:
         """Return what a host carries, with the changes of this draft."""
         share = self.memory.shares.get(host_id, NO_SHARE)
@@ -367,6 +377,7 @@ class Draft:
             case Datastore():
                 self.batch.datastores[record.id] = record
             case Image():
+                self._refill(self.find_image(record.id), record)
                 self.batch.images[record.id] = record
             case VmTemplate():
                 self.batch.vm_templates[record.id] = record
@@ -387,6 +398,8 @@ class Draft:
             self._give_back((*key, key[2]))
         elif pool == "networks":
             self._retake(self.find_network(key), None)
+        elif pool == "images":
+            self._refill(self.find_image(key), None)
         getattr(self.batch, pool)[key] = None
 
     def _recharge(self, old: VM | None, new: VM | None) -> None:
@@ -401,6 +414,12 @@ class Draft:
     def _charge(self, host_id: int, *change: int) -> None:
         before = self._charges.get(host_id, [0, 0, 0])
         self._charges[host_id] = [a + b for a, b in zip(before, change, strict=True)]
+
+    def _refill(self, old: Image | None, new: Image | None) -> None:
+        for image, sign in ((old, -1), (new, 1)):
+            if image is not None:
+                before = self._filled.get(image.datastore_id, NO_ROOM)
+                self._filled[image.datastore_id] = before.plus(image, sign)
 
     def _retake(self, old: Network | None, new: Network | None) -> None:
         before, after = reserved_spans(old), reserved_spans(new)

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from trifid.core.access import Right, check
 from trifid.core.image import define_datastore as define
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
+from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
-from trifid.errors import NotAllocated, Refused, TrifidError
+from trifid.errors import Refused, TrifidError
 from trifid.methods.common import (
     changed,
     listed,
@@ -41,8 +42,6 @@ def _known(call: Call) -> define.Known:
 async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
     """Add a datastore: for images (TYPE=IMAGE_DS), plain files (FILE_DS) or the files of VMs (SYSTEM_DS)."""
     check(call.caller, Right.CREATE, "DATASTORE")
-    if cluster_id not in (-1, 0):
-        raise NotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
     parsed = parse_allocate(template)
 
     def command(draft: Draft) -> int:
@@ -50,6 +49,7 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
         datastore = define.define(
             parsed, datastore_id=draft.next_id("datastore"), uid=caller.uid, gid=caller.gid, known=_known(call)
         )
+        datastore = replace(datastore, cluster_ids=(chosen(draft, cluster_id),))
         refuse_taken(draft, "DATASTORE", datastore.name, uid=datastore.uid)
         draft.put(datastore)
         draft.note("DATASTORE", datastore.id, caller, "allocated", new=datastore.state.name, text=datastore.name)

@@ -11,13 +11,16 @@ from typing import Any
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    cluster,
     datastore,
     empty_pools,
     host,
     image,
     image_changes,
     network,
+    network_addresses,
     reconcile,
+    secgroup,
     system,
     template,
     template_use,
@@ -25,9 +28,11 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm,
     vm_devices,
     vm_lock,
+    vm_nics,
     vm_schedules,
     vm_size,
     vm_snapshots,
+    vn_template,
 )
 from trifid.methods.common import BadUpdate
 from trifid.methods.registry import METHODS, Call, WrongArguments

@@ -1,19 +1,17 @@
-"""Kinds of objects that there are none of, and the one cluster and zone that every installation is.
+"""Kinds of objects that there are none of, and the one zone that every installation is.
 
 Clients ask for these pools on their way to what they came for.  Source: reference/api-modern.md §3.
 """
 
-from trifid.core.access import Right, allowed, check
-from trifid.core.template.model import Template, template
+from trifid.core.access import Right, check
+from trifid.core.template.model import template
 from trifid.errors import NotFound
 from trifid.methods.registry import Call, Handler, method
-from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, ids
+from trifid.wire.bodies.parts import body
 from trifid.wire.xmlrpc import Escaped
 
 EMPTY_POOLS = (
-    ("one.secgrouppool.info", "SECURITY_GROUP_POOL", "security groups"),
     ("one.vmgrouppool.info", "VM_GROUP_POOL", "groups of VMs"),
-    ("one.vntemplatepool.info", "VNTEMPLATE_POOL", "templates of networks"),
     ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
     ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
     ("one.hookpool.info", "HOOK_POOL", "hooks"),
@@ -44,20 +42,6 @@ async def rules(call: Call) -> Escaped:
     """Answer an empty pool: access rules cannot be changed, the built-in ones are not listed."""
     check(call.caller, Right.MANAGE, "ACL")
     return Escaped.of("<ACL_POOL></ACL_POOL>")
-
-
-@method("one.clusterpool.info")
-async def clusters(call: Call) -> Escaped:
-    """Answer the one cluster, 0, with the hosts, datastores and networks that the caller may see."""
-    memory, caller = call.engine.turns.memory, call.caller
-    hosts = [host.id for host in memory.hosts.values() if allowed(caller, Right.USE, "HOST", host)]
-    networks = [network.id for network in memory.networks.values() if allowed(caller, Right.USE, "NET", network)]
-    datastores = [one.id for one in memory.datastores.values() if allowed(caller, Right.USE, "DATASTORE", one)]
-    inner = (
-        f"{ids('HOSTS', hosts)}{ids('DATASTORES', datastores)}{ids('VNETS', networks)}{body('TEMPLATE', Template())}"
-    )
-    cluster = f"<CLUSTER><ID>0</ID><NAME>{DEFAULT_CLUSTER}</NAME>{inner}</CLUSTER>"
-    return Escaped.of(f"<CLUSTER_POOL>{cluster}</CLUSTER_POOL>")
 
 
 @method("one.zone.info")

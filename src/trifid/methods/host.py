@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from trifid.core import wild
 from trifid.core.access import Right, check
 from trifid.core.host import Host, HostState
+from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
@@ -39,12 +40,11 @@ async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -
         if drivers.get(family, driver) is None:
             known = ", ".join(drivers.names(family)) or "none"
             raise HostNotAllocated(f"{word} {driver} is not configured; [drivers.{family}] of trifid.toml has: {known}")
-    if cluster_id not in (-1, 0):
-        raise HostNotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
 
     def command(draft: Draft) -> int:
         refuse_taken(draft, "HOST", name, error=HostNotAllocated)
-        host = Host(id=draft.next_id("host"), name=name, state=HostState.INIT, im=im, vmm=vmm)
+        cluster = chosen(draft, cluster_id)
+        host = Host(id=draft.next_id("host"), name=name, state=HostState.INIT, im=im, vmm=vmm, cluster_id=cluster)
         draft.put(host)
         draft.note("HOST", host.id, call.caller, "allocated", new="INIT", text=name)
         return host.id

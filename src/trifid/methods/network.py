@@ -1,86 +1,133 @@
-"""one.vn.* and one.vnpool.info."""
+"""one.vn.* about networks as a whole, and one.vnpool.info; what is about addresses is in network_addresses.py."""
 
-import secrets
 from typing import Any
 
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
-from trifid.core.network import define, lease
-from trifid.core.network.address import parse_mac_prefix
-from trifid.core.network.record import HELD_BY_NOBODY, Network
+from trifid.core.network import define
+from trifid.core.network.record import HELD_BY_NOBODY, Network, NetworkState
+from trifid.core.network.reservation import follows
 from trifid.core.template.model import Template
+from trifid.engine.clusters import chosen
 from trifid.engine.engine import Engine
+from trifid.engine.new_networks import add_network
+from trifid.engine.new_networks import defaults as configured
 from trifid.engine.transaction import Draft
-from trifid.errors import BadRequest, NotAllocated, Refused
+from trifid.errors import Refused
 from trifid.methods.common import (
     changed,
     listed,
     name_checked,
     owner_changed,
     parse_allocate,
-    parse_update,
     permissions_changed,
     read,
     refuse_taken,
     updated,
 )
+from trifid.methods.locks import lock_object, unlock_object
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
-
-def defaults(engine: Engine) -> define.Defaults:
-    """Return the configured defaults of networks."""
-    settings = engine.config.network
-    return define.Defaults(parse_mac_prefix(settings.mac_prefix), settings.network_size)
-
-
-def _random_suffix() -> int:
-    """Return four random bytes for the MACs of a range without IPv4."""
-    return secrets.randbits(32)
+FAILURE, SUCCESS, DELETE, RETRY = range(4)
+"""What recover does (reference/api-modern.md §4)."""
+_RECOVERABLE = {
+    FAILURE: dict.fromkeys((NetworkState.INIT, NetworkState.LOCK_CREATE, NetworkState.LOCK_DELETE), NetworkState.ERROR),
+    SUCCESS: {
+        NetworkState.INIT: NetworkState.READY,
+        NetworkState.LOCK_CREATE: NetworkState.READY,
+        NetworkState.ERROR: NetworkState.READY,
+        NetworkState.UPDATE_FAILURE: NetworkState.READY,
+    },
+    RETRY: {NetworkState.ERROR: NetworkState.READY, NetworkState.UPDATE_FAILURE: NetworkState.READY},
+}
+"""operation -> state -> what it becomes."""
 
 
 @method("one.vn.allocate")
 async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
     """Add a virtual network, in the classic form (RANGED, FIXED) or with address ranges; for administrators."""
     check(call.caller, Right.CREATE, "NET")
-    if cluster_id not in (-1, 0):
-        raise NotAllocated(f"cluster {cluster_id} does not exist; -1 or 0 is the default cluster")
     parsed = parse_allocate(template)
 
     def command(draft: Draft) -> int:
-        network = define.define(
-            parsed,
-            network_id=draft.next_id("net"),
-            uid=call.caller.uid,
-            gid=call.caller.gid,
-            defaults=defaults(call.engine),
-            random_mac_suffix=_random_suffix,
-        )
-        refuse_taken(draft, "NET", network.name, uid=network.uid)
-        draft.put(network)
+        network = made(call, draft, parsed, draft.next_id("net"), (chosen(draft, cluster_id),))
         draft.note("NET", network.id, call.caller, "allocated", new=network.state.name, text=network.name)
         return network.id
 
     return await call.engine.turns.ask(command)
 
 
+def defaults(engine: Engine) -> define.Defaults:
+    """Return the configured defaults of networks."""
+    return configured(engine.config.network)
+
+
+def made(call: Call, draft: Draft, template: Template, network_id: int, cluster_ids: tuple[int, ...]) -> Network:
+    """Make a network of the caller in the draft, and return it; raises as `add_network` does."""
+    return add_network(draft, call.engine.config.network, template, call.caller, network_id, cluster_ids)
+
+
 @method("one.vn.delete")
 async def delete(call: Call, network_id: int) -> int:
-    """Delete a network of which no address is in use."""
+    """Delete a network of which no address is in use; those of a reservation go back to its parent."""
+
+    def command(draft: Draft) -> int:
+        network = draft.network(network_id)
+        _check_deletable(call, network)
+        _delete(draft, call, network)
+        return network_id
+
+    return await call.engine.turns.ask(command)
+
+
+def _check_deletable(call: Call, network: Network) -> None:
+    """Raise NotAllowed unless the caller may delete a network: whoever manages a reservation may give it back."""
+    check(call.caller, Right.MANAGE if network.is_reservation else Right.ADMIN, "NET", network)
+
+
+def _delete(draft: Draft, call: Call, network: Network) -> None:
+    """Delete a network; raises Refused when addresses of it are in use or reserved."""
+    used = sum(draft.used_leases(network.id, ar.id) for ar in network.ranges)
+    if used:
+        parts = ", ".join(map(str, sorted(draft.reservations_of(network.id))))
+        reserved = f", some of them by reservation {parts}" if parts else ""
+        raise Refused(
+            f"Can not remove a virtual network with leases in use: {network.name} [{network.id}] has {used}{reserved}, "
+            f'see "onevnet show {network.id}"',
+            network.id,
+        )
+    draft.delete("networks", network.id)
+    draft.note("NET", network.id, call.caller, "deleted", network.state.name, text=network.name)
+
+
+@method("one.vn.recover")
+async def recover(call: Call, network_id: int, operation: int) -> int:
+    """Bring a network out of a state that waits for something: 0 failure, 1 success, 2 delete, 3 retry.
+
+    Networks that the engine makes are READY at once, so that there is mostly nothing to recover; delete gives
+    held addresses back first.
+    """
+    if operation not in (FAILURE, SUCCESS, DELETE, RETRY):
+        raise Refused(f"Wrong recovery operation code {operation}: 0 failure, 1 success, 2 delete, 3 retry", network_id)
 
     def command(draft: Draft) -> int:
         network = draft.network(network_id)
         check(call.caller, Right.ADMIN, "NET", network)
-        used = sum(draft.used_leases(network_id, ar.id) for ar in network.ranges)
-        if used:
+        if operation == DELETE:
+            for lease in [one for one in draft.leases_of(HELD_BY_NOBODY) if one.network_id == network_id]:
+                draft.delete("leases", lease.key)
+            _delete(draft, call, network)
+            return network_id
+        state = _RECOVERABLE[operation].get(network.state)
+        if state is None:
             raise Refused(
-                f"Can not remove a virtual network with leases in use: {network.name} [{network_id}] has {used}, "
-                f'see "onevnet show {network_id}"',
+                f'Error performing action "recover": This action is not available for state {network.state.name}',
                 network_id,
             )
-        draft.delete("networks", network_id)
-        draft.note("NET", network_id, call.caller, "deleted", network.state.name, text=network.name)
+        draft.put(replace(network, state=state, prev=state))
+        draft.note("NET", network_id, call.caller, "recovered", network.state.name, state.name)
         return network_id
 
     return await call.engine.turns.ask(command)
@@ -105,12 +152,15 @@ async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> 
 async def update(call: Call, network_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) the attributes of a network; its ranges are changed by update_ar.
 
-    BRIDGE, PHYDEV, VLAN_ID and the like only administrators change.
+    BRIDGE, PHYDEV, VLAN_ID and the like only administrators change; the reservations of the network follow.
     """
 
     def change(draft: Draft, network: Network) -> Network:
         new = updated(network.template, template, append)
-        return define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
+        after = define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
+        for reservation_id in sorted(draft.reservations_of(network_id)):
+            draft.put(follows(after, draft.network(reservation_id)))
+        return after
 
     return await changed(call, "NET", network_id, Right.MANAGE, "updated", change)
 
@@ -152,78 +202,13 @@ async def chown(call: Call, network_id: int, user_id: int, group_id: int) -> int
     return await changed(call, "NET", network_id, Right.ADMIN, "owner changed", change)
 
 
-@method("one.vn.add_ar")
-async def add_range(call: Call, network_id: int, template: str) -> int:
-    """Add an address range, `AR=[TYPE=IP4, IP=…, SIZE=…]`."""
-    vectors = _vectors(template, "AR")
-
-    def change(draft: Draft, network: Network) -> Network:
-        for vector in vectors:
-            network = define.add_range(
-                network, vector, defaults=defaults(call.engine), random_mac_suffix=_random_suffix
-            )
-        return network
-
-    return await changed(call, "NET", network_id, Right.ADMIN, "range added", change)
+@method("one.vn.lock")
+async def lock(call: Call, network_id: int, level: int, test: bool = False) -> int:
+    """Forbid everybody to change a network, administrators too: level 1 use, 2 manage, 3 admin, 4 all."""
+    return await lock_object(call, "NET", network_id, level, test)
 
 
-@method("one.vn.rm_ar")
-async def remove_range(call: Call, network_id: int, range_id: int, force: bool = False) -> int:
-    """Remove an address range of which no address is in use."""
-
-    def change(draft: Draft, network: Network) -> Network:
-        return define.remove_range(network, range_id, draft.used_leases(network_id, range_id))
-
-    return await changed(call, "NET", network_id, Right.ADMIN, "range removed", change)
-
-
-@method("one.vn.update_ar")
-async def update_range(call: Call, network_id: int, template: str) -> int:
-    """Change an address range, `AR=[AR_ID=…, …]`; no address in use may fall out of it."""
-    vectors = _vectors(template, "AR")
-
-    def change(draft: Draft, network: Network) -> Network:
-        for vector in vectors:
-            number = vector.get("AR_ID", "")
-            last = draft.last_used_index(network_id, int(number)) if number.isdecimal() else -1
-            network = define.update_range(network, vector, last)
-        return network
-
-    return await changed(call, "NET", network_id, Right.ADMIN, "range updated", change)
-
-
-@method("one.vn.hold")
-async def hold(call: Call, network_id: int, template: str) -> int:
-    """Take addresses out of use, `LEASES=[IP=…]`, so that no VM gets them."""
-    vectors = _vectors(template, "LEASES")
-
-    def change(draft: Draft, network: Network) -> Network:
-        for vector in vectors:
-            for held in lease.hold(network, vector, lambda r, i: draft.lease((network_id, r, i)) is not None):
-                draft.put(held)
-        return network
-
-    return await changed(call, "NET", network_id, Right.MANAGE, "lease held", change)
-
-
-@method("one.vn.release")
-async def release(call: Call, network_id: int, template: str) -> int:
-    """Give held addresses back, `LEASES=[IP=…]`."""
-    vectors = _vectors(template, "LEASES")
-
-    def change(draft: Draft, network: Network) -> Network:
-        for vector in vectors:
-            for given in lease.release(network, vector, lambda r, i: draft.lease((network_id, r, i))):
-                assert given.vm_id == HELD_BY_NOBODY
-                draft.delete("leases", given.key)
-        return network
-
-    return await changed(call, "NET", network_id, Right.MANAGE, "lease released", change)
-
-
-def _vectors(template: str, name: str) -> list[dict[str, str]]:
-    parsed: Template = parse_update(template)
-    found = parsed.vectors(name)
-    if not found:
-        raise BadRequest(f"expected {name} = [ … ], found {', '.join(n for n, _ in parsed) or 'nothing'}")
-    return found
+@method("one.vn.unlock")
+async def unlock(call: Call, network_id: int) -> int:
+    """Take the lock of a network away."""
+    return await unlock_object(call, "NET", network_id)

@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.host import Host
@@ -82,18 +83,48 @@ async def import_vm(call: Call, host_id: int, name: str) -> int:
         vm = _vm_of(call, draft, wild)
         draft.put(vm)
         draft.note("VM", vm.id, call.caller, "imported", new=vm.state.name, text=f"{wild.name} on {now.name}")
-        taken_over = ImportRunning(
-            host_id=host_id,
-            hostname=now.name,
-            cluster_id=now.cluster_id,
-            vmm=now.vmm,
-            tm=transfer,
-            datastore_id=SYSTEM_ID,
-            deploy_id=wild.name,
-        )
-        return happen(draft, vm, taken_over, call.moment(draft.now)).id
+        return happen(draft, vm, _taken_over(now, transfer, wild), call.moment(draft.now)).id
 
     return await call.engine.turns.ask(command)
+
+
+def _taken_over(host: Host, transfer: str, wild: Wild) -> ImportRunning:
+    return ImportRunning(
+        host_id=host.id,
+        hostname=host.name,
+        cluster_id=host.cluster_id,
+        vmm=host.vmm,
+        tm=transfer,
+        datastore_id=SYSTEM_ID,
+        deploy_id=wild.name,
+    )
+
+
+async def domain_named(call: Call, vm_id: int, host_id: int) -> Wild | None:
+    """Return the wild domain that a waiting VM was submitted for, as today's `onehost importvm` does it: by DEPLOY_ID.
+
+    None for any other VM.
+
+    Raises:
+        NotFound, NotAllowed, Refused: the caller does not administer the host, or it has no such domain that runs.
+    """
+    vm = call.engine.turns.memory.vms.get(vm_id)
+    name = vm.user_template.single("DEPLOY_ID") if vm is not None and not vm.history else ""
+    if not name:
+        return None
+    host = _administered(call, host_id)
+    return _wanted(host, name, (await call.engine.monitoring.look(host)).wilds or ())
+
+
+def take_over(call: Call, draft: Draft, vm: VM, host: Host, wild: Wild) -> int:
+    """Make a waiting VM the wild domain that it was submitted for; raises Refused."""
+    _refuse_another(draft, host.id, wild)
+    if vm.template.vectors("DISK"):
+        raise Refused(f"VM {vm.id} has disks of its own, domain {wild.name} has its own too: submit it without", vm.id)
+    vm = replace(vm, template=vm.template.having(("IMPORTED", "YES")))
+    draft.put(vm)
+    transfer = call.engine.config.engine.transfer
+    return happen(draft, vm, _taken_over(host, transfer, wild), call.moment(draft.now)).id
 
 
 def _wanted(host: Host, name: str, wilds: tuple[Wild, ...]) -> Wild:

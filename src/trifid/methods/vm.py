@@ -14,6 +14,7 @@ from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import needed_states
+from trifid.engine.clusters import host_in_cluster, refuse_apart
 from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
 from trifid.engine.system_datastore import space_on, system_datastore
@@ -32,6 +33,7 @@ from trifid.methods.common import (
     permissions_changed,
     wanted_by,
 )
+from trifid.methods.reconcile import domain_named, take_over
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
 from trifid.wire.xmlrpc import Escaped
@@ -115,13 +117,19 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
 async def deploy(
     call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
 ) -> int:
-    """Run a waiting VM on a host; with `enforce` only if it has room.  The template must be empty."""
+    """Run a waiting VM on a host; with `enforce` only if it has room.  The template must be empty.
+
+    A VM whose template names a domain that runs there already (DEPLOY_ID) takes that over instead.
+    """
     if template.strip():
         raise Refused("deploy takes no template here: leave it empty, and change the VM with update", vm_id)
+    wild = await domain_named(call, vm_id, host_id)
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
+        if wild is not None:
+            return take_over(call, draft, vm, draft.host(host_id), wild)
         request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
         happen(draft, vm, request, call.moment(draft.now))
         return vm_id
@@ -136,8 +144,9 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
     if not host.takes_vms:
         known = f": {host.template.single('ERROR')}" if host.template.single("ERROR") else ""
         raise Refused(f"host {host.name} [{host_id}] is {host.state.name}, it must be MONITORED{known}", host_id)
+    refuse_apart(draft, vm, host)
     if enforce:
-        check_room(host, draft.share(host_id), vm.needs)
+        check_room(host_in_cluster(draft, host), draft.share(host_id), vm.needs)
     room = space_on(call.engine.monitoring, call.engine.documents.space_of) if enforce else None
     datastore = system_datastore(draft, call.caller, vm, host, datastore_id, room)
     return {
@@ -165,7 +174,12 @@ def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
     check(call.caller, Right.ADMIN if word in _ADMIN_ACTIONS else Right.MANAGE, "VM", vm)
     if request is events.Resume and vm.state in _GAVE_CAPACITY_BACK:
         host = draft.host(vm.current.host_id)
-        check_room(host, draft.share(host.id), vm.needs, "power off or terminate another VM there first")
+        check_room(
+            host_in_cluster(draft, host),
+            draft.share(host.id),
+            vm.needs,
+            "power off or terminate another VM there first",
+        )
     happen(draft, vm, request(), call.moment(draft.now))
     return vm_id
 

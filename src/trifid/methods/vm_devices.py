@@ -21,6 +21,11 @@ def disk_of(vm: VM, disk_id: int) -> dict[str, str]:
     return _device(vm, "DISK", disk_id)
 
 
+def nic_of(vm: VM, nic_id: int) -> dict[str, str]:
+    """Return a NIC of a VM; raises Refused when it has none with that id."""
+    return _device(vm, "NIC", nic_id)
+
+
 def _device(vm: VM, name: str, number: int) -> dict[str, str]:
     vectors = vm.template.vectors(name)
     for one in vectors:
@@ -87,7 +92,7 @@ async def detach_nic(call: Call, vm_id: int, nic_id: int) -> int:
     """Take a NIC away from a VM, running or powered off; its address is free again."""
 
     def make(draft: Draft, vm: VM) -> events.Request:
-        _device(vm, "NIC", nic_id)
+        nic_of(vm, nic_id)
         return events.DetachNic(nic_id=nic_id)
 
     return (await requested(call, vm_id, make)).id

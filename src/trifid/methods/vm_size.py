@@ -10,6 +10,7 @@ from trifid.core.template.validate import check_values
 from trifid.core.vm import events
 from trifid.core.vm.changes import snapshots_of
 from trifid.core.vm.record import VM, Needs
+from trifid.engine.clusters import host_in_cluster
 from trifid.engine.context import with_context
 from trifid.engine.life import happen
 from trifid.engine.submit import refuse_restricted
@@ -57,7 +58,12 @@ def _check_room(draft: Draft, vm: VM, needs: Needs) -> None:
     for host_id in charged_hosts(vm) if more != Needs() else ():
         host = draft.find_host(host_id)
         if host is not None:
-            check_room(host, draft.share(host_id), more, "ask less, or move the VM to another host first")
+            check_room(
+                host_in_cluster(draft, host),
+                draft.share(host_id),
+                more,
+                "ask less, or move the VM to another host first",
+            )
 
 
 @method("one.vm.diskresize")

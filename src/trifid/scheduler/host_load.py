@@ -23,7 +23,9 @@ class HostLoad:
     def takes(self, vm: WaitingVm) -> bool:
         """Whether it may be considered at all, capacity apart."""
         view = self.view
-        return view.state == MONITORED and view.id != vm.host_id and vm.vmm in ("", view.vmm)
+        if view.state != MONITORED or view.id == vm.host_id or vm.vmm not in ("", view.vmm):
+            return False
+        return vm.cluster_ids is None or view.cluster_id in vm.cluster_ids
 
     def has_room(self, vm: WaitingVm) -> bool:
         return vm.cpu_percent <= self.cpu_percent and vm.memory_mib * 1024 <= self.memory_kib

@@ -133,7 +133,7 @@ class Loop:
             return
         view = View(
             ready,
-            tuple(hosts(self._client.call("one.hostpool.info"))),
+            tuple(hosts(self._client.call("one.hostpool.info"), self._client.call("one.clusterpool.info"))),
             tuple(datastores(self._client.call("one.datastorepool.info"))),
         )
         plan = place(view, self._policy, self._datastore_policy)

@@ -38,8 +38,10 @@ class News:
 
     def matters(self, event: Event) -> bool:
         """Tell whether something may be placed now that could not before."""
-        if event.kind in ("HOST", "DATASTORE"):
+        if event.kind in ("HOST", "DATASTORE", "CLUSTER"):
             return True
+        if event.kind == "NET":
+            return event.what == "cluster changed"
         if event.kind != "VM":
             return False
         vm_id, old, new = event.object_id, event.old, event.new

@@ -63,6 +63,7 @@ class _Wish(msgspec.Struct, frozen=True):
     memory_mib: int
     host_id: int
     vmm: str
+    cluster_ids: frozenset[int] | None
     storage: StorageWish
 
 
@@ -167,7 +168,16 @@ class _Placing:
         rank, expression = _rank(vm, vm.rank, self.default_rank, plan)
         storage_rank, storage_expression = _rank(vm, vm.datastore_rank, self.default_storage_rank, plan)
         wanted = StorageWish(vm.files, vm.datastore_requirement, storage_expression)
-        wish = _Wish(vm.requirement, expression, vm.cpu_percent, vm.memory_mib, vm.host_id, vm.vmm, wanted)
+        wish = _Wish(
+            vm.requirement,
+            expression,
+            vm.cpu_percent,
+            vm.memory_mib,
+            vm.host_id,
+            vm.vmm,
+            vm.cluster_ids,
+            wanted,
+        )
         return _Asked(vm, wish, requirement, rank, storage_requirement, storage_rank)
 
     # -- datastores --------------------------------------------------------------------------------
@@ -289,7 +299,8 @@ class _Placing:
         hosts = list(self.hosts.values())
         others = [host for host in hosts if host.id != vm.host_id]
         up = [host for host in others if host.view.state == MONITORED]
-        same = [host for host in up if host.takes(vm)]
+        near = [host for host in up if vm.cluster_ids is None or host.view.cluster_id in vm.cluster_ids]
+        same = [host for host in near if host.takes(vm)]
         fitting = [host for host in same if self.matches(wish.requirement, asked.requirement, host)]
         if roomy := [host.view for host in fitting if host.has_room(vm)]:
             return self.no_storage_on(asked, roomy)
@@ -307,8 +318,13 @@ class _Placing:
         if len(fitting) < len(same):
             expression = shown(vm.requirement.text.strip())
             parts.append(f"{_count(len(same) - len(fitting), 'do')} not match the expression {expression}")
-        if len(same) < len(up):
-            parts.append(f"{_count(len(up) - len(same), 'have')} another driver than {vm.vmm}")
+        if len(same) < len(near):
+            parts.append(f"{_count(len(near) - len(same), 'have')} another driver than {vm.vmm}")
+        if len(near) < len(up):
+            needed = ", ".join(map(str, sorted(vm.cluster_ids or ()))) or "none"
+            parts.append(
+                f"{_count(len(up) - len(near), 'are')} not in a cluster with its networks and images ({needed})"
+            )
         for why, number in Counter(_why_not(host) for host in others if host.view.state != MONITORED).items():
             parts.append(f"{_count(number, 'are')} {why}")
         if len(others) < len(hosts):

@@ -11,6 +11,7 @@ from trifid.core.image.define_datastore import PROMISED
 from trifid.core.template.expression import Dialect
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
+from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.core.vm.record import Needs
@@ -69,6 +70,7 @@ class WaitingVm(msgspec.Struct, frozen=True):
         priority: USER_PRIORITY; higher is served first.
         host_id: the host that it must leave, -1 for a VM that has none yet.
         vmm: the VM driver that its next host must have, "" = any.
+        cluster_ids: the clusters that have its networks and images, None = any.
         files: its disks, and where they are already.
         datastore_requirement, datastore_rank: which system datastore they may lie in, and how good one is.
     """
@@ -82,6 +84,7 @@ class WaitingVm(msgspec.Struct, frozen=True):
     priority: float = 0.0
     host_id: int = -1
     vmm: str = ""
+    cluster_ids: frozenset[int] | None = None
     files: Files = Files()
     datastore_requirement: Expression = Expression("", "modern", "SCHED_DS_REQUIREMENTS")
     datastore_rank: Expression = Expression("", "modern", "SCHED_DS_RANK")
@@ -166,6 +169,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         priority=_number(_text(user, "USER_PRIORITY")),
         host_id=_integer(record.get("HID"), -1) if moves else -1,
         vmm=str(record.get("VM_MAD", "")) if moves else "",
+        cluster_ids=clusters_of(_text(body, REQUIREMENTS) or _text(user, REQUIREMENTS)),
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
@@ -200,16 +204,25 @@ def _expression(user: dict[str, Any], name: str) -> Expression:
     return Expression(_text(user, name), "classic", name)
 
 
-def hosts(document: str) -> list[HostView]:
+def hosts(document: str, clusters: str = "") -> list[HostView]:
     """Return the hosts of a HOST_POOL document, lowest id first.
+
+    Args:
+        clusters: a CLUSTER_POOL document: expressions see the attributes of a host's cluster behind its own.
 
     Raises:
         BadDocument: not XML.
     """
-    return sorted((_host(element) for element in iter_elements(document, "HOST")), key=lambda host: host.id)
+    templates = {
+        _text(element, "ID"): _branch(element, ("TEMPLATE",))
+        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
+    }
+    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any]) -> HostView:
+def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+    element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
     is_told = _integer(disk.get("MAX_DISK")) > 0

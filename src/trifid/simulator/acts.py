@@ -239,11 +239,11 @@ class Acts:
             self._files.make(machine, path, command.vm_id)
 
     def _clone(self, command: Command) -> None:
-        self._images.source(self._at(command.operands[0]))
+        self._images.source(self._at(command.operands[0]), command.vm_id)
         self._make(command)
 
     def _link(self, command: Command) -> None:
-        image = self._images.source(self._at(command.operands[0]))
+        image = self._images.source(self._at(command.operands[0]), command.vm_id)
         machine, path = self._at(command.operands[1])
         if image is None:
             self._make(command)
@@ -278,7 +278,9 @@ class Acts:
             self._remove(*self._at(source))
 
     def _delete(self, command: Command) -> None:
-        self._remove(*self._at(command.operands[-1]))
+        machine, path = self._at(command.operands[-1])
+        self._remove(machine, path)
+        self._files.remove(machine, path + COPY)
 
     def _tidy(self, command: Command) -> None:
         machine, path = _split(command.operands[-1])

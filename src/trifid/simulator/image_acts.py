@@ -75,10 +75,9 @@ class ImageActs:
         return f"{data.source} raw {data.size_mib or SIZE_MIB}"
 
     def _clone(self, data: ImageActionData) -> str:
-        if not self._files.has(self._frontend, data.source):
-            original = self._files.at(self._frontend, data.clone_source)
-            if original is None:
-                raise Broken(f"image {data.image_id} is to be a clone of {data.clone_source}, which is not there")
+        is_there = self._files.has(self._frontend, data.source)
+        if not is_there and not self._files.has(self._frontend, data.clone_source):
+            raise Undone(f"{data.clone_source} does not exist")
         return self._make(data)
 
     def _remove(self, data: ImageActionData) -> str:
@@ -104,18 +103,21 @@ class ImageActs:
 
     # -- disks of VMs ----------------------------------------------------------------------------
 
-    def source(self, operand: Operand) -> File | None:
+    def source(self, operand: Operand, vm_id: int) -> File | None:
         """Return the image that a disk is made of; None when it is none of a datastore.
 
         Raises:
             Broken: it should be there, and is not.
+            Missing: the same for a VM that was forgotten, which keeps no image from being deleted.
         """
         machine, path = operand
         if not path.startswith(f"{self._datastores}/"):
             return None
         image = self._files.at(machine, path)
+        if image is None and vm_id in self._hosts.forgotten:
+            raise Missing(f"{path} does not exist")
         if image is None:
-            raise Broken(f"a disk is to be made of {path}, which is not there")
+            raise Broken(f"vm {vm_id}: a disk is to be made of {path}, which is not there")
         return image
 
     def bring_back(self, command: Command, disk: Operand, target: Operand) -> None:

@@ -33,6 +33,8 @@ def check_image(memory: Memory, image: Image) -> None:
         _check_saving(memory, image, name)
     if image.state not in _VERBS and (image.saved_from != NO_VM or image.cloning_id != NO_IMAGE):
         raise Broken(f"{name}: it is whole, and yet saved from {image.saved_from}, cloned from {image.cloning_id}")
+    if image.state is ImageState.DELETE and memory.clones_of.get(image.id):
+        raise Broken(f"{name}: it is deleted while it is cloned as images {sorted(memory.clones_of[image.id])}")
     users = [memory.vms[vm_id] for vm_id in sorted(memory.image_users.get(image.id, ()))]
     _check_users(image, users, name)
     if memory.owned.get(("images", image.uid, image.name)) != image.id:

@@ -5,7 +5,7 @@ import pytest
 from tests.core.image.builders import image
 from tests.core.vm.builders import vm
 from trifid.core.image.record import ImageState
-from trifid.core.image.uses import images_of, shown_state
+from trifid.core.image.uses import Room, images_of, is_being_made, shown_state
 from trifid.core.template.model import template
 from trifid.core.vm.record import UsedFile
 from trifid.core.vm.states import VmState
@@ -41,3 +41,25 @@ def test_a_vm_that_is_done_uses_nothing():
 )
 def test_what_clients_see_of_a_state(stored, is_persistent, users, clones, shown):
     assert shown_state(image(stored, is_persistent=is_persistent), users, clones) is shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_made"),
+    [
+        ({"state": S.LOCKED, "step": 1}, True),
+        ({"state": S.LOCKED, "step": 0, "saved_from": 7}, True),
+        ({"state": S.LOCKED, "step": 3}, False),
+        ({"state": S.READY, "step": 1}, False),
+        ({"state": S.ERROR, "step": 2}, False),
+    ],
+    ids=["imported", "saved from a VM", "resized", "of an administrator", "failed"],
+)
+def test_an_image_is_being_made_in_its_first_step_and_while_it_is_saved(fields, is_made):
+    assert is_being_made(image(**fields)) is is_made
+
+
+def test_the_room_of_images_tells_what_is_still_to_come():
+    there, coming = image(state=S.READY, step=2, size_mib=10), image(state=S.LOCKED, step=1, size_mib=5)
+    both = Room().plus(there, 1).plus(coming, 1)
+    assert both == Room(images_mib=15, coming_mib=5)
+    assert both.plus(coming, -1).and_also(Room(1, 1)) == Room(images_mib=11, coming_mib=1)

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from trifid.core.network.define import Defaults, define
+from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.lease import Asked, explicit_lease, next_lease
 from trifid.core.network.record import Lease, Network
 from trifid.core.template.model import template
@@ -38,28 +39,27 @@ class World:
     def __init__(self, net: Network) -> None:
         self.network = net
         self.leases: dict[tuple[int, int], Lease] = {}
-        self.asked = 0
+        self.sets: dict[int, IndexSet] = {}
+        self.suffixes = iter(range(0x77000000, 0x78000000))
 
-    def taken(self, range_id: int, index: int) -> bool:
-        self.asked += 1
-        return (range_id, index) in self.leases
-
-    def used(self, range_id: int) -> int:
-        return sum(key[0] == range_id for key in self.leases)
+    def taken(self, range_id: int) -> IndexSet:
+        return self.sets.get(range_id, NOTHING_TAKEN)
 
     def keep(self, lease: Lease) -> Lease:
+        self.sets[lease.range_id] = self.taken(lease.range_id).added(lease.index)
         self.leases[lease.range_id, lease.index] = lease
         return lease
 
     def next(self, vm_id: int = 1) -> Lease:
-        self.network, lease = next_lease(self.network, vm_id, self.taken, self.used)
+        self.network, lease = next_lease(self.network, vm_id, self.taken)
         return self.keep(lease)
 
     def ask(self, wanted: Asked, vm_id: int = 1) -> Lease:
-        return self.keep(explicit_lease(self.network, vm_id, wanted, self.taken))
+        return self.keep(explicit_lease(self.network, vm_id, wanted, self.taken, lambda: next(self.suffixes)))
 
     def free(self, lease: Lease) -> None:
         del self.leases[lease.range_id, lease.index]
+        self.sets[lease.range_id] = self.taken(lease.range_id).removed(lease.index)
 
     def with_cursor(self, index: int) -> None:
         (ar,) = self.network.ranges

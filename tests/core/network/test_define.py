@@ -2,7 +2,8 @@ import pytest
 
 from tests.core.network.builders import DEFAULTS, modern, network, ranged
 from trifid.core.network.address import format_ipv4, format_mac
-from trifid.core.network.define import add_range, define, remove_range, update_range, update_template
+from trifid.core.network.define import define, update_template
+from trifid.core.network.ranges import add_range, remove_range, update_range
 from trifid.core.network.lease import last_explicit
 from trifid.core.template.model import template
 from trifid.errors import BadTemplate, NotAllowed, Refused
@@ -17,7 +18,7 @@ def spans(net):
 
 
 def added(net, **vector):
-    return add_range(net, vector, defaults=DEFAULTS, random_mac_suffix=lambda: 0xFFFFFFFF)
+    return add_range(net, vector, mac_prefix=DEFAULTS.mac_prefix, random_mac_suffix=lambda: 0xFFFFFFFF)
 
 
 def defined(**attributes):
@@ -229,7 +230,7 @@ def test_a_random_mac_leaves_room_for_the_whole_range():
         ({"TYPE": "ETHER", "SIZE": "10", "MAC": "x"}, "MAC of the address range"),
         ({"TYPE": "IP6", "SIZE": "10", "GLOBAL_PREFIX": "x"}, "GLOBAL_PREFIX of the address range"),
         ({"TYPE": "IP6_STATIC", "SIZE": "10", "IP6": "2001::1"}, "PREFIX_LENGTH of the address range"),
-        ({"TYPE": "IP4", "IP": "10.0.0.1", "SIZE": "10", "SHARED": "YES"}, "SHARED=YES is not supported"),
+        ({"TYPE": "ETHER", "SIZE": "10", "SHARED": "YES"}, "SHARED=YES is for address ranges of TYPE IP4 or IP6_STATIC"),
         ({"TYPE": "IP4", "IP": "10.0.0.14", "SIZE": "10"}, "IP 10.0.0.14 would be in address range 0 and in 1"),
     ],
 )

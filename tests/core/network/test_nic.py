@@ -1,9 +1,17 @@
 import pytest
 
 from tests.core.network.builders import modern, network, ranged
+from trifid.core.network.index_set import NOTHING_TAKEN
 from trifid.core.network.nic import lease_nics
 from trifid.core.template.model import template
 from trifid.errors import BadTemplate, NoLease, NotAllocated
+
+
+def index_set(indexes):
+    found = NOTHING_TAKEN
+    for index in indexes:
+        found = found.added(index)
+    return found
 
 
 def leased(*nics, networks=(), taken=(), vm_id=12, uid=0):
@@ -20,8 +28,8 @@ def leased(*nics, networks=(), taken=(), vm_id=12, uid=0):
         vm_id=vm_id,
         uid=uid,
         network_of=network_of,
-        taken=lambda *key: key in taken,
-        used_count=lambda n, r: sum(key[:2] == (n, r) for key in taken),
+        taken=lambda *range_key: index_set(index for *key, index in taken if tuple(key) == range_key),
+        random_mac_suffix=lambda: 0x77000001,
     )
     return result.vectors("NIC"), leases, moved
 

@@ -1,8 +1,9 @@
-"""Who uses an image, and what its state therefore looks like: derived, never stored."""
+"""Who uses an image, what its state therefore looks like, and what room it takes: derived, never stored."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from trifid.core.image.record import Image, ImageState
+from trifid.core.image.record import NO_VM, Image, ImageState
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 
@@ -38,3 +39,32 @@ def shown_state(image: Image, users: int, clones: int) -> ImageState:
     if image.state is ImageState.LOCKED and users:
         return ImageState.LOCKED_USED_PERS if image.is_persistent else ImageState.LOCKED_USED
     return image.state
+
+
+class Room(NamedTuple):
+    """What images take of their datastore.
+
+    Attributes:
+        images_mib: all of them.
+        coming_mib: those of them that are still being made.
+    """
+
+    images_mib: int = 0
+    coming_mib: int = 0
+
+    def plus(self, image: Image, sign: int) -> "Room":
+        """Return the room with one image more (1) or less (-1)."""
+        size_mib = sign * image.size_mib
+        return Room(self.images_mib + size_mib, self.coming_mib + (size_mib if is_being_made(image) else 0))
+
+    def and_also(self, other: "Room") -> "Room":
+        """Return what both take together."""
+        return Room(self.images_mib + other.images_mib, self.coming_mib + other.coming_mib)
+
+
+NO_ROOM = Room()
+
+
+def is_being_made(image: Image) -> bool:
+    """Tell whether an image has no file yet: its first step is not over, or it is being saved from a VM."""
+    return image.state is ImageState.LOCKED and (image.step == 1 or image.saved_from != NO_VM)

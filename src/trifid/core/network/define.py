@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from trifid.core.network.classic import fixed, ranged
 from trifid.core.network.ranges import RandomSuffix, add_range, with_ranges
 from trifid.core.network.record import AddressRange, Network
+from trifid.core.network.services import ATTRIBUTES, with_services
 from trifid.core.network.vlan import refuse_wrong_vlan
 from trifid.core.template import types
 from trifid.core.template.model import Template
@@ -36,6 +37,7 @@ _LINK: tuple[tuple[str, Type], ...] = (
 RESTRICTED = (
     *("BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "OUTER_VLAN_ID", "VLAN_TAGGED_ID", "CVLANS"),
     *("BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "FILTER", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING"),
+    *ATTRIBUTES,
 )
 """What only members of group 0 may change of a network: what it is on a host, and what VMs in it may pretend to be."""
 
@@ -88,10 +90,10 @@ def define(
     )
     _check_link(network)
     if classic:
-        return with_ranges(network, _classic_ranges(template, network_id, defaults))
+        return with_services(with_ranges(network, _classic_ranges(template, network_id, defaults)))
     for vector in _vectors(template, "AR"):
         network = add_range(network, vector, mac_prefix=defaults.mac_prefix, random_mac_suffix=random_mac_suffix)
-    return network
+    return with_services(network)
 
 
 def is_classic(template: Template) -> bool:
@@ -195,6 +197,7 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
         template=template.without(*_FIELDS),
     )
     _check_link(changed)
+    changed = with_services(changed, network)
     return replace(changed, is_vlan_automatic=network.is_vlan_automatic and changed.vlan_id == network.vlan_id)
 
 

@@ -100,7 +100,7 @@ def _rule(vector: Mapping[str, str], addresses_of: AddressesOf) -> Rule | None:
     """Return one rule; None when it names a network that has no addresses: it lets nobody pass."""
     given = {key: value.strip() for key, value in vector.items() if value.strip()}
     if unknown := [key for key in given if key not in (*_KEYS, *_NOTES)]:
-        raise BadTemplate(f"{shown(unknown[0])} is not known in a RULE{misspelt(unknown, _KEYS)}")
+        raise BadTemplate(f"a RULE has no {shown(unknown[0])}{misspelt(unknown, _KEYS)}")
     protocol = given.get("PROTOCOL", "").upper()
     if protocol not in PROTOCOLS:
         raise BadTemplate(f"Wrong PROTOCOL in rule. Valid options: {', '.join(PROTOCOLS)}.")

@@ -36,7 +36,7 @@ def groups_of(nic: dict[str, str]) -> frozenset[int]:
 
 
 def merged(*lists: str) -> str:
-    """Return SECURITY_GROUPS of a NIC: its own, its network's and its range's together; the default where all are empty.
+    """Return SECURITY_GROUPS of a NIC: its own, its network's and its range's together; the default where none is.
 
     Raises:
         BadTemplate: one of the lists is none of ids.

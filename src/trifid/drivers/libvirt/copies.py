@@ -6,10 +6,7 @@ had the domain stands still meanwhile.  Source: libvirt's virDomainBackupBegin (
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
-from functools import cached_property
-from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -21,8 +18,7 @@ from trifid.drivers.libvirt.disks import image_path
 from trifid.drivers.libvirt.hotplug import disk_of
 from trifid.drivers.libvirt.mapping import child
 from trifid.drivers.libvirt.present import LOOK_EVERY_S, running, tolerant
-from trifid.drivers.remote.host import Host, Hosts
-from trifid.drivers.remote.way import Way, sockets_of
+from trifid.drivers.remote.host import Host
 
 _NOT_OFFERED = (
     libvirt.VIR_ERR_NO_SUPPORT,
@@ -55,7 +51,7 @@ class Copies:
             disk = disk_of(xml, path)
             if disk is None:
                 raise Failure(f"{vm.domain_name} has no disk {path}")
-            machine = self._machine(data.host, path)
+            machine = self._desk.machine(data.host, path)
             _end_leftover(domain, part, request)
             machine.run("rm", "-f", "--", part, target)
             try:
@@ -69,14 +65,6 @@ class Copies:
                     machine.run("rm", "-f", "--", part)
                 raise
         return ""
-
-    def _machine(self, host: str, path: str) -> Host:
-        """Return where the files of the VM are reached: here when they are seen here, else on its host."""
-        return self._hosts.here if os.path.lexists(path) else self._hosts.named(host)
-
-    @cached_property
-    def _hosts(self) -> Hosts:
-        return Hosts(Way(sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))))
 
 
 def backup_xml(domain_xml: str, path: str, target: str) -> str:

@@ -1,9 +1,15 @@
-"""What every verb begins with: whose VM a request is about, and which libvirt has it."""
+"""What every verb begins with: whose VM a request is about, which libvirt has it, and where its files are."""
+
+import os
+from functools import cached_property
+from pathlib import Path
 
 from trifid.drivers.kit import Request
 from trifid.drivers.libvirt.connection import Connection, Connections
 from trifid.drivers.libvirt.options import Options
 from trifid.drivers.libvirt.vm import VmDocument, parse_vm
+from trifid.drivers.remote.host import Host, Hosts
+from trifid.drivers.remote.way import Way, sockets_of
 from trifid.wire.action_data import ActionData
 
 
@@ -27,3 +33,11 @@ class Desk:
         """
         data = request.data()
         return data, parse_vm(data.vm, self.options.engine_id), self.connections.to(data.host)
+
+    def machine(self, host: str, path: str) -> Host:
+        """Return where a file of a VM is reached: here when its directory is seen here, else on its host, by ssh."""
+        return self._hosts.here if Path(path).parent.is_dir() else self._hosts.named(host)
+
+    @cached_property
+    def _hosts(self) -> Hosts:
+        return Hosts(Way(sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))))

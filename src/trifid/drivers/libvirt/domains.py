@@ -7,11 +7,11 @@ foreign domains of its name by its UUID.  Source: reference/drivers.md §6.1, §
 import os
 import threading
 import time
-from pathlib import Path
 
 import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
+from trifid.drivers.libvirt.checkpoint import forget, is_saved
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.domain_xml import domain_xml
 from trifid.drivers.libvirt.figures import GROUPS, Sampler
@@ -39,8 +39,6 @@ ATTEMPT_TIMEOUT_S = 5.0
 """A migration's steps after the memory has been copied take less."""
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
-SAVED = (b"LibvirtQemudSave", b"TestGuestMagic")
-"""First bytes of a complete checkpoint; libvirt writes others while it is not."""
 
 
 class Domains:
@@ -173,9 +171,9 @@ class Domains:
         data, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             domain = own(opened, vm, request)
-            if (domain is None or not is_active(domain)) and connection.is_local and _is_saved(data.checkpoint_file):
-                return ""
             if domain is None or not is_active(domain):
+                if is_saved(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file):
+                    return ""
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be saved")
             domain.save(data.checkpoint_file)
         return ""
@@ -190,9 +188,7 @@ class Domains:
                 # one that was paused when it was saved runs, too; the test hypervisor takes no flags
                 is_test = connection.hypervisor().type == "test"
                 opened.restoreFlags(data.checkpoint_file, None, 0 if is_test else libvirt.VIR_DOMAIN_SAVE_RUNNING)
-        if connection.is_local:
-            # memory of then with disks of later is a broken guest: it must not be restored again
-            Path(data.checkpoint_file).unlink(missing_ok=True)
+        forget(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file, request)
         return vm.domain_name
 
     def migrate(self, request: Request) -> str:
@@ -277,11 +273,3 @@ def _leave_for_people(request: Request, path: str, xml: str) -> None:
             out.write(xml)
     except OSError as fault:
         request.log(f"{path}: not written: {fault.strerror}", "D")
-
-
-def _is_saved(path: str) -> bool:
-    try:
-        with Path(path).open("rb") as checkpoint:
-            return checkpoint.read(32).startswith(SAVED)
-    except OSError:
-        return False

@@ -133,13 +133,13 @@ class Lvm:
         """
         self._run("lvremove", "-y", "-S", f"lv_uuid={volume.uuid}", volume.group)
 
-    def rename(self, volume: Volume, name: str) -> None:
+    def rename(self, group: str, name: str, new: str) -> None:
         """Give a volume another name.
 
         Raises:
             Failure: it is not there, or the name is taken.
         """
-        self._run("lvrename", volume.group, volume.name, name)
+        self._run("lvrename", group, name, new)
 
     def extend(self, volume: Volume, size: int) -> None:
         """Make a volume so many bytes large.

@@ -27,7 +27,7 @@ def find(lvm: Lvm, place: Place) -> Volume | None:
     fresh = found.get(names.reverted(place.name))
     if place.name in found or fresh is None:
         return found.get(place.name)
-    lvm.rename(fresh, place.name)
+    lvm.rename(place.group, fresh.name, place.name)
     return next((volume for volume in lvm.volumes(place.group) if volume.name == place.name), None)
 
 
@@ -149,13 +149,15 @@ def revert(lvm: Lvm, volume: Volume, snapshot_id: int) -> None:
     Raises:
         Failure: there is no such snapshot, or the volume is in use.
     """
-    origin, fresh = kept(lvm, volume, snapshot_id), Place(volume.group, names.reverted(volume.name))
-    for left in lvm.volumes(volume.group):
-        if left.name == fresh.name:
-            lvm.remove(left)  # of another snapshot, perhaps
-    lvm.snapshot(origin, fresh.name)
+    found = {one.name: one for one in lvm.volumes(volume.group)}
+    origin, fresh = found.get(names.snapshot(volume.name, snapshot_id)), names.reverted(volume.name)
+    if origin is None:
+        raise Failure(f"it has no snapshot {snapshot_id}")
+    if fresh in found:
+        lvm.remove(found[fresh])  # of another snapshot, perhaps
+    lvm.snapshot(origin, fresh)
     lvm.remove(volume)
-    lvm.rename(_there(lvm, fresh), volume.name)
+    lvm.rename(volume.group, fresh, volume.name)
 
 
 def forget(lvm: Lvm, volume: Volume, snapshot_id: int) -> None:

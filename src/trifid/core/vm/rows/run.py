@@ -69,6 +69,7 @@ ROWS: tuple[Row, ...] = (
     # waiting for a host
     row(S.PENDING, Deploy,        S.PROLOG,  do.open_record, do.prolog_begins, prolog),
     row(S.PENDING, Hold,          S.HOLD),
+    row(S.PENDING, ImportRunning, S.RUNNING, do.open_record, do.run_begins, do.take_deploy_id),
     row(S.PENDING, Terminate,     S.DONE,    do.finish, do.release_leases),
     row(S.PENDING, TerminateHard, S.DONE,    do.finish, do.release_leases),
     row(S.PENDING, Delete,        S.DONE,    do.finish, do.release_leases),

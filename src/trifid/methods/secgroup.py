@@ -1,0 +1,204 @@
+"""one.secgroup.* and one.secgrouppool.info.
+
+Source: reference/api-modern.md §2 (texts), §3 (the pool), §4 (security groups).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from trifid.core.access import Right, check
+from trifid.core.network.rules import check_rules, networks_named
+from trifid.core.network.security_group import DEFAULT_ID, SecurityGroup, groups_of
+from trifid.core.template.model import Template
+from trifid.core.template.validate import check_name
+from trifid.engine.transaction import Draft
+from trifid.errors import BadTemplate, NotAllocated, Refused
+from trifid.methods.common import (
+    changed,
+    listed,
+    name_checked,
+    owner_changed,
+    parse_allocate,
+    permissions_changed,
+    read,
+    refuse_taken,
+    updated,
+)
+from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
+
+KIND = "SECGROUP"
+_SHOWN_MAX = 5
+
+
+@method("one.secgroup.allocate")
+async def allocate(call: Call, template: str) -> int:
+    """Add a security group: a NAME, and a RULE for all that may pass."""
+    check(call.caller, Right.CREATE, KIND)
+    parsed = parse_allocate(template)
+    name = _name(parsed)
+    attributes = parsed.without("NAME")
+    check_rules(attributes)
+
+    def command(draft: Draft) -> int:
+        _check_networks(call, draft, networks_named(attributes))
+        return _added(call, draft, name, attributes)
+
+    return await call.engine.turns.ask(command)
+
+
+def _name(template: Template) -> str:
+    name = template.single("NAME").strip()
+    if not name:
+        raise BadTemplate("No NAME in template for Security Group.")
+    check_name(name)
+    return name
+
+
+def _check_networks(call: Call, draft: Draft, network_ids: Iterable[int]) -> None:
+    """Raise unless the caller may use the networks that rules mean.
+
+    Raises:
+        NotAllocated: there is no such network.
+        NotAllowed: the caller may not use one.
+    """
+    for network_id in sorted(network_ids):
+        network = draft.find_network(network_id)
+        if network is None:
+            raise NotAllocated(f"Wrong NETWORK_ID. There is no network {network_id}")
+        check(call.caller, Right.USE, "NET", network)
+
+
+def _added(call: Call, draft: Draft, name: str, attributes: Template) -> int:
+    caller = call.caller
+    refuse_taken(draft, KIND, name, uid=caller.uid)
+    group = SecurityGroup(id=draft.next_id("secgroup"), uid=caller.uid, gid=caller.gid, name=name, template=attributes)
+    draft.put(group)
+    draft.note(KIND, group.id, caller, "allocated", text=name)
+    return group.id
+
+
+@method("one.secgroup.delete")
+async def delete(call: Call, group_id: int) -> int:
+    """Delete a security group that no VM and no network has."""
+
+    def command(draft: Draft) -> int:
+        group = draft.security_group(group_id)
+        check(call.caller, Right.MANAGE, KIND, group)
+        if group_id == DEFAULT_ID:
+            raise Refused(
+                "Cannot delete security group. The default security group (ID 0) cannot be deleted.", group_id
+            )
+        networks = {one.id for one in draft.each("networks") if group_id in _groups_of_network(one)}
+        for what, ids in (("VMs", draft.vms_in_group(group_id)), ("networks", networks)):
+            if ids:
+                some = ", ".join(str(one) for one in sorted(ids)[:_SHOWN_MAX])
+                raise Refused(
+                    f"Cannot delete security group. {group.name} [{group_id}] is used by {len(ids)} {what} ({some}): "
+                    "take it from them first",
+                    group_id,
+                )
+        draft.delete("security_groups", group_id)
+        draft.note(KIND, group_id, call.caller, "deleted", text=group.name)
+        return group_id
+
+    return await call.engine.turns.ask(command)
+
+
+def _groups_of_network(network: Any) -> frozenset[int]:
+    lists = ({"SECURITY_GROUPS": network.template.single("SECURITY_GROUPS")}, *(ar.attributes for ar in network.ranges))
+    return frozenset[int]().union(*map(groups_of, lists))
+
+
+@method("one.secgroup.info")
+async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
+    """Answer a security group's document, with the VMs whose hosts apply it, and those whose do not yet."""
+    group = read(call.engine.turns.memory.security_groups, "security_groups", group_id)
+    check(call.caller, Right.USE, KIND, group)
+    return call.engine.documents.security_group(group)
+
+
+@method("one.secgrouppool.info")
+async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+    """Answer the security groups that the filter selects."""
+    records = call.engine.turns.memory.security_groups.values()
+    return call.engine.documents.security_group_pool(listed(records, call.caller, KIND, filter_flag, start, end))
+
+
+@method("one.secgroup.update")
+async def update(call: Call, group_id: int, template: str, append: int = 0) -> int:
+    """Replace (0) or extend (1) the attributes of a security group; running VMs get its new rules at once."""
+
+    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
+        new = updated(group.template, template, append).without("NAME")
+        check_rules(new)
+        _check_networks(call, draft, networks_named(new) - networks_named(group.template))
+        return replace(group, template=new, version=group.version + 1)
+
+    return await changed(call, KIND, group_id, Right.MANAGE, "updated", change)
+
+
+@method("one.secgroup.commit")
+async def commit(call: Call, group_id: int, recovery: bool = False) -> int:
+    """Tell the hosts of a group's VMs its rules once more.
+
+    With `recovery` only those that have not got them, which comes to the same: a host that has them is left as it is.
+    """
+
+    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
+        return replace(group, version=group.version + 1)
+
+    return await changed(call, KIND, group_id, Right.MANAGE, "committed", change)
+
+
+@method("one.secgroup.clone")
+async def clone(call: Call, group_id: int, name: str) -> int:
+    """Copy a security group; the copy is the caller's."""
+    new = name_checked(name)
+
+    def command(draft: Draft) -> int:
+        group = draft.security_group(group_id)
+        check(call.caller, Right.USE, KIND, group)
+        check(call.caller, Right.CREATE, KIND)
+        return _added(call, draft, new, group.template)
+
+    return await call.engine.turns.ask(command)
+
+
+@method("one.secgroup.rename")
+async def rename(call: Call, group_id: int, name: str) -> int:
+    """Give a security group another name."""
+    new = name_checked(name)
+
+    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
+        refuse_taken(draft, KIND, new, object_id=group_id, uid=group.uid)
+        return replace(group, name=new)
+
+    return await changed(call, KIND, group_id, Right.MANAGE, "renamed", change)
+
+
+@method("one.secgroup.chmod")
+async def chmod(
+    call: Call, group_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
+) -> int:
+    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
+    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
+
+    def change(draft: Draft, group: SecurityGroup) -> Any:
+        return permissions_changed(call.caller, KIND, group, flags)
+
+    return await changed(call, KIND, group_id, Right.USE, "permissions changed", change)
+
+
+@method("one.secgroup.chown")
+async def chown(call: Call, group_id: int, user_id: int, new_gid: int) -> int:
+    """Change owner and group of a security group; -1 keeps."""
+
+    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
+        new: SecurityGroup = owner_changed(call.caller, draft, group, user_id, new_gid)
+        refuse_taken(draft, KIND, new.name, object_id=group_id, uid=new.uid)
+        return new
+
+    return await changed(call, KIND, group_id, Right.ADMIN, "owner changed", change)
