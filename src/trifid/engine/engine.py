@@ -105,6 +105,7 @@ class Engine:
         self.documents.progress = self.images.progress
         self.turns.after_commit.append(self.documents.committed)
         self.orders = Orders(home, self.datastores, settings.frontend, self.documents.vm_for_drivers)
+        self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
         self.networks = HostNetworks(memory, self.drivers, self._group_made, self._services_made)
         self.outbox.networks = self.documents.networks = self.networks

@@ -41,6 +41,9 @@ class Orders:
         datastores: directory of the datastores, the same path on every host (shared transfer).
         frontend: how transfer scripts call this machine.
         vm_document: renders the full VM document for drivers.
+
+    Attributes:
+        place_of: tells the BASE_PATH of a datastore by its id, "" for none; set by the engine.
     """
 
     def __init__(self, home: Path, datastores: Path, frontend: str, vm_document: Callable[[VM], str]) -> None:
@@ -48,6 +51,7 @@ class Orders:
         self._datastores = datastores
         self._frontend = frontend
         self._vm_document = vm_document
+        self.place_of: Callable[[int], str] = lambda datastore_id: ""
 
     def render(self, vm: VM, action: Action) -> Order:
         """Return the order for an action, with its files written.
@@ -129,9 +133,16 @@ class Orders:
         )
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
         part = script.with_suffix(".part")
-        part.write_text("\n".join([f"# trifid step {action.step}", *format_lines(vm), *lines, ""]), encoding="utf-8")
+        head = [f"# trifid step {action.step}", *format_lines(vm), *self._group_lines(vm)]
+        part.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
+
+
+    def _group_lines(self, vm: VM) -> list[str]:
+        """Return what a script's head says of a system datastore that is a volume group."""
+        place = self.place_of(vm.current.datastore_id)
+        return [f"# trifid datastore {vm.current.datastore_id} {place}"] if place.startswith("/dev/") else []
 
 
 def _write_seed(vm: VM, files: Path) -> None:

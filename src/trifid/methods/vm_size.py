@@ -9,7 +9,9 @@ from trifid.core.template.prepare import needs_of
 from trifid.core.template.validate import check_values
 from trifid.core.vm import events
 from trifid.core.vm.changes import snapshots_of
+from trifid.core.vm.placed import VOLUMES
 from trifid.core.vm.record import VM, Needs
+from trifid.core.vm.states import VmState
 from trifid.engine.clusters import host_in_cluster
 from trifid.engine.context import with_context
 from trifid.engine.life import happen
@@ -76,6 +78,8 @@ async def resize_disk(call: Call, vm_id: int, disk_id: int, size: str) -> int:
             raise Refused(f'New disk size must be a whole number of MiB, is "{size[:40]}"', vm.id)
         if disk.get("TYPE", "").upper() in ("CDROM", "FLOPPY") or disk.get("READONLY", "").upper() == "YES":
             raise Refused(f"DISK {disk_id} of VM {vm.id} is read-only, its size stays", vm.id)
+        if vm.state is VmState.RUNNING and vm.current.tm == VOLUMES:
+            raise Refused(f"DISK {disk_id} of VM {vm.id} is a volume: power the VM off before it grows", vm.id)
         if snapshots_of(vm, disk_id).snapshots:
             raise Refused(f"DISK {disk_id} of VM {vm.id} has snapshots: delete them first", vm.id)
         old = disk.get("SIZE", "")

@@ -29,8 +29,8 @@ def _seen(vm: VM, disk: Vector) -> Vector:
     if is_layer(vm, disk):
         under = {"BACKING_SOURCE": disk["SOURCE"], "BACKING_FORMAT": _format(disk)}
         return {**disk, **under, "DRIVER": "qcow2", "FORMAT": "qcow2"}
-    if vm.history and vm.current.tm == VOLUMES and disk.get("TYPE") == "DISK":
-        return {**disk, "TYPE": "BLOCK"}
+    if vm.history and vm.current.tm == VOLUMES:
+        return {**disk, "DISK_TYPE": "BLOCK"}
     return disk
 
 

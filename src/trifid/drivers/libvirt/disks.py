@@ -38,7 +38,7 @@ DISK = Mapping(
     "DISK",
     "disk",
     (
-        Property("@type", "type", note="block for TYPE=BLOCK, else file"),
+        Property("@type", "type", note="block for TYPE=BLOCK or DISK_TYPE=BLOCK, else file"),
         Property("@device", "TYPE", note="CDROM cdrom, FLOPPY floppy, everything else disk"),
         Property("driver/@name", default="qemu"),
         Property("driver/@type", default="raw"),
@@ -121,7 +121,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
         raise Failure(f"{where}: TARGET is missing, give a device name like vda or sda")
     bus = _bus(vector, os, where)
     device = _device(vector.get("TYPE", "").upper(), bus)
-    is_block = vector.get("TYPE", "").upper() == "BLOCK"
+    is_block = "BLOCK" in (vector.get("TYPE", "").upper(), vector.get("DISK_TYPE", "").upper())
     path = image_path(vector, directory)
     is_readonly = is_yes(vector.get("READONLY", "")) or vector.get("TYPE", "").upper() == "CDROM"
     element = DISK.element(

@@ -112,6 +112,8 @@ def _check_rule(rule: Rule, what: str) -> None:
     _number(rule.icmp_type, -1, 255, f"{what}: an ICMP type")
     for peer in rule.peers:
         try:
+            if "%" in peer:
+                raise ValueError(peer)
             ipaddress.ip_network(peer)
         except ValueError:
             raise Failure(f"{what}: {_shown(peer)} is no network, expected one such as 10.0.0.0/24") from None
