@@ -7,12 +7,27 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.fake_engine import SESSION, FakeEngine
-from trifid.cli import datastore, engine, host, image, network, template, user, vm
+from trifid.cli import (
+    cluster,
+    datastore,
+    engine,
+    host,
+    image,
+    network,
+    network_template,
+    security_group,
+    template,
+    user,
+    vm,
+)
 
 PROGRAMS = {
     "onevm": vm.main,
     "onehost": host.main,
     "onevnet": network.main,
+    "onevntemplate": network_template.main,
+    "onesecgroup": security_group.main,
+    "onecluster": cluster.main,
     "oneuser": user.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,

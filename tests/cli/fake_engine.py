@@ -25,7 +25,8 @@ class FakeEngine:
 
     Attributes:
         methods: by name; each is called with the arguments after the session.
-        vms, hosts, networks, users, groups, images, datastores: documents by id.
+        vms, hosts, networks, users, groups, images, datastores, security_groups, clusters, network_templates:
+            documents by id.
         uploads: what was uploaded, by name.
         calls: (method, arguments…) in the order they came.
         endpoint: where it answers.
@@ -38,6 +39,9 @@ class FakeEngine:
         self.networks: dict[int, str] = {}
         self.images: dict[int, str] = {}
         self.datastores: dict[int, str] = {}
+        self.security_groups: dict[int, str] = {}
+        self.clusters: dict[int, str] = {}
+        self.network_templates: dict[int, str] = {}
         self.uploads: dict[str, bytes] = {}
         self.users: dict[int, str] = {0: user_xml(0, "oneadmin")}
         self.groups: dict[int, str] = {0: "<GROUP><ID>0</ID><NAME>oneadmin</NAME></GROUP>"}
@@ -50,6 +54,12 @@ class FakeEngine:
             "one.datastorepool.info": lambda: self._pool("DATASTORE_POOL", self.datastores),
             "one.image.info": lambda i: self._one("image", self.images, i),
             "one.datastore.info": lambda i: self._one("datastore", self.datastores, i),
+            "one.secgrouppool.info": lambda *_: self._pool("SECURITY_GROUP_POOL", self.security_groups),
+            "one.secgroup.info": lambda i: self._one("security group", self.security_groups, i),
+            "one.clusterpool.info": lambda: self._pool("CLUSTER_POOL", self.clusters),
+            "one.cluster.info": lambda i: self._one("cluster", self.clusters, i),
+            "one.vntemplatepool.info": lambda *_: self._pool("VNTEMPLATE_POOL", self.network_templates),
+            "one.vntemplate.info": lambda i: self._one("virtual network template", self.network_templates, i),
             "one.userpool.info": lambda: self._pool("USER_POOL", self.users),
             "one.grouppool.info": lambda: self._pool("GROUP_POOL", self.groups),
             "one.vm.info": lambda i: self._one("virtual machine", self.vms, i),

@@ -47,6 +47,14 @@ def test_a_wrong_network_is_named_by_its_file(fake, type_in):
         (["rmar", "private", "1", "--force"], ("one.vn.rm_ar", 0, 1, True)),
         (["addleases", "0", "10.2.0.1"], ("one.vn.add_ar", 0, 'AR=[TYPE="IP4", SIZE="1", IP="10.2.0.1"]')),
         (["rmleases", "0", "10.0.9.9"], ("one.vn.rm_ar", 0, 3, False)),
+        (["free", "0", "1"], ("one.vn.free_ar", 0, 1)),
+        (["reserve", "0", "private", "-s", "4"], ("one.vn.reserve", 0, 'SIZE="4"\nNETWORK_ID="0"')),
+        (["lock", "0", "--manage"], ("one.vn.lock", 0, 2, False)),
+        (["unlock", "private"], ("one.vn.unlock", 0)),
+        (
+            ["addar", "0", "--ip6", "2001:db8::1", "--prefix-length", "64", "-s", "9"],
+            ("one.vn.add_ar", 0, 'AR=[TYPE="IP6_STATIC", IP6="2001:db8::1", PREFIX_LENGTH="64", SIZE="9"]'),
+        ),
         (["chmod", "0", "644"], ("one.vn.chmod", 0, 1, 1, 0, 1, 0, 0, 1, 0, 0)),
     ],
 )
@@ -63,9 +71,21 @@ def test_a_range_comes_from_a_file(fake, type_in):
     assert fake.called("one.vn.add_ar") == [[0, "AR=[SIZE=4]"]]
 
 
+def test_a_reservation_tells_its_id(fake, type_in):
+    fake.answers("one.vn.reserve", 12)
+    words = ["-n", "mine", "-s", "8", "-a", "0", "-i", "10.0.0.9"]
+    result = type_in("onevnet", "reserve", "private", *words)
+    assert (result.exit_code, result.stdout) == (0, "ID: 12\n")
+    assert fake.calls[-1] == ("one.vn.reserve", 0, 'SIZE="8"\nNAME="mine"\nAR_ID="0"\nIP="10.0.0.9"')
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["reserve", "0", "-n", "mine"], "how many addresses shall be reserved?"),
+        (["reserve", "0", "-s", "4"], "what shall the reservation be called?"),
+        (["reserve", "0", "-s", "4", "-n", 'a"b'], "leave out quotes"),
+        (["free", "0", "first"], "first is not the number of a range"),
         (["addar", "0"], "nothing is said about the range"),
         (["addar", "0", "--ip", "10.1.0.1"], "how many addresses"),
         (["addar", "0", "--size", "1", "--ip", '1"'], "leave out quotes"),
@@ -92,8 +112,10 @@ def test_the_columns_of_today_and_of_2009(type_in):
 def test_show_tells_who_has_which_address(fake, type_in):
     taken = "<LEASE><IP>10.0.0.1</IP><MAC>02:00:0a:00:00:01</MAC><VM>7</VM></LEASE>"
     held = "<LEASE><IP>10.0.0.2</IP><MAC>02:00:0a:00:00:02</MAC><VM>-1</VM></LEASE>"
-    fake.networks[0] = network_xml(0, leases=taken + held)
+    reserved = "<LEASE><IP>10.0.0.3</IP><MAC>02:00:0a:00:00:03</MAC><VNET>5</VNET></LEASE>"
+    fake.networks[0] = network_xml(0, leases=taken + held + reserved)
     lines = [line.split() for line in type_in("onevnet", "show", "private").stdout.splitlines()]
     assert ["0", "VM", "7", "10.0.0.1", "02:00:0a:00:00:01"] in lines
     assert ["0", "held", "10.0.0.2", "02:00:0a:00:00:02"] in lines
+    assert ["0", "network", "5", "10.0.0.3", "02:00:0a:00:00:03"] in lines
     assert ["IP", ":", "10.0.0.1", "…", "10.0.0.250"] in lines

@@ -14,7 +14,7 @@ from trifid.core.host import Host, HostState
 from trifid.core.image.record import NO_VM, Image, ImageState, ImageType
 from trifid.core.image.uses import Room, is_being_made
 from trifid.core.ledger import Share, charged_hosts
-from trifid.core.network.record import Lease
+from trifid.core.network.record import AddressRange, Lease, Network, reserved_spans
 from trifid.core.template.model import template
 from trifid.core.user import User
 from trifid.core.vm import events
@@ -114,6 +114,18 @@ class DraftMachine(RuleBasedStateMachine):
     def give_address_back(self, key, refused):
         self.run(lambda draft: draft.delete("leases", key), refused)
 
+    @rule(number=st.integers(0, 2), parent=st.tuples(st.integers(0, 1), st.integers(0, 1)), size=st.integers(1, 5))
+    def reserve_addresses(self, number, parent, size):
+        """Each reservation has a place of its own in the parents, which leases do not reach."""
+        network_id, range_id = parent
+        ar = AddressRange(0, "ETHER", size, 1, parent_range_id=range_id, parent_index=100 * (number + 1))
+        part = Network(9 + number, 0, 0, f"part {number}", "br0", "dummy", parent_id=str(network_id), ranges=(ar,))
+        self.run(lambda draft: draft.put(part))
+
+    @rule(number=st.integers(0, 2), refused=st.booleans())
+    def give_reservation_back(self, number, refused):
+        self.run(lambda draft: draft.delete("networks", 9 + number), refused)
+
     @rule(user_id=st.integers(0, 2), name=names, refused=st.booleans())
     def name_user(self, user_id, name, refused):
         def command(draft):
@@ -208,11 +220,19 @@ class DraftMachine(RuleBasedStateMachine):
     @invariant()
     def leases_are_counted_as_they_are(self):
         leases = list(self.turn.each("leases"))
-        used = Counter(lease.key[:2] for lease in leases)
+        indexes = defaultdict(set)
+        for lease in leases:
+            indexes[lease.key[:2]].add(lease.index)
+        for network in self.turn.each("networks"):
+            for network_id, range_id, first, last in reserved_spans(network):
+                indexes[network_id, range_id] |= set(range(first, last + 1))
+        for number in (0, 1):
+            parts = {network.id for network in self.turn.each("networks") if network.parent_id == str(number)}
+            assert self.turn.reservations_of(number) == parts
         for key in [(n, r) for n in (0, 1) for r in (0, 1)]:
-            assert self.turn.used_leases(*key) == used[key]
-            last = max((lease.index for lease in leases if lease.key[:2] == key), default=-1)
-            assert self.turn.last_used_index(*key) == last
+            assert set(self.turn.taken(*key)) == indexes[key]
+            assert self.turn.used_leases(*key) == len(indexes[key])
+            assert self.turn.last_used_index(*key) == max(indexes[key], default=-1)
         for vm_id in range(6):
             expected = {lease.key for lease in leases if lease.vm_id == vm_id}
             assert {lease.key for lease in self.turn.leases_of(vm_id)} == expected

@@ -4,9 +4,11 @@ import pytest
 
 from tests.core.image.builders import datastore
 from tests.engine.world import World
+from trifid.core.access import Permissions
 from trifid.core.image.datastore import DatastoreType
+from trifid.core.network.rules import group_of
 from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
-from trifid.engine.first_objects import first_datastores, first_users
+from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
 
 DUMMY = {"dummy": DriverSettings("trifid-ds-dummy")}
 
@@ -64,3 +66,19 @@ async def test_the_next_datastore_is_100_or_what_comes_after_those_that_there_we
         await world.turns.ask(lambda draft, number=number: draft.delete("datastores", number))
     await begin(world)
     assert await world.turns.ask(lambda draft: draft.next_id("datastore")) == 101
+
+
+async def test_a_database_without_them_gets_the_default_cluster_and_security_group_once(world):
+    for _ in range(2):
+        await world.turns.ask(first_cluster)
+        await world.turns.ask(first_security_group)
+    assert [(one.id, one.name) for one in world.memory.clusters.values()] == [(0, "default")]
+    (group,) = world.memory.security_groups.values()
+    assert (group.id, group.name, group.uid, group.permissions) == (0, "default", 0, Permissions(0o604))
+    everything = group_of(group, lambda network_id: ()).rules
+    assert {(rule.is_inbound, rule.protocol, rule.ports, rule.peers) for rule in everything} == {
+        (True, "all", (), ()),
+        (False, "all", (), ()),
+    }
+    for kind in ("cluster", "secgroup"):
+        assert await world.turns.ask(lambda draft, kind=kind: draft.next_id(kind)) == 100

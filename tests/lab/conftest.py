@@ -41,7 +41,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
 @pytest.fixture(scope="module")
 def bridge() -> Iterator[str]:
     """The bridge of the private network, with this machine's address in it."""
-    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+    subprocess.run(["ip", "link", "add", BRIDGE, "address", "02:ff:00:00:00:fe", "type", "bridge"], check=True)
     subprocess.run(["ip", "addr", "add", GATEWAY, "dev", BRIDGE], check=True)
     subprocess.run(["ip", "link", "set", BRIDGE, "up"], check=True)
     yield BRIDGE

@@ -34,7 +34,8 @@ name=$1 address=$2 bridge=$3 run=$4 lab=$5 uuid=$6 unshared=$7 sshd=$8
 hostname "$name"
 mount -t sysfs sysfs /sys
 ip link set lo up
-ip link add "$bridge" type bridge
+# With an address of its own: a bridge without one takes the lowest of its ports', which come and go.
+ip link add "$bridge" address "02:ff:00:00:00:$(printf %02x "${address##*.}")" type bridge
 ip link add cable type veth peer name "$name" netns "$lab"
 ip link set cable master "$bridge" up
 ip addr add "$address/24" dev "$bridge"

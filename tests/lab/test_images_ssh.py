@@ -90,6 +90,7 @@ def test_disks_go_wherever_their_guest_goes_and_persistent_ones_come_back(lab: L
     first.do("disk-saveas", first.disk("sda"), "saved")
     boot = first.does("echo and then > /later; sync; cat /proc/sys/kernel/random/boot_id")
 
+    assert "cannot move live" in catalogue.refused("onevm", "migrate", str(first.id), "host-b", "--live")
     first.do("migrate", "host-b")
     lab.until_only_on(first, "host-b")
     first.until_open()

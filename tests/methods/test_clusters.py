@@ -66,7 +66,7 @@ async def test_users_see_no_clusters(world):
     [("default", "NAME is already taken by CLUSTER 0."), ("", "Invalid NAME"), ("a<b", "Invalid NAME")],
 )
 async def test_what_is_no_name_of_a_cluster_is_refused_as_clients_know_it(world, name, told):
-    with pytest.raises(Refusal, match=f"Error allocating a new cluster. {told}") as refused:
+    with pytest.raises(Refusal, match=rf"Error allocating a new cluster\. {told}") as refused:
         await world.ask(ADMIN, "one.cluster.allocate", name)
     assert refused.value.code == 0x4000
 

@@ -145,6 +145,16 @@ async def test_a_nic_has_no_addresses_but_those_of_its_lease(world):
     assert "IP6_GLOBAL" not in nic and "IP6_ULA" not in nic
 
 
+@pytest.mark.parametrize("whose", ["NETWORK_UNAME=alice", f"NETWORK_UID={ALICE_ID}"])
+async def test_of_two_networks_of_one_name_that_of_the_named_owner_is_meant(world, whose):
+    hers = await made(world, "NAME=hers\nVN_MAD=dummy\nBRIDGE=br1\nAR=[TYPE=ETHER,SIZE=4]")
+    await world.change("networks", hers, uid=ALICE_ID, name="lan")
+    assert (await nic_of(world, "NETWORK=lan"))["NETWORK_ID"] == str(NETWORK_ID)
+    assert (await nic_of(world, f"NETWORK=lan,{whose}"))["NETWORK_ID"] == str(hers)
+    with pytest.raises(Refusal, match="does not own a network with name"):
+        await nic_of(world, "NETWORK=lan,NETWORK_UNAME=nobody")
+
+
 # -- the definitions of 2009 -------------------------------------------------------------------------
 
 RANGED = """

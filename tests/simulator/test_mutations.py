@@ -167,7 +167,9 @@ def give_a_persistent_image_to_whoever_asks(patch) -> None:
 
 def attach_an_image_that_is_not_there_yet(patch) -> None:
     make = UsedImages.__init__
-    patch.setattr(UsedImages, "__init__", lambda self, draft, caller, vm_id, may_wait=True: make(self, draft, caller, vm_id))
+    patch.setattr(
+        UsedImages, "__init__", lambda self, draft, caller, vm_id, may_wait=True: make(self, draft, caller, vm_id)
+    )
 
 
 def delete_an_image_that_a_vm_uses(patch) -> None:
@@ -180,12 +182,16 @@ def remove_an_image_while_it_is_made(patch) -> None:
 
 def write_no_persistent_image_back(patch) -> None:
     saved = transfer._saved
-    patch.setattr(transfer, "_saved", lambda vm, disk, at: [] if disk.get("PERSISTENT") == "YES" else saved(vm, disk, at))
+    patch.setattr(
+        transfer, "_saved", lambda vm, disk, at: [] if disk.get("PERSISTENT") == "YES" else saved(vm, disk, at)
+    )
 
 
 def believe_a_late_import_of_a_deleted_image(patch) -> None:
     real = images.answered
-    patch.setattr(images, "answered", lambda image, verb, told, now: real(image, verb, replace(told, step=image.step), now))
+    patch.setattr(
+        images, "answered", lambda image, verb, told, now: real(image, verb, replace(told, step=image.step), now)
+    )
 
 
 def make_an_image_of_a_disk_that_was_not_saved(patch) -> None:

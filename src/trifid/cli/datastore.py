@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from trifid.cli import cluster
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
@@ -19,7 +20,6 @@ from trifid.cli.shell import Shell
 if TYPE_CHECKING:
     from trifid.core.template.model import Template
 
-_DEFAULT_CLUSTER = -1
 _TYPES = {"0": "img", "1": "sys", "2": "fil", "3": "bck"}
 _STATES = {"0": "on", "1": "off"}
 
@@ -58,9 +58,10 @@ def _create(shell: Shell, given: Given) -> None:
             "a datastore needs a FILE, or --name and its drivers",
             'such as "onedatastore create --name fast --ds fs --tm qcow2"; see onedatastore create --help',
         )
+    cluster_id = cluster.chosen(shell, given)
     for what, template in read_all(given.file) if given.file else [("options", render(described))]:
         try:
-            datastore_id = shell.call("one.datastore.allocate", template, _DEFAULT_CLUSTER)
+            datastore_id = shell.call("one.datastore.allocate", template, cluster_id)
         except ApiError as refused:
             told = explain(refused, DATASTORE.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
@@ -153,7 +154,7 @@ ROWS = (
         "Add a datastore described by a template FILE, - for standard input, or by options.",
         (Argument("FILE", many=True, optional=True),),
         run=_create,
-        options=_OPTIONS,
+        options=(*_OPTIONS, cluster.OPTION),
         examples=(
             "create fast.ds",
             "create --name fast --ds fs --tm qcow2 --limit 500g",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from trifid.cli import cluster
 from trifid.cli.columns import Column, Columns, Row, View, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import rename_command, update_command
@@ -17,7 +18,6 @@ from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
 from trifid.cli.shell import Shell
 
-_DEFAULT_CLUSTER = -1
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
 _STATES = {"0": "init", "2": "on", "3": "err", "4": "dsbl", "8": "off"}
 """reference/lifecycle.md §1.3."""
@@ -35,7 +35,7 @@ def _create(shell: Shell, given: Given) -> None:
             "a host needs its two drivers: --im watches it, --vm runs VMs on it",
             f'such as "onehost create {given.name} --im kvm --vm kvm"; "trifid status" lists those there are',
         )
-    host_id = shell.call("one.host.allocate", given.name, im, vmm, _DEFAULT_CLUSTER)
+    host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
     shell.say(f"ID: {host_id}")
 
 
@@ -149,7 +149,7 @@ ROWS = (
             Argument("TM_MAD", optional=True),
         ),
         run=_create,
-        options=(IM, VMM),
+        options=(IM, VMM, cluster.OPTION),
         aliases=("add",),
         more="The form of 2009, NAME IM VMM TM, is understood; TM is ignored: datastores have it today.",
         examples=("create host1 --im kvm --vm kvm", "create host1 im_kvm vmm_kvm tm_shared"),

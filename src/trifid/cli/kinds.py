@@ -89,6 +89,33 @@ DATASTORE = Kind(
     "Datastore named {} not found.",
     "There are multiple datastores with name {}.",
 )
+SECURITY_GROUP = Kind(
+    "onesecgroup",
+    "SECURITY_GROUP",
+    "security group",
+    "one.secgroup",
+    ("one.secgrouppool.info", -2, -1, -1),
+    "Security group named {} not found.",
+    "There are multiple security groups with name {}.",
+)
+CLUSTER = Kind(
+    "onecluster",
+    "CLUSTER",
+    "cluster",
+    "one.cluster",
+    ("one.clusterpool.info",),
+    "Cluster named {} not found.",
+    "There are multiple clusters with name {}.",
+)
+NETWORK_TEMPLATE = Kind(
+    "onevntemplate",
+    "VNTEMPLATE",
+    "network template",
+    "one.vntemplate",
+    ("one.vntemplatepool.info", -2, -1, -1),
+    "Virtual network template named {} not found.",
+    "There are multiple virtual network templates with name {}.",
+)
 USER = Kind(
     "oneuser",
     "USER",

@@ -97,8 +97,8 @@ def _remove_range(shell: Shell, given: Given) -> None:
     shell.call("one.vn.rm_ar", given.network, _number(given.range_id), given.force)
 
 
-def _send_free(network_id: int, given: Given) -> tuple[int, int]:
-    return network_id, _number(given.range_id)
+def _free_range(shell: Shell, given: Given) -> None:
+    shell.call("one.vn.free_ar", given.network, _number(given.range_id))
 
 
 def _reserve(shell: Shell, given: Given) -> None:
@@ -190,8 +190,7 @@ RANGE_COMMANDS = (
         "free",
         "Give a range of a reservation back to the network that it is a part of.",
         (NETWORK_ARGUMENT, Argument("RANGE_ID")),
-        "one.vn.free_ar",
-        _send_free,
+        run=_free_range,
         examples=("free mine 0",),
     ),
     Command(

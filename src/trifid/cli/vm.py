@@ -20,6 +20,7 @@ from trifid.cli.shell import Shell
 from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
 from trifid.cli.vm_devices import DEVICE_ROWS
+from trifid.cli.vm_nics import NIC_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
 _ALL_IDS = (-1, -1)
@@ -320,6 +321,7 @@ ROWS = (
     _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
+    *NIC_ROWS,
     Command(
         "disk-saveas",
         "Make an image of a disk of a VM, running or not.",

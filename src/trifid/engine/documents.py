@@ -82,7 +82,6 @@ class Documents:
         space_of: tells the room of a datastore, by its id; set by the engine, as are the next two.
         base_path: tells where a datastore lies.
         progress: image id to how far its driver is.
-        group_states: tells the VMs of a security group by whether their hosts apply it (wire/bodies/security_group).
     """
 
     def __init__(self, memory: Memory, monitoring: Monitoring) -> None:
@@ -96,7 +95,6 @@ class Documents:
         self.progress: Mapping[int, str] = {}
         self.networks: HostNetworks | None = None
         self._vm_templates, self._vn_templates = _Cache(), _Cache()
-        self.group_states: Callable[[int], Mapping[str, Collection[int]]] = self._all_updated
         self._clusters_of: dict[tuple[str, int], tuple[int, ...]] = {}
         self._remember_clusters(memory.networks, memory.datastores)
 
@@ -256,16 +254,19 @@ class Documents:
 
     def security_group(self, group: SecurityGroup) -> Escaped:
         """Return the document of a security group."""
-        return Escaped.of(security_group_body.security_group(group, self, self.group_states(group.id)))
+        return Escaped.of(security_group_body.security_group(group, self, self._states_in(group)))
 
     def security_group_pool(self, groups: Iterable[SecurityGroup]) -> Escaped:
         """Return the pool of these security groups."""
         make = security_group_body.security_group
-        entries = [escape(make(group, self, self.group_states(group.id))) for group in groups]
+        entries = [escape(make(group, self, self._states_in(group))) for group in groups]
         return escaped_pool("SECURITY_GROUP_POOL", entries)
 
-    def _all_updated(self, group_id: int) -> dict[str, Collection[int]]:
-        return {"UPDATED": self._memory.vms_in_group.get(group_id, ())}
+    def _states_in(self, group: SecurityGroup) -> Mapping[str, Collection[int]]:
+        """Return the VMs of a security group by whether their hosts apply it."""
+        if self.networks is None:
+            return {"UPDATED": self._memory.vms_in_group.get(group.id, ())}
+        return self.networks.group_states(group.id)
 
     # -- clusters --------------------------------------------------------------------------------
 

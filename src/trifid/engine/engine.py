@@ -13,11 +13,11 @@ from pathlib import Path
 
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image
-from trifid.core.network.host_document import Group, Services
-from trifid.core.network.record import Network
+from trifid.core.network.host_document import Group
 from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.engine.address_services import AddressServices
 from trifid.engine.auth import Authenticator
 from trifid.engine.config import Config
 from trifid.engine.documents import Documents
@@ -107,7 +107,9 @@ class Engine:
         self.orders = Orders(home, self.datastores, settings.frontend, self.documents.vm_for_drivers)
         self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
-        self.networks = HostNetworks(memory, self.drivers, self._group_made, self._services_made)
+        services = AddressServices(memory)
+        self.networks = HostNetworks(memory, self.drivers, self._group_made, services.of)
+        self.networks.services_changed = services.changed_by
         self.outbox.networks = self.documents.networks = self.networks
         self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
@@ -186,10 +188,6 @@ class Engine:
             return addresses_of(network) if network else ()
 
         return group_of(record, addresses)
-
-    def _services_made(self, network: Network) -> Services | None:
-        """Return the services of a network."""
-        return None
 
     def _image_data(self, image: Image, datastore: Datastore, cloned: Image | None, verb: str) -> ImageActionData:
         """Return what a datastore driver is told of an image."""

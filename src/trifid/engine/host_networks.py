@@ -40,6 +40,8 @@ ADDRESS = "VXLAN_ADDRESS"
 
 GroupMade = Callable[[SecurityGroup], Group]
 ServicesMade = Callable[[Network], Services | None]
+ServicesChanged = Callable[[Batch], set[int]]
+"""Commit -> ids of networks whose services are others since then."""
 
 
 class Waiting(msgspec.Struct):
@@ -86,6 +88,7 @@ class HostNetworks:
 
     Attributes:
         engine_id: whose documents these are; set before drivers start.
+        services_changed: set by the engine.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class HostNetworks:
         call_later: CallLater | None = None,
     ) -> None:
         self.engine_id = ""
+        self.services_changed: ServicesChanged = lambda batch: set()
         self._memory = memory
         self._drivers = drivers
         self._group_made = group_made
@@ -184,7 +188,7 @@ class HostNetworks:
             hosts |= {r.host_id for r in last.history[-2:] if self._differs(r.host_id, vm_id, now)}
             if now is not None and now.state is VmState.RUNNING and now.prev is not VmState.RUNNING:
                 hosts |= self._limited(now)  # its interfaces are there only now
-        for network_id in batch.networks:
+        for network_id in batch.networks.keys() | self.services_changed(batch):
             hosts |= {host_id for host_id, told in self._told.items() if network_id in told.networks | told.named}
         for group_id in batch.security_groups:
             for vm_id in self._memory.vms_in_group.get(group_id, ()):
@@ -280,16 +284,28 @@ class HostNetworks:
             self._tell_peers(network_id, host.id)
 
     def _peers(self, network_id: int, host_id: int) -> tuple[str, ...]:
-        others = [self._memory.hosts.get(other) for other, told in self._told.items() if network_id in told.networks]
+        alike = self._alike(network_id)
+        others = [
+            self._memory.hosts.get(other) for other, told in self._told.items() if not alike.isdisjoint(told.networks)
+        ]
         return tuple(sorted(_address(host) for host in others if host is not None and host.id != host_id))
 
     def _tell_peers(self, network_id: int, host_id: int) -> None:
         network = self._memory.networks.get(network_id)
         if network is None or network.vn_mad != "vxlan":
             return
+        alike = self._alike(network_id)
         for other, told in list(self._told.items()):
-            if other != host_id and network_id in told.networks:
+            if other != host_id and not alike.isdisjoint(told.networks):
                 self._tell(other)
+
+    def _alike(self, network_id: int) -> frozenset[int]:
+        """Return the networks that are one on the wire: a network, what is reserved of it, and of what it is reserved."""
+        network = self._memory.networks.get(network_id)
+        if network is None:
+            return frozenset({network_id})
+        top = int(network.parent_id) if network.parent_id.isdecimal() else network_id
+        return frozenset({top, network_id, *self._memory.reservations_of.get(top, ())})
 
     def ready(self, driver: Driver) -> None:
         """The driver came up: every host is told, so that what is left of before goes."""

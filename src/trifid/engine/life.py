@@ -32,6 +32,8 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     if outcome.ignored:
         return vm
     after = outcome.vm
+    if after.state in _NOT_YET_RUN:
+        after = replace(after, disk_snapshots=snapshots_of_images(draft, after.template))
     draft.put(after)
     draft.set_action(vm.id, outcome.action)
     if outcome.releases_leases:
@@ -60,13 +62,14 @@ def images_settled(draft: Draft, image_id: int) -> None:
         vm = draft.vm(vm_id)
         news = _news(draft, vm) if vm.state in _WAITING else None
         if news is not None:
-            # its images may have lost snapshots while it waited
-            happen(draft, replace(vm, disk_snapshots=snapshots_of_images(draft, vm.template)), news)
+            happen(draft, vm, news)
 
 
 _WRITES_BACK = (VmState.EPILOG, VmState.HOTPLUG_EPILOG, VmState.HOTPLUG_EPILOG_POWEROFF)
 """Where disks go back to their persistent images; after a mere clean-up these are as they were."""
 _WAITING = (VmState.CLONING, VmState.CLONING_HELD)
+_NOT_YET_RUN = (VmState.PENDING, VmState.HOLD)
+"""Where disks are as their images are now: they were waited for, or the VM begins anew."""
 
 
 def _news(draft: Draft, vm: VM) -> ImagesThere | ImagesGone | None:

@@ -49,6 +49,8 @@ def network_of(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | N
         network = draft.find_network(int(number)) if number.isdigit() else None
         return network if network is not None and allowed(caller, Right.USE, "NET", network) else None
     name, owner = nic.get("NETWORK"), nic.get("NETWORK_UID")
+    if owner is None and "NETWORK_UNAME" in nic:
+        owner = str(draft.named("user", nic["NETWORK_UNAME"]))
     named = [n for n in draft.each("networks") if n.name == name and allowed(caller, Right.USE, "NET", n)]
     if owner is not None:
         named = [n for n in named if str(n.uid) == owner]

@@ -159,7 +159,9 @@ async def update(call: Call, network_id: int, template: str, append: int = 0) ->
         new = updated(network.template, template, append)
         after = define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
         for reservation_id in sorted(draft.reservations_of(network_id)):
-            draft.put(follows(after, draft.network(reservation_id)))
+            reservation = draft.network(reservation_id)
+            if (following := follows(after, reservation)) != reservation:
+                draft.put(following)
         return after
 
     return await changed(call, "NET", network_id, Right.MANAGE, "updated", change)

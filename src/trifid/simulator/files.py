@@ -82,9 +82,7 @@ class Files:
         """Return the files in a directory, none when it is not there."""
         return self.directories.get(self.place(machine, directory), {})
 
-    def make(
-        self, machine: str, path: str, vm_id: int, saw: dict[str, int] | None = None, *, step: int = 0
-    ) -> None:
+    def make(self, machine: str, path: str, vm_id: int, saw: dict[str, int] | None = None, *, step: int = 0) -> None:
         """Make a file, over an older one of its name."""
         self._tokens += 1
         name = path.rpartition("/")[2]

@@ -144,4 +144,3 @@ class ImageActs:
             self._files.make_image(*target, self._image_at(target[1]))
         finally:
             self._files.remove(*made)
-

@@ -85,7 +85,9 @@ def _check_brought(memory: Memory, vm: VM) -> None:
         brought = next((of.snapshots for of in vm.disk_snapshots if str(of.disk_id) == disk["DISK_ID"]), ())
         image = memory.images[int(disk["IMAGE_ID"])]
         if [one.id for one in brought] != [one.id for one in image.snapshots.snapshots]:
-            raise Broken(f"vm {vm.id} in {vm.state.name}: its disk {disk['DISK_ID']} has not the snapshots of {image.id}")
+            raise Broken(
+                f"vm {vm.id} in {vm.state.name}: its disk {disk['DISK_ID']} has not the snapshots of {image.id}"
+            )
 
 
 def check_catalogue(memory: Memory) -> None:

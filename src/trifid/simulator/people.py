@@ -124,7 +124,7 @@ class People:
         person.before_s = {
             (request.vm_id, of): self._files.asked_s.get((request.vm_id, of), -1.0) for of in request.ends
         }
-        person.before = self._files.deleted.intersection(request.deletes)
+        person.before = frozenset(self._files.deleted.intersection(request.deletes))
         self._note_end(request)
         call = life.dispatcher(request.method, [session(person.name), *request.arguments], person.name)
         task = life.loop.create_task(call)

@@ -1,26 +1,18 @@
 """One seed's history: what happens next, step by step, and what must hold after each."""
 
 import contextlib
-import itertools
-import logging
 import os
 import tempfile
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from trifid.core.access import ENGINE
-from trifid.core.vm.effects import Moment
-from trifid.core.vm.events import Event
-from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
-from trifid.core.vm.step import Outcome
-from trifid.engine import images as engine_images
-from trifid.engine import life as engine_life
 from trifid.simulator import invariants
 from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.clock import Clock
@@ -28,6 +20,7 @@ from trifid.simulator.faults import Dice
 from trifid.simulator.files import Files
 from trifid.simulator.hosts import Hosts, SimulatedHost
 from trifid.simulator.image_invariants import check_image, check_promised
+from trifid.simulator.inside import RowKey, bugs_are_broken, counting, numbered_sources
 from trifid.simulator.life import ADMIN, DATASTORES, SCHEDULER, Life, first_batch, session
 from trifid.simulator.misfortune import Misfortune
 from trifid.simulator.people import People
@@ -46,8 +39,6 @@ CLEANED_UP_EVERY_S = 300.0
 CHECK_ALL_EVERY = 40
 """Steps between two checks of everything, at least; more when there are more VMs."""
 STORY_KEPT = 400
-
-RowKey = tuple[VmState, type[Event]]
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -145,7 +136,7 @@ class Simulation:
     def run(self) -> History:
         """Let it happen, and return what came of it; an invariant that does not hold ends it."""
         broken, story = "", list[str]()
-        with _counting(self.fired), _numbered_sources(), _bugs_are_broken():
+        with counting(self.fired), numbered_sources(), bugs_are_broken():
             try:
                 self._run()
             except Halted:
@@ -412,69 +403,3 @@ def _went_wrong(context: dict[str, Any]) -> None:
 def _memory_directory() -> str | None:
     """Return a directory in memory, where there is one; else files go where temporary files go."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  (a fresh directory is made in it)
-
-
-@contextlib.contextmanager
-def _counting(fired: Counter[RowKey]) -> Iterator[None]:
-    """Count the rows of the table that fire; `happen` is the only code that calls `step`."""
-    module: Any = engine_life
-    real = module.step
-
-    def step(vm: VM, event: Event, moment: Moment) -> Outcome:
-        outcome: Outcome = real(vm, event, moment)
-        if not outcome.ignored:
-            fired[(vm.state, type(event))] += 1
-        return outcome
-
-    module.step = step
-    try:
-        yield
-    finally:
-        module.step = real
-
-
-class _Numbers:
-    """Stands for the module `secrets` where images get their names, so that the same seed gives them again."""
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-
-    def token_hex(self, size: int) -> str:
-        """Return the next name."""
-        return f"{next(self._numbers):0{2 * size}x}"
-
-
-@contextlib.contextmanager
-def _numbered_sources() -> Iterator[None]:
-    """Name the files of images one after the other."""
-    module: Any = engine_images
-    real, module.secrets = module.secrets, _Numbers()
-    try:
-        yield
-    finally:
-        module.secrets = real
-
-
-class _Bugs(logging.Handler):
-    """What the engine logs as a bug of its own ends the simulation."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
-        if record.exc_info is not None and record.exc_info[0] is not None:
-            raise Broken(f"bug: {record.getMessage()}\n{''.join(traceback.format_exception(*record.exc_info))}")
-
-
-@contextlib.contextmanager
-def _bugs_are_broken() -> Iterator[None]:
-    """Keep the engine's log quiet, bugs aside."""
-    log, handler = logging.getLogger("trifid"), _Bugs(logging.ERROR)
-    level, propagates, handlers = log.level, log.propagate, log.handlers[:]
-    log.setLevel(logging.ERROR)
-    log.propagate = False
-    log.handlers[:] = [handler]
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.propagate = propagates
-        log.handlers[:] = handlers

@@ -3,8 +3,8 @@ import pytest
 from tests.core.network.builders import DEFAULTS, modern, network, ranged
 from trifid.core.network.address import format_ipv4, format_mac
 from trifid.core.network.define import define, update_template
-from trifid.core.network.ranges import add_range, remove_range, update_range
 from trifid.core.network.lease import last_explicit
+from trifid.core.network.ranges import add_range, remove_range, update_range
 from trifid.core.template.model import template
 from trifid.errors import BadTemplate, NotAllowed, Refused
 
@@ -230,7 +230,7 @@ def test_a_random_mac_leaves_room_for_the_whole_range():
         ({"TYPE": "ETHER", "SIZE": "10", "MAC": "x"}, "MAC of the address range"),
         ({"TYPE": "IP6", "SIZE": "10", "GLOBAL_PREFIX": "x"}, "GLOBAL_PREFIX of the address range"),
         ({"TYPE": "IP6_STATIC", "SIZE": "10", "IP6": "2001::1"}, "PREFIX_LENGTH of the address range"),
-        ({"TYPE": "ETHER", "SIZE": "10", "SHARED": "YES"}, "SHARED=YES is for address ranges of TYPE IP4 or IP6_STATIC"),
+        ({"TYPE": "ETHER", "SIZE": "10", "SHARED": "YES"}, "SHARED=YES is for address ranges of TYPE IP4"),
         ({"TYPE": "IP4", "IP": "10.0.0.14", "SIZE": "10"}, "IP 10.0.0.14 would be in address range 0 and in 1"),
     ],
 )

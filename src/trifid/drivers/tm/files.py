@@ -3,12 +3,13 @@
 A file of many holes stays one; where the file system can share blocks (reflink), a copy costs nothing.
 """
 
+import collections
 import contextlib
 import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from trifid.drivers.tm.paths import PART_SUFFIX
 DISK_MODE = 0o660
 PIECE_BYTES = 4 << 20
 """So much is copied, then the disk begins to write it."""
+READ_AHEAD_BYTES = 16 << 20
 BLOCK_BYTES = 1 << 16
 FICLONE = 0x40049409
 """ioctl that makes a file share another's blocks."""
@@ -91,7 +93,7 @@ def copy_into(file: BinaryIO, original: int, progress: Progress) -> None:
     need_space(Path(file.name).parent, size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512))
     os.ftruncate(file.fileno(), size)
     behind = _WriteBehind(file.fileno())
-    for begin, end in _data(original, size):
+    for begin, end in _read_ahead(original, _pieces(_data(original, size))):
         for at, length in _copied(original, file.fileno(), begin, end):
             behind.written(at, length)
             progress(at + length, size)
@@ -177,6 +179,27 @@ def _data(original: int, size: int) -> Iterator[tuple[int, int]]:
             return
         at = min(size, os.lseek(original, begin, os.SEEK_HOLE))
         yield begin, at
+
+
+def _pieces(extents: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for begin, end in extents:
+        for at in range(begin, end, PIECE_BYTES):
+            yield at, min(end, at + PIECE_BYTES)
+
+
+def _read_ahead(original: int, pieces: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield pieces of a file, each some time after it was asked for: what lies apart, nobody reads ahead otherwise."""
+    asked: collections.deque[tuple[int, int]] = collections.deque()
+    asked_bytes = 0
+    for begin, end in pieces:
+        os.posix_fadvise(original, begin, end - begin, os.POSIX_FADV_WILLNEED)
+        asked.append((begin, end))
+        asked_bytes += end - begin
+        while asked_bytes > READ_AHEAD_BYTES:
+            first = asked.popleft()
+            asked_bytes -= first[1] - first[0]
+            yield first
+    yield from asked
 
 
 class _WriteBehind:

@@ -69,6 +69,12 @@ def _check_network(network: HostNetwork) -> None:
         _number(network.mtu, MTU_MIN, MTU_MAX, f"{what}: MTU")
     for peer in network.peers:
         _matches(_HOST_NAME, peer, f"{what}: the address of a host")
+    if network.services is not None:
+        for text in filter(None, (network.services.address, network.services.address6)):
+            if "/" not in text:
+                raise Failure(f"{what}: {_shown(text)} has no prefix length, expected one such as 10.0.0.254/24")
+            _address(text.partition("/")[0], f"{what}: the address of its services")
+            _number_text(text.partition("/")[2], 128, f"{what}: the prefix length of its services")
     if network.multicast and not _address(network.multicast, f"{what}: the group").is_multicast:
         raise Failure(f"{what}: {network.multicast} is no multicast group")
 
@@ -137,6 +143,11 @@ def _matches(pattern: re.Pattern[str], text: str, what: str) -> str:
 def _number(number: int, first: int, last: int, what: str) -> None:
     if not first <= number <= last:
         raise Failure(f"{what} cannot be {number}: expected {first} to {last}")
+
+
+def _number_text(text: str, last: int, what: str) -> None:
+    if not (text.isascii() and text.isdecimal() and int(text[:4]) <= last):
+        raise Failure(f"{what} cannot be {_shown(text)}: expected 0 to {last}")
 
 
 def _unique(names: Iterable[str], what: str) -> None:

@@ -1,0 +1,90 @@
+"""A document, applied to a host: what is to be, what is, and the difference."""
+
+from collections.abc import Callable
+
+from trifid.core.network.host_document import HostDocument
+from trifid.drivers.kit import Failure
+from trifid.drivers.remote.faults import ConnectionLost
+from trifid.drivers.vnm import far_hosts, links, nft, ovswitch, present, services, shaping
+from trifid.drivers.vnm.groups import inet_table
+from trifid.drivers.vnm.spoofing import bridge_table
+from trifid.drivers.vnm.tools import Tools
+
+SWITCH = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+"""There when the kernel can show packets on bridges to the IP hooks."""
+ENGINE_DIGITS = 8
+"""So many of the engine's id are in the names of its tables."""
+
+
+def apply(tools: Tools, document: HostDocument, *, vxlan_port: int = links.VXLAN_PORT) -> None:
+    """Make a host what a document says; the document was checked (names.check).
+
+    Raises:
+        Failure: something of it cannot be; the rest is done.
+    """
+    found = present.links(tools)
+    _filters(tools, document, found)
+    troubles: list[str] = []
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: _links(tools, document, found, vxlan_port),
+        lambda: ovswitch.apply(tools, document),
+        lambda: _limits(tools, document),
+        lambda: services.apply(tools, document),
+    )
+    for step in steps:
+        try:
+            step()
+        except ConnectionLost:
+            raise
+        except Failure as failure:
+            troubles.append(str(failure))
+    if troubles:
+        raise Failure("; ".join(dict.fromkeys(troubles)))
+
+
+def table_name(engine_id: str) -> str:
+    """Return the name of an engine's tables."""
+    return f"trifid_{engine_id[:ENGINE_DIGITS]}"
+
+
+def filters_text(document: HostDocument, addressed: frozenset[str] = frozenset()) -> str:
+    """Return all filters of a document, for nft to put in the place of those before, in one step.
+
+    Args:
+        addressed: bridges in which the host has an address.
+    """
+    name = table_name(document.engine_id)
+    bridge, inet = bridge_table(document), inet_table(document, addressed)
+    return nft.table("bridge", name, bridge) + nft.table("inet", name, inet)
+
+
+def _filters(tools: Tools, document: HostDocument, found: dict[str, present.Link]) -> None:
+    if any(port.is_filtered for port in document.ports) and not tools.succeeds("test", "-e", SWITCH):
+        tools.run("modprobe", "br_netfilter")
+        if not tools.succeeds("test", "-e", SWITCH):
+            raise Failure(
+                f"host {tools.name}: there is no {SWITCH} although br_netfilter is loaded: no security groups"
+            )
+    addressed = frozenset(link.name for link in found.values() if link.kind == "bridge" and link.addresses)
+    tools.feed(filters_text(document, addressed), "nft", "-f", "-")
+
+
+def _links(tools: Tools, document: HostDocument, found: dict[str, present.Link], vxlan_port: int) -> None:
+    wanted = links.desired(document, far_hosts.addresses(tools, document))
+    todo = links.plan(wanted, found, document.engine_id, port=vxlan_port)
+    for argv in todo.commands:
+        tools.run(*argv)
+    for uplink in wanted.uplinks:
+        is_there = uplink.name in found or any(uplink.name in argv for argv in todo.commands)
+        if uplink.kind == "vxlan" and not uplink.group and is_there:
+            for argv in links.far_end_plan(uplink, present.far_ends(tools, uplink.name)):
+                tools.run(*argv)
+    if todo.troubles:
+        raise Failure(f"host {tools.name}: {'; '.join(todo.troubles)}")
+
+
+def _limits(tools: Tools, document: HostDocument) -> None:
+    found = present.links(tools)
+    devices = [port.device for port in document.ports if port.device in found]
+    for argv in shaping.plan(document, found, shaping.look(tools, devices)):
+        tools.run(*argv)
