@@ -64,12 +64,13 @@ def test_attributes_come_from_a_file(fake, type_in):
     [
         ("onehost", "create node3 --im kvm --vm kvm", "one.host.allocate"),
         ("onedatastore", "create --name x --ds fs --tm ssh", "one.datastore.allocate"),
+        ("onevnet", "create -", "one.vn.allocate"),
     ],
 )
 @pytest.mark.parametrize(("option", "cluster_id"), [([], -1), (["--cluster", "prod"], 100)])
 def test_what_is_added_is_put_into_a_cluster(fake, type_in, program, words, method, option, cluster_id):
     fake.answers(method, 7)
-    assert type_in(program, *words.split(), *option).output == "ID: 7\n"
+    assert type_in(program, *words.split(), *option, stdin="NAME=x").output == "ID: 7\n"
     assert fake.called(method)[0][-1] == cluster_id
 
 

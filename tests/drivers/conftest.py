@@ -8,9 +8,10 @@ import pytest
 from tests.drivers.ds_builders import Store
 from tests.drivers.lvm_builders import Group, group_in
 from tests.drivers.ssh_builders import hosts, scene, way
+from tests.drivers.vnm_builders import computer
 from tests.mounts import small_file_system
 
-__all__ = ["hosts", "scene", "way"]
+__all__ = ["computer", "hosts", "scene", "way"]
 
 pytest.register_assert_rewrite("tests.drivers.contract", "tests.drivers.harness")
 

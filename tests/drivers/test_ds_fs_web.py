@@ -1,7 +1,9 @@
 """Images from the web: from which machines, and from servers that do not behave."""
 
+import contextlib
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.drivers.ds_builders import HERE, Store, endless, ranges, redirect
 from tests.drivers.tm_builders import body, web
 from trifid.drivers import download
+from trifid.drivers.ds.commands import carry_out
 from trifid.drivers.kit import Failure
 from trifid.drivers.reach import Reach
 
@@ -221,3 +224,46 @@ def test_a_first_machine_that_is_free_does_not_make_others_so() -> None:
             assert b"".join(remote.blocks()) == DATA
         with pytest.raises(Failure, match="which is not public"):
             download.Remote(f"{address}/x", reach)
+
+
+# -- servers that keep a worker busy -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["CP", "STAT"])
+def test_a_server_that_sends_byte_by_byte_does_not_keep_what_is_cancelled(store: Store, verb: str) -> None:
+    over = threading.Event()
+
+    def reply(handler):  # type: ignore[no-untyped-def]
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.write(b"x")
+        request.cancel()
+        handler.wfile.write(b"y")
+        over.wait()
+
+    with web(reply) as address:
+        request = store.request(verb, path=f"{address}/x", download_from=HERE)
+        try:
+            with pytest.raises(Failure, match="cancelled by the engine"):
+                carry_out(request)
+        finally:
+            over.set()
+    assert store.names() == []
+
+
+def test_a_server_whose_answer_does_not_begin_in_time_has_failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "SILENCE_MAX_S", 0.2)
+    over = threading.Event()
+
+    def reply(handler):  # type: ignore[no-untyped-def]
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.02):
+                handler.wfile.write(b"x")
+
+    with web(reply) as address:
+        try:
+            refused(store, f"{address}/x", "nothing came for 0.2 s", download_from=HERE)
+        finally:
+            over.set()

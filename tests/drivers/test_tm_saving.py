@@ -50,6 +50,16 @@ def test_what_was_written_in_place_is_in_the_image(images: Path, directory: Path
         assert read(image) == b"second"
 
 
+def test_an_image_that_was_there_before_the_catalogue_is_used_in_place_as_well(home: Path, directory: Path) -> None:
+    image = make_raw(home / "images" / "etch.img")
+    do(f"LN shared fe:{image} host1:{directory}/disk.0", told="raw")
+    write(directory / "disk.0", b"second")
+    for _ in range(2):
+        do(f"MVDS shared host1:{directory}/disk.0 fe:{image}", told="raw")
+        assert names(directory) == []
+        assert read(image) == b"second"
+
+
 def test_a_disk_that_is_another_file_in_place_is_not_taken_for_the_image(images: Path, directory: Path) -> None:
     image = persistent(images, directory, "raw")
     other = make_raw(images / OTHER, b"other")

@@ -48,6 +48,11 @@ def test_places_that_users_may_name_are_safe_only_where_some_are_named_safe() ->
     assert (told(datastore=closed).safe_dirs, told(datastore=closed).restricted_dirs) == ("/var/tmp /srv/pub", "/")
 
 
+def test_what_is_named_in_a_place_of_users_must_lie_in_one() -> None:
+    assert told(replace(IMAGE, path="/srv/pub/link")).safe_dirs == "/srv/pub"
+    assert told(replace(IMAGE, path="/srv/public/x")).safe_dirs == ""
+
+
 def test_an_upload_is_read_from_its_users_directory_and_from_nowhere_else() -> None:
     closed = replace(DATASTORE, template=template(SAFE_DIRS="/var/tmp", RESTRICTED_DIRS="/"))
     data = told(replace(IMAGE, path="upload:7/a.img"), datastore=closed)

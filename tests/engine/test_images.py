@@ -73,18 +73,18 @@ async def test_an_answer_to_what_is_gone_changes_nothing(world):
     assert (world.memory.images, story(world)) == ({}, [])
 
 
-@pytest.mark.parametrize("verb", ["RM", "RESIZE", "SNAP_REVERT"])
-async def test_nothing_is_done_to_what_vms_use_and_they_are_named(world, verb):
+@pytest.mark.parametrize(("verb", "deed"), [("RM", "deleted"), ("RESIZE", "resized"), ("SNAP_REVERT", "changed")])
+async def test_nothing_is_done_to_what_vms_use_and_they_are_named(world, verb, deed):
     await world.put(image(), vm(VmState.RUNNING, template=USES_IT), vm(VmState.POWEROFF, id=43, template=USES_IT))
     why = await refused(world, image(), verb, size_mib=100)
-    assert why == f"image 5 is used by VM 42, 43: {verb} needs an image that no VM uses"
+    assert why == f"image 5 is used by VM 42, 43, it cannot be {deed} while it is"
 
 
 async def test_two_clones_are_made_of_one_image_which_cannot_go_meanwhile(world):
     await world.put(image())
     for clone_id in (6, 7):
         await ask(world, new_image(id=clone_id, name=f"clone{clone_id}", cloning_id=IMAGE_ID), "CLONE")
-    assert await refused(world, image(), "RM") == "image 5 is being cloned, as image 6, 7: RM must wait"
+    assert await refused(world, image(), "RM") == "image 5 is being cloned, as image 6, 7: it cannot be deleted meanwhile"
     for clone_id, told in ((6, Done(step=1, info="/six raw 64")), (7, Failed(step=1, why="no"))):
         action = world.memory.image_actions[clone_id]
         await world.turns.ask(lambda draft, action=action, told=told: images.answer(draft, action, told))

@@ -99,6 +99,7 @@ def script(orders: Orders, now: VM, verb: str) -> list[str]:
 def test_a_script_begins_with_its_step_and_lies_with_the_files_of_the_vm(orders: Orders, tmp_path: Path) -> None:
     assert script(orders, vm(S.RUNNING, stays=2), "delete_both") == [
         "# trifid step 7",
+        "# trifid disk 1 raw",
         f"DELETE dummy host4:{tmp_path}/datastores/0/42 42 0",
         f"DELETE dummy host3:{tmp_path}/datastores/0/42 42 0",
     ]

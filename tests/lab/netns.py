@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -21,8 +22,10 @@ from trifid.drivers.remote.channel import PROGRAM
 from trifid.drivers.remote.host import Host
 from trifid.drivers.vnm.tools import Tools
 
-PATIENCE_S = 0.6
+PATIENCE_S = 0.5
 """What has not come by then does not come."""
+SETTLES_S = 5.0
+LOOK_EVERY_S = 0.02
 _NETWORK = 0x40000000
 _ALL_PROTOCOLS = 3
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -111,10 +114,18 @@ class Guest(Space):
     def plug(self, bridge: str) -> None:
         """Do what the hypervisor does when the guest starts."""
         self.host.run("ip", "link", "set", "dev", self.device, "master", bridge, "up")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until both ends of the cable have seen that it is plugged in."""
+        until = time.monotonic() + SETTLES_S
+        while not (_is_up(self, "eth0") and _is_up(self.host, self.device)):
+            assert time.monotonic() < until, f"{self.device} does not come up"
+            time.sleep(LOOK_EVERY_S)
 
     def pings(self, address: str) -> bool:
         """Tell whether an address answers."""
-        done = subprocess.run([*self._inside(), "ping", "-c1", "-W1", address], capture_output=True)
+        done = subprocess.run([*self._inside(), "ping", "-c2", "-i0.2", "-W0.5", address], capture_output=True)
         return done.returncode == 0
 
     def listen(self, port: int, family: int = socket.AF_INET) -> socket.socket:
@@ -153,6 +164,10 @@ class Guest(Space):
             return card
 
         return self.call(made)
+
+
+def _is_up(space: Space, card: str) -> bool:
+    return '"operstate":"UP"' in space.run("ip", "-j", "link", "show", "dev", card)
 
 
 def talks(client: socket.socket, server: socket.socket) -> bool:

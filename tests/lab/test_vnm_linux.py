@@ -2,7 +2,10 @@
 
 import contextlib
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -98,7 +101,9 @@ def arp(mac: str, ip: str, asked: str, operation: int = 1) -> bytes:
 
 def udp(source: str, target: str, text: bytes, ports: tuple[int, int] = (9, 9)) -> bytes:
     """Return an IPv4 packet; a checksum of 0 in UDP means none."""
-    body = ports[0].to_bytes(2, "big") + ports[1].to_bytes(2, "big") + (8 + len(text)).to_bytes(2, "big") + b"\0\0" + text
+    body = (
+        ports[0].to_bytes(2, "big") + ports[1].to_bytes(2, "big") + (8 + len(text)).to_bytes(2, "big") + b"\0\0" + text
+    )
     head = bytes.fromhex("4500") + (20 + len(body)).to_bytes(2, "big") + bytes.fromhex("0000000040110000")
     head += socket.inet_aton(source) + socket.inet_aton(target)
     total = sum(int.from_bytes(head[i : i + 2], "big") for i in range(0, 20, 2))
@@ -206,7 +211,8 @@ def test_a_guest_that_forges_its_mac_or_ip_is_silent(
 
 
 @pytest.mark.parametrize(
-    ("sender", "source", "operation"), [(mac_of(5), "10.0.0.6", 2), (mac_of(6), "10.0.0.5", 1), (mac_of(5), "0.0.0.0", 1)]
+    ("sender", "source", "operation"),
+    [(mac_of(5), "10.0.0.6", 2), (mac_of(6), "10.0.0.5", 1), (mac_of(5), "0.0.0.0", 1)],
 )
 def test_a_guest_claims_nobody_elses_address(
     keep: contextlib.ExitStack, host: Space, sender: str, source: str, operation: int
@@ -304,6 +310,7 @@ def test_groups_hold_for_what_comes_from_another_host(keep: contextlib.ExitStack
     keep.callback(outside.end)
     tell(host, document(port_of(6, 101), groups=(SSH,), networks=(HostNetwork(1, "fw", BRIDGE, True, "eth1"),)))
     inside = guest(keep, host, 6)
+    outside.settle()
     for port in (22, 80):
         inside.listen(port)
     assert outside.pings("10.0.0.6")
@@ -327,7 +334,8 @@ def test_what_the_host_routes_to_a_guest_is_filtered_too(keep: contextlib.ExitSt
     host.run("ip", "address", "add", "10.0.0.254/24", "dev", BRIDGE)
     host.run("ip", "address", "add", "192.0.2.254/24", "dev", "far")
     host.run("ip", "link", "set", "far", "up")
-    host.call(lambda: open("/proc/sys/net/ipv4/ip_forward", "w").write("1"))
+    outside.settle()
+    host.call(lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
     inside.run("ip", "route", "add", "default", "via", "10.0.0.254")
     outside.run("ip", "route", "add", "default", "via", "192.0.2.254")
     tell(host, document(port_of(6, 101), groups=(SSH,)))
@@ -351,13 +359,27 @@ def test_a_bridge_whose_packets_are_not_shown_to_the_ip_hooks_is_closed(
 ) -> None:
     one, _ = pair(keep, host, OPEN)
     assert one.pings("10.0.0.6")
-    for switch in ("iptables", "ip6tables"):
-        host.call(lambda name=switch: open(f"/proc/sys/net/bridge/bridge-nf-call-{name}", "w").write("0"))  # type: ignore[misc]
+    host.call(lambda: Path("/proc/sys/net/bridge/bridge-nf-call-iptables").write_text("0"))
     assert one.pings("10.0.0.6")  # the bridge says so itself
     host.run("ip", "link", "set", "dev", BRIDGE, "type", "bridge", "nf_call_iptables", "0")
     assert not one.pings("10.0.0.6")
     tell(host, document(port_of(5, 0), port_of(6, 0)))
     assert one.pings("10.0.0.6")
+
+
+def test_packets_in_fragments_are_seen_whole(keep: contextlib.ExitStack, host: Space) -> None:
+    one, other = pair(keep, host, Group(106, (OUT, Rule(True, "udp", ((53, 53),)))))
+    ears = {}
+    for port in (53, 54):
+        ears[port] = other.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        ears[port].settimeout(PATIENCE_S)
+        ears[port].bind(("", port))
+    mouth = one.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    for port in (53, 54):
+        mouth.sendto(b"x" * 4000, ("10.0.0.6", port))
+    assert len(ears[53].recv(8000)) == 4000
+    with pytest.raises(TimeoutError):
+        ears[54].recv(8000)
 
 
 # -- limits --------------------------------------------------------------------------------------------
@@ -374,15 +396,12 @@ def test_a_limit_makes_it_slow_in_its_direction_only(keep: contextlib.ExitStack,
     far = one.connect("10.0.0.6", 80)
     near = listener.accept()[0]
     limited, free = ((far, near), (near, far)) if way == "inbound" else ((near, far), (far, near))
-    assert seconds(host, *free) < 0.2
-    assert 0.3 < seconds(host, *limited) < 3
+    assert seconds(*free) < 0.2
+    assert 0.3 < seconds(*limited) < 3
 
 
-def seconds(host: Space, source: socket.socket, sink: socket.socket, kib: int = 160) -> float:
+def seconds(source: socket.socket, sink: socket.socket, kib: int = 160) -> float:
     """Return how long it takes to bring so much from one end of a connection to the other."""
-    import threading
-    import time
-
     for end in (source, sink):
         end.settimeout(10)
     began = time.monotonic()

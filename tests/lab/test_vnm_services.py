@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.lab.served import (
     BRIDGE,
@@ -25,8 +26,9 @@ from tests.lab.served import (
     outside,
     services,
 )
-from trifid.core.network.host_document import HostDocument, Named
+from trifid.core.network.host_document import Group, HostDocument, HostNetwork, Named, Rule
 from trifid.drivers.kit import Failure
+from trifid.drivers.vnm.apply import apply as drive
 from trifid.drivers.vnm.services import apply
 
 pytestmark = pytest.mark.timeout(120)
@@ -304,3 +306,34 @@ def test_an_ipv6_address_is_given_to_whom_it_was_leased_to(scene: Scene) -> None
     guest.run("ip", "addr", "add", "2001:db8:7::1/64", "dev", "eth0", "nodad")
     assert guest.reaches("2001:db8:7::ff")
     assert "2001:db8:7::1" in guest.run("busybox", "nslookup", "-type=aaaa", "web.cloud.example", "2001:db8:7::ff")
+
+
+def test_filtered_guests_have_services_and_beyond_them_what_their_groups_let_pass(scene: Scene) -> None:
+    host, guest = scene.hosts[0], scene.guest(0, "one-1-0", ADDRESS)
+    net = HostNetwork(
+        id=NETWORK, driver="fw", bridge=BRIDGE, services=services((ADDRESS, "web"), address6="2001:db8:7::ff/64")
+    )
+    closed, opened = (
+        replace(
+            guest.port(NETWORK, ADDRESS, "2001:db8:7::1"),
+            keeps_mac=True,
+            keeps_ip=True,
+            is_filtered=True,
+            groups=groups,
+        )
+        for groups in ((), (100,))
+    )
+    outwards = Group(100, (Rule(is_inbound=False, protocol="all"),))
+    with listening(8000):
+        drive(host.tools, document([net], [closed]))
+        assert guest.asks_for_an_address(scene.script)["ip"] == f"{ADDRESS}/24"
+        assert guest.resolves("web.cloud.example", SERVICE)
+        assert guest.reaches(SERVICE)
+        assert not guest.reaches(OUTSIDE)
+        drive(host.tools, replace(document([net], [opened], 2), groups=(outwards,)))
+        assert guest.run("busybox", "nc", "-w", "3", OUTSIDE, "8000") == "hello\n"
+        rules = host.run("nft", "list", "ruleset")
+        drive(host.tools, replace(document([net], [opened], 3), groups=(outwards,)))
+        assert host.run("nft", "list", "ruleset") == rules
+    drive(host.tools, document([], [], 4))
+    assert host.run("sh", "-c", "ls /run/netns /run/trifid 2>/dev/null || :").split() == ["/run/netns:", "/run/trifid:"]

@@ -171,6 +171,19 @@ async def test_and_when_a_nic_is_attached(world):
     assert not world.memory.leases
 
 
+async def test_a_network_takes_only_groups_that_whoever_changes_it_may_use(world):
+    await world.ask(ADMIN, "one.secgroup.allocate", WEB)
+    await world.ask(ALICE, "one.secgroup.allocate", WEB)
+    await world.change("networks", NETWORK_ID, uid=ALICE_ID)
+    assert await world.ask(ALICE, "one.vn.update", NETWORK_ID, "SECURITY_GROUPS=101", 1) == NETWORK_ID
+    for groups, code in (("101,100", 0x0200), ("77", 0x2000), ("web", 0x0800)):
+        assert await world.code(ALICE, "one.vn.update", NETWORK_ID, f'SECURITY_GROUPS="{groups}"', 1) == code
+    assert await world.ask(ADMIN, "one.vn.update", NETWORK_ID, 'SECURITY_GROUPS="100"', 1) == NETWORK_ID
+    assert await world.ask(ALICE, "one.vn.update", NETWORK_ID, 'SECURITY_GROUPS="100,101"', 1) == NETWORK_ID
+    new = "NAME=n\nVN_MAD=dummy\nBRIDGE=b\nSECURITY_GROUPS=77"
+    assert await world.code(ADMIN, "one.vn.allocate", new, -1) == 0x2000
+
+
 async def test_a_group_in_use_is_not_deleted(world):
     await world.ask(ALICE, "one.secgroup.allocate", WEB)
     await with_nic(world, groups="0,100")

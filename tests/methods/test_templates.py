@@ -270,6 +270,12 @@ class TestImages:
         assert (vm.state, vm.name, vm.template.single("TEMPLATE_ID")) == (VmState.CLONING, "mine", "50")
         assert (kept(world, 50).name, kept(world, 50).template.single("MEMORY")) == ("mine", "32")
 
+    async def test_a_persistent_clone_becomes_as_large_as_its_disk_asks(self, world, debian):
+        extra = f"DISK=[IMAGE_ID={IMAGE_ID}, SIZE=20480]"
+        vm = await instantiate(world, ALICE, "mine", False, extra, True)
+        (made,) = new_images(world)
+        assert (world.memory.images[made].size_mib, vm.template.vectors("DISK")[0]["SIZE"]) == (20480, "20480")
+
     async def test_a_cdrom_is_not_cloned(self, world, debian):
         await world.change("images", IMAGE_ID, type=ImageType.CDROM)
         copy = kept(world, await world.ask(ALICE, "one.template.clone", TEMPLATE_ID, "copy", True))

@@ -95,10 +95,11 @@ def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) ->
     (zone,) = one.zonepool.info().ZONE
     assert zone.TEMPLATE["ENDPOINT"] == one.zone.info(0, False).TEMPLATE["ENDPOINT"]
     assert one.acl.info().ACL == []
-    assert one.datastorepool.info().DATASTORE == []
+    assert [datastore.ID for datastore in one.datastorepool.info().DATASTORE] == [2, 1, 0]
     assert one.imagepool.info(-2, -1, -1).IMAGE == []
     assert one.templatepool.info(-2, -1, -1).VMTEMPLATE == []
-    assert one.secgrouppool.info(-2, -1, -1).SECURITY_GROUP == []
+    (group,) = one.secgrouppool.info(-2, -1, -1).SECURITY_GROUP
+    assert (0, "default") == (group.ID, group.NAME)
     assert one.vmgrouppool.info(-2, -1, -1).VM_GROUP == []
     assert one.vntemplatepool.info(-2, -1, -1).VNTEMPLATE == []
     assert one.vrouterpool.info(-2, -1, -1).VROUTER == []

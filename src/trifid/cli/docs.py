@@ -4,7 +4,19 @@ from collections.abc import Iterator
 
 import click
 
-from trifid.cli import datastore, engine, host, image, network, template, user, vm
+from trifid.cli import (
+    cluster,
+    datastore,
+    engine,
+    host,
+    image,
+    network,
+    network_template,
+    security_group,
+    template,
+    user,
+    vm,
+)
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
 from trifid.cli.image_columns import IMAGE_COLUMNS
@@ -15,6 +27,9 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm.main, (VM_COLUMNS, HISTORY_COLUMNS)),
     (host.main, (host.HOST_COLUMNS,)),
     (network.main, (network.NETWORK_COLUMNS,)),
+    (network_template.main, (network_template.TEMPLATE_COLUMNS,)),
+    (security_group.main, (security_group.GROUP_COLUMNS,)),
+    (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),

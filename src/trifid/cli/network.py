@@ -3,6 +3,7 @@
 Source: reference/xmlrpc.md §5 (the commands and columns), reference/api-modern.md §4 (the calls).
 """
 
+from trifid.cli import cluster
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
@@ -14,7 +15,6 @@ from trifid.cli.network_ranges import RANGE_COMMANDS
 from trifid.cli.shell import Shell
 
 _ALL_IDS = (-1, -1)
-_DEFAULT_CLUSTER = -1
 _STATES = {"0": "init", "1": "rdy", "2": "lock", "3": "lock", "4": "done", "5": "err", "6": "fail"}
 """reference/api-modern.md §5.6."""
 
@@ -24,9 +24,10 @@ NETWORKS = Argument("NETWORK", NETWORK, many=True)
 def _create(shell: Shell, given: Given) -> None:
     from trifid.client import ApiError
 
+    cluster_id = cluster.chosen(shell, given)
     for file, template in read_all(given.file):
         try:
-            network_id = shell.call("one.vn.allocate", template, _DEFAULT_CLUSTER)
+            network_id = shell.call("one.vn.allocate", template, cluster_id)
         except ApiError as refused:
             told = explain(refused, NETWORK.command)
             shell.complain(Failure(f"{file}: {told.text}", told.next))
@@ -100,6 +101,7 @@ ROWS = (
         "Add a network described by a template FILE, - for standard input.",
         (Argument("FILE", many=True),),
         run=_create,
+        options=(cluster.OPTION,),
         examples=("create private.net", "create - < private.net"),
     ),
     Command(

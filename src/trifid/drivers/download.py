@@ -13,8 +13,9 @@ import http.client
 import re
 import socket
 import ssl
+import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -22,7 +23,9 @@ from trifid.drivers.kit import Failure
 from trifid.drivers.reach import Reach, addresses_of, check, resolve
 
 SILENCE_MAX_S = 60.0
-"""A server that sends nothing for so long has failed."""
+"""A server that sends nothing for so long has failed; the head of its answer is whole in this time or it has, too."""
+ADDRESSES_MAX = 4
+"""How many addresses of a machine are tried, one after the other."""
 REDIRECTIONS_MAX = 5
 BREAKS_MAX = 5
 """How often a download that broke off is taken up again."""
@@ -33,6 +36,10 @@ _REDIRECTIONS = (301, 302, 303, 307, 308)
 _OK, _PARTIAL = 200, 206
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _BROKEN = (ConnectionError, TimeoutError, http.client.IncompleteRead, ssl.SSLError)
+
+
+def _never() -> None:
+    """Stop nothing."""
 
 
 def is_url(operand: str) -> bool:
@@ -52,6 +59,7 @@ class Remote:
     Args:
         reach: from where may be fetched.
         first_bytes: ask for no more than so many bytes of it; 0 = for all.
+        stop: called whenever something has come, be it a byte; raises Failure when nobody wants the file any more.
 
     Attributes:
         size: of the whole file in bytes, None when the server does not say.
@@ -60,8 +68,9 @@ class Remote:
         Failure: from here and from `blocks`: not http(s), not allowed, refused, cut short, too slow.
     """
 
-    def __init__(self, url: str, reach: Reach, first_bytes: int = 0) -> None:
+    def __init__(self, url: str, reach: Reach, first_bytes: int = 0, stop: Callable[[], None] = _never) -> None:
         self._url = url
+        self._stop = stop
         self._reach = reach
         self._first_bytes = first_bytes
         self._done = 0
@@ -102,7 +111,9 @@ class Remote:
                 self._take_up()
 
     def _read(self, expected: int | None) -> Iterator[bytes]:
-        while block := self._answer.read(READ_BYTES if expected is None else min(READ_BYTES, expected - self._done)):
+        # read1 returns what is there: a server that sends a byte a minute must not keep a worker from being cancelled
+        while block := self._answer.read1(READ_BYTES if expected is None else min(READ_BYTES, expected - self._done)):
+            self._stop()
             self._done += len(block)
             yield block
 
@@ -125,6 +136,7 @@ class Remote:
             headers = {"Range": f"bytes=0-{self._first_bytes - 1}"} if self._first_bytes else {}
         url, first = self._url, urlsplit(self._url)
         for _ in range(REDIRECTIONS_MAX + 1):
+            self._stop()
             parts = _parts(url)
             is_free = self._reach.is_first_free and _is_same_server(parts, first)
             answer = _get(parts, headers, None if is_free else self._reach)
@@ -193,13 +205,43 @@ def _get(parts: SplitResult, headers: dict[str, str], reach: Reach | None) -> ht
         kind = _DirectTLS if parts.scheme == "https" else _Direct
         connection = kind(host, port, addresses_of(host, port, reach))
     try:
-        connection.request("GET", target, headers=headers)
-        return connection.getresponse()
+        connection.connect()
+        with _in_time(connection.sock):
+            connection.request("GET", target, headers=headers)
+            return connection.getresponse()
     except OSError as fault:
         connection.close()
         if isinstance(fault, (ConnectionError, TimeoutError, ssl.SSLError)):
             raise
         raise Failure(f"{host}: {fault.strerror or fault}") from fault
+
+
+@contextlib.contextmanager
+def _in_time(connected: socket.socket) -> Iterator[None]:
+    """End a connection on which not all that is waited for has come in time; raises TimeoutError then.
+
+    The time-out of a socket is of one read, and begins anew with every byte.
+    """
+    is_over = threading.Event()
+
+    def end() -> None:
+        is_over.set()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    timer = threading.Timer(SILENCE_MAX_S, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as fault:
+        if is_over.is_set():
+            raise TimeoutError from fault
+        raise
+    finally:
+        timer.cancel()
+    if is_over.is_set():
+        raise TimeoutError
 
 
 def _check_by_name(host: str, port: int, reach: Reach | None) -> None:
@@ -259,12 +301,15 @@ class _DirectTLS(http.client.HTTPSConnection):
         self._addresses = addresses
 
     def connect(self) -> None:
-        self.sock = self._tls.wrap_socket(_connected(self._addresses, self.port), server_hostname=self.host)
+        connected = _connected(self._addresses, self.port)
+        self.sock = self._tls.wrap_socket(connected, server_hostname=self.host, do_handshake_on_connect=False)
+        with _in_time(self.sock):
+            self.sock.do_handshake()
 
 
 def _connected(addresses: list[str], port: int) -> socket.socket:
-    """Return a connection to the first address that takes it."""
-    *others, last = addresses
+    """Return a connection to the first address that takes it, of the first few."""
+    *others, last = addresses[:ADDRESSES_MAX]
     for address in others:
         with contextlib.suppress(OSError):
             return socket.create_connection((address, port), SILENCE_MAX_S)

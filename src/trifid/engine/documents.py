@@ -24,8 +24,8 @@ from trifid.core.user import Group, User
 from trifid.core.vm.placed import for_drivers
 from trifid.core.vm.record import VM
 from trifid.core.vm_template import VmTemplate
-from trifid.engine.host_networks import HostNetworks
 from trifid.engine.clusters import requirement_of
+from trifid.engine.host_networks import HostNetworks
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.engine.monitoring import Monitoring, VmObservation
 from trifid.store.interface import Batch

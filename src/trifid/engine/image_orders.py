@@ -39,7 +39,7 @@ def action_data(
     """
     if image is None:
         return ImageActionData(base_path=base_path, datastore=documents[1])
-    path, safe_dirs = image.path, _safe_dirs(datastore, settings)
+    path, safe_dirs = image.path, _safe_dirs(image.path, datastore, settings)
     if path.startswith(UPLOAD):
         path = str(PurePosixPath(uploads) / path.removeprefix(UPLOAD))
         safe_dirs = str(PurePosixPath(path).parent)
@@ -66,12 +66,17 @@ def action_data(
     )
 
 
-def _safe_dirs(datastore: Datastore, settings: EngineSettings) -> str:
-    """Return the directories that files are taken from: those that any user may name are among them."""
+def _safe_dirs(path: str, datastore: Datastore, settings: EngineSettings) -> str:
+    """Return the directories that a file is taken from, empty for all that are not forbidden.
+
+    Those that any user may name are among them.  What is named in one of these must lie in one, after symbolic
+    links too: whoever may write there could lead the engine to files that are others'.
+    """
     safe = datastore.template.single("SAFE_DIRS")
-    if not safe:
+    of_users = [place for place in settings.user_paths if place.startswith("/")]
+    if not safe and not any(path.startswith(f"{place.rstrip('/')}/") for place in of_users):
         return ""
-    return " ".join([safe, *(path for path in settings.user_paths if path.startswith("/"))])
+    return " ".join([*safe.split(), *of_users])
 
 
 def _checksum(image: Image) -> str:

@@ -15,6 +15,14 @@ from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 
 _SOURCE_BYTES = 16
+_DEEDS = {
+    "RM": "deleted",
+    "RESIZE": "resized",
+    "SNAP_DELETE": "changed",
+    "SNAP_REVERT": "changed",
+    "SNAP_FLATTEN": "changed",
+}
+"""What messages call what a datastore driver is asked for."""
 
 
 def base_path(datastores: Path, datastore: Datastore) -> str:
@@ -99,9 +107,14 @@ def _name(image: Image) -> str:
 def _refuse_used(draft: Draft, image: Image, verb: str) -> None:
     """Refuse to change or remove what VMs use or clones are made of."""
     if users := draft.image_users(image.id):
-        raise Refused(f"image {image.id} is used by VM {_ids(users)}: {verb} needs an image that no VM uses", image.id)
+        raise Refused(
+            f"image {image.id} is used by VM {_ids(users)}, it cannot be {_DEEDS[verb]} while it is", image.id
+        )
     if clones := draft.clones_of(image.id):
-        raise Refused(f"image {image.id} is being cloned, as image {_ids(clones)}: {verb} must wait", image.id)
+        raise Refused(
+            f"image {image.id} is being cloned, as image {_ids(clones)}: it cannot be {_DEEDS[verb]} meanwhile",
+            image.id,
+        )
 
 
 def _refuse_unready(draft: Draft, source: Image) -> None:

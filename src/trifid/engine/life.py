@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from trifid.core.access import ENGINE
 from trifid.core.image.disks import contents_of
 from trifid.core.image.life import saved
-from trifid.core.image.record import ImageState
+from trifid.core.image.record import Image, ImageState
 from trifid.core.image.uses import images_of
 from trifid.core.network.address import format_mac
 from trifid.core.vm.effects import Moment
 from trifid.core.vm.events import Done, Event, Failed, ImagesGone, ImagesThere, Request, SeenOff, SeenPaused
+from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
@@ -32,6 +33,7 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     if outcome.ignored:
         return vm
     after = outcome.vm
+    _tell_persistent_images(draft, vm, after)
     if after.state in _NOT_YET_RUN:
         after = replace(after, disk_snapshots=snapshots_of_images(draft, after.template))
     draft.put(after)
@@ -39,7 +41,6 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     if outcome.releases_leases:
         _release_leases(draft, after)
     _settle_saved_images(draft, vm, after, event)
-    _give_images_back(draft, vm, after)
     draft.note("VM", vm.id, moment.caller, "state", vm.state.name, after.state.name, _text(event, vm, after))
     return after
 
@@ -66,7 +67,7 @@ def images_settled(draft: Draft, image_id: int) -> None:
 
 
 _WRITES_BACK = (VmState.EPILOG, VmState.HOTPLUG_EPILOG, VmState.HOTPLUG_EPILOG_POWEROFF)
-"""Where disks go back to their persistent images; after a mere clean-up these are as they were."""
+"""Where disks that are copies go back to their persistent images; after a mere clean-up these are as they were."""
 _WAITING = (VmState.CLONING, VmState.CLONING_HELD)
 _NOT_YET_RUN = (VmState.PENDING, VmState.HOLD)
 """Where disks are as their images are now: they were waited for, or the VM begins anew."""
@@ -113,15 +114,34 @@ def _why_not_saved(vm: VM, event: Event) -> str:
     return "" if isinstance(event, Done) else f"VM {vm.id} went on without: {type(event).__name__}"
 
 
-def _give_images_back(draft: Draft, before: VM, after: VM) -> None:
-    """Write down what a VM leaves in persistent images that it does not use any more: when, and their snapshots."""
-    for image_id in images_of(before) - images_of(after):
-        image = draft.find_image(image_id)
-        if image is None or not image.is_persistent or before.state not in _WRITES_BACK:
-            continue
-        disks = [d["DISK_ID"] for d in before.template.vectors("DISK") if d.get("IMAGE_ID") == str(image_id)]
-        of = next((of for of in before.disk_snapshots if str(of.disk_id) in disks), DiskSnapshots(0))
-        draft.put(replace(image, modtime=draft.now, snapshots=replace(of, disk_id=0)))
+def _tell_persistent_images(draft: Draft, before: VM, after: VM) -> None:
+    """Write down what a VM leaves in persistent images that it does not use any more, or is made anew with.
+
+    What it used in place is as it left it, however it ended; a copy of its own counts once it was brought back.
+    """
+    if not before.history or before.state in _NOT_YET_RUN:
+        return
+    is_made_anew = after.state in _NOT_YET_RUN
+    is_told = before.state in _WRITES_BACK or before.current.tm not in UNSHARED
+    left = images_of(before) - (frozenset() if is_made_anew else images_of(after))
+    for disk, image in disks_of_images(draft, before.template):
+        if image.id in left and image.is_persistent:
+            of = next((of for of in before.disk_snapshots if str(of.disk_id) == disk["DISK_ID"]), DiskSnapshots(0))
+            draft.put(_as_left(image, disk, of, draft.now) if is_told else _numbered_on(image, of.next_id))
+
+
+def _as_left(image: Image, disk: dict[str, str], of: DiskSnapshots, now: int) -> Image:
+    """Return an image that is what a disk became."""
+    kept = tuple(replace(one, pending="") for one in of.snapshots if one.pending != "create")
+    size = disk.get("SIZE", "") if "GROW" not in disk and disk.get("RESIZE") != "YES" else ""
+    size_mib = max(image.size_mib, int(size) if size.isdecimal() else 0)
+    told = replace(image, modtime=now, size_mib=size_mib, snapshots=replace(of, disk_id=0, snapshots=kept))
+    return _numbered_on(told, image.snapshots.next_id)
+
+
+def _numbered_on(image: Image, next_id: int) -> Image:
+    """Return an image that gives no snapshot a number again: drivers take one that is there for made already."""
+    return replace(image, snapshots=replace(image.snapshots, next_id=max(next_id, image.snapshots.next_id)))
 
 
 def _text(event: Event, before: VM, after: VM) -> str:

@@ -33,13 +33,22 @@ def register(draft: Draft, image: Image, base_path: str, caller: Caller) -> Imag
 
 
 def clone(
-    draft: Draft, source: Image, name: str, datastore: Datastore, base_path: str, caller: Caller, *, persistent: bool
+    draft: Draft,
+    source: Image,
+    name: str,
+    datastore: Datastore,
+    base_path: str,
+    caller: Caller,
+    *,
+    persistent: bool,
+    size_mib: int = 0,
 ) -> Image:
     """Add an image that becomes what another one is, whose owner is the caller.
 
     Args:
         datastore, base_path: where it shall be.
         persistent: whether it shall be.
+        size_mib: that it shall have at least.
 
     Raises:
         Refused: the image cannot be cloned as it is, or not into that datastore.
@@ -61,7 +70,7 @@ def clone(
         path="",
         format=source.format,
         fs=source.fs,
-        size_mib=source.size_mib,
+        size_mib=max(source.size_mib, size_mib),
         cloning_id=source.id,
         template=source.template.without("ERROR", "MD5", "SHA1", "SHA256"),
     )

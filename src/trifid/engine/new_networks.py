@@ -10,6 +10,7 @@ from trifid.core.network.vlan import Starts, with_vlan
 from trifid.core.template.model import Template
 from trifid.engine.config import NetworkSettings
 from trifid.engine.networks import random_mac_suffix
+from trifid.engine.nic_groups import check_network_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated
 
@@ -45,6 +46,7 @@ def add_network(
         defaults=defaults(settings),
         random_mac_suffix=random_mac_suffix,
     )
+    check_network_groups(draft, caller, Template(), network.template)
     taken = draft.owned("networks", network.uid, network.name)
     if taken is not None:
         raise NotAllocated(f"NAME is already taken by NET {taken}.")

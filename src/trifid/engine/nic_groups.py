@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from trifid.core.access import Caller, Right, check
-from trifid.core.network.security_group import SecurityGroup, groups_of
+from trifid.core.network.security_group import SecurityGroup, groups_of, merged
+from trifid.core.template.model import Template
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated
 
@@ -29,6 +30,22 @@ def check_groups(draft: Draft, caller: Caller, written: Iterable[Nic], filled: I
     for nic in filled:
         for group_id in sorted(groups_of(nic)):
             _present(draft, group_id, f"network {nic.get('NETWORK', '')} [{nic.get('NETWORK_ID', '')}]")
+
+
+def check_network_groups(draft: Draft, caller: Caller, before: Template, after: Template) -> None:
+    """Return when the security groups that somebody adds to a network are there and may be used.
+
+    Args:
+        before, after: the attributes of the network.
+
+    Raises:
+        BadTemplate: SECURITY_GROUPS is no list of ids.
+        NotAllocated, NotAllowed: as `check_groups` tells.
+    """
+    name = "SECURITY_GROUPS"
+    text = merged(after.single(name)) if after.single(name) else ""
+    added = groups_of({name: text}) - groups_of({name: before.single(name)})
+    check_groups(draft, caller, [{name: ",".join(map(str, sorted(added)))}], [])
 
 
 def _present(draft: Draft, group_id: int, of: str) -> SecurityGroup:

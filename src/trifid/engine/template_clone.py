@@ -46,7 +46,8 @@ def with_own_images(
 ) -> VmTemplate:
     """Return a template whose DISKs name new images, clones of those that they named, called `NAME-disk-N`.
 
-    A CDROM, which nobody writes to, stays what it is.
+    A CDROM, which nobody writes to, stays what it is.  A persistent image is used as it is, so that it becomes as
+    large as its DISK asks.
 
     Args:
         is_persistent: whether the new images are.
@@ -61,7 +62,9 @@ def with_own_images(
         if attribute == "DISK" and isinstance(value, dict):
             image = image_of(draft, caller, value) if names_image(value) else None
             if image is not None and image.type is not ImageType.CDROM:
-                clone = _clone(draft, caller, image, f"{template.name}-disk-{number}", datastores, is_persistent)
+                asked = value.get("SIZE", "") if is_persistent else ""
+                image_name, size_mib = f"{template.name}-disk-{number}", int(asked) if asked.isdecimal() else 0
+                clone = _clone(draft, caller, image, image_name, datastores, is_persistent, size_mib)
                 value = _naming(value, clone)
             number += 1
         pairs.append((attribute, value))
@@ -75,12 +78,15 @@ def _naming(disk: Vector, image: Image) -> Vector:
     return {**{key: text for key, text in disk.items() if key not in _NAMES_IMAGE}, "IMAGE_ID": str(image.id)}
 
 
-def _clone(draft: Draft, caller: Caller, image: Image, name: str, datastores: Datastores, is_persistent: bool) -> Image:
+def _clone(
+    draft: Draft, caller: Caller, image: Image, name: str, datastores: Datastores, is_persistent: bool, size_mib: int
+) -> Image:
     """Begin to make a clone of an image in its own datastore."""
     check(caller, Right.CREATE, "IMAGE")
     into = draft.datastore(image.datastore_id)
     check(caller, Right.USE, "DATASTORE", into)
     if (taken := draft.owned("images", caller.uid, name)) is not None:
         raise NotAllocated(f"NAME is already taken by IMAGE {taken}.")
-    new_images.refuse_full(draft, into, image.size_mib, datastores.space_of(into.id))
-    return new_images.clone(draft, image, name, into, datastores.base_path(into), caller, persistent=is_persistent)
+    new_images.refuse_full(draft, into, max(image.size_mib, size_mib), datastores.space_of(into.id))
+    base_path = datastores.base_path(into)
+    return new_images.clone(draft, image, name, into, base_path, caller, persistent=is_persistent, size_mib=size_mib)

@@ -12,37 +12,49 @@ from trifid.errors import BadTemplate
 _BOOTED = (("kernel", "KERNEL_DS", ImageType.KERNEL), ("initrd", "INITRD_DS", ImageType.RAMDISK))
 
 
-def files_of(draft: Draft, caller: Caller, template: Template) -> tuple[UsedFile, ...]:
+def files_of(draft: Draft, caller: Caller, template: Template, *, may_wait: bool = True) -> tuple[UsedFile, ...]:
     """Return the files of the catalogue that a template names.
+
+    Args:
+        may_wait: whether the VM can wait for images that are being made; one that is there cannot.
 
     Raises:
         BadTemplate: a reference is malformed, or its image is missing, of another type or not usable.
         NotAllowed: the caller may not use one of them.
     """
     found = []
+    usable = (ImageState.READY, ImageState.LOCKED) if may_wait else (ImageState.READY,)
     os = template.vector("OS")
     for role, key, kind in _BOOTED:
         if text := os.get(key, ""):
             where = f"OS {key}"
-            found.append(_used(draft, caller, one_file_reference(text, where), role, kind, where))
+            found.append(_used(draft, caller, one_file_reference(text, where), role, kind, where, usable))
     where = "CONTEXT FILES_DS"
     for reference in file_references(template.vector("CONTEXT").get("FILES_DS", ""), where):
-        found.append(_used(draft, caller, reference, "context", ImageType.CONTEXT, where))
+        found.append(_used(draft, caller, reference, "context", ImageType.CONTEXT, where, usable))
     return tuple(found)
 
 
-def _used(draft: Draft, caller: Caller, reference: FileReference, role: str, kind: ImageType, where: str) -> UsedFile:
+def _used(
+    draft: Draft,
+    caller: Caller,
+    reference: FileReference,
+    role: str,
+    kind: ImageType,
+    where: str,
+    usable: tuple[ImageState, ...],
+) -> UsedFile:
     try:
         image = image_of(draft, caller, reference, kind=where)
-        _refuse_unusable(image, kind)
+        _refuse_unusable(image, kind, usable)
     except BadTemplate as bad:
         raise BadTemplate(f"{where}: {bad.message}") from bad
     return UsedFile(role, image.id, image.source, image.name)
 
 
-def _refuse_unusable(image: Image, kind: ImageType) -> None:
+def _refuse_unusable(image: Image, kind: ImageType, usable: tuple[ImageState, ...]) -> None:
     about = f"image {image.name} [{image.id}]"
     if image.type is not kind:
         raise BadTemplate(f"{about} is of type {image.type.name}, it must be {kind.name}")
-    if image.state not in (ImageState.READY, ImageState.LOCKED):
+    if image.state not in usable:
         raise BadTemplate(f"{about} is {image.state.name}, it must be READY")

@@ -13,6 +13,7 @@ from trifid.engine.clusters import chosen
 from trifid.engine.engine import Engine
 from trifid.engine.new_networks import add_network
 from trifid.engine.new_networks import defaults as configured
+from trifid.engine.nic_groups import check_network_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.common import (
@@ -157,6 +158,7 @@ async def update(call: Call, network_id: int, template: str, append: int = 0) ->
 
     def change(draft: Draft, network: Network) -> Network:
         new = updated(network.template, template, append)
+        check_network_groups(draft, call.caller, network.template, new)
         after = define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
         for reservation_id in sorted(draft.reservations_of(network_id)):
             reservation = draft.network(reservation_id)

@@ -131,7 +131,8 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
             asked = replace(vm, template=template.replacing("CONTEXT", told), user_template=user_template)
             filled = with_context(draft, asked, call.caller).vector("CONTEXT")
             template = template.replacing("CONTEXT", {**context, **filled})
-    files = None if _references(template) == _references(old) else files_of(draft, call.caller, template)
+    is_same = _references(template) == _references(old)
+    files = None if is_same else files_of(draft, call.caller, template, may_wait=False)
     return replace(vm, user_template=user_template), events.UpdateConf(template=template, files=files)
 
 

@@ -30,7 +30,7 @@ USERS = ("alice", "bob", "carol")
 DATASTORES = "/datastores"
 """A directory of the simulated hosts, not of this machine."""
 _SECRET = "token"  # noqa: S105  (of people who do not exist)
-_DRIVER = "sim"
+_DRIVER, _UNSHARED = "sim", "ssh"
 MONITORING_INTERVAL_S, HOST_LOST_AFTER_S = 60, 200
 WRITE_S_MAX = 0.05
 
@@ -49,19 +49,24 @@ def first_batch() -> Batch:
     return Batch(users=dict(users), groups=dict(groups), counters={"user": len(users), "group": 100, "engine": 1})
 
 
-def config() -> Config:
-    """Return the configuration of the simulated engine."""
+def config(*, is_shared: bool) -> Config:
+    """Return the configuration of the simulated engine.
+
+    Args:
+        is_shared: whether hosts share their datastores: the engine knows that by the name of the transfer driver.
+    """
     settings = {_DRIVER: DriverSettings("simulated", timeout_s=TIMEOUT_S)}
+    transfer = _DRIVER if is_shared else _UNSHARED
     return Config(
         engine=EngineSettings(
             datastore_location=DATASTORES,
-            transfer=_DRIVER,
+            transfer=transfer,
             monitoring_interval_s=MONITORING_INTERVAL_S,
             host_lost_after_s=HOST_LOST_AFTER_S,
             frontend=FRONTEND,
             user_paths=["/images/"],
         ),
-        drivers=Drivers(vmm=settings, tm=settings, im=settings, ds=settings),
+        drivers=Drivers(vmm=settings, tm={transfer: settings[_DRIVER]}, im=settings, ds=settings),
     )
 
 
@@ -72,9 +77,11 @@ class SimulatedEngine(Engine):
         make: makes the driver processes by family.
     """
 
-    def __init__(self, home: Path, store: Store, clock: Clock, make: dict[str, Callable[[], Pipe]]) -> None:
+    def __init__(
+        self, home: Path, store: Store, clock: Clock, make: dict[str, Callable[[], Pipe]], *, is_shared: bool
+    ) -> None:
         self._make = make
-        super().__init__(home, config(), store, clock.epoch, clock.monotonic)
+        super().__init__(home, config(is_shared=is_shared), store, clock.epoch, clock.monotonic)
 
     def _driver_set(self) -> DriverSet:
         found: dict[tuple[str, str], Driver] = {}
@@ -125,7 +132,7 @@ class Life:
             "im": self._information_process,
         }
         with self.loop.entered():
-            self.engine = SimulatedEngine(home, store, clock, make)
+            self.engine = SimulatedEngine(home, store, clock, make, is_shared=is_shared)
             self.engine.turns.after_commit.append(self._committed)
             self.dispatcher = Dispatcher(self.engine)
         self._starting = self.loop.create_task(self._start())

@@ -9,7 +9,7 @@ from trifid.core.template.prepare import prepare
 from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import ROWS
-from trifid.core.vm.transfer import transfer_lines
+from trifid.core.vm.transfer import format_lines, transfer_lines
 
 DISK = {"SOURCE": "/images/etch.img"}
 
@@ -216,3 +216,9 @@ def test_every_transfer_that_the_table_asks_for_is_known() -> None:
 def test_there_is_no_other_operation() -> None:
     with pytest.raises(KeyError):
         lines(vm(), "teleport")
+
+
+@pytest.mark.parametrize("disk", [{"TYPE": "FS", "FORMAT": "ext3"}, {"TYPE": "fs", "FS": "xfs"}, {"TYPE": "SWAP"}])
+def test_disks_that_are_made_empty_are_said_to_be_raw_whatever_a_guest_writes_to_them(disk):
+    machine = vm(template=Template((("DISK", {"DISK_ID": "4", "SIZE": "8", **disk}),)))
+    assert format_lines(machine) == ["# trifid disk 4 raw"]

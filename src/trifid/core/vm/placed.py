@@ -1,5 +1,7 @@
 """What becomes of a VM's disks where it runs: the same template means other files under other transfer drivers."""
 
+import re
+
 import msgspec
 
 from trifid.core.template.types import IMAGE_FORMATS
@@ -8,11 +10,15 @@ from trifid.core.vm.record import VM
 Vector = dict[str, str]
 LAYERS, VOLUMES = "qcow2", "lvm"
 """Transfer drivers that make disks as layers over their images, and as volumes."""
+_NAME_OF_IMAGE = re.compile(r".*/[0-9a-f]{32}")
+"""Where an image lies whose place the engine chose; one that was there before (SOURCE=…) is copied, as it may go."""
 
 
 def is_layer(vm: VM, disk: Vector) -> bool:
     """Tell whether a disk is a qcow2 layer over its image: it holds only what differs from it."""
-    return bool(vm.history) and vm.current.tm == LAYERS and disk.get("CLONE") == "YES" and bool(disk.get("IMAGE_ID"))
+    if not vm.history or vm.current.tm != LAYERS or disk.get("CLONE") != "YES":
+        return False
+    return bool(disk.get("IMAGE_ID")) and _NAME_OF_IMAGE.fullmatch(disk.get("SOURCE", "")) is not None
 
 
 def for_drivers(vm: VM) -> VM:

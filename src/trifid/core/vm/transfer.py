@@ -21,6 +21,8 @@ STOPPED_FILES = "images"
 """Directory among the VM's files on the front-end that its disks wait in while it is away from its host."""
 
 _SWAP_MIB = "1"
+_MADE_EMPTY, _RAW = ("FS", "SWAP"), "raw"
+"""Disks that are made as raw (core/template/prepare.py): what a guest writes to one does not make it another."""
 _NO_FILE_SYSTEM = "raw"
 _BOOTED = ("kernel", "initrd")
 """Roles of files that lie beside the VM's disks under these names."""
@@ -67,6 +69,8 @@ def format_lines(vm: VM) -> list[str]:
 
 
 def _format(disk: Vector) -> str:
+    if disk.get("TYPE", "").upper() in _MADE_EMPTY:
+        return _RAW
     for key in ("DRIVER", "FORMAT"):
         if disk.get(key, "").lower() in IMAGE_FORMATS:
             return disk[key].lower()

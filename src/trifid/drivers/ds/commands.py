@@ -62,10 +62,10 @@ def flatten(request: Request, data: ImageActionData) -> str:
     return ""
 
 
-def stat(_: Request, data: ImageActionData) -> str:
+def stat(request: Request, data: ImageActionData) -> str:
     """Say how large PATH is, and what it is."""
     try:
-        size_mib, found_format = importing.learn(data)
+        size_mib, found_format = importing.learn(request, data)
     except Failure as failure:
         raise Failure(_about_path(data, failure)) from failure
     return f"{size_mib} {found_format or '-'}"

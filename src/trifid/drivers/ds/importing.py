@@ -6,7 +6,7 @@ It has its name in the datastore only when all of that is done; until then there
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +45,7 @@ def bring(request: Request, data: ImageActionData) -> probe.Found:
         return probe.look_at(file, data.kind, "")
 
 
-def learn(data: ImageActionData) -> tuple[int, str]:
+def learn(request: Request, data: ImageActionData) -> tuple[int, str]:
     """Return the size in MiB and the format of what PATH has, without importing it; 0 and "" = not known.
 
     The size of what is packed is the one it is packed to, unless its first bytes tell more.
@@ -56,7 +56,8 @@ def learn(data: ImageActionData) -> tuple[int, str]:
     tail = b""
     with contextlib.ExitStack() as stack:
         if is_url(data.path):
-            remote = stack.enter_context(Remote(data.path, reach_of(data.download_from), probe.HEAD_BYTES))
+            reach = reach_of(data.download_from)
+            remote = stack.enter_context(Remote(data.path, reach, probe.HEAD_BYTES, _stop(request)))
             size, blocks = remote.size, remote.blocks()
         else:
             descriptor = _places(data).open(data.path)
@@ -97,11 +98,21 @@ def _from_a_file(request: Request, data: ImageActionData, file: BinaryIO) -> Non
 
 
 def _from_the_web(request: Request, data: ImageActionData, file: BinaryIO) -> None:
-    with Remote(data.path, reach_of(data.download_from)) as remote:
+    with Remote(data.path, reach_of(data.download_from), stop=_stop(request)) as remote:
         size = remote.size or 0
         probe.check_size(size, data.size_mib_max)
         files.need_space(Path(file.name).parent, size)
         _save(request, data, _Incoming(remote.blocks(), data, size), file)
+
+
+def _stop(request: Request) -> Callable[[], None]:
+    """Return what ends a download that the engine does not want any more."""
+
+    def stop() -> None:
+        if request.is_cancelled:
+            raise Failure("cancelled by the engine")
+
+    return stop
 
 
 class _Incoming:

@@ -23,14 +23,17 @@ def bring_back(request: Request, command: Command) -> None:
     A disk that is its image, used in place, has nothing to bring; one that is gone has been brought.
     """
     target, name = operands(command, 2)
-    disk, image = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id), paths.image(name)
+    disk, place = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id), paths.path_of(name)
     if disk.is_symlink():
-        if disk.readlink() != image:
-            raise Failure(f"{disk} is {disk.readlink()}, used in place, expected {image}")
-        _sync(image)
+        if disk.readlink() != place:
+            raise Failure(f"{disk} is {disk.readlink()}, used in place, expected {place}")
+        _sync(place)
         disk.unlink()
         files.sync_directory(disk.parent)
         return
+    if not os.path.lexists(disk) and not paths.is_image_name(place.name) and place.exists():
+        return  # it was there before the catalogue (SOURCE=…) and was used in place, whose link is gone
+    image = paths.image(name)
     if disk.is_file():
         images.flatten(request, disk)
         files.copy(disk, image, progress(request, str(disk)))

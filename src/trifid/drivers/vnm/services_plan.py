@@ -12,7 +12,6 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 import msgspec
 
 from trifid.core.network.host_document import HostDocument, HostNetwork, Services
-from trifid.core.network.services import LABEL_LENGTH_MAX
 from trifid.drivers.kit import Failure
 from trifid.drivers.vnm.numbers import numbered
 
@@ -29,7 +28,7 @@ _MAC_FIRST = 0xFE54
 """High, so that a bridge that goes by its lowest MAC does not take that of the service."""
 _DRIVERS = ("bridge", "fw", "802.1Q", "vxlan")
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
-_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{LABEL_LENGTH_MAX - 1}}}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 
 
