@@ -19,18 +19,24 @@ from trifid.wire.xmlrpc import Escaped
 DOCS = Path(__file__).parent
 
 _ONE_OR_NONE = (
-    *("one.acl", "one.clusterpool", "one.zone", "one.zonepool"),
+    *("one.acl", "one.zone", "one.zonepool"),
     *(name.rpartition(".")[0] for name, _, _ in EMPTY_POOLS),
 )
 _GROUPS = (
     ("Virtual machines", ("one.vm", "one.vmpool")),
     ("Hosts", ("one.host", "one.hostpool")),
+    ("Images", ("one.image", "one.imagepool")),
+    ("Datastores", ("one.datastore", "one.datastorepool")),
+    ("VM templates", ("one.template", "one.templatepool")),
     ("Virtual networks", ("one.vn", "one.vnpool")),
+    ("Network templates", ("one.vntemplate", "one.vntemplatepool")),
+    ("Security groups", ("one.secgroup", "one.secgrouppool")),
+    ("Clusters", ("one.cluster", "one.clusterpool")),
     ("Users", ("one.user", "one.userpool")),
     ("Groups", ("one.group", "one.grouppool")),
     ("System", ("one.system",)),
     ("What there is one of, or none", _ONE_OR_NONE),
-    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm")),
+    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm", "trifid.image")),
 )
 _WORDS: dict[object, str] = {int: "int", str: "string", bool: "boolean", list: "array", Escaped: "XML document"}
 

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 """Layer: the layers that it may import, besides itself and `trifid.errors`."""
 
-OF_CORE = {"drivers": ("trifid.core.template", "trifid.core.vm")}
+OF_CORE = {"drivers": ("trifid.core.template", "trifid.core.vm", "trifid.core.network.host_document")}
 """Layers that may use only these parts of the core."""
 
 COMPOSES = {"engine/main.py"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.lab.conftest import Guest
 from tests.lab.guests import NETWORK
 from tests.system.home import Api, Home
+from trifid.wire.elements import several
 
 DOOR_PORT = 8080
 _DOOR = f"""\
@@ -106,7 +107,8 @@ class Machine:
     def __init__(self, catalogue: Catalogue, vm_id: int) -> None:
         self._catalogue = catalogue
         self.id = vm_id
-        self.address: str = catalogue.api.vm(vm_id)["TEMPLATE"]["NIC"]["IP"]
+        self.nics: list[dict[str, str]] = several(catalogue.api.vm(vm_id)["TEMPLATE"]["NIC"])
+        self.address = self.nics[0]["IP"]
 
     def is_to_be(self, state: str) -> None:
         """Wait for a state; a failure meanwhile fails the test, with the VM's log."""

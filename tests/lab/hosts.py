@@ -3,8 +3,8 @@
 A host's bridge has the name of the lab's and is joined to it by a cable, so guests of all hosts are
 neighbours and answer to the lab.  The engine reaches the libvirt of a host through a socket, URI.
 
-With a directory that is not shared, each host has an empty one of its own in its place, and an sshd: the ssh_config
-that reaches them lies beside (SSH_CONFIG).
+With a directory that is not shared, each host has an empty one of its own in its place, the places of virtual networks
+of its own, and an sshd: the ssh_config that reaches them lies beside (SSH_CONFIG).
 """
 
 import contextlib
@@ -52,7 +52,10 @@ rm -rf /var/lib/libvirt/qemu
 echo "host_uuid = \\"$uuid\\"" >> /etc/libvirt/libvirtd.conf
 mount --bind "$run" /run/libvirt
 if [ "$unshared" ]; then
-    mount -t tmpfs tmpfs "$unshared"
+    for place in "$unshared" /run/netns /run/trifid; do
+        mkdir -p "$place"
+        mount -t tmpfs tmpfs "$place"
+    done
     /usr/sbin/sshd -f "$sshd" -o "ListenAddress=$address" -o PidFile=/run/libvirt/sshd.pid -E /run/libvirt/sshd.log
 fi
 exec libvirtd --pid-file /run/libvirt/libvirtd.pid
@@ -105,10 +108,13 @@ class LabHost:
         """Return the names of the domains that are there, running or not."""
         return self.virsh("list", "--all", "--name").split()
 
+    def argv(self, *argv: str) -> list[str]:
+        """Return a command of this machine that runs a program on the host."""
+        return ["nsenter", f"--target={self._libvirtd.pid}", "--mount", "--net", "--", *argv]
+
     def run(self, *argv: str) -> str:
         """Return what a program prints that sees the host's files."""
-        command = ["nsenter", f"--target={self._libvirtd.pid}", "--mount", "--net", "--", *argv]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(self.argv(*argv), capture_output=True, text=True, check=True).stdout
 
     def unplug(self) -> None:
         """Cut the host off the network."""
@@ -178,11 +184,18 @@ def _ssh(directory: Path, addresses: dict[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def engine_of_hosts(path: Path) -> Iterator[Home]:
-    """A started engine whose drivers reach the hosts, which share their files in a way that libvirt cannot tell."""
+def engine_of_hosts(path: Path, ssh_config: Path | None = None) -> Iterator[Home]:
+    """A started engine whose drivers reach the hosts, which share their files in a way that libvirt cannot tell.
+
+    Args:
+        ssh_config: by which the network driver reaches them.
+    """
     home = Home(path, drivers="libvirt")
     home.settings("--uri qemu:///system", f"--uri {URI}")
     home.settings("--type qemu", "--type qemu --unsafe-migration")
+    if ssh_config:
+        driver = 'executable = "trifid-vnm-linux"'
+        home.settings(driver, f'{driver}\narguments = "--ssh-config {ssh_config}"')
     home.start()
     try:
         yield home

@@ -154,6 +154,17 @@ class Guest(Space):
             return False
         return True
 
+    def datagrams(self, port: int) -> socket.socket:
+        """Return a UDP socket."""
+
+        def made() -> socket.socket:
+            bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            bound.bind(("", port))
+            bound.settimeout(PATIENCE_S)
+            return bound
+
+        return self.call(made)
+
     def wire(self) -> socket.socket:
         """Return a socket that sends and receives frames as they are."""
 

@@ -5,10 +5,13 @@ bridges; guests are namespaces at a bridge, with the interface of a NIC.
 """
 
 import contextlib
+import json
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from trifid.drivers.vnm.tools import Tools
 ENGINE = "0123456789abcdef"
 OUTSIDE, BRIDGE = "203.0.113.1", "br7"
 READY = "ready"
+FORWARD_WITHIN_S, LOOK_EVERY_S = 10.0, 0.05
 UDHCPC = """#!/bin/sh
 case "$1" in
     bound)
@@ -97,6 +101,13 @@ class ServedHost(Space):
         self.run("ip", "link", "set", "eth0", "up")
         self.run("ip", "route", "add", "default", "via", OUTSIDE)
 
+    def until_ports_forward(self) -> None:
+        """Return when its bridges pass on what their ports hear: the kernel may take a second to see a new link."""
+        until = time.monotonic() + FORWARD_WITHIN_S
+        while any(port["state"] != "forwarding" for port in json.loads(self.run("bridge", "-j", "link") or "[]")):
+            assert time.monotonic() < until, f"{self.name}: {self.run('bridge', 'link')}"
+            select.select([], [], [], LOOK_EVERY_S)
+
     def pids_of(self, network_id: int) -> list[int]:
         return [int(pid) for pid in self.run("ip", "netns", "pids", f"trifid-{ENGINE[:8]}-{network_id}").split()]
 
@@ -119,6 +130,7 @@ class ServedGuest(Space):
         host.run("ip", "link", "set", device, "master", bridge, "up")
         self.run("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad")
         self.run("ip", "link", "set", "eth0", "address", mac, "up")
+        host.until_ports_forward()
 
     def asks_for_an_address(self, script: Path) -> dict[str, str]:
         """Return what DHCP tells it, nothing when nobody does."""

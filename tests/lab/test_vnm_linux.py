@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.netns import PATIENCE_S, Guest, Space, talks
+from tests.lab.netns import Guest, Space, talks
 from trifid.core.network.host_document import Bandwidth, Group, HostDocument, HostNetwork, Port, Rule
 from trifid.drivers.vnm import names
 from trifid.drivers.vnm.apply import apply
@@ -173,23 +173,25 @@ def test_guests_of_different_vxlans_on_the_same_hosts_do_not_reach_each_other(ke
 def test_equal_addresses_in_two_networks_of_a_host_are_different_guests(
     keep: contextlib.ExitStack, host: Space
 ) -> None:
+    """What one has asked for is no answer to its twin, which nobody may talk to."""
     networks = (NETWORK, HostNetwork(2, "fw", "onebr2", True))
-    ports = [port_of(5, 0), port_of(6, 0)]
+    ports = [port_of(5, 100), port_of(6, 0)]
     twins = [
-        Port(n + 10, 0, f"one-{n + 10}-0", 2, mac_of(n + 10), (f"10.0.0.{n}",), True, True, True, (0,)) for n in (5, 6)
+        Port(n + 10, 0, f"one-{n + 10}-0", 2, mac_of(n + 10), (f"10.0.0.{n}",), True, True, True, (group,))
+        for n, group in ((5, 100), (6, 0))
     ]
-    tell(host, document(*ports, *twins, networks=networks))
+    tell(host, document(*ports, *twins, groups=(OPEN, SILENT), networks=networks))
     one, other = guest(keep, host, 5), guest(keep, host, 6)
     twin, other_twin = (guest(keep, host, n + 10, f"10.0.0.{n}/24", bridge="onebr2") for n in (5, 6))
-    connections = []
-    for client, server in ((one, other), (twin, other_twin)):
-        listener = server.listen(80)
-
-        def connected(address: str = "10.0.0.6") -> socket.socket:
-            return socket.create_connection((address, 80), PATIENCE_S, source_address=("", 33333))
-
-        connections.append((client.call(connected), listener.accept()[0]))
-    assert [talks(*ends) for ends in connections] == [True, True]
+    asks, hears_twin = one.datagrams(3333), twin.datagrams(3333)
+    answers, forges = other.datagrams(53), other_twin.datagrams(53)
+    asks.sendto(b"question", ("10.0.0.6", 53))
+    assert answers.recv(99) == b"question"
+    answers.sendto(b"answer", ("10.0.0.5", 3333))
+    assert asks.recv(99) == b"answer"
+    forges.sendto(b"forged", ("10.0.0.5", 3333))
+    with pytest.raises(TimeoutError):
+        hears_twin.recv(99)
 
 
 # -- forgeries -----------------------------------------------------------------------------------------
@@ -223,6 +225,27 @@ def test_a_guest_claims_nobody_elses_address(
     card.send(frame(EVERYBODY, mac_of(5), 0x806, arp(mac_of(5), "10.0.0.5", "10.0.0.6") + b"as it is"))
     assert hears(ear, b"as it is")
     card.send(frame(EVERYBODY, mac_of(5), 0x806, arp(sender, source, "10.0.0.6", operation) + b"forged"))
+    assert not hears(ear, b"forged")
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [(136, "fd00::6"), (134, "fd00::5"), (137, "fd00::5")], ids=["neighbour", "router", "redirect"]
+)
+def test_a_guest_is_neither_another_nor_a_router_in_ipv6(
+    keep: contextlib.ExitStack, host: Space, kind: int, target: str
+) -> None:
+    one, other = pair(keep, host, OPEN, ip6=True)
+    card, ear = one.wire(), other.wire()
+
+    def says(kind: int, target: str, text: bytes) -> None:
+        body = bytes([kind, 0, 0, 0, 0, 0, 0, 0]) + socket.inet_pton(socket.AF_INET6, target) + text
+        ends = (socket.inet_pton(socket.AF_INET6, address) for address in ("fd00::5", "ff02::1"))
+        packet = bytes.fromhex("60000000") + len(body).to_bytes(2, "big") + bytes([58, 255]) + b"".join(ends) + body
+        card.send(frame("33:33:00:00:00:01", mac_of(5), 0x86DD, packet))
+
+    says(136, "fd00::5", b"as it is")
+    assert hears(ear, b"as it is")
+    says(kind, target, b"forged")
     assert not hears(ear, b"forged")
 
 
@@ -369,12 +392,8 @@ def test_a_bridge_whose_packets_are_not_shown_to_the_ip_hooks_is_closed(
 
 def test_packets_in_fragments_are_seen_whole(keep: contextlib.ExitStack, host: Space) -> None:
     one, other = pair(keep, host, Group(106, (OUT, Rule(True, "udp", ((53, 53),)))))
-    ears = {}
-    for port in (53, 54):
-        ears[port] = other.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        ears[port].settimeout(PATIENCE_S)
-        ears[port].bind(("", port))
-    mouth = one.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    ears = {port: other.datagrams(port) for port in (53, 54)}
+    mouth = one.datagrams(9)
     for port in (53, 54):
         mouth.sendto(b"x" * 4000, ("10.0.0.6", port))
     assert len(ears[53].recv(8000)) == 4000

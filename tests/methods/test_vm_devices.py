@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, ALICE, ALICE_ID, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, HOST_ID, IMAGE_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
 from trifid.core.image.datastore import Space
-from trifid.core.image.record import ImageState
+from trifid.core.image.record import ImageState, ImageType
 from trifid.core.template.model import template
 from trifid.core.vm import events
 from trifid.core.vm.record import VM, Needs
@@ -310,6 +310,24 @@ class TestConfiguration:
     )
     async def test_a_configuration_that_cannot_be_is_refused(self, alice, text, code):
         assert await alice.code(ALICE, "one.vm.updateconf", VM_ID, text) == code
+
+    async def test_a_file_that_is_not_there_yet_is_not_waited_for(self, alice):
+        await alice.change("images", IMAGE_ID, type=ImageType.CONTEXT, state=ImageState.LOCKED)
+        told = f'CONTEXT=[FILES_DS="$FILE[IMAGE_ID={IMAGE_ID}]"]'
+        with pytest.raises(Refusal, match="is LOCKED, it must be READY"):
+            await alice.ask(ALICE, "one.vm.updateconf", VM_ID, told, 1)
+        await alice.change("images", IMAGE_ID, state=ImageState.READY)
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, told, 1)
+        assert [file.image_id for file in vm(alice).files] == [IMAGE_ID]
+
+    async def test_a_kernel_of_the_catalogue_is_chosen_before_a_vm_is_deployed(self, alice):
+        await alice.change("images", IMAGE_ID, type=ImageType.KERNEL)
+        told = f'OS=[KERNEL_DS="$FILE[IMAGE_ID={IMAGE_ID}]"]'
+        with pytest.raises(Refusal, match="KERNEL_DS and INITRD_DS change before it is deployed"):
+            await alice.ask(ALICE, "one.vm.updateconf", VM_ID, told, 1)
+        await alice.change("vms", VM_ID, state=VmState.HOLD, history=())
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, told, 1)
+        assert [file.role for file in vm(alice).files] == ["kernel"]
 
     async def test_a_running_vm_is_left_alone(self, alice):
         await alice.change("vms", VM_ID, state=VmState.RUNNING, history=(STAY,))

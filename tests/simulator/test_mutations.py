@@ -229,7 +229,7 @@ MUTATIONS = {
     have_no_fence: "is started on|is moved to|domain is on|its domain has (NIC|DISK)",
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
     charge_a_host_for_what_is_off: "it is charged on hosts",
-    move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain",
+    move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain|POWEROFF and its domain is",
     delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain",
     delete_what_was_to_be_saved: "the only copy of a disk is gone",
     leave_gaps_in_the_history: "its history has gaps",

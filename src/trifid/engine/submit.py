@@ -1,6 +1,7 @@
 """From a template to a VM that waits for a host: validated, numbered, addressed, inside one draft."""
 
 from collections.abc import Collection
+from urllib.parse import unquote
 
 import msgspec
 from msgspec.structs import replace
@@ -94,7 +95,8 @@ def refuse_restricted(
     if forbidden := restricted(template):
         raise NotAllowed(f"{who}VM Template includes a restricted attribute {forbidden[0]}.")
     for attribute, path in file_paths(template):
-        if not any(path.startswith(f"{place.rstrip('/')}/") for place in user_paths):
+        is_inside = any(path.startswith(f"{place.rstrip('/')}/") for place in user_paths)
+        if not is_inside or ".." in unquote(path).split("/"):  # of a URL, as its server reads it
             allowed_places = ", ".join(user_paths) or "none"
             raise NotAllowed(
                 f"{who}VM Template includes a restricted attribute {attribute}: {path} lies outside the places that "

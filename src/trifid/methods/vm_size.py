@@ -131,6 +131,10 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
             asked = replace(vm, template=template.replacing("CONTEXT", told), user_template=user_template)
             filled = with_context(draft, asked, call.caller).vector("CONTEXT")
             template = template.replacing("CONTEXT", {**context, **filled})
+    if vm.state not in (VmState.PENDING, VmState.HOLD) and _booted(template) != _booted(old):
+        raise Refused(
+            f"VM {vm.id} was given its kernel already: KERNEL_DS and INITRD_DS change before it is deployed", vm.id
+        )
     is_same = _references(template) == _references(old)
     files = None if is_same else files_of(draft, call.caller, template, may_wait=False)
     return replace(vm, user_template=user_template), events.UpdateConf(template=template, files=files)
@@ -138,5 +142,10 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
 
 def _references(template: Template) -> tuple[str, ...]:
     """Return what a template says about files of the catalogue."""
-    os, context = template.vector("OS"), template.vector("CONTEXT")
-    return (os.get("KERNEL_DS", ""), os.get("INITRD_DS", ""), context.get("FILES_DS", ""))
+    return (*_booted(template), template.vector("CONTEXT").get("FILES_DS", ""))
+
+
+def _booted(template: Template) -> tuple[str, ...]:
+    """Return what a template says about the kernel of the catalogue that a VM boots; only a prolog brings it."""
+    os = template.vector("OS")
+    return (os.get("KERNEL_DS", ""), os.get("INITRD_DS", ""))

@@ -33,6 +33,7 @@ class Person(msgspec.Struct, eq=False):
         heard: id of the newest journal entry when it was asked.
         before_s: what was asked for before, of the disks whose end it asks for.
         before: the same of the images whose end it asks for.
+        asked_s: when it was asked.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Person(msgspec.Struct, eq=False):
     heard: int = 0
     before_s: dict[tuple[int, str], float] = {}
     before: frozenset[int] = frozenset()
+    asked_s: float = 0.0
 
 
 class People:
@@ -121,6 +123,7 @@ class People:
             self._later(person, self._dice.about(self._pause_s))
             return
         person.waits_for, person.heard = request, self._durable.journal_id
+        person.asked_s = self._clock.now_s
         person.before_s = {
             (request.vm_id, of): self._files.asked_s.get((request.vm_id, of), -1.0) for of in request.ends
         }
@@ -184,8 +187,10 @@ class People:
             self._take_back(person, request, life.engine.turns.memory)
 
     def _take_back(self, person: Person, request: Request, memory: Memory) -> None:
-        """What was refused was not asked for."""
-        self._files.asked_s.update(person.before_s)
+        """What was refused was not asked for, unless by somebody else meanwhile."""
+        for key, before_s in person.before_s.items():
+            if self._files.asked_s[key] == person.asked_s:
+                self._files.asked_s[key] = before_s
         self._files.deleted.difference_update(set(request.deletes) - person.before)
         if request.vm_id in memory.vms:
             self._hosts.forgotten.discard(request.vm_id)

@@ -1,7 +1,7 @@
 """Requirements: the table of reference/templates.md §5.1, line by line."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trifid.core.template.expression import DEPTH_MAX, LENGTH_MAX
@@ -214,6 +214,7 @@ PIECES = st.sampled_from(
 )
 
 
+@example('"\n"', "modern", "")
 @given(
     st.lists(PIECES | st.text(max_size=2), max_size=12).map("".join), st.sampled_from(["modern", "classic"]), st.text()
 )

@@ -137,7 +137,8 @@ class Tokens:
 
     def refuse(self, why: str, at: int | None = None) -> NoReturn:
         """Raise BadTemplate with the column of `at`, or of the next word."""
-        raise BadTemplate(f"{self._what} column {(self.now.at if at is None else at) + 1}: {why}")
+        told = "".join(char if char.isprintable() else " " for char in why)  # one line, whatever is quoted
+        raise BadTemplate(f"{self._what} column {(self.now.at if at is None else at) + 1}: {told}")
 
 
 def leading_integer(text: str) -> int | None:

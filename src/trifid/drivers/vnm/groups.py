@@ -53,7 +53,6 @@ def inet_table(document: HostDocument, addressed: Set[str]) -> list[str]:
             for way in ("from", "to")
         ),
         *_by_address(ports, networks, {name: f"goto to_{chains[kind]}" for name, kind in kinds.items()}),
-        # A mapping to numbers of the zones has no meaning for what the host routes between bridges with addresses
         nft.base_chain("zones", "prerouting", BEFORE_DEFRAGMENTATION, ["ct zone set iifname map @zone_numbers"]),
         nft.base_chain("from_guests", "prerouting", IN_INET_PREROUTING, ["meta mark vmap @from_ports"]),
         nft.base_chain("to_guests", "forward", IN_INET_FORWARD, _TO_GUESTS),
