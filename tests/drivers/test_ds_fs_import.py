@@ -124,6 +124,18 @@ def test_an_upload_is_gone_once_it_is_an_image(store: Store, home: Path, disk: P
         assert not upload.exists()
 
 
+def test_another_file_uploaded_under_the_same_name_stays(store: Store, home: Path, disk: Path) -> None:
+    upload = home / "uploads" / "3" / "etch.img"
+    upload.parent.mkdir(parents=True)
+    disk.rename(upload)
+    store.bring(upload, safe_dirs=str(upload.parent))
+    upload.write_bytes(b"another")
+    made_ns = store.source.stat().st_mtime_ns
+    os.utime(upload, ns=(made_ns + 1, made_ns + 1))
+    store.bring(upload, safe_dirs=str(upload.parent))  # asked again, since its answer was lost
+    assert upload.read_bytes() == b"another"
+
+
 def test_an_upload_that_is_refused_stays(store: Store, home: Path) -> None:
     upload = home / "uploads" / "3" / "etch.img"
     upload.parent.mkdir(parents=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.lab.catalogue import Catalogue, Machine, none_left_over, template
+from tests.lab.catalogue import Catalogue, Machine, template
 from tests.lab.conftest import Guest
 from tests.lab.hosts import SSH_CONFIG, LabHost, engine_of_hosts, lab_hosts
 from tests.system.home import Home
@@ -144,8 +144,7 @@ def network_lab(directory: Path, guest: Guest) -> Iterator[Lab]:
     for place in (own, of_hosts):
         place.mkdir()
     with lab_hosts(of_hosts, own) as hosts, engine_of_hosts(directory / "home", of_hosts / SSH_CONFIG) as home:
-        with none_left_over():
-            yield Lab(home, hosts, guest)
+        yield Lab(home, hosts, guest)
 
 
 def _id(said: str) -> int:

@@ -333,3 +333,12 @@ class TestConfiguration:
         await alice.change("vms", VM_ID, state=VmState.RUNNING, history=(STAY,))
         with pytest.raises(Refusal, match='"updateconf": This action is not available for state RUNNING'):
             await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "OS=[BOOT=hd]")
+
+
+async def test_users_find_no_way_out_of_the_places_that_are_open_to_them(alice):
+    alice.engine.config.engine.user_paths.append("https://images.example/pub/")
+    for path in ("pub/%2e%2e/private/x", "pub/a/%2E./x", "public/x"):
+        with pytest.raises(Refusal, match="restricted attribute DISK/SOURCE: .* lies outside"):
+            await alice.ask(ALICE, "one.vm.attach", VM_ID, f'DISK=[SOURCE="https://images.example/{path}"]')
+    await alice.ask(ALICE, "one.vm.attach", VM_ID, 'DISK=[SOURCE="https://images.example/pub/x"]')
+    assert len(vm(alice).template.vectors("DISK")) == 2

@@ -72,6 +72,8 @@ class Files:
         self._clock = clock
         self._shared = datastores
         self._copies: dict[int, list[File]] = defaultdict(list)
+        self._ended: dict[int, int] = {}
+        """Token to the newest content whose end somebody asked for: older copies are worth nothing then."""
         self._tokens = 0
 
     def place(self, machine: str, path: str) -> Directory:
@@ -224,14 +226,16 @@ class Files:
         _take_out(copies, file)
         if not copies:
             del self._copies[file.token]
-        is_lost = file.precious and all(copy.writes < file.writes for copy in copies)
-        if file.image_id != NO_IMAGE:
-            if is_lost and file.image_id not in self.deleted:
-                raise Broken(f"image {file.image_id}: its only copy is gone, and nobody asked for that: {how}")
+        if not file.precious or any(copy.writes >= file.writes for copy in copies):
             return
-        asked_s = max(self.asked_s.get((file.vm_id, which), -1.0) for which in ("", file.name))
-        if is_lost and asked_s < file.made_s:
-            raise Broken(f"vm {file.vm_id}: the only copy of a disk is gone, and nobody asked for that: {how}")
+        if file.image_id != NO_IMAGE:
+            if file.image_id not in self.deleted:
+                raise Broken(f"image {file.image_id}: its only copy is gone, and nobody asked for that: {how}")
+        elif file.writes > self._ended.get(file.token, -1):
+            asked_s = max(self.asked_s.get((file.vm_id, which), -1.0) for which in ("", file.name))
+            if asked_s < file.made_s:
+                raise Broken(f"vm {file.vm_id}: the only copy of a disk is gone, and nobody asked for that: {how}")
+        self._ended[file.token] = max(file.writes, self._ended.get(file.token, -1))
 
 
 def vm_of(directory: str) -> int:

@@ -40,7 +40,7 @@ def bring(request: Request, data: ImageActionData) -> probe.Found:
             else:
                 _from_a_file(request, data, file)
             _settle(request, data, file)
-    _forget_upload(data)
+    _forget_upload(data, source)
     with source.open("rb") as file:
         return probe.look_at(file, data.kind, "")
 
@@ -217,7 +217,11 @@ def _read(descriptor: int) -> Iterator[bytes]:
         yield block
 
 
-def _forget_upload(data: ImageActionData) -> None:
-    """Remove what was uploaded only to become this image."""
-    if not is_url(data.path) and _places(data).is_upload(data.path):
-        Path(os.path.realpath(data.path)).unlink(missing_ok=True)
+def _forget_upload(data: ImageActionData, source: Path) -> None:
+    """Remove what was uploaded only to become this image; what has come under its name since is for another one."""
+    if is_url(data.path) or not _places(data).is_upload(data.path):
+        return
+    upload = Path(os.path.realpath(data.path))
+    with contextlib.suppress(FileNotFoundError):
+        if upload.stat().st_mtime_ns <= source.stat().st_mtime_ns:
+            upload.unlink()
