@@ -21,6 +21,8 @@ LIMIT_KIB_S = 512
 TOLERANCE = 0.25
 CHANGE_WITHIN_S = 2.0
 FLOW_PORT = 9000
+LISTENS = "sleep 600 | nc -l -p"
+"""What has nothing to say says so, and its other end would take that for the end."""
 FORGED_MAC, FORGED_IP = "02:00:0a:09:00:42", "10.9.0.66"
 VXLAN = "udp port 4789"
 WEB = """
@@ -126,7 +128,7 @@ def test_a_limit_holds_in_both_directions(guests: Guests) -> None:
         (guests.blue_b, guests.blue_a, "10.9.0.1"),
     ):
         receiver.does(
-            "rm -f /run/rate; nc -l -p 9001 2>/dev/null < /dev/null"
+            f"rm -f /run/rate; {LISTENS} 9001 2>/dev/null"
             " | (dd bs=1 count=1 of=/dev/null; cut -d ' ' -f 1 /proc/uptime; wc -c; cut -d ' ' -f 1 /proc/uptime)"
             " > /run/rate 2>/dev/null &"
         )
@@ -164,7 +166,7 @@ class Flow:
 
     def __init__(self, sender: Machine, receiver: Machine, address: str) -> None:
         self._receiver = receiver
-        receiver.does(f"nc -l -p {FLOW_PORT} > /run/flow 2>/dev/null < /dev/null &")
+        receiver.does(f"{LISTENS} {FLOW_PORT} > /run/flow 2>/dev/null &")
         sender.does(
             "(n=0; while echo $n; do n=$((n + 1)); usleep 200000; done)"
             f" 2>/dev/null < /dev/null | nc {address} {FLOW_PORT} > /dev/null 2>&1 &"
@@ -251,6 +253,8 @@ def test_rules_outlive_a_killed_engine_and_nothing_is_left_of_what_ended_meanwhi
     os.kill(driver, signal.SIGSTOP)
     lab.catalogue.run("onevm", "terminate", "--hard", str(guests.red_b.id))
     lab.api.until_state(guests.red_b.id, "DONE")
+    os.kill(lab.home.pid, signal.SIGSTOP)
+    os.kill(driver, signal.SIGKILL)
     lab.home.kill()
     rules = lab.on("host-b").rules()
     assert device in rules and f"one-{guests.blue_b.id}-1" in rules

@@ -269,8 +269,11 @@ def test_what_somebody_broke_is_whole_again(scene: Scene, harm: str) -> None:
     wanted = document([network(NETWORK, services((ADDRESS, "web")))], [guest.port(NETWORK, ADDRESS)])
     scene.apply(0, wanted)
     rules = scene.hosts[0].run("nft", "list", "ruleset")
+    (before,) = scene.hosts[0].pids_of(NETWORK)
     scene.hosts[0].run(*harm.split())
     scene.apply(0, wanted)
+    (now,) = scene.hosts[0].pids_of(NETWORK)
+    assert now == before or not Path(f"/proc/{before}").exists(), "there are not two"
     assert scene.hosts[0].run("nft", "list", "ruleset") == rules
     assert guest.asks_for_an_address(scene.script)
     assert guest.reaches(OUTSIDE)

@@ -40,4 +40,5 @@ class Desk:
 
     @cached_property
     def _hosts(self) -> Hosts:
-        return Hosts(Way(sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))))
+        sockets = sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))
+        return Hosts(Way(sockets, self.options.ssh_config))

@@ -23,6 +23,7 @@ class Options(msgspec.Struct, frozen=True):
         guest_timeout_s: a guest that has not let go of a device, or taken a new size, by then does not.
         shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
         unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
+        ssh_config: file in the place of the administrator's ssh_config, for hosts whose files are not seen here.
         engine_id: of the engine that runs the driver, which marks its domains; empty when none does.
     """
 
@@ -32,6 +33,7 @@ class Options(msgspec.Struct, frozen=True):
     guest_timeout_s: float = 60.0
     shares_per_core: int = -1
     unsafe_migration: bool = False
+    ssh_config: str = ""
     engine_id: str = ""
 
 
@@ -55,6 +57,7 @@ def parse_options(text: str, program: str) -> Options:
     parser.add_argument("--guest-timeout", default=default.guest_timeout_s, type=float, metavar="SECONDS")
     parser.add_argument("--cpu-shares", default="auto", choices=tuple(SHARES))
     parser.add_argument("--unsafe-migration", action="store_true")
+    parser.add_argument("--ssh-config", default="", metavar="FILE")
     try:
         words = shlex.split(text)
     except ValueError as fault:
@@ -67,5 +70,6 @@ def parse_options(text: str, program: str) -> Options:
         guest_timeout_s=found.guest_timeout,
         shares_per_core=SHARES[found.cpu_shares],
         unsafe_migration=found.unsafe_migration,
+        ssh_config=found.ssh_config,
         engine_id=os.environ.get("TRIFID_ENGINE_ID", ""),
     )

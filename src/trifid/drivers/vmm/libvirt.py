@@ -1,7 +1,7 @@
 """The virtual machine driver for KVM and QEMU through libvirt: `trifid-vmm-libvirt`.
 
 Arguments, one string: --uri URI --type auto|kvm|qemu --shutdown-timeout SECONDS --guest-timeout
-SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration; docs/drivers-libvirt.md explains them.
+SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration --ssh-config FILE; docs/drivers-libvirt.md explains them.
 """
 
 import sys

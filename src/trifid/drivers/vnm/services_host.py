@@ -49,9 +49,14 @@ mv -f "$1.new" "$1"
 _END_PROGRAMS = r"""
 for pid in $(ip netns pids "$1" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null || :; done
 """
+# A dnsmasq whose namespace has lost its name is found by its file only.
 _END = (
     _END_PROGRAMS
     + r"""
+pid=$(cat "$2/dnsmasq.pid" 2>/dev/null)
+case $(tr '\0' ' ' 2>/dev/null < "/proc/${pid:-none}/cmdline") in
+    "dnsmasq --conf-file=$2/"*) kill -KILL "$pid" 2>/dev/null || :;;
+esac
 for link in "$3" "$4"; do ip link delete dev "$link" 2>/dev/null || :; done
 [ ! -e "/run/netns/$1" ] || ip netns delete "$1"
 rm -rf -- "$2"
