@@ -91,6 +91,11 @@ def test_others_can_be_chosen(type_in):
     assert line.split() == ["default", "30G", "10G", "oneadmin"]
 
 
+def test_room_is_compared_with_units(type_in):
+    said = type_in("onedatastore", "list", "-l", "NAME", "--no-header", "-f", "SIZE>39G,FREE<11G").stdout
+    assert said.split() == ["default"]
+
+
 def test_show_tells_its_room_and_its_images(fake, type_in):
     fake.images |= {3: image_xml(3), 4: image_xml(4, "elsewhere")}
     said = [" ".join(line.split()) for line in type_in("onedatastore", "show", "default").stdout.splitlines()]

@@ -52,6 +52,17 @@ class TestCreate:
         text = 'PATH="/srv/d"\nNAME="other"\nSOURCE="/x"\nFORMAT="raw"\nSHA256="ab"\nMD5="cd"\n'
         assert fake.called("one.image.allocate")[0][0] == text
 
+    def test_a_file_here_is_named_with_all_of_its_path(self, fake, type_in, tmp_path, monkeypatch):
+        (tmp_path / "d.img").write_bytes(b"disk")
+        monkeypatch.chdir(tmp_path)
+        type_in("oneimage", "create", "--name", "d", "--path", "d.img", "--sha1", "ab")
+        assert fake.called("one.image.allocate")[0][0] == f'NAME="d"\nPATH="{tmp_path}/d.img"\nSHA1="ab"\n'
+
+    @pytest.mark.parametrize("path", ["upload:d.img", "https://images.example.org/d.img", "of-the-engine.img"])
+    def test_other_paths_are_the_engines_matter(self, fake, type_in, path):
+        type_in("oneimage", "create", "--name", "d", "--path", path)
+        assert fake.called("one.image.allocate")[0][0] == f'NAME="d"\nPATH="{path}"\n'
+
     @pytest.mark.parametrize(
         ("kind", "datastore"),
         [("OS", 1), ("CDROM", 1), ("DATABLOCK", 1), ("KERNEL", 2), ("RAMDISK", 2), ("CONTEXT", 2)],
@@ -251,3 +262,28 @@ class TestShow:
 
 def test_words_of_2010_say_what_they_are_called_today(type_in):
     assert "oneimage chmod IMAGE 644" in type_in("oneimage", "publish", "3").stderr
+
+
+@pytest.mark.parametrize(
+    ("filters", "shown"), [("SIZE>2G", "3\n"), ("SIZE>30G", ""), ("SIZE<3000000", "3\n"), ("SIZE<2200", "")]
+)
+def test_sizes_are_compared_as_the_help_says(type_in, filters, shown):
+    assert type_in("oneimage", "list", "-l", "ID", "--no-header", "-f", filters).stdout.replace(" ", "") == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["User [0] : IMAGE is locked. [3].", "User [2] : Not authorized to perform MANAGE IMAGE [3]. It is locked."]
+)
+def test_a_lock_is_to_be_taken_away(fake, type_in, text):
+    fake.answers("one.image.delete", Refusal(text, 0x0200, 3))
+    assert '"oneimage unlock 3"' in type_in("oneimage", "delete", "3").stderr
+
+
+def test_what_is_missing_is_looked_for_where_it_is_listed(fake, type_in):
+    fake.answers("one.image.allocate", Refusal("[one.image.allocate] Error getting datastore [77].", 0x0400, 77))
+    told = type_in("oneimage", "create", "--name", "x", "--path", "/srv/x", "-d", "77").stderr
+    assert 'see "onedatastore list" for what there is' in told
+
+
+def test_a_snapshot_that_is_no_number_is_looked_for_in_the_image(type_in):
+    assert 'see "oneimage show IMAGE"' in type_in("oneimage", "snapshot-delete", "3", "x").stderr

@@ -20,13 +20,13 @@ def lines(limited: Port, *present: Link, queues: Queues = Queues()) -> list[str]
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        (Bandwidth(1024), "rate 1048576bps burst 52428b latency 50ms"),
-        (Bandwidth(1), "rate 1024bps burst 10240b latency 50ms"),
-        (Bandwidth(1024, 512, 64), "rate 1048576bps burst 65536b latency 50ms"),
-        (Bandwidth(0, 512, 64), "rate 524288bps burst 65536b latency 50ms"),
+        (Bandwidth(1024), "rate 1048576bps burst 52428b latency 200ms"),
+        (Bandwidth(1), "rate 1024bps burst 10240b latency 200ms"),
+        (Bandwidth(1024, 512, 64), "rate 1048576bps burst 65536b latency 200ms"),
+        (Bandwidth(0, 512, 64), "rate 524288bps burst 65536b latency 200ms"),
         (
             Bandwidth(1024, 4096, 64),
-            "rate 1048576bps burst 65536b latency 50ms peakrate 4194304bps minburst 10240b",
+            "rate 1048576bps burst 65536b latency 200ms peakrate 4194304bps minburst 10240b",
         ),
     ],
 )
@@ -41,7 +41,7 @@ def test_an_interface_that_is_not_there_yet_is_limited_later() -> None:
 def test_what_goes_to_a_guest_waits_before_its_interface() -> None:
     (command,) = lines(port(inbound=Bandwidth(1024)), TAP)
     assert command.startswith("tc qdisc replace dev one-5-0 root handle 7")
-    assert command.endswith(": tbf rate 1048576bps burst 52428b latency 50ms")
+    assert command.endswith(": tbf rate 1048576bps burst 52428b latency 200ms")
     handle = command.split("handle ")[1].split()[0]
     assert lines(port(inbound=Bandwidth(1024)), TAP, queues=Queues({"one-5-0": ("tbf", handle)})) == []
     (changed,) = lines(port(inbound=Bandwidth(2048)), TAP, queues=Queues({"one-5-0": ("tbf", handle)}))

@@ -7,7 +7,7 @@ from tests.core.vm.builders import event_of, stay, vm
 from tests.engine.world import FakeDriver, FakeOrders, World, answer
 from trifid.core.host import Host, HostState
 from trifid.core.network.host_document import Group, Rule
-from trifid.core.network.record import Network
+from trifid.core.network.record import AddressRange, Network
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import template
 from trifid.core.vm import events
@@ -17,7 +17,7 @@ from trifid.engine.host_networks import AGAIN_S, HostNetworks
 from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
 from trifid.wire.host_networks import parse
-from trifid.wire.lines import parse_to_driver
+from trifid.wire.lines import LINE_BYTES_MAX, parse_to_driver
 
 NIC = {
     "NIC_ID": "0", "NETWORK_ID": "2", "MAC": "02:00:0a:00:00:01", "IP": "10.0.0.1", "TARGET": "one-42-0",
@@ -225,3 +225,70 @@ async def test_limits_are_left_out_of_what_a_hypervisor_is_told(play):
     await play.begin()
     machine = vm(template=template(NIC=[{**NIC, "OUTBOUND_AVG_BW": "100"}]))
     assert "OUTBOUND_AVG_BW" not in play.networks.limits_left_out(machine).template.vectors("NIC")[0]
+
+
+async def test_a_vm_that_is_switched_on_again_at_once_waits_while_its_host_is_told_that_it_has_left(play):
+    await play.begin()
+    await play.has(S.SHUTDOWN_POWEROFF)
+    await play.applied()
+    await play.happens(events.Done)
+    await play.happens(events.Resume)
+    assert play.world.vmm.take() == []
+    await play.applied()
+    assert play.world.vmm.take() == []
+    await play.applied()
+    assert play.world.vmm.take() == ["DEPLOY 42"]
+
+
+@pytest.mark.parametrize("why", ["FAILURE", "silence", "death"])
+async def test_a_host_that_may_have_forgotten_a_vm_is_told_of_it_again_before_it_boots(play, why):
+    await play.begin()
+    await play.has(S.SHUTDOWN_POWEROFF)
+    await play.applied()
+    await play.happens(events.Done)
+    if why == "FAILURE":
+        await play.applied(status="FAILURE", text="there is no interface eth7")
+    elif why == "silence":
+        play.world.clock.pass_by(TIMEOUT_S)
+    else:
+        play.networks.down(play.vnm, "it died")
+    await play.happens(events.Resume)
+    assert play.world.vmm.take() == []
+    await play.applied()
+    assert play.world.vmm.take() == ["DEPLOY 42"]
+
+
+async def test_what_a_host_has_applied_too_late_lets_no_vm_boot(play):
+    await play.begin()
+    await play.has(S.PROLOG)
+    old = play.told().version
+    play.world.clock.pass_by(TIMEOUT_S)
+    await play.happens(events.Done)
+    await play.applied(text=str(old))
+    assert play.world.vmm.take() == []
+    await play.applied(text=str(play.told().version))
+    assert play.world.vmm.take() == ["DEPLOY 42"]
+
+
+async def test_a_document_that_fits_on_no_line_fails_what_waits_for_it_at_once(play):
+    await play.begin()
+    await play.world.put(vm(S.PROLOG, template=template(NIC=[{**NIC, "TARGET": "x" * LINE_BYTES_MAX}])))
+    await play.happens(events.Done)
+    assert play.vnm.sent == []
+    assert play.state is S.BOOT_FAILURE
+    assert "its document would be a line of" in play.world.memory.vms[42].user_template.single("ERROR")
+
+
+async def test_a_lease_for_a_vm_elsewhere_is_no_news_to_the_hosts_of_a_network(play):
+    await play.begin()
+    network = replace(
+        play.world.memory.networks[2], ranges=(AddressRange(id=0, type="IP4", size=9, mac=1, ip=0x0A000001),)
+    )
+    await play.world.put(network)
+    await play.has(S.RUNNING)
+    await play.applied()
+    play.vnm.sent = []
+    await play.world.put(replace(network, ranges=(replace(network.ranges[0], next_index=5),)))
+    assert play.vnm.sent == []
+    await play.world.put(replace(network, ranges=(replace(network.ranges[0], size=7),)))
+    assert play.told().networks

@@ -203,7 +203,18 @@ async def test_an_answer_of_another_driver_is_ignored(play):
     assert play.state is S.LOCKED
 
 
-async def test_an_answer_after_the_time_out_changes_nothing(play):
+async def test_what_takes_too_long_is_stopped_and_the_image_is_locked_until_that_is_over(play):
+    await play.imports()
+    await play.pass_by(TIMEOUT_S)
+    assert play.ds.take() == ["CP 5", "DRIVER_CANCEL 5"]
+    assert play.state is S.LOCKED
+    await play.says("CP", "FAILURE", "cancelled by the engine")
+    assert (play.state, play.error) == (S.ERROR, "CP was not done after 600 s: cancelled by the engine")
+    assert play.holds_nothing()
+
+
+async def test_an_answer_after_the_time_out_of_a_driver_that_may_be_silent_changes_nothing(play):
+    play.ds.answers_all = False
     await play.imports()
     await play.pass_by(TIMEOUT_S)
     assert (play.state, play.error) == (S.ERROR, "ds driver dummy did not answer CP within 600 s")

@@ -22,7 +22,7 @@ TOLERANCE = 0.25
 CHANGE_WITHIN_S = 2.0
 FLOW_PORT = 9000
 LISTENS = "sleep 600 | nc -l -p"
-"""What has nothing to say says so, and its other end would take that for the end."""
+"""Without anything that could still be said, nc says so, and its other end takes that for the end."""
 FORGED_MAC, FORGED_IP = "02:00:0a:09:00:42", "10.9.0.66"
 VXLAN = "udp port 4789"
 WEB = """
@@ -128,8 +128,8 @@ def test_a_limit_holds_in_both_directions(guests: Guests) -> None:
         (guests.blue_b, guests.blue_a, "10.9.0.1"),
     ):
         receiver.does(
-            f"rm -f /run/rate; {LISTENS} 9001 2>/dev/null"
-            " | (dd bs=1 count=1 of=/dev/null; cut -d ' ' -f 1 /proc/uptime; wc -c; cut -d ' ' -f 1 /proc/uptime)"
+            f"rm -f /run/rate; ({LISTENS} 9001 |"
+            " (dd bs=1 count=1 of=/dev/null; cut -d ' ' -f 1 /proc/uptime; wc -c; cut -d ' ' -f 1 /proc/uptime))"
             " > /run/rate 2>/dev/null &"
         )
         sender.does(f"dd if=/dev/zero bs=1024 count={2 * LIMIT_KIB_S} 2>/dev/null | nc {address} 9001")
@@ -166,7 +166,7 @@ class Flow:
 
     def __init__(self, sender: Machine, receiver: Machine, address: str) -> None:
         self._receiver = receiver
-        receiver.does(f"{LISTENS} {FLOW_PORT} > /run/flow 2>/dev/null &")
+        receiver.does(f"({LISTENS} {FLOW_PORT}) > /run/flow 2>/dev/null &")
         sender.does(
             "(n=0; while echo $n; do n=$((n + 1)); usleep 200000; done)"
             f" 2>/dev/null < /dev/null | nc {address} {FLOW_PORT} > /dev/null 2>&1 &"

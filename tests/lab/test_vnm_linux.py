@@ -433,3 +433,13 @@ def seconds(source: socket.socket, sink: socket.socket, kib: int = 320) -> float
         left -= len(sink.recv(65536))
     sender.join()
     return time.monotonic() - began
+
+
+def test_groups_hold_for_a_guest_whose_network_gives_no_addresses(keep: contextlib.ExitStack, host: Space) -> None:
+    without = msgspec.structs.replace(port_of(6, 101), addresses=(), keeps_ip=False)
+    tell(host, document(port_of(5, 0), without, groups=(OPEN, SSH)))
+    one, other = guest(keep, host, 5), guest(keep, host, 6)
+    for port in (22, 80):
+        other.listen(port)
+    assert one.reaches("10.0.0.6", 22)
+    assert not one.reaches("10.0.0.6", 80)

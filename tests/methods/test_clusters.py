@@ -172,7 +172,9 @@ async def test_a_vm_tells_in_which_clusters_it_can_be_as_it_is_now(world):
 @pytest.mark.parametrize("method", ["one.vm.deploy", "trifid.vm.place"])
 async def test_a_vm_is_not_placed_where_its_network_is_not(world, method):
     vm_id = await waiting(world)
-    with pytest.raises(Refusal, match=r"which is in cluster prod \[100\]: network lan \[4\] is in cluster 0"):
+    with pytest.raises(
+        Refusal, match=r"which is in cluster prod \[100\]: network lan \[4\] is in cluster default \[0\]"
+    ):
         await world.ask(ADMIN, method, vm_id, OTHER_HOST)
     await world.ask(ADMIN, "one.cluster.addvnet", 100, NETWORK_ID)
     assert await world.ask(ADMIN, method, vm_id, OTHER_HOST) == vm_id
@@ -183,13 +185,13 @@ async def test_nor_moved_to_where_it_is_not(world):
     nic = {"NIC_ID": "0", "NETWORK_ID": str(NETWORK_ID)}
     await world.put(replace(VM_OF_ALICE, template=template(NIC=nic)))
     for live in (False, True):
-        with pytest.raises(Refusal, match=r"network lan \[4\] is in cluster 0"):
+        with pytest.raises(Refusal, match=r"network lan \[4\] is in cluster default \[0\]"):
             await world.ask(ADMIN, "one.vm.migrate", VM_ID, OTHER_HOST, live)
 
 
 async def test_nor_where_the_datastore_of_its_image_is_not(world):
     await world.put(replace(VM_OF_ALICE, template=template(DISK={"DISK_ID": "0", "DATASTORE_ID": "1"})))
-    with pytest.raises(Refusal, match=r"datastore default \[1\] is in cluster 0"):
+    with pytest.raises(Refusal, match=r"datastore default \[1\] is in cluster default \[0\]"):
         await world.ask(ADMIN, "one.vm.migrate", VM_ID, OTHER_HOST, False)
 
 
@@ -201,7 +203,9 @@ async def test_nor_into_a_system_datastore_of_another_cluster(world):
 
 async def test_what_no_cluster_has_together_is_refused_at_submission(world):
     await world.ask(ADMIN, "one.vn.allocate", "NAME=far\nVN_MAD=dummy\nBRIDGE=b\nAR=[TYPE=IP4,IP=10.9.0.1,SIZE=9]", 100)
-    with pytest.raises(Refusal, match=r"Incompatible cluster IDs\. .*: network lan \[4\] is in cluster 0; network far"):
+    with pytest.raises(
+        Refusal, match=r"Incompatible cluster IDs\. .*: network lan \[4\] is in cluster default \[0\]; network far"
+    ):
         await world.ask(ADMIN, "one.vm.allocate", f"{VM}\nNIC=[NETWORK=lan]\nNIC=[NETWORK=far]", False)
     assert not world.memory.leases
 
@@ -209,7 +213,7 @@ async def test_what_no_cluster_has_together_is_refused_at_submission(world):
 async def test_a_nic_of_another_cluster_is_not_attached(world):
     await world.ask(ADMIN, "one.vn.allocate", "NAME=far\nVN_MAD=dummy\nBRIDGE=b\nAR=[TYPE=IP4,IP=10.9.0.1,SIZE=9]", 100)
     with pytest.raises(
-        Refusal, match=r"host node1 \[3\] is in cluster default \[0\]; network far \[50\] is in cluster 100"
+        Refusal, match=r"host node1 \[3\] is in cluster default \[0\]; network far \[50\] is in cluster prod \[100\]"
     ):
         await world.ask(ADMIN, "one.vm.attachnic", VM_ID, "NIC=[NETWORK=far]")
     assert not world.memory.leases
@@ -224,7 +228,11 @@ async def test_a_host_does_not_leave_the_cluster_of_what_its_vms_need(world, sta
     await world.put(replace(VM_OF_ALICE, state=state, template=template(NIC=nic)))
     with pytest.raises(Refusal) as refused:
         await world.ask(ADMIN, "one.cluster.addhost", 100, HOST_ID)
-    for told in ("VM 5 is there", "network lan [4] is in cluster 0", "datastore system [0] is in cluster 0"):
+    for told in (
+        "VM 5 is there",
+        "network lan [4] is in cluster default [0]",
+        "datastore system [0] is in cluster default [0]",
+    ):
         assert told in refused.value.text
     await world.ask(ADMIN, "one.cluster.addvnet", 100, NETWORK_ID)
     await world.ask(ADMIN, "one.cluster.adddatastore", 100, 0)

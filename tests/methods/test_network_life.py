@@ -277,3 +277,9 @@ async def test_of_two_who_ask_for_one_address_one_gets_it(world):
     calls = [world.ask(who, "one.vm.allocate", text, True) for who in (ALICE, BOB)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["Refusal", "int"]
+
+
+async def test_vxlans_on_different_devices_have_different_numbers_since_a_host_has_one_interface_for_each(world):
+    assert await vlan(world, "a", "VN_MAD=vxlan\nPHYDEV=eth1") == ("2", "1")
+    assert await vlan(world, "b", "VN_MAD=vxlan\nPHYDEV=eth2") == ("3", "1")
+    assert await vlan(world, "c", "VN_MAD=vxlan") == ("4", "1")

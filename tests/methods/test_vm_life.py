@@ -169,3 +169,26 @@ class TestLock:
         assert await hosts.code(ALICE, "one.vm.lock", VM_ID, 1, False) == 0
         with pytest.raises(Refusal, match="Wrong lock level specified"):
             await hosts.ask(ALICE, "one.vm.lock", VM_ID, 9)
+
+
+@pytest.mark.parametrize(
+    ("state", "disk", "is_refused"),
+    [
+        (VmState.EPILOG_FAILURE, {"SAVE": "YES"}, True),
+        (VmState.EPILOG_FAILURE, {"SAVE": "NO"}, False),
+        (VmState.EPILOG_FAILURE, {"SAVE": "YES", "PERSISTENT": "YES"}, False),
+        (VmState.PROLOG_FAILURE, {"SAVE": "YES"}, False),
+    ],
+)
+async def test_a_hard_end_does_not_delete_what_shall_be_kept(hosts, state, disk, is_refused):
+    """A persistent image that is used in place is not lost with its link; what was copied may be the only copy."""
+    one = {"DISK_ID": "0", "TYPE": "DISK", "SOURCE": "/srv/a", "CLONE": "YES", **disk}
+    machine = hosts.memory.vms[VM_ID]
+    await hosts.change("vms", VM_ID, state=state, template=machine.template.replacing("DISK", one))
+    if is_refused:
+        with pytest.raises(Refusal, match='DISK 0, which shall be kept: "recover --retry"'):
+            await hosts.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+        assert hosts.memory.vms[VM_ID].state is state
+    else:
+        await hosts.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+        assert hosts.memory.vms[VM_ID].state is VmState.CLEANUP_DELETE_FILES

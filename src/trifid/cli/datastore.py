@@ -3,6 +3,7 @@
 Source: reference/api-modern.md §4 (the calls) and §5.6 (types and states).
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, 
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
-from trifid.cli.image_columns import size
+from trifid.cli.figures import memory
 from trifid.cli.kinds import DATASTORE, GROUP, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, Listing, show
 from trifid.cli.shell import Shell
@@ -94,8 +95,14 @@ def _ids(name: str, row: Row) -> list[int]:
     return numbers(row.get(name))
 
 
+def _kib(name: str) -> Callable[[Row, View], float]:
+    """Return a value in KiB, which filters compare with, of what documents tell in MiB."""
+    mib = number(name)
+    return lambda row, view: mib(row, view) * 1024
+
+
 def _size(value: float, view: View) -> str:
-    return size(value, view.kilobytes) if value else "-"
+    return memory(value, view.kilobytes) if value else "-"
 
 
 DATASTORE_COLUMNS = Columns(
@@ -106,9 +113,9 @@ DATASTORE_COLUMNS = Columns(
         Column("USER", 8, "owner", named_or_id("UNAME", "UID"), left=True),
         Column("GROUP", 8, "group", named_or_id("GNAME", "GID"), left=True),
         Column("NAME", 15, "name", text("NAME"), left=True),
-        Column("SIZE", 7, "room there is; - where every host has its own", number("TOTAL_MB"), _size),
-        Column("USED", 7, "room that is used", number("USED_MB"), _size),
-        Column("FREE", 7, "room that is left", number("FREE_MB"), _size),
+        Column("SIZE", 7, "room there is; - where every host has its own", _kib("TOTAL_MB"), _size),
+        Column("USED", 7, "room that is used", _kib("USED_MB"), _size),
+        Column("FREE", 7, "room that is left", _kib("FREE_MB"), _size),
         Column("AVA", 4, "room that is left, per cent", _free_share, lambda v, view: f"{v:.0f}%" if v >= 0 else "-"),
         Column(
             "CLUSTERS", 8, "clusters it is in", lambda row, view: ",".join(map(str, _ids("CLUSTERS", row))), left=True

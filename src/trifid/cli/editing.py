@@ -88,7 +88,7 @@ def update_command(kind: Kind, argument: str, attributes: str) -> Command:
 
     return Command(
         "update",
-        f"Change the attributes of a {kind.label}: from FILE, - for standard input, or in your editor.",
+        f"Change the attributes of {kind.a_label}: from FILE, - for standard input, or in your editor.",
         (Argument(argument, kind), Argument("FILE", optional=True)),
         run=run,
         options=(APPEND,),
@@ -100,7 +100,7 @@ def rename_command(kind: Kind, argument: str) -> Command:
     """Return the row of `rename`."""
     return Command(
         "rename",
-        f"Give a {kind.label} another name.",
+        f"Give {kind.a_label} another name.",
         (Argument(argument, kind, many=True), Argument("NAME")),
         f"{kind.methods}.rename",
         lambda object_id, given: (object_id, given.name),

@@ -3,6 +3,7 @@
 Every failure ends the process with status 255, as it always did (reference/xmlrpc.md §5.1).
 """
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,21 @@ _NEXT = {
     0x2000: "correct what the message names and try again",
     0x4000: "correct what the message names and try again",
 }
+
+_NOT_FOUND = re.compile(r"Error getting ([a-z ]+) \[")
+_LISTED_BY = {
+    "cluster": "onecluster",
+    "datastore": "onedatastore",
+    "host": "onehost",
+    "image": "oneimage",
+    "user": "oneuser",
+    "virtual machine": "onevm",
+    "virtual network": "onevnet",
+}
+"""What is not found, as the engine calls it -> the command that lists what there is."""
+
+_LOCKED = re.compile(r"\b(IMAGE|NET|TEMPLATE|VM)(?: is locked\.)? \[(\d+)\]")
+_UNLOCKED_BY = {"IMAGE": "oneimage", "NET": "onevnet", "TEMPLATE": "onetemplate", "VM": "onevm"}
 
 
 class Failure(Exception):
@@ -43,11 +59,17 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
     about = getattr(error, "object_id", -1)
     if type(error).__name__ == "ApiFault":
         return Failure(str(error), 'this engine does not know the call: compare its version, see "trifid status"')
+    locked = _LOCKED.search(str(error)) if code == 0x0200 and "locked" in str(error) else None
+    if locked:
+        unlock = f"{_UNLOCKED_BY[locked[1]]} unlock {locked[2]}"
+        return Failure(str(error), f'who may manage it takes the lock away: "{unlock}"')
     if code == 0x0200:
         owner = "its owner, or " if max(about, object_id) >= 0 else ""
         return Failure(str(error), f"ask {owner}a member of the group oneadmin")
     if code == 0x0400:
-        return Failure(str(error), f'see "{command} list" for what there is')
+        missing = _NOT_FOUND.search(str(error))
+        lister = _LISTED_BY.get(missing[1], command) if missing else command
+        return Failure(str(error), f'see "{lister} list" for what there is')
     if code in (0x0800, 0x8000) and max(about, object_id) >= 0:
         look = f'see "{command} show {object_id if object_id >= 0 else about}"'
         return Failure(str(error), "" if look in str(error) else f"{look} for its state")

@@ -68,7 +68,7 @@ def _size(given: Given) -> tuple[int]:
 
 
 def _snapshot(given: Given) -> tuple[int]:
-    return (number_of(given.snapshot, "a snapshot"),)
+    return (number_of(given.snapshot, "a snapshot", "oneimage show IMAGE"),)
 
 
 def _flag(word: str, about: str, method: str, value: bool) -> Command:
@@ -112,7 +112,7 @@ ROWS = (
         examples=("delete debian", "delete 3,5..7 --wait"),
     ),
     _flag("enable", "Let VMs use an image.", "one.image.enable", True),
-    _flag("disable", "Keep new VMs from an image; those that use it go on.", "one.image.enable", False),
+    _flag("disable", "Keep VMs from an image that none uses.", "one.image.enable", False),
     _flag("persistent", "Let what a VM writes stay in an image.", "one.image.persistent", True),
     _flag("nonpersistent", "Give every VM a copy of an image.", "one.image.persistent", False),
     Command(

@@ -44,8 +44,13 @@ def _short_type(row: Row, view: View) -> str:
         return str(row["TYPE"])
 
 
+def _size_kib(row: Row, view: View) -> float:
+    """Return the size in KiB, which filters compare with."""
+    return number("SIZE")(row, view) * 1024
+
+
 def _size(value: Any, view: View) -> str:
-    return size(value, view.kilobytes)
+    return memory(value, view.kilobytes)
 
 
 def _persistent(row: Row, view: View) -> str:
@@ -67,7 +72,7 @@ IMAGE_COLUMNS = Columns(
         Column("GROUP", 8, "group", named_or_id("GNAME", "GID"), left=True),
         Column("NAME", 15, "name", text("NAME"), left=True),
         Column("DATASTORE", 10, "datastore it is in", named_or_id("DATASTORE", "DATASTORE_ID"), left=True),
-        Column("SIZE", 7, "what a VM sees of it", number("SIZE"), _size),
+        Column("SIZE", 7, "what a VM sees of it", _size_kib, _size),
         Column("TYPE", 4, ", ".join(map(" ".join, zip(SHORT_TYPES, TYPES, strict=True))), _short_type, left=True),
         Column("PER", 3, "whether what a VM writes stays in it", _persistent, left=True),
         Column("PERSISTENT", 3, "the same, by its name of 2010", _persistent, left=True),

@@ -30,6 +30,7 @@ _TEXTS = (
     ("prefix", "PREFIX", "DEV_PREFIX", "How the name of its device begins in the guest: vd, sd, hd."),
     ("description", "TEXT", "DESCRIPTION", "What it is."),
     ("sha256", "HEX", "SHA256", "SHA-256 that the file must have."),
+    ("sha1", "HEX", "SHA1", "SHA-1 that the file must have."),
     ("md5", "HEX", "MD5", "MD5 that the file must have."),
 )
 """Option, metavar, attribute, help."""
@@ -105,8 +106,14 @@ def _of_options(given: Given) -> "Template":
         "SIZE": str(mib(given.size)) if given.size else None,
         "PERSISTENT": "YES" if given.persistent else None,
         **{attribute: getattr(given, option) for option, _, attribute, _ in _TEXTS},
+        "PATH": _absolute(given.path),
     }
     return Template(tuple((name, value) for name, value in values.items() if value))
+
+
+def _absolute(path: str | None) -> str | None:
+    """Return a path that is relative to a file here as the engine understands it; others as they are."""
+    return str(Path(path).absolute()) if path and Path(path).is_file() else path
 
 
 def _datastore(shell: Shell, given: Given, template: "Template") -> int:

@@ -29,6 +29,11 @@ class Kind(NamedTuple):
     hidden: str = ""
 
     @property
+    def a_label(self) -> str:
+        """Its label with the article that it takes."""
+        return f"an {self.label}" if self.label[0] in "aeio" else f"a {self.label}"
+
+    @property
     def info(self) -> str:
         """The method that answers one object's document."""
         return f"{self.methods}.info"

@@ -18,7 +18,7 @@ def lock_commands(kind: Kind, argument: str) -> tuple[Command, Command]:
     return (
         Command(
             "lock",
-            f"Forbid everybody to change a {kind.label}, administrators too, until it is unlocked.",
+            f"Forbid everybody to change {kind.a_label}, administrators too, until it is unlocked.",
             (objects,),
             f"{kind.methods}.lock",
             _lock,
@@ -32,7 +32,7 @@ def lock_commands(kind: Kind, argument: str) -> tuple[Command, Command]:
         ),
         Command(
             "unlock",
-            f"Take the lock of a {kind.label} away.",
+            f"Take the lock of {kind.a_label} away.",
             (objects,),
             f"{kind.methods}.unlock",
             examples=("unlock 3",),

@@ -182,10 +182,10 @@ def _delete(shell: Shell, given: Given) -> None:
     shell.call("one.vm.scheddelete", given.vm, number_of(given.action, "a scheduled action"))
 
 
-def number_of(word: str, what: str) -> int:
+def number_of(word: str, what: str, shown_by: str = "onevm show VM") -> int:
     """Return the id that a word is; raises Failure."""
     if not (word.isascii() and word.isdigit() and len(word) < 10):
-        raise Failure(f"{word} is not the id of {what}", 'see "onevm show VM"')
+        raise Failure(f"{word} is not the id of {what}", f'see "{shown_by}"')
     return int(word)
 
 

@@ -74,12 +74,16 @@ def clusters_of(text: str) -> frozenset[int] | None:
     return frozenset(int(number) for number in _CLUSTER.findall(text) if int(number) >= 0) if text.strip() else None
 
 
-def where(part: Part) -> str:
-    """Return a part and its clusters, for messages."""
+def where(part: Part, called: Callable[[int], str]) -> str:
+    """Return a part and its clusters, for messages.
+
+    Args:
+        called: id of a cluster -> as messages call it.
+    """
     if not part.cluster_ids:
         return f"{part.name} is in no cluster"
     plural = "s" if len(part.cluster_ids) > 1 else ""
-    return f"{part.name} is in cluster{plural} {', '.join(map(str, sorted(part.cluster_ids)))}"
+    return f"{part.name} is in cluster{plural} {', '.join(map(called, sorted(part.cluster_ids)))}"
 
 
 def outside(parts: Iterable[Part], cluster_id: int) -> list[Part]:

@@ -46,8 +46,7 @@ def refuse_nowhere(draft: Draft, template: Template) -> None:
     """Raise NotAllocated when no cluster has all that a new VM needs, so that it would wait for ever."""
     parts = parts_of(draft, template)
     if together.common(parts) == frozenset():
-        told = "; ".join(map(together.where, parts))
-        raise NotAllocated(f"Incompatible cluster IDs. No cluster has all that the VM needs: {told}")
+        raise NotAllocated(f"Incompatible cluster IDs. No cluster has all that the VM needs: {_told(draft, parts)}")
 
 
 def refuse_apart(draft: Draft, vm: VM, host: Host) -> None:
@@ -56,7 +55,7 @@ def refuse_apart(draft: Draft, vm: VM, host: Host) -> None:
     if apart:
         raise Refused(
             f"VM {vm.id} cannot be on host {host.name} [{host.id}], which is in cluster "
-            f"{named(draft, host.cluster_id)}: {'; '.join(map(together.where, apart))}",
+            f"{named(draft, host.cluster_id)}: {_told(draft, apart)}",
             vm.id,
         )
 
@@ -77,15 +76,18 @@ def refuse_device_apart(draft: Draft, vm: VM, device: tuple[str, dict[str, str]]
         apart = parts if together.common(parts) == frozenset() else []
         here = "no cluster has all that it would need"
     if apart:
-        raise Refused(
-            f"VM {vm.id} cannot have this {device[0]}: {here}; {'; '.join(map(together.where, apart))}", vm.id
-        )
+        raise Refused(f"VM {vm.id} cannot have this {device[0]}: {here}; {_told(draft, apart)}", vm.id)
 
 
 def named(draft: Draft, cluster_id: int) -> str:
     """Return a cluster as messages call it."""
     cluster = draft.find_cluster(cluster_id)
     return f"{cluster.name} [{cluster_id}]" if cluster is not None else f"[{cluster_id}]"
+
+
+def _told(draft: Draft, parts: Iterable[Part]) -> str:
+    """Return parts and their clusters."""
+    return "; ".join(together.where(part, lambda cluster_id: named(draft, cluster_id)) for part in parts)
 
 
 def host_in_cluster(draft: Draft, host: Host) -> Host:
@@ -115,7 +117,7 @@ def refuse_moved_host(draft: Draft, host: Host, cluster_id: int) -> None:
         if apart:
             raise Refused(
                 f"host {host.name} [{host.id}] cannot move to cluster {named(draft, cluster_id)}: VM {vm.id} is there, "
-                f"and {'; '.join(map(together.where, apart))}: migrate it first, or add these to the cluster",
+                f"and {_told(draft, apart)}: migrate it first, or add these to the cluster",
                 host.id,
             )
 

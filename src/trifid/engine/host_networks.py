@@ -12,8 +12,8 @@ import msgspec
 
 from trifid.core.host import Host, HostState
 from trifid.core.network.host_document import Bandwidth, Group, HostDocument, Port, Services
-from trifid.core.network.hosting import LIMITS, Records, document_of, is_managed, ports_of
-from trifid.core.network.record import Network
+from trifid.core.network.hosting import Records, document_of, is_managed, ports_of
+from trifid.core.network.record import LIMITS, Network
 from trifid.core.network.rules import networks_named
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.vm.record import VM, Action
@@ -23,7 +23,7 @@ from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.memory import Memory
 from trifid.store.interface import Batch
 from trifid.wire.host_networks import render
-from trifid.wire.lines import NOTHING, Message, to_driver
+from trifid.wire.lines import LINE_BYTES_MAX, NOTHING, Message, to_driver
 
 log = logging.getLogger("trifid.networks")
 
@@ -109,6 +109,7 @@ class HostNetworks:
         self._call_later = call_later or asyncio.get_running_loop().call_later
         self._told: dict[int, Told] = {}
         self._waiting: list[Waiting] = []
+        self._networks: dict[int, Network] = {}
         self._name_of_driver = next(iter(drivers.names(FAMILY)), "")
 
     # -- what hypervisor drivers wait for --------------------------------------------------------
@@ -126,11 +127,12 @@ class HostNetworks:
             fail(f"network {names} needs a network driver, none is configured: see [drivers.vnm] in trifid.toml")
             return False
         told = self._told.setdefault(host_id, Told())
-        if told.ports is not None and all(told.ports.get((p.vm_id, p.nic_id)) == p for p in needed):
+        is_sent = told.sent is None or all(port in told.sent.ports for port in needed)
+        if is_sent and told.ports is not None and all(told.ports.get((p.vm_id, p.nic_id)) == p for p in needed):
             return True
         self._waiting = [one for one in self._waiting if one.vm_id != vm.id]
         self._waiting.append(Waiting(vm.id, host_id, go, fail))
-        if told.sent is None or any(port not in told.sent.ports for port in needed):
+        if told.sent is None or not is_sent:
             self._tell(host_id)
         return False
 
@@ -188,7 +190,8 @@ class HostNetworks:
             hosts |= {r.host_id for r in last.history[-2:] if self._differs(r.host_id, vm_id, now)}
             if now is not None and now.state is VmState.RUNNING and now.prev is not VmState.RUNNING:
                 hosts |= self._limited(now)  # its interfaces are there only now
-        for network_id in batch.networks.keys() | self.services_changed(batch):
+        networks = {network_id for network_id in batch.networks if self._means_else(network_id)}
+        for network_id in networks | self.services_changed(batch):
             hosts |= {host_id for host_id, told in self._told.items() if network_id in told.networks | told.named}
         for group_id in batch.security_groups:
             for vm_id in self._memory.vms_in_group.get(group_id, ()):
@@ -211,6 +214,15 @@ class HostNetworks:
         ports = ports_of(vm, self._memory.networks.get) if vm is not None and is_there else []
         wanted = {(port.vm_id, port.nic_id): port for port in ports}
         return wanted != (under_way if told is not None and told.sent is not None else known)
+
+    def _means_else(self, network_id: int) -> bool:
+        """Tell whether a network means something else to hosts than before; a cursor that a lease moves does not."""
+        network, before = self._memory.networks.get(network_id), self._networks.pop(network_id, None)
+        if network is None:
+            return before is not None
+        ranges = tuple(msgspec.structs.replace(ar, next_index=0) for ar in network.ranges)
+        now = self._networks[network_id] = msgspec.structs.replace(network, ranges=ranges)
+        return now != before
 
     def host_is_up(self, host_id: int) -> None:
         """A host is monitored again: what is on it may be of before."""
@@ -272,6 +284,12 @@ class HostNetworks:
         if not document.ports and told.ports is not None and not told.ports:
             told.is_stale = False
             return
+        line = to_driver(VERB, host.id, render(document))
+        if len(line) > LINE_BYTES_MAX:
+            told.is_stale = True
+            size = f"{len(line)} bytes, {LINE_BYTES_MAX} are possible"
+            self._trouble(host.id, told, f"its document would be a line of {size}: fewer rules, or fewer VMs")
+            return
         told.sent, told.sent_groups, told.is_stale = document, versions, False
         if told.again is not None:
             told.again.cancel()
@@ -279,7 +297,7 @@ class HostNetworks:
         if timeout_s > 0:
             why = f"{driver} did not answer {VERB} within {timeout_s:g} s"
             told.timer = self._call_later(timeout_s, self._answered, host.id, why)
-        driver.send(to_driver(VERB, host.id, render(document)))
+        driver.send(line)
         for network_id in before ^ told.networks:  # their other hosts must know that this one has come or gone
             self._tell_peers(network_id, host.id)
 
@@ -300,7 +318,7 @@ class HostNetworks:
                 self._tell(other)
 
     def _alike(self, network_id: int) -> frozenset[int]:
-        """Return the networks that are one on the wire: a network, what is reserved of it, and of what it is reserved."""
+        """Return the networks that are one on the wire: a network, its reservations, and what it is reserved of."""
         network = self._memory.networks.get(network_id)
         if network is None:
             return frozenset({network_id})
@@ -319,7 +337,7 @@ class HostNetworks:
         """The driver is gone; it is told all again when it is back, if it comes back."""
         for host_id, told in list(self._told.items()):
             if told.sent is not None:
-                _stop(told)
+                _give_up(told)
                 told.is_stale = True
             if driver.does_not_start:
                 self._trouble(host_id, told, f"{driver} is down: {why}")
@@ -330,7 +348,17 @@ class HostNetworks:
             log.info("host %d  %s: %s", message.oid, driver, message.payload)
         elif message.type == VERB:
             told = "" if message.payload == NOTHING else message.payload
-            self._answered(message.oid, "" if message.status == "SUCCESS" else told or "the driver gave no reason")
+            if message.status != "SUCCESS":
+                self._answered(message.oid, told or "the driver gave no reason")
+            elif self._is_late(message.oid, told):
+                log.warning("host %d  %s: version %s is applied, which is not waited for", message.oid, driver, told)
+            else:
+                self._answered(message.oid, "")
+
+    def _is_late(self, host_id: int, version: str) -> bool:
+        """Tell whether a host has applied another document than the one under way: one that took too long."""
+        told = self._told.get(host_id)
+        return bool(version and told and told.sent and version != str(told.sent.version))
 
     def _answered(self, host_id: int, why: str) -> None:
         """What a host was told is done, or why it is not."""
@@ -338,10 +366,11 @@ class HostNetworks:
         if told is None or told.sent is None:
             return
         document, groups = told.sent, told.sent_groups
-        _stop(told)
         if why:
+            _give_up(told)
             self._trouble(host_id, told, why)
             return
+        _stop(told)
         told.ports = {(port.vm_id, port.nic_id): port for port in document.ports}
         told.groups, told.trouble = groups, ""
         if told.is_stale:
@@ -383,3 +412,15 @@ def _stop(told: Told) -> None:
     if told.timer is not None:
         told.timer.cancel()
         told.timer = None
+
+
+def _give_up(told: Told) -> None:
+    """How much of what is under way a host has applied is not known: it has what both documents say.
+
+    A port that the newer one leaves out may be open now, although the older one was applied.
+    """
+    assert told.sent is not None
+    sent = {(port.vm_id, port.nic_id): port for port in told.sent.ports}
+    both = {key: port for key, port in (told.ports or {}).items() if sent.get(key) == port}
+    told.ports = both or None
+    _stop(told)

@@ -57,6 +57,7 @@ class ImageOutbox(Delivery[ImageAction]):
     ) -> None:
         super().__init__(drivers, log, cancel_grace_s=cancel_grace_s, call_later=call_later)
         self.progress: dict[int, str] = {}
+        self._late: dict[int, str] = {}
         self._turns = turns
         self._queries = queries
         self._make_data = make_data
@@ -121,8 +122,18 @@ class ImageOutbox(Delivery[ImageAction]):
             sent.timer.cancel()
         self._start_timer(sent)
 
+    def _timed_out(self, sent: Sent[ImageAction]) -> None:
+        """Stop what takes too long; the image stays locked until that is over, so that nobody uses it meanwhile."""
+        if not sent.driver.answers_all:
+            super()._timed_out(sent)
+            return
+        self._late[sent.action.image_id] = f"{sent.word} was not done after {sent.driver.settings.timeout_s:g} s"
+        self._cancel(sent)
+
     def _answered(self, action: ImageAction, message: Message) -> None:
         told = "" if message.payload == NOTHING else message.payload
+        if late := self._late.pop(action.image_id, ""):
+            told = told if message.status == "SUCCESS" else f"{late}: {told}"
         if message.status == "SUCCESS":
             self._happen(action, Done(step=action.step, info=told))
         else:

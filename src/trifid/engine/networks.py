@@ -9,6 +9,8 @@ from trifid.core.template.model import Template
 from trifid.engine.nic_groups import check_groups
 from trifid.engine.transaction import Draft
 
+_ID_DIGITS_MAX = 18
+
 
 def random_mac_suffix() -> int:
     """Return four random bytes, for the MACs of a range without IPv4 and of shared addresses."""
@@ -42,11 +44,15 @@ def with_leases(draft: Draft, caller: Caller, template: Template, vm_id: int, fi
     return filled
 
 
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS_MAX
+
+
 def network_of(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:
     """Return the network that a NIC names and the caller may use, or None."""
     if "NETWORK_ID" in nic:
         number = nic["NETWORK_ID"]
-        network = draft.find_network(int(number)) if number.isdigit() else None
+        network = draft.find_network(int(number)) if _is_id(number) else None
         return network if network is not None and allowed(caller, Right.USE, "NET", network) else None
     name, owner = nic.get("NETWORK"), nic.get("NETWORK_UID")
     if owner is None and "NETWORK_UNAME" in nic:

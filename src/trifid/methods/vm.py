@@ -13,7 +13,7 @@ from trifid.core.vm import events
 from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
-from trifid.core.vm.table import needed_states
+from trifid.core.vm.table import TABLE, needed_states
 from trifid.engine.clusters import host_in_cluster, refuse_apart
 from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
@@ -88,6 +88,9 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 }
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
+_WITHOUT_EPILOG = (VmState.CLEANUP_DELETE, VmState.CLEANUP_DELETE_FILES, VmState.CLEANUP_DELETE_STOPPED)
+_COPIES_BACK = "ssh"
+"""The transfer driver under which a persistent image is a copy on the host until the VM ends."""
 MIGRATE_SAVE, MIGRATE_OFF_HARD = 0, 2
 _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
     MIGRATE_SAVE: events.MigrateSave,
@@ -180,8 +183,28 @@ def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
             vm.needs,
             "power off or terminate another VM there first",
         )
+    if request is events.TerminateHard:
+        _refuse_loss(vm)
     happen(draft, vm, request(), call.moment(draft.now))
     return vm_id
+
+
+def _refuse_loss(vm: VM) -> None:
+    """Raise Refused for a terminate-hard that would delete disks that are to be kept and have no other copy."""
+    row = TABLE.get((vm.state, events.TerminateHard))
+    if row is None or row.end not in _WITHOUT_EPILOG or vm.state is VmState.PROLOG_FAILURE:
+        return
+    kept = [
+        disk["DISK_ID"]
+        for disk in vm.template.vectors("DISK")
+        if disk.get("SAVE") == "YES" and (disk.get("PERSISTENT") != "YES" or vm.current.tm == _COPIES_BACK)
+    ]
+    if kept:
+        raise Refused(
+            f"VM {vm.id} is {vm.state.printable}: terminate-hard would delete DISK {', '.join(kept)}, which shall be "
+            'kept: "recover --retry" tries again what failed, "recover --delete" gives it up',
+            vm.id,
+        )
 
 
 @method("one.vm.migrate")

@@ -6,6 +6,7 @@ Only the record changes; the host is told what follows from it, running or not (
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
+from trifid.core.network.record import LIMITS
 from trifid.core.network.security_group import groups_of
 from trifid.core.template.attributes import RESTRICTED
 from trifid.core.template.validate import check_vector, shown
@@ -21,8 +22,6 @@ from trifid.methods.vm_requests import find_vm, the_vector
 Nic = dict[str, str]
 
 GROUPS = "SECURITY_GROUPS"
-LIMITS = tuple(f"{way}_{what}" for way in ("INBOUND", "OUTBOUND") for what in ("AVG_BW", "PEAK_BW", "PEAK_KB"))
-"""How fast a NIC may be: only administrators change that."""
 _GROUPS_MAX = 64
 
 

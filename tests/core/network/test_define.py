@@ -343,3 +343,29 @@ def test_a_static_ipv6_address_cannot_be_in_two_ranges(kind):
     with pytest.raises(BadTemplate, match="IP6 2001:db8::14 would be in address range 0 and in 1"):
         network(AR=[one, two])
     assert len(network(AR=[one, {**two, "IP6": "2001:db8::15"}]).ranges) == 2
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"MTU": "68"}, {"VXLAN_MC": "239.9.0.0"}, {"VXLAN_MODE": "multicast"}, {"CREATE_BRIDGE": "YES"}]
+)
+def test_a_user_changes_nothing_that_the_neighbours_on_a_link_would_feel(wanted):
+    with pytest.raises(NotAllowed, match=f"restricted attribute {next(iter(wanted))}"):
+        update_template(modern(), template(wanted), **USER)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("MTU", "67"), ("MTU", "65536"), ("MTU", "big"), ("VXLAN_MC", "10.0.0.1"), ("VXLAN_MC", "x")),
+        *(("INBOUND_AVG_BW", "fast"), ("OUTBOUND_PEAK_KB", "9999999999999")),
+    ],
+)
+def test_what_would_make_a_host_refuse_all_of_its_networks_is_refused_at_once(name, value):
+    with pytest.raises(BadTemplate, match=name):
+        update_template(modern(), template({name: value}), **ADMIN)
+
+
+def test_a_multicast_group_is_one_also_with_the_number_counted_from_it():
+    assert defined(NAME="x", VN_MAD="vxlan", VLAN_ID="7", VXLAN_MC="239.1.0.0").vlan_id == "7"
+    with pytest.raises(BadTemplate, match="with VLAN_ID counted from it"):
+        defined(NAME="x", VN_MAD="vxlan", VLAN_ID="7", VXLAN_MC="239.255.255.255")

@@ -63,9 +63,9 @@ def test_a_vxlan_knows_its_peers_or_its_multicast_group() -> None:
     assert (hosted.peers, hosted.multicast) == ((), "239.1.0.77")
 
 
-def test_a_network_without_addresses_is_not_filtered_by_them() -> None:
+def test_a_network_without_addresses_is_not_filtered_by_them_but_its_groups_hold() -> None:
     (port,) = document(network("fw"), {k: v for k, v in NIC.items() if not k.startswith("IP")}).ports
-    assert port.keeps_mac and not port.keeps_ip and not port.is_filtered
+    assert port.keeps_mac and not port.keeps_ip and port.is_filtered
 
 
 def test_a_nic_without_network_is_nobodys() -> None:

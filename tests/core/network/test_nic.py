@@ -146,3 +146,9 @@ def test_a_missing_network_is_refused_as_todays_clients_know_it():
 def test_a_nic_that_is_no_vector_is_refused():
     with pytest.raises(BadTemplate, match="NIC must be a vector"):
         leased("private")
+
+
+def test_a_nic_is_as_fast_as_its_network_says():
+    net = ranged(INBOUND_AVG_BW="100", OUTBOUND_PEAK_KB="7")
+    (nic,), _, _ = leased({"NETWORK": "private", "INBOUND_AVG_BW": "900"}, networks=[net])
+    assert (nic["INBOUND_AVG_BW"], nic["OUTBOUND_PEAK_KB"]) == ("100", "7")

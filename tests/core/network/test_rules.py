@@ -173,3 +173,9 @@ def test_a_nic_has_its_own_groups_and_its_networks_and_the_default_only_without_
 def test_groups_that_are_no_ids_are_refused(text):
     with pytest.raises(BadTemplate, match="SECURITY_GROUPS must be whole numbers"):
         merged("", text)
+
+
+def test_a_group_has_no_more_ranges_than_hosts_can_be_told_of():
+    wide = [{"PROTOCOL": "TCP", "RULE_TYPE": "inbound", "IP": "2001:db8::1", "SIZE": str((1 << 90) - 2)}] * 40
+    with pytest.raises(BadTemplate, match="blocks of addresses, at most 4096 are accepted"):
+        check_rules(template(RULE=wide))

@@ -5,13 +5,15 @@ two kinds.  Source: reference/templates.md §4.
 """
 
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 
 import msgspec
 from msgspec.structs import replace
 
+from trifid.core.network.address import parse_ipv4
 from trifid.core.network.classic import fixed, ranged
 from trifid.core.network.ranges import RandomSuffix, add_range, with_ranges
-from trifid.core.network.record import AddressRange, Network
+from trifid.core.network.record import LIMITS, AddressRange, Network
 from trifid.core.network.services import ATTRIBUTES, with_services
 from trifid.core.network.vlan import refuse_wrong_vlan
 from trifid.core.template import types
@@ -34,9 +36,15 @@ _LINK: tuple[tuple[str, Type], ...] = (
     ("VLAN_ID", types.whole(1, (1 << 24) - 1, "a VLAN id from 1 to 4094, or for vxlan up to 16777215")),
 )
 """What drivers make commands and domain documents of: names of devices, nothing else."""
+_MTU = types.whole(68, 65535, "a number of bytes from 68 to 65535")
+VXLAN_MTU, USUAL_MTU = 1450, 1500
+"""Of a vxlan that says nothing: what the usual MTU of its carrier leaves (RFC 7348 §5: 50 bytes, over IPv4)."""
+_BANDWIDTH = types.whole(0, 1 << 40, "a whole number from 0")
+_ADDRESS_BITS = 32
 RESTRICTED = (
     *("BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "OUTER_VLAN_ID", "VLAN_TAGGED_ID", "CVLANS"),
     *("BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "FILTER", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING"),
+    *("CREATE_BRIDGE", "MTU", "VXLAN_MODE", "VXLAN_MC", *LIMITS),
     *ATTRIBUTES,
 )
 """What only members of group 0 may change of a network: what it is on a host, and what VMs in it may pretend to be."""
@@ -90,10 +98,30 @@ def define(
     )
     _check_link(network)
     if classic:
-        return with_services(with_ranges(network, _classic_ranges(template, network_id, defaults)))
+        return _whole(with_ranges(network, _classic_ranges(template, network_id, defaults)))
     for vector in _vectors(template, "AR"):
         network = add_range(network, vector, mac_prefix=defaults.mac_prefix, random_mac_suffix=random_mac_suffix)
-    return with_services(network)
+    return _whole(network)
+
+
+def _whole(network: Network, before: Network | None = None) -> Network:
+    """Return a network with what its template left out; raises BadTemplate."""
+    return with_services(_with_mtu(network), before)
+
+
+def _with_mtu(network: Network) -> Network:
+    """Return a network whose guests are told how long packets may be where that is less than they think.
+
+    A bridge has no way to tell them that a packet is too long: it would be lost without a word.
+    """
+    template = network.template
+    mtu = template.single("MTU")
+    if network.vn_mad == "vxlan" and not mtu:
+        mtu = str(VXLAN_MTU)
+        template = template.having(("MTU", mtu))
+    if mtu and int(mtu) < USUAL_MTU and not template.single("GUEST_MTU"):
+        template = template.having(("GUEST_MTU", mtu))
+    return network if template is network.template else replace(network, template=template)
 
 
 def is_classic(template: Template) -> bool:
@@ -127,6 +155,17 @@ def _check_link(network: Network) -> None:
         if present[name] and not kind.accepts(present[name]):
             raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(present[name])}"')
     refuse_wrong_vlan(network)
+    for name, kind in (("MTU", _MTU), *((name, _BANDWIDTH) for name in LIMITS)):
+        text = network.template.single(name)
+        if text and not kind.accepts(text):
+            raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(text)}"')
+    group = network.template.single("VXLAN_MC")
+    if group and not _is_multicast(parse_ipv4(group, "VXLAN_MC") + int(network.vlan_id or 0)):
+        raise BadTemplate(f"VXLAN_MC must be a multicast group, also with VLAN_ID counted from it, is {group}")
+
+
+def _is_multicast(address: int) -> bool:
+    return not address >> _ADDRESS_BITS and IPv4Address(address).is_multicast
 
 
 def _link_of(network: Network) -> dict[str, str]:
@@ -197,7 +236,7 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
         template=template.without(*_FIELDS),
     )
     _check_link(changed)
-    changed = with_services(changed, network)
+    changed = _whole(changed, network)
     return replace(changed, is_vlan_automatic=network.is_vlan_automatic and changed.vlan_id == network.vlan_id)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from trifid.core.network.address import parse_ipv4
 from trifid.core.network.host_document import Bandwidth, Group, HostDocument, HostNetwork, Port, Services
-from trifid.core.network.record import Network
+from trifid.core.network.record import LIMITS, Network
 from trifid.core.network.security_group import groups_of
 from trifid.core.vm.record import VM
 
@@ -22,8 +22,6 @@ _PLAIN = {"bridge": "bridge", "ovswitch": "ovswitch"}
 """Network drivers that ask something only when their network says so."""
 _FILTERED = ("fw", "802.1Q", "vxlan")
 _ADDRESSES = ("IP", "IP6", "IP6_GLOBAL", "IP6_ULA")
-LIMITS = tuple(f"{way}_{what}" for way in ("INBOUND", "OUTBOUND") for what in ("AVG_BW", "PEAK_BW", "PEAK_KB"))
-"""Keys of a NIC that limit how fast it is."""
 _MULTICAST_BASE = "239.0.0.0"
 
 
@@ -94,7 +92,7 @@ def _port(vm: VM, nic: Nic, network: Network) -> Port:
         addresses=addresses,
         keeps_mac=_is_yes(network, "FILTER_MAC_SPOOFING", default=kind in _FILTERED),
         keeps_ip=_is_yes(network, "FILTER_IP_SPOOFING", default=kind in _FILTERED) and bool(addresses),
-        is_filtered=kind in _FILTERED and bool(addresses),
+        is_filtered=kind in _FILTERED,
         groups=tuple(sorted(groups_of(nic))),
         inbound=_bandwidth(nic, "INBOUND"),
         outbound=_bandwidth(nic, "OUTBOUND"),

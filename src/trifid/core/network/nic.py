@@ -10,7 +10,7 @@ import msgspec
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
 from trifid.core.network.index_set import IndexSet
 from trifid.core.network.lease import RandomSuffix, asked, explicit_lease, next_lease
-from trifid.core.network.record import AddressRange, Lease, Network
+from trifid.core.network.record import LIMITS, AddressRange, Lease, Network
 from trifid.core.network.security_group import merged
 from trifid.core.template.model import Template, Value
 from trifid.errors import BadTemplate, NoLease, NotAllocated
@@ -37,7 +37,7 @@ _FOR_THE_GUEST = (
 )
 """Attributes a NIC takes from its range or network unless it has its own."""
 
-_OF_THE_LINK = ("MTU", "VLAN_TAGGED_ID", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING")
+_OF_THE_LINK = ("MTU", "VLAN_TAGGED_ID", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING", *LIMITS)
 """Attributes that the administrator of the network sets and a NIC cannot."""
 
 _ADDRESSES = ("IP", "IP6", "IP6_LINK", "IP6_GLOBAL", "IP6_ULA")

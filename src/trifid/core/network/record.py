@@ -128,6 +128,8 @@ def reserved_spans(network: Network | None) -> frozenset[Span]:
 LeaseKey = tuple[int, int, int]
 """(network id, address range id, index in the range)"""
 
+LIMITS = tuple(f"{way}_{what}" for way in ("INBOUND", "OUTBOUND") for what in ("AVG_BW", "PEAK_BW", "PEAK_KB"))
+"""Attributes of a network, and keys of a NIC, that limit how fast a NIC is."""
 HELD_BY_NOBODY = -1
 
 

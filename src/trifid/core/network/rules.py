@@ -23,6 +23,8 @@ AddressesOf = Callable[[int], tuple[str, ...]]
 PROTOCOLS = ("TCP", "UDP", "ICMP", "ICMPV6", "IPSEC", "ALL")
 DIRECTIONS = ("INBOUND", "OUTBOUND")
 RULES_MAX = 1024
+RANGES_MAX = 4096
+"""Ranges of ports and blocks of addresses of one group: a host's document has those of all groups of its VMs."""
 PORT_MAX = 65535
 ICMP_TYPE_MAX = 255
 
@@ -41,13 +43,20 @@ def check_rules(template: Template) -> None:
     values = template.all("RULE")
     if len(values) > RULES_MAX:
         raise BadTemplate(f"RULE is given {len(values)} times: at most {RULES_MAX} are accepted")
+    ranges = 0
     for number, value in enumerate(values):
         if not isinstance(value, dict):
             raise BadTemplate(f'RULE must be a vector, RULE = [ PROTOCOL = TCP, … ], is "{shown(value)}"')
         try:
-            _rule(value, lambda network_id: ())
+            rule = _rule(value, lambda network_id: ())
         except BadTemplate as bad:
             raise BadTemplate(f"{bad.message} (RULE {number})") from bad
+        ranges += len(rule.ports) + len(rule.peers) if rule is not None else 0
+    if ranges > RANGES_MAX:
+        raise BadTemplate(
+            f"the RULEs have {ranges} ranges of ports and blocks of addresses, at most {RANGES_MAX} are accepted: "
+            "join ranges, or let IP begin and SIZE end at a power of two"
+        )
 
 
 def group_of(record: SecurityGroup, addresses_of: AddressesOf) -> Group:

@@ -36,7 +36,8 @@ def refuse_wrong_vlan(network: Network) -> None:
 def with_vlan(network: Network, others: Iterable[Network], starts: Starts) -> Network:
     """Return the network with the lowest VLAN number that no other one has on that device, if it wants one chosen.
 
-    AUTOMATIC_VLAN_ID=YES wants it, and a vxlan that has no VLAN_ID.  A number that is given is kept.
+    AUTOMATIC_VLAN_ID=YES wants it, and a vxlan that has no VLAN_ID.  A number that is given is kept.  A vxlan's is
+    its own on all devices: a host has one interface for each number.
 
     Args:
         others: all networks that there are.
@@ -50,8 +51,8 @@ def with_vlan(network: Network, others: Iterable[Network], starts: Starts) -> Ne
         return network
     taken = NOTHING_TAKEN
     for other in others:
-        is_beside = (other.vn_mad, other.phydev) == (network.vn_mad, network.phydev) and other.id != network.id
-        if is_beside and other.vlan_id and int(other.vlan_id) not in taken:
+        is_beside = other.vn_mad == network.vn_mad and (other.phydev == network.phydev or network.vn_mad in _NEEDS_ONE)
+        if is_beside and other.id != network.id and other.vlan_id and int(other.vlan_id) not in taken:
             taken = taken.added(int(other.vlan_id))
     start = starts.vxlan if network.vn_mad in _NEEDS_ONE else starts.vlan
     number = taken.next_free(start, most + 1)

@@ -72,8 +72,8 @@ _THROTTLES = " ".join(
     for suffix in ("", "_MAX", "_MAX_LENGTH")
 )
 _BANDWIDTH = "INBOUND_AVG_BW INBOUND_PEAK_BW INBOUND_PEAK_KB OUTBOUND_AVG_BW OUTBOUND_PEAK_BW OUTBOUND_PEAK_KB"
-_NIC_ADMIN = f"MAC VLAN_ID BRIDGE SCRIPT FILTER {_BANDWIDTH}"
-"""SCRIPT is ours to restrict: the hypervisor runs it as root."""
+_NIC_ADMIN = f"MAC VLAN_ID BRIDGE SCRIPT FILTER TARGET {_BANDWIDTH}"
+"""SCRIPT and TARGET are ours to restrict: the hypervisor runs the one as root, and filters go by the other."""
 
 _NIC_KEYS = {
     t.TEXT: "NETWORK NETWORK_UNAME NAME PARENT SCHED_REQUIREMENTS SCHED_RANK",

@@ -22,8 +22,12 @@ BURST_LEAST = 10 * KIB
 """A packet that is larger than the bucket would never pass: this is more than a large Ethernet frame."""
 BURST_S = 0.05
 """How much passes at once, in seconds of the average, when the NIC does not say."""
-WAIT = "50ms"
-"""How long a packet waits at most; one that would wait longer is lost."""
+WAIT = "200ms"
+"""How long a packet waits at most; one that would wait longer is lost.
+
+Guests hand over up to 64 KiB of TCP at once: with less room, slow limits (512 KiB/s) lose so much of it that TCP stays
+a fifth and more below them.
+"""
 HANDLES, HANDLES_MASK = 0x7000, 0xFFF
 """Handles of our queues: 7000 to 7fff."""
 
