@@ -343,8 +343,21 @@ def test_a_snapshot_is_saved_as_a_new_image(group: Group, cloned: Path, at: str)
 def test_a_copy_that_the_hypervisor_made_is_taken_instead_and_removed(group: Group, cloned: Path, at: str) -> None:
     copy = cloned.with_name("disk.0.copy")
     copy.write_bytes(b"one point in time")
+    for _ in range(2):
+        group.do(f"CPDS lvm {at}.copy fe:{group.image(OTHER)} -1")
+        assert group.read(OTHER) == b"one point in time"
+        assert not copy.exists()
+    with pytest.raises(Failure, match="there is no copy"):
+        group.do(f"CPDS lvm {at}.copy fe:{group.image('a' * 32)} -1")
+
+
+def test_a_copy_of_an_earlier_attempt_is_not_what_a_disk_at_rest_is_saved_as(
+    group: Group, cloned: Path, at: str
+) -> None:
+    copy = cloned.with_name("disk.0.copy")
+    copy.write_bytes(b"of an earlier time")
     group.do(f"CPDS lvm {at} fe:{group.image(OTHER)} -1")
-    assert group.read(OTHER) == b"one point in time"
+    assert group.read(OTHER) == b"image"
     assert not copy.exists()
 
 

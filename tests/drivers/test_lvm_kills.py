@@ -118,7 +118,7 @@ LINES: dict[str, tuple[Begin, str]] = {
     "bring back": (persistent, f"MVDS lvm {{place.at}} fe:{{place.group.base}}/{IMAGE}"),
     "save": (disk, f"CPDS lvm {{place.at}} fe:{{place.group.base}}/{OTHER} -1"),
     "save a snapshot": (disk_with_snapshots, f"CPDS lvm {{place.at}} fe:{{place.group.base}}/{OTHER} 3"),
-    "save a copy": (copied, f"CPDS lvm {{place.at}} fe:{{place.group.base}}/{OTHER} -1"),
+    "save a copy": (copied, f"CPDS lvm {{place.at}}.copy fe:{{place.group.base}}/{OTHER} -1"),
 }
 """{what is killed: (how it begins, the line)}"""
 _RANDOM = ("swap", "make a file system")

@@ -115,7 +115,7 @@ KILLED: dict[str, tuple[Callable[[Place], None], str, str]] = {
     "save": (raw, f"CPDS shared {DISK} fe:{{place.images}}/{NEW} -1", "raw"),
     "save a snapshot": (raw_with_snapshot, f"CPDS shared {DISK} fe:{{place.images}}/{NEW} 0", "raw"),
     "save a layer": (layer, f"CPDS qcow2 {DISK} fe:{{place.images}}/{NEW} -1", "raw"),
-    "save a copy": (copied, f"CPDS shared {DISK} fe:{{place.images}}/{NEW} -1", "raw"),
+    "save a copy": (copied, f"CPDS shared {DISK}.copy fe:{{place.images}}/{NEW} -1", "raw"),
 }
 """{what is killed: (how it begins, the line, the format told of disk 0)}"""
 NOT_TWICE_THE_SAME = ("swap", "file system", "snapshot qcow2")

@@ -160,22 +160,47 @@ def test_the_copy_that_the_hypervisor_made_is_taken_and_removed(images: Path, di
     make_raw(directory / "disk.0", b"being written to")
     make_raw(directory / "disk.0.copy", b"one point in time")
     for _ in range(2):
-        do(f"CPDS shared host1:{directory}/disk.0 fe:{images / OTHER} -1", told="raw")
+        do(f"CPDS shared host1:{directory}/disk.0.copy fe:{images / OTHER} -1", told="raw")
         assert read(images / OTHER) == b"one point in time"
         assert names(directory) == ["disk.0"]
 
 
-def test_a_copy_that_came_to_nothing_is_not_there_for_the_next(images: Path, directory: Path) -> None:
+@pytest.mark.parametrize("is_mounted", [True, False])
+def test_a_copy_that_came_to_nothing_is_not_there_for_the_next(images: Path, directory: Path, is_mounted: bool) -> None:
     make_raw(directory / "disk.0", b"being written to")
-    (directory / "disk.0.copy").write_bytes(b"")
-    images.rmdir()
-    with pytest.raises(Failure, match="is the image datastore mounted"):
-        do(f"CPDS shared host1:{directory}/disk.0 fe:{images / OTHER} -1")
-    images.mkdir()
-    (images / f"{OTHER}.part").mkdir()  # nothing can be written in its place
+    for name in ("disk.0.copy", "disk.0.copy.part"):
+        (directory / name).write_bytes(b"one point in time")
+    if is_mounted:
+        (images / f"{OTHER}.part").mkdir()  # nothing can be written in its place
+    else:
+        images.rmdir()
     with pytest.raises(Failure, match=r"^CPDS "):
-        do(f"CPDS shared host1:{directory}/disk.0 fe:{images / OTHER} -1")
+        do(f"CPDS shared host1:{directory}/disk.0.copy fe:{images / OTHER} -1")
     assert names(directory) == ["disk.0"]
+
+
+@FORMATS
+def test_a_copy_of_an_earlier_attempt_is_not_what_a_disk_at_rest_is_saved_as(
+    images: Path, directory: Path, kind: str
+) -> None:
+    MAKERS[kind](directory / "disk.0", b"now")
+    MAKERS[kind](directory / "disk.0.copy", b"then")
+    do(f"CPDS shared host1:{directory}/disk.0 fe:{images / OTHER} -1", told=kind)
+    assert read(images / OTHER) == b"now"
+    assert names(directory) == ["disk.0"]
+
+
+def test_a_copy_that_is_not_there_is_no_image(home: Path, images: Path, directory: Path) -> None:
+    make_raw(directory / "disk.0", b"being written to")
+    with pytest.raises(Failure, match=r"there is no copy .*disk\.0\.copy"):
+        do(f"CPDS shared host1:{directory}/disk.0.copy fe:{images / OTHER} -1")
+    (directory / "disk.0.copy").symlink_to(make_raw(home / "secret"))
+    with pytest.raises(Failure, match=r"there is no copy .*disk\.0\.copy"):
+        do(f"CPDS shared host1:{directory}/disk.0.copy fe:{images / OTHER} -1")
+    make_raw(directory / "disk.0.copy", b"one point in time")
+    with pytest.raises(Failure, match="has no snapshot 0: it is the disk as it was when it was copied"):
+        do(f"CPDS shared host1:{directory}/disk.0.copy fe:{images / OTHER} 0")
+    assert names(images) == []
 
 
 def test_a_layer_is_saved_in_one_piece(images: Path, directory: Path) -> None:
@@ -218,7 +243,13 @@ def test_an_image_that_is_a_link_is_not_followed(home: Path, images: Path, direc
 
 
 @COMMANDS
-@pytest.mark.parametrize("path", ["datastores/0/43/disk.0", "datastores/0/42/checkpoint", "datastores/2/42/disk.0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("datastores/0/43/disk.0", "datastores/0/42/checkpoint", "datastores/2/42/disk.0"),
+        *("datastores/0/43/disk.0.copy", "datastores/0/42/checkpoint.copy"),
+    ],
+)
 def test_only_disks_of_the_vm_are_taken(home: Path, images: Path, directory: Path, command: str, path: str) -> None:
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_bytes(b"not yours")

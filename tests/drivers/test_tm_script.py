@@ -28,10 +28,11 @@ def test_a_command_knows_what_its_disk_was_made_from(path: Path) -> None:
         "# trifid step 1\n# trifid disk 0 raw\n# trifid disk 12 qcow2\n# trifid diskette 3\n"
         "CLONE shared front:/a host1:/d/disk.0 42 0\nMVDS shared host1:/d/disk.12 front:/i 42 0\n"
         "SNAP_CREATE shared host1:/d/disk.1 0 42 0\nDELETE shared host1:/d 42 0\n"
+        "CPDS shared host1:/d/disk.12.copy front:/i -1 42 0\n"
     )
     script = read_script(str(path))
     assert script.formats == {0: "raw", 12: "qcow2"}
-    assert [command.format for command in script.commands] == ["raw", "qcow2", "", ""]
+    assert [command.format for command in script.commands] == ["raw", "qcow2", "", "", "qcow2"]
 
 
 def test_a_format_that_is_not_known_is_refused(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -273,8 +274,43 @@ def test_the_copy_that_the_hypervisor_made_is_taken_and_removed(scene: Scene) ->
     put(scene.here / "disk.0", b"now")
     put(scene.here / "disk.0.copy", b"then")
     scene.image.unlink()
+    for _ in range(2):
+        scene.do("CPDS HERE/disk.0.copy IMAGE -1", "raw")
+        assert scene.image.read_bytes() == b"then"
+        assert names(scene.here) == ["disk.0"]
+
+
+def test_a_copy_that_came_to_nothing_is_not_there_for_the_next(scene: Scene) -> None:
+    put(scene.here / "disk.0", b"now")
+    for name in ("disk.0.copy", "disk.0.copy.part"):
+        put(scene.here / name, b"then")
+    shutil.rmtree(scene.image.parent)
+    with pytest.raises(Failure, match="is the image datastore mounted"):
+        scene.do("CPDS HERE/disk.0.copy IMAGE -1", "raw")
+    assert names(scene.here) == ["disk.0"]
+    scene.image.parent.mkdir()
+    with pytest.raises(Failure, match=r"there is no copy host1:.*disk\.0\.copy"):
+        scene.do("CPDS HERE/disk.0.copy IMAGE -1", "raw")
+    assert names(scene.image.parent) == []
+
+
+def test_the_copy_of_a_cancelled_transfer_is_removed(scene: Scene) -> None:
+    put(scene.here / "disk.0", b"now")
+    put(scene.here / "disk.0.copy", b"then")
+    scene.image.unlink()
+    of = Request(Listening(), Message("TRANSFER", "", VM, "script"), 1)
+    of.cancel()
+    with pytest.raises(Failure, match="cancelled by the engine"):
+        scene.do("CPDS HERE/disk.0.copy IMAGE -1", "raw", of=of)
+    assert names(scene.here) == ["disk.0"]
+
+
+def test_a_copy_of_an_earlier_attempt_is_not_what_a_disk_at_rest_is_saved_as(scene: Scene) -> None:
+    put(scene.here / "disk.0", b"now")
+    put(scene.here / "disk.0.copy", b"then")
+    scene.image.unlink()
     scene.do("CPDS HERE/disk.0 IMAGE -1", "raw")
-    assert scene.image.read_bytes() == b"then"
+    assert scene.image.read_bytes() == b"now"
     assert names(scene.here) == ["disk.0"]
 
 
@@ -392,6 +428,7 @@ def test_a_layer_that_is_said_to_be_a_disk_in_one_piece_is_refused(scene: Scene)
         ("MVDS HERE/disk.0 localhost:/etc/passwd", "not an image"),
         ("CPDS HERE/disk.0 localhost:/etc/passwd -1", "not an image"),
         ("CPDS HERE/disk.0 IMAGE -2", "snapshot -2 is not a number"),
+        ("CPDS host1:/srv/0/7/disk.0.copy IMAGE -1", "not the directory of vm"),
         ("MV HERE host2:/etc", "not in a directory of vm"),
         ("CP HERE KEPT", "not the directory of vm"),
         ("DELETE host1:/etc", "not the directory of vm"),

@@ -109,7 +109,7 @@ COMMANDS = [
     ("DELETE HERE", vm),
     ("MVDS HERE/disk.0 IMAGE", disk),
     ("CPDS HERE/disk.0 IMAGE -1", disk_alone),
-    ("CPDS HERE/disk.0 IMAGE -1", disk_copied),
+    ("CPDS HERE/disk.0.copy IMAGE -1", disk_copied),
     ("SNAP_CREATE HERE/disk.0 2", disk),
     ("SNAP_REVERT HERE/disk.0 1", disk),
     ("SNAP_DELETE HERE/disk.0 1", disk),

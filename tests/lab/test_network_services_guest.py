@@ -21,7 +21,7 @@ from tests.lab.networks import Lab, network, network_lab, who_answers
 pytestmark = pytest.mark.timeout(300)
 
 OUTSIDE, OUTSIDE_PORT = "203.0.113.1", 8000
-STOCK_NAME = 'Stock "image" $(touch {canary})'
+STOCK_NAME = "Stock `image`; $(touch {canary})"
 SERVED = ("MTU = 1450", "DHCP = YES", "DNS_SERVICE = YES", "ROUTER = YES", "DOMAIN = cloud.example")
 UNGUARDED = ("FILTER_MAC_SPOOFING = NO", "FILTER_IP_SPOOFING = NO")
 
@@ -58,7 +58,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, bridge: str, guest: Guest) -
         run("onecluster", "addvnet", "apart", "private,lan,vault")
         run("onecluster", "delvnet", "default", "vault")
         stock_id = lab.submitted(
-            STOCK_NAME.format(canary=canary).replace('"', '\\"'),
+            STOCK_NAME.format(canary=canary),
             'NIC = [ NETWORK = "lan" ]',
             context=False,
             kernel_words="ip=:::::eth1:dhcp",
@@ -119,6 +119,7 @@ def test_a_guest_without_context_gets_its_address_resolves_names_and_reaches_the
 def test_a_name_that_no_dns_could_tell_is_told_as_one_that_it_can(scene: Scene) -> None:
     name = fetch(scene.stock.address, "/cgi-bin/info").splitlines()[0].split()[1]
     assert name.startswith("stock-image-touch-")
+    assert not scene.canary.exists()
     assert who_answers(scene.keeper, f"{name}.cloud.example") == name
 
 
@@ -136,18 +137,3 @@ def test_a_vm_goes_where_its_network_belongs_and_the_refusal_names_network_clust
     assert scene.lab.hosts["host-a"].domains() == [f"one-{scene.stock.id}"]
     for word in ("vault", "apart", "host-a"):
         assert word in scene.refusal, scene.refusal
-
-
-def _harms(canary: Path) -> list[str]:
-    """Return texts that would make the canary sing if any shell, or nft, or dnsmasq read them."""
-    return [
-        f"$(touch {canary})",
-        f"`touch {canary}`",
-        f"x; touch {canary};",
-        f"x' ; touch {canary} ; '",
-        f"x | touch {canary}",
-        f"x\ntouch {canary}\n",
-        f"x\ndhcp-script=/bin/touch {canary}",
-        "} ; flush ruleset ;",
-        "-h",
-    ]

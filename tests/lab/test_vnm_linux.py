@@ -443,3 +443,15 @@ def test_groups_hold_for_a_guest_whose_network_gives_no_addresses(keep: contextl
         other.listen(port)
     assert one.reaches("10.0.0.6", 22)
     assert not one.reaches("10.0.0.6", 80)
+
+
+def test_a_guest_that_should_not_be_there_is_silent(keep: contextlib.ExitStack, host: Space) -> None:
+    one, other = pair(keep, host, OPEN)
+    third = guest(keep, host, 7)
+    assert one.pings("10.0.0.6")
+    tell(host, document(port_of(5, 0), others=("one-7-0",)))
+    assert not one.pings("10.0.0.6")
+    assert not other.pings("10.0.0.7")
+    assert third.pings("10.0.0.5")
+    tell(host, document())
+    assert not other.pings("10.0.0.5")

@@ -40,8 +40,14 @@ async def test_an_owner_sets_all_nine_flags_when_only_her_own_change(world, thin
     assert getattr(world.memory, pool)[object_id].permissions == Permissions(0o620)
 
 
-@pytest.mark.parametrize("flag", [2, 5, 6, 7, 8])
-async def test_an_owner_changes_neither_admin_bits_nor_those_of_others(world, thing, flag):
+async def test_an_owner_opens_what_is_hers_to_others(world, thing):
+    kind, pool, object_id = thing
+    await world.ask(ALICE, f"one.{kind}.chmod", object_id, 1, 1, 0, 0, 0, 0, 1, 1, 0)
+    assert getattr(world.memory, pool)[object_id].permissions == Permissions(0o606)
+
+
+@pytest.mark.parametrize("flag", [2, 5, 8])
+async def test_an_owner_does_not_change_admin_bits(world, thing, flag):
     kind, pool, object_id = thing
     flags = list(Permissions(0o640).flags())
     flags[flag] = 1

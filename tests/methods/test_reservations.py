@@ -262,3 +262,10 @@ async def test_a_large_reservation_costs_no_memory_and_is_shown_in_part(world):
     assert root.findtext("USED_LEASES") == "8000000"
     assert len(lease_holders(root)) == 4096
     assert await ip_in(world, network_id) == "11.0.0.1"
+
+
+async def test_the_owner_of_a_reservation_gives_its_range_no_security_group_that_he_may_not_use(world):
+    network_id = await reserved(world)
+    group_id = await world.ask(BOB, "one.secgroup.allocate", "NAME=bobs")
+    with pytest.raises(Refusal, match=rf"USE SECGROUP \[{group_id}\]"):
+        await world.ask(ALICE, "one.vn.update_ar", network_id, f'AR=[AR_ID=0,SECURITY_GROUPS="{group_id}"]')

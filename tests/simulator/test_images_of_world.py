@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.core.image.builders import image, new_image
 from tests.simulator.test_parts import HERE, VM, world
+from trifid.core.image.record import ImageState
 from trifid.drivers.tm.script import Command
 from trifid.simulator.broken import Broken
 from trifid.simulator.faults import Dice
@@ -20,7 +22,7 @@ DISK = Command("MVDS", "ssh", (), VM, 0)
 
 
 def acts(hosts) -> ImageActs:
-    return ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: IMAGE)
+    return ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: new_image(id=IMAGE))
 
 
 def asked(hosts, verb: str, step: int = 1, **more: object) -> str:
@@ -114,13 +116,27 @@ def test_a_disk_is_saved_from_the_copy_that_its_hypervisor_made_just_now() -> No
         acts(hosts).save_as(6, ON_HOST, IN_STORE)
     copy = ("a", f"{HERE}/disk.0.copy")
     files.make(*copy, VM, step=5)
-    acts(hosts).save_as(6, ON_HOST, IN_STORE)
+    acts(hosts).save_as(6, copy, IN_STORE)
     assert (files.at(*IN_STORE).image_id, files.has(*copy)) == (IMAGE, False)
+    acts(hosts).save_as(6, copy, IN_STORE)
 
 
 def test_a_copy_of_an_earlier_time_breaks_the_simulation() -> None:
     _, files, hosts = world()
     files.make(*ON_HOST, VM)
-    files.make("a", f"{HERE}/disk.0.copy", VM, step=2)
+    copy = ("a", f"{HERE}/disk.0.copy")
+    files.make(*copy, VM, step=2)
     with pytest.raises(Broken, match="is made of an old copy"):
-        acts(hosts).save_as(6, ON_HOST, IN_STORE)
+        acts(hosts).save_as(6, copy, IN_STORE)
+    files.make(*copy, VM, step=2)
+    acts(hosts).save_as(6, ON_HOST, IN_STORE)
+    assert not files.has(*copy)
+
+
+def test_what_nobody_waits_for_any_more_may_be_made_of_a_disk_in_use() -> None:
+    _, files, hosts = world()
+    files.make(*ON_HOST, VM)
+    running(hosts)
+    late = ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: image(ImageState.ERROR, id=IMAGE))
+    late.save_as(6, ON_HOST, IN_STORE)
+    assert files.at(*IN_STORE).image_id == IMAGE

@@ -30,7 +30,7 @@ _TEXTS = (
     ("ds", "NAME", "DS_MAD", "Driver that makes and removes its images, such as fs or lvm; none for SYSTEM."),
     ("tm", "NAME", "TM_MAD", "Driver that brings them to hosts: shared, ssh, qcow2 or lvm."),
     ("base-path", "PATH", "BASE_PATH", "Its directory, or /dev/GROUP of volumes; DATASTORES/ID when left out."),
-    ("safe-dirs", "DIRS", "SAFE_DIRS", "The directories that images are made from, blanks between; all if none."),
+    ("safe-dirs", "DIRS", "SAFE_DIRS", "The only directories that images are made from, blanks between."),
     ("restricted-dirs", "DIRS", "RESTRICTED_DIRS", "Directories that none is made from."),
 )
 """Option, metavar, attribute, help."""

@@ -10,7 +10,7 @@ from trifid.core.network.vlan import Starts, with_vlan
 from trifid.core.template.model import Template
 from trifid.engine.config import NetworkSettings
 from trifid.engine.networks import random_mac_suffix
-from trifid.engine.nic_groups import check_network_groups
+from trifid.engine.nic_groups import check_network_groups, check_range_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated
 
@@ -47,6 +47,7 @@ def add_network(
         random_mac_suffix=random_mac_suffix,
     )
     check_network_groups(draft, caller, Template(), network.template)
+    check_range_groups(draft, caller, None, network)
     taken = draft.owned("networks", network.uid, network.name)
     if taken is not None:
         raise NotAllocated(f"NAME is already taken by NET {taken}.")

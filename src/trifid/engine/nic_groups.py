@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from trifid.core.access import Caller, Right, check
+from trifid.core.network.record import Network
 from trifid.core.network.security_group import SecurityGroup, groups_of, merged
 from trifid.core.template.model import Template
 from trifid.engine.transaction import Draft
@@ -46,6 +47,16 @@ def check_network_groups(draft: Draft, caller: Caller, before: Template, after: 
     text = merged(after.single(name)) if after.single(name) else ""
     added = groups_of({name: text}) - groups_of({name: before.single(name)})
     check_groups(draft, caller, [{name: ",".join(map(str, sorted(added)))}], [])
+
+
+def check_range_groups(draft: Draft, caller: Caller, before: Network | None, after: Network) -> None:
+    """Do the same for the address ranges of a network; `before` is None for a new one."""
+    added = _of_ranges(after) - (_of_ranges(before) if before is not None else frozenset())
+    check_groups(draft, caller, [{"SECURITY_GROUPS": ",".join(map(str, sorted(added)))}], [])
+
+
+def _of_ranges(network: Network) -> frozenset[int]:
+    return frozenset[int]().union(*(groups_of(ar.attributes) for ar in network.ranges))
 
 
 def _present(draft: Draft, group_id: int, of: str) -> SecurityGroup:

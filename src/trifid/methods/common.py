@@ -176,7 +176,7 @@ def wanted_by(caller: Caller, kind: str, flag: int) -> Callable[[Any], bool]:
 
 
 def permissions_changed(caller: Caller, kind: str, record: Any, flags: tuple[int, ...]) -> Any:
-    """Return a record after a chmod call; changing others' or ADMIN bits needs ADMIN, the rest MANAGE.
+    """Return a record after a chmod call; changing ADMIN bits needs ADMIN, the rest MANAGE.
 
     Clients send all nine flags, so that one which is as it was counts as none.
 
@@ -189,7 +189,7 @@ def permissions_changed(caller: Caller, kind: str, record: Any, flags: tuple[int
     before: Permissions = record.permissions
     after = before.changed(flags)
     differs = [old != new for old, new in zip(before.flags(), after.flags(), strict=True)]
-    needs_admin = any(differs[i] for i in (2, 5, 6, 7, 8))
+    needs_admin = any(differs[i] for i in (2, 5, 8))
     check(caller, Right.ADMIN if needs_admin else Right.MANAGE, kind, record)
     return replace(record, permissions=after)
 

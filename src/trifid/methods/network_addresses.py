@@ -7,6 +7,7 @@ from trifid.core.network.services import check_address
 from trifid.core.template.model import Template
 from trifid.engine.networks import random_mac_suffix
 from trifid.engine.new_networks import defaults
+from trifid.engine.nic_groups import check_range_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate
 from trifid.methods.common import BadUpdate, changed, parse_update, refuse_taken
@@ -22,8 +23,10 @@ async def add_range(call: Call, network_id: int, template: str) -> int:
 
     def change(draft: Draft, network: Network) -> Network:
         reservation.refuse_reservation(network, "The address ranges")
+        before = network
         for vector in vectors:
             network = ranges.add_range(network, vector, mac_prefix=mac_prefix, random_mac_suffix=random_mac_suffix)
+        check_range_groups(draft, call.caller, before, network)
         return check_address(network)
 
     return await changed(call, "NET", network_id, Right.ADMIN, "range added", change)
@@ -72,6 +75,7 @@ async def update_range(call: Call, network_id: int, template: str) -> int:
             call.caller.is_admin,
         )
         check(call.caller, may, "NET", network)
+        before = network
         for vector in vectors:
             number = vector.get("AR_ID", "")
             last = draft.last_used_index(network_id, int(number)) if number.isdecimal() else -1
@@ -79,6 +83,7 @@ async def update_range(call: Call, network_id: int, template: str) -> int:
                 network = reservation.update_reserved_range(network, vector, last, uid=uid, is_admin=is_admin)
             else:
                 network = ranges.update_range(network, vector, last)
+        check_range_groups(draft, call.caller, before, network)
         return check_address(network)
 
     return await changed(call, "NET", network_id, Right.MANAGE, "range updated", change)

@@ -5,6 +5,8 @@ They keep the contract of real ones: each verb may be done again, and ends in th
 
 from collections.abc import Callable
 
+from trifid.core.image.record import NO_IMAGE, Image, ImageState
+from trifid.core.vm.transfer import COPY_SUFFIX
 from trifid.drivers.tm.script import Command
 from trifid.errors import DriverFault
 from trifid.simulator.broken import Broken
@@ -21,7 +23,7 @@ SIZE_MIB = 10
 FOUND = f"{SIZE_MIB} raw"
 """What STAT tells of it."""
 PART = ".part"
-COPY = ".copy"
+COPY = COPY_SUFFIX
 """What a hypervisor leaves beside a disk that it was told to copy."""
 
 Operand = tuple[str, str]
@@ -33,11 +35,11 @@ class ImageActs:
     Args:
         frontend: the machine that images lie on.
         datastores: directory of all datastores.
-        image_at: returns the id of the image that lies at a path, NO_IMAGE when there is none.
+        image_at: returns the image, as it is durable, that lies at a path.
     """
 
     def __init__(
-        self, hosts: Hosts, dice: Dice, frontend: str, datastores: str, image_at: Callable[[str], int]
+        self, hosts: Hosts, dice: Dice, frontend: str, datastores: str, image_at: Callable[[str], Image | None]
     ) -> None:
         self._hosts, self._files, self._dice = hosts, hosts.files, dice
         self._frontend, self._datastores, self._image_at = frontend, datastores, image_at
@@ -129,18 +131,21 @@ class ImageActs:
         self._files.bring_back(disk, target)
 
     def save_as(self, step: int, disk: Operand, target: Operand) -> None:
-        """CPDS: a disk, or the copy that its hypervisor made, becomes an image; a copy is removed."""
-        made = (disk[0], disk[1] + COPY)
+        """CPDS: a disk, or the copy that its hypervisor made, becomes an image; a copy, also beside a disk, is removed.
+
+        An image that nobody waits for any more may be made of anything.
+        """
+        is_copy, image = disk[1].endswith(COPY), self._image_at(target[1])
+        is_awaited = image is not None and image.state is ImageState.LOCKED
         try:
             if self._files.has(*target):
                 return
-            if (copy := self._files.at(*made)) is not None:
-                if copy.step != step - 1:
-                    raise Broken(f"{target[1]} is made of an old copy, {made[1]} of step {copy.step} in step {step}")
-            elif self._files.has(*disk):
-                self._hosts.refuse_in_use(*disk)
-            else:
+            if (made := self._files.at(*disk)) is None:
                 raise Missing(f"{disk[0]}:{disk[1]} does not exist")
-            self._files.make_image(*target, self._image_at(target[1]))
+            if is_awaited and not is_copy:
+                self._hosts.refuse_in_use(*disk)
+            elif is_awaited and made.step != step - 1:
+                raise Broken(f"{target[1]} is made of an old copy, {disk[1]} of step {made.step} in step {step}")
+            self._files.make_image(*target, image.id if image else NO_IMAGE)
         finally:
-            self._files.remove(*made)
+            self._files.remove(disk[0], disk[1] if is_copy else disk[1] + COPY)

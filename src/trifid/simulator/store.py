@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from trifid.core.image.record import NO_IMAGE, Image
+from trifid.core.image.record import Image
 from trifid.core.journal import Entry
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -48,9 +48,9 @@ class Durable:
         image = self.images.get(image_id)
         return image is not None and image.step >= step
 
-    def image_at(self, source: str) -> int:
-        """Return the id of the image that lies at a path, NO_IMAGE when there is none."""
-        return next((image.id for image in self.images.values() if image.source == source), NO_IMAGE)
+    def image_at(self, source: str) -> Image | None:
+        """Return the image that lies at a path."""
+        return next((image for image in self.images.values() if image.source == source), None)
 
     def load(self) -> Snapshot:
         """Return everything but VMs that are DONE."""

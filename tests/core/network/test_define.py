@@ -369,3 +369,24 @@ def test_a_multicast_group_is_one_also_with_the_number_counted_from_it():
     assert defined(NAME="x", VN_MAD="vxlan", VLAN_ID="7", VXLAN_MC="239.1.0.0").vlan_id == "7"
     with pytest.raises(BadTemplate, match="with VLAN_ID counted from it"):
         defined(NAME="x", VN_MAD="vxlan", VLAN_ID="7", VXLAN_MC="239.255.255.255")
+
+
+def test_a_vxlan_and_its_guests_have_the_mtu_that_its_carrier_leaves():
+    net = defined(NAME="x", VN_MAD="vxlan")
+    assert (net.template.single("MTU"), net.template.single("GUEST_MTU")) == ("1450", "1450")
+    net = update_template(net, template({"MTU": "1400"}), **ADMIN)
+    assert (net.template.single("MTU"), net.template.single("GUEST_MTU")) == ("1400", "1400")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"MTU": "1400"}, "1400"),
+        ({"MTU": "1400", "GUEST_MTU": "1300"}, "1300"),
+        ({"MTU": "1500"}, ""),
+        ({"MTU": "9000"}, ""),
+        ({}, ""),
+    ],
+)
+def test_guests_are_told_of_an_mtu_that_is_less_than_they_think(given, told):
+    assert defined(NAME="x", VN_MAD="fw", **given).template.single("GUEST_MTU") == told

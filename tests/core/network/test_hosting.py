@@ -71,3 +71,8 @@ def test_a_network_without_addresses_is_not_filtered_by_them_but_its_groups_hold
 def test_a_nic_without_network_is_nobodys() -> None:
     machine = vm(template=template(NIC=[{"NIC_ID": "0", "BRIDGE": "br0"}]))
     assert ports_of(machine, {}.get) == []
+
+
+def test_a_host_is_told_which_interfaces_it_has_nothing_to_do_for() -> None:
+    assert document(network("bridge")).others == ("one-42-0",)
+    assert document(network("fw")).others == ()

@@ -185,6 +185,7 @@ def test_nics_in_other_networks_are_not_known() -> None:
         ("日本", "vm-7"),
         ("a\nserver=/x/1.2.3.4", "a-server-x-1-2-3-4"),
         ("x" * 70, "x" * LABEL_LENGTH_MAX),
+        *(("ignore", "vm-ignore"), ("Infinite", "vm-infinite"), ("12h", "vm-12h"), ("42", "vm-42"), ("12ham", "12ham")),
     ],
 )
 def test_a_name_is_made_fit_for_dns(name: str, label: str) -> None:

@@ -143,7 +143,7 @@ def test_what_is_restricted_is_told_by_its_path():
 
 
 def test_what_the_hypervisor_runs_or_reads_as_root_is_restricted():
-    assert {"MAC", "VLAN_ID", "BRIDGE", "SCRIPT"} <= RESTRICTED["NIC"]
+    assert {"MAC", "VLAN_ID", "BRIDGE", "SCRIPT", "TARGET"} <= RESTRICTED["NIC"]
     assert "BOOTLOADER" in RESTRICTED["OS"] and "FILES" in RESTRICTED["CONTEXT"] and "DATA" in RESTRICTED["RAW"]
 
 

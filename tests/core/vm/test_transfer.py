@@ -202,6 +202,21 @@ def test_the_snapshot_that_is_pending_is_worked_on(word: str) -> None:
     assert lines(machine, f"snap_{word}") == [f"SNAP_{word.upper()} shared host3:/srv/ds/0/42/disk.1 4 42 0"]
 
 
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [
+        (VmState.HOTPLUG_SAVEAS_FILES, "disk.0.copy"),
+        (VmState.HOTPLUG_SAVEAS_POWEROFF, "disk.0"),
+        (VmState.HOTPLUG_SAVEAS_SUSPENDED, "disk.0"),
+    ],
+)
+def test_only_of_a_running_vm_the_copy_that_its_hypervisor_made_is_saved(state: VmState, name: str) -> None:
+    marked = {"SAVEAS": "YES", "SAVEAS_IMAGE": "9", "SAVEAS_SNAPSHOT": "-1", "SAVEAS_SOURCE": "/srv/ds/1/new"}
+    assert lines(with_disks(marked, state=state), "saveas") == [
+        f"CPDS shared host3:/srv/ds/0/42/{name} front:/srv/ds/1/new -1 42 0"
+    ]
+
+
 def test_without_a_mark_no_disk_is_touched() -> None:
     for operation in ("attach", "detach", "drop", "resize", "snap_create", "snap_revert", "snap_delete"):
         assert lines(with_disks({"SAVE": "YES"}, {}), operation) == []

@@ -144,6 +144,7 @@ class HostDocument(msgspec.Struct, frozen=True):
         host: its name.
         address: where it is reached by the other hosts (vxlan), empty = by its name.
         version: a later document of the same engine and host has a higher one.
+        others: interfaces of its VMs that nothing is asked for: in networks that ask nothing of hosts.
     """
 
     engine_id: str
@@ -153,3 +154,4 @@ class HostDocument(msgspec.Struct, frozen=True):
     networks: tuple[HostNetwork, ...] = ()
     ports: tuple[Port, ...] = ()
     groups: tuple[Group, ...] = ()
+    others: tuple[str, ...] = ()

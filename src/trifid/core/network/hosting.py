@@ -45,7 +45,9 @@ def document_of(
     *, engine_id: str, host: str, address: str, version: int, vms: Iterable[VM], records: Records
 ) -> HostDocument:
     """Return the document of a host that these VMs are on, or about to be."""
+    vms = list(vms)
     ports = [port for vm in vms for port in ports_of(vm, records.network)]
+    devices = {nic["TARGET"] for vm in vms for nic in vm.template.vectors("NIC") if nic.get("TARGET")}
     networks = [_hosted(records, network_id) for network_id in sorted({port.network_id for port in ports})]
     groups = [records.group(group_id) for group_id in sorted({g for port in ports for g in port.groups})]
     return HostDocument(
@@ -56,6 +58,7 @@ def document_of(
         networks=tuple(networks),
         ports=tuple(sorted(ports, key=lambda port: (port.vm_id, port.nic_id))),
         groups=tuple(group for group in groups if group is not None),
+        others=tuple(sorted(devices - {port.device for port in ports})),
     )
 
 

@@ -34,6 +34,8 @@ _USUAL_HOST_BITS = 8
 """A network without NETWORK_MASK is a /24, as guests take it to be, unless its ranges need a larger one."""
 _ADDRESSES = ("IP", "IP6", "IP6_GLOBAL", "IP6_ULA")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NO_NAME = re.compile(r"[0-9]+[wdhms]?|infinite|ignore", re.ASCII)
+"""Names that dnsmasq, in its file of leases, takes for the time of a lease, or for that there shall be none."""
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 
 
@@ -114,6 +116,8 @@ def services_of(network: Network, vms: Iterable[VM]) -> Services | None:
 def label_of(name: str, vm_id: int) -> str:
     """Return a VM's name as DNS can tell it (RFC 1123): `Web server #1` is `web-server-1`."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if _NO_NAME.fullmatch(label):
+        label = f"vm-{label}"
     return label[:LABEL_LENGTH_MAX].strip("-") or f"vm-{vm_id}"
 
 

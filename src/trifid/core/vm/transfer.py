@@ -20,6 +20,9 @@ from trifid.core.vm.states import VmState
 STOPPED_FILES = "images"
 """Directory among the VM's files on the front-end that its disks wait in while it is away from its host."""
 
+COPY_SUFFIX = ".copy"
+"""Of the copy of a running VM's disk that its hypervisor makes beside it (COPYDISK)."""
+
 _SWAP_MIB = "1"
 _MADE_EMPTY, _RAW = ("FS", "SWAP"), "raw"
 """Disks that are made as raw (core/template/prepare.py): what a guest writes to one does not make it another."""
@@ -251,9 +254,15 @@ def _marked(vm: VM, mark: str) -> Iterator[Vector]:
 
 
 def _saveas(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what makes an image of a disk: of a running VM's, of the copy that its hypervisor has just made.
+
+    At any other time such a copy is of an earlier attempt, and not what was asked for.
+    """
+    suffix = COPY_SUFFIX if vm.state is VmState.HOTPLUG_SAVEAS_FILES else ""
     for disk in _marked(vm, "SAVEAS"):
         image = f"{place.frontend}:{disk['SAVEAS_SOURCE']}"
-        yield _line(vm, "CPDS", place.tm, _at(vm, vm.current, place, disk), image, disk["SAVEAS_SNAPSHOT"])
+        of = f"{_at(vm, vm.current, place, disk)}{suffix}"
+        yield _line(vm, "CPDS", place.tm, of, image, disk["SAVEAS_SNAPSHOT"])
 
 
 def _drop_target(vm: VM, place: _Place) -> Iterator[str]:

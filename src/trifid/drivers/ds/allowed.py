@@ -3,7 +3,7 @@
 The engine reads what its users cannot, so a path is held against directories, after symbolic links.  The deepest
 directory that holds it decides; SAFE_DIRS win over RESTRICTED_DIRS of the same name.
 
-* Never, unless SAFE_DIRS names a directory in it: the engine's home, /proc, /sys, /dev; HOME/uploads is excepted.
+* Never, unless SAFE_DIRS names a directory below it: the engine's home, /proc, /sys, /dev; HOME/uploads is excepted.
 * Never: the datastore itself, whose images belong to someone.
 * SAFE_DIRS given: only what is in one of them.
 * RESTRICTED_DIRS given: nothing in one of them.
@@ -42,6 +42,8 @@ class Places:
         if home:
             self._rules |= {os.path.realpath(home): False, os.path.realpath(f"{home}/{UPLOADS}"): True}
         self._rules |= dict.fromkeys(safe, True)
+        if home:
+            self._rules[os.path.realpath(home)] = False
         if base_path:
             self._rules[os.path.realpath(base_path)] = False
         self._uploads = os.path.realpath(f"{home}/{UPLOADS}") if home else ""

@@ -12,11 +12,9 @@ from pathlib import Path
 from trifid.drivers.kit import Failure
 from trifid.drivers.lvm import copies, filling, names, volumes
 from trifid.drivers.lvm.tools import Lvm, Volume
-from trifid.drivers.tm import files, moves, paths
+from trifid.drivers.tm import files, moves, paths, saving
 from trifid.drivers.tm.script import Command
 from trifid.drivers.tm.work import operands, progress
-
-_NUMBER_MAX = 1 << 40
 
 
 def move(lvm: Lvm, command: Command) -> None:
@@ -64,31 +62,32 @@ def bring_back(lvm: Lvm, command: Command) -> None:
 def copy_to_image(lvm: Lvm, command: Command) -> None:
     """Make a new image of a disk, as it is or was in a snapshot; an image that is there is complete.
 
-    It may be in use: a thin snapshot is of one point in time.  If the hypervisor left a copy, that is taken and
-    removed, whatever becomes of it.
+    Of a copy that the hypervisor made of a disk in use, disk.N.copy, as drivers/tm/saving.py does.
     """
     target, name, number = operands(command, 3)
-    disk = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id)
-    image, snapshot_id = names.image(str(paths.path_of(name))), _snapshot_id(number)
-    copy = paths.copy_of(disk)
-    try:
+    disk = paths.vm_disk_or_copy(paths.path_of(target), command.vm_id, command.datastore_id)
+    image, snapshot_id = names.image(str(paths.path_of(name))), saving.snapshot_id_of(number)
+    is_copy = paths.is_copy_name(disk.name)
+    with saving.removing_copy(disk if is_copy else paths.copy_of(disk)):
         if volumes.complete(lvm, image) is not None:
             return
-        if snapshot_id < 0 and copy.is_file():
-            copies.of_file(lvm, copy, image)
-            return
-        if not disk.is_symlink():
-            raise Failure(f"there is no disk {disk}")
-        volume = volumes.at(lvm, disk.readlink())
-        if volume is not None:
-            origin = volume if snapshot_id < 0 else volumes.kept(lvm, volume, snapshot_id)
-            copies.of_volume(lvm, origin, image)
-        elif snapshot_id < 0:
-            copies.of_file(lvm, disk.readlink(), image)
+        if is_copy:
+            copies.of_file(lvm, saving.plain_copy(disk, snapshot_id), image)
         else:
-            raise Failure(f"it has no snapshot {snapshot_id}")
-    finally:
-        copy.unlink(missing_ok=True)
+            _copy_disk(lvm, disk, snapshot_id, image)
+
+
+def _copy_disk(lvm: Lvm, disk: Path, snapshot_id: int, image: names.Place) -> None:
+    if not disk.is_symlink():
+        raise Failure(f"there is no disk {disk}")
+    volume = volumes.at(lvm, disk.readlink())
+    if volume is not None:
+        origin = volume if snapshot_id < 0 else volumes.kept(lvm, volume, snapshot_id)
+        copies.of_volume(lvm, origin, image)
+    elif snapshot_id < 0:
+        copies.of_file(lvm, disk.readlink(), image)
+    else:
+        raise Failure(f"it has no snapshot {snapshot_id}")
 
 
 def fetched_of(disk: Path) -> Path:
@@ -151,11 +150,3 @@ def _inside(directory: Path) -> list[Path]:
         return list(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _snapshot_id(number: str) -> int:
-    if number == "-1":
-        return -1
-    if not (number.isascii() and number.isdigit() and int(number) < _NUMBER_MAX):
-        raise Failure(f"snapshot {number[:40]} is not a number")
-    return int(number)

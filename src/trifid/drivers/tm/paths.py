@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from trifid.core.vm.transfer import STOPPED_FILES
+from trifid.core.vm.transfer import COPY_SUFFIX, STOPPED_FILES
 from trifid.drivers.kit import Failure
 
 DIRECTORY_MODE = 0o751
@@ -75,6 +75,16 @@ def vm_disk(path: Path, vm_id: int, datastore_id: int) -> Path:
     return path
 
 
+def vm_disk_or_copy(path: Path, vm_id: int, datastore_id: int) -> Path:
+    """Return a path that is one disk, or a copy of one, in the VM's directory in a datastore.
+
+    Raises:
+        Failure: as vm_disk.
+    """
+    vm_disk(path.with_suffix("") if is_copy_name(path.name) else path, vm_id, datastore_id)
+    return path
+
+
 def is_disk_name(name: str) -> bool:
     """Tell whether a file is called as a disk is."""
     return _DISK_NAME.fullmatch(name) is not None
@@ -117,7 +127,12 @@ def base_of(disk: Path) -> Path:
 
 def copy_of(disk: Path) -> Path:
     """Return where the hypervisor leaves a copy of a disk that it made while the VM ran."""
-    return disk.with_name(disk.name + ".copy")
+    return disk.with_name(disk.name + COPY_SUFFIX)
+
+
+def is_copy_name(name: str) -> bool:
+    """Tell whether a file is called as such a copy is."""
+    return name.endswith(COPY_SUFFIX) and is_disk_name(name.removesuffix(COPY_SUFFIX))
 
 
 def part_of(path: Path) -> Path:

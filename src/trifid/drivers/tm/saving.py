@@ -4,8 +4,10 @@ An image is whole before it bears its name, and what it was made of goes afterwa
 Source: reference/drivers.md §4.3 (MVDS, CPDS).
 """
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from trifid.drivers.kit import Failure, Request
@@ -47,27 +49,51 @@ def bring_back(request: Request, command: Command) -> None:
 
 
 def copy_to_image(request: Request, command: Command) -> None:
-    """Make a new image of a disk, as it is or was in a snapshot; an image that is there is whole.
+    """Make a new image of a disk, as it is or was in a snapshot, or of a copy; an image that is there is whole.
 
-    Of a disk in use the hypervisor left a copy, which is taken instead and removed, whatever becomes of it: it is
-    of this point in time and of no other.
+    A copy, disk.N.copy, was made by the hypervisor of a disk in use.  It is of this point in time and of no other, so
+    it is removed, whatever becomes of it; beside a disk that is saved as it is, one is left over.
     """
     target, name, number = operands(command, 3)
-    disk, image = paths.vm_disk(paths.path_of(target), command.vm_id, command.datastore_id), paths.image(name)
-    snapshot_id = _snapshot_id(number)
-    made_while_running = paths.copy_of(disk)
-    try:
+    disk = paths.vm_disk_or_copy(paths.path_of(target), command.vm_id, command.datastore_id)
+    snapshot_id = snapshot_id_of(number)
+    if paths.is_copy_name(disk.name):
+        with removing_copy(disk):
+            image = paths.image(name)
+            if not image.is_file():
+                files.copy(plain_copy(disk, snapshot_id), image, progress(request, str(disk)))
+        return
+    with removing_copy(paths.copy_of(disk)):
+        image = paths.image(name)
         if image.is_file():
-            return
-        if snapshot_id < 0 and made_while_running.is_file():
-            files.copy(made_while_running, image, progress(request, str(made_while_running)))
             return
         if not disk.exists():
             raise Failure(f"there is no disk {disk}")
         original = disk.readlink() if disk.is_symlink() else disk
         images.copy_whole(request, original, command.format, image, snapshot_id)
+
+
+@contextlib.contextmanager
+def removing_copy(copy: Path) -> Iterator[None]:
+    """Remove a copy that a hypervisor made of a disk, or what there is of it, when the block ends."""
+    try:
+        yield
     finally:
-        made_while_running.unlink(missing_ok=True)
+        for path in (copy, paths.part_of(copy)):
+            path.unlink(missing_ok=True)
+
+
+def plain_copy(copy: Path, snapshot_id: int) -> Path:
+    """Return a copy that a hypervisor made of a disk, a file.
+
+    Raises:
+        Failure: it is not there, or is said to have snapshots.
+    """
+    if snapshot_id >= 0:
+        raise Failure(f"{copy} has no snapshot {snapshot_id}: it is the disk as it was when it was copied")
+    if copy.is_symlink() or not copy.is_file():
+        raise Failure(f"there is no copy {copy}")
+    return copy
 
 
 def _bring_snapshots(request: Request, source: Path, target: Path) -> None:
@@ -94,8 +120,8 @@ def _sync(image: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _snapshot_id(number: str) -> int:
-    """Return which snapshot is meant, -1 for none."""
+def snapshot_id_of(number: str) -> int:
+    """Return which snapshot is meant, -1 for none; raises Failure for what is no number."""
     if number == "-1":
         return -1
     if not (number.isascii() and number.isdigit() and int(number) < _NUMBER_MAX):

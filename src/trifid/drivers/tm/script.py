@@ -16,7 +16,7 @@ from trifid.errors import DriverFault
 
 _STEP = re.compile(r"# trifid step ([0-9]{1,18})")
 _FORMAT = re.compile(r"# trifid disk ([0-9]{1,9}) (\S+)")
-_DISK = re.compile(r".*/disk\.([0-9]{1,9})")
+_DISK = re.compile(r".*/disk\.([0-9]{1,9})(?:\.copy)?")
 
 
 class Command(msgspec.Struct, frozen=True):

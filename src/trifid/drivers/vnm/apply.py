@@ -1,6 +1,7 @@
 """A document, applied to a host: what is to be, what is, and the difference."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from trifid.core.network.host_document import HostDocument
 from trifid.drivers.kit import Failure
@@ -12,6 +13,8 @@ from trifid.drivers.vnm.tools import Tools
 
 SWITCH = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 """There when the kernel can show packets on bridges to the IP hooks."""
+GUESTS = re.compile(r"one-[0-9]+-[0-9]+", re.ASCII)
+"""Names of guests' interfaces, unless an administrator has chosen one."""
 ENGINE_DIGITS = 8
 """So many of the engine's id are in the names of its tables."""
 
@@ -47,14 +50,17 @@ def table_name(engine_id: str) -> str:
     return f"trifid_{engine_id[:ENGINE_DIGITS]}"
 
 
-def filters_text(document: HostDocument, addressed: frozenset[str] = frozenset()) -> str:
+def filters_text(
+    document: HostDocument, addressed: frozenset[str] = frozenset(), strangers: frozenset[str] = frozenset()
+) -> str:
     """Return all filters of a document, for nft to put in the place of those before, in one step.
 
     Args:
         addressed: bridges in which the host has an address.
+        strangers: interfaces of guests that should not be there.
     """
     name = table_name(document.engine_id)
-    bridge, inet = bridge_table(document), inet_table(document, addressed)
+    bridge, inet = bridge_table(document, strangers), inet_table(document, addressed)
     return nft.table("bridge", name, bridge) + nft.table("inet", name, inet)
 
 
@@ -66,7 +72,19 @@ def _filters(tools: Tools, document: HostDocument, found: dict[str, present.Link
                 f"host {tools.name}: there is no {SWITCH} although br_netfilter is loaded: no security groups"
             )
     addressed = frozenset(link.name for link in found.values() if link.kind == "bridge" and link.addresses)
-    tools.feed(filters_text(document, addressed), "nft", "-f", "-")
+    tools.feed(filters_text(document, addressed, strangers(document, found)), "nft", "-f", "-")
+
+
+def strangers(document: HostDocument, found: Mapping[str, present.Link]) -> frozenset[str]:
+    """Return the interfaces of guests at bridges of ours that the engine does not know to be on this host.
+
+    A VM that was given up while its host was lost, or a NIC whose coming was reported failed: the addresses are
+    others' by now, and there are no filters for it.
+    """
+    ours = {link.name for link in found.values() if link.kind == "bridge" and link.is_of(document.engine_id)}
+    known = {*(port.device for port in document.ports), *document.others}
+    guests = (name for name, link in found.items() if GUESTS.fullmatch(name) and link.master in ours)
+    return frozenset(name for name in guests if name not in known)
 
 
 def _links(tools: Tools, document: HostDocument, found: dict[str, present.Link], vxlan_port: int) -> None:

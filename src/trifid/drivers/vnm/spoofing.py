@@ -4,7 +4,7 @@ A guest sends IPv4, IPv6 and ARP, without VLAN tags: what else there is would pa
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from trifid.core.network.host_document import HostDocument, Port
 from trifid.drivers.vnm import nft
@@ -47,12 +47,18 @@ _ADDRESSES = (
 )
 
 
-def bridge_table(document: HostDocument) -> list[str]:
-    """Return the parts of the table; none when no port needs it."""
+def bridge_table(document: HostDocument, strangers: Collection[str] = ()) -> list[str]:
+    """Return the parts of the table; none when no port needs it.
+
+    Args:
+        strangers: interfaces of guests that should not be there; what goes to them and comes from them is dropped.
+    """
+    closed = _closed(strangers) if strangers else []
     ports = [port for port in document.ports if port.keeps_mac or port.keeps_ip or port.is_filtered]
     if not ports:
-        return []
+        return closed
     return [
+        *closed,
         *_sets(ports),
         nft.base_chain("from_guests", "prerouting", IN_BRIDGE_PREROUTING, _FROM_GUESTS),
         nft.chain("addresses", _ADDRESSES),
@@ -75,6 +81,14 @@ _TO_GUESTS = (
     f"oifname @filtered ether type != {KNOWN_TYPES} drop",
     "ether type { ip, ip6 } meta mark set oifname map @marks",
 )
+
+
+def _closed(strangers: Collection[str]) -> list[str]:
+    return [
+        nft.named_set("strangers", "type ifname", map(nft.quoted, strangers)),
+        nft.base_chain("from_strangers", "prerouting", IN_BRIDGE_PREROUTING, ["iifname @strangers drop"]),
+        nft.base_chain("to_strangers", "forward", IN_BRIDGE_FORWARD, ["oifname @strangers drop"]),
+    ]
 
 
 def link_local(mac: str) -> ipaddress.IPv6Address:

@@ -37,6 +37,13 @@ class ImageUse(msgspec.Struct, frozen=True):
     progress: str = ""
 
 
+def _shown_path(path: str) -> str:
+    """Return where an image came from without the password that a URL may have."""
+    scheme, mark, rest = path.partition("://")
+    host, slash, more = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{more}" if mark else path
+
+
 def image_full(image: Image, names: Names, use: ImageUse) -> str:
     """Return the IMAGE document."""
     state = shown_state(image, len(use.vm_ids), len(use.clone_ids))
@@ -45,7 +52,7 @@ def image_full(image: Image, names: Names, use: ImageUse) -> str:
         f"{lock(image.lock)}{permissions(image.permissions)}<TYPE>{image.type.value}</TYPE>"
         f"<DISK_TYPE>{image.disk_type.value}</DISK_TYPE><PERSISTENT>{image.is_persistent:d}</PERSISTENT>"
         f"<REGTIME>{image.regtime}</REGTIME><MODTIME>{image.modtime}</MODTIME><SOURCE>{cdata(image.source)}</SOURCE>"
-        f"<PATH>{cdata(image.path)}</PATH><FORMAT>{cdata(image.format)}</FORMAT><FS>{cdata(image.fs)}</FS>"
+        f"<PATH>{cdata(_shown_path(image.path))}</PATH><FORMAT>{cdata(image.format)}</FORMAT><FS>{cdata(image.fs)}</FS>"
         f"<SIZE>{image.size_mib}</SIZE><STATE>{state.value}</STATE><PREV_STATE>{image.prev.value}</PREV_STATE>"
         f"<RUNNING_VMS>{len(use.vm_ids)}</RUNNING_VMS><CLONING_OPS>{len(use.clone_ids)}</CLONING_OPS>"
         f"<CLONING_ID>{image.cloning_id}</CLONING_ID><TARGET_SNAPSHOT>{image.target_snapshot}</TARGET_SNAPSHOT>"

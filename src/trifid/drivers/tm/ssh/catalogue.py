@@ -3,6 +3,10 @@
 Source: reference/drivers.md §4.3 (MVDS, CPDS).
 """
 
+import contextlib
+from collections.abc import Iterator
+
+from trifid.core.vm.transfer import COPY_SUFFIX
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm import images, paths
 from trifid.drivers.tm.ssh import moves
@@ -13,6 +17,8 @@ from trifid.drivers.tm.ssh.qemu import image_of
 
 _SAVED = ".saved"
 """Beside a qcow2 disk: its contents without the snapshots, or one of these, until it is sent."""
+_REMOVAL_TIMEOUT_S = 3.0
+"""Less than the engine grants a cancelled request."""
 
 
 def bring_back(job: Job) -> None:
@@ -32,22 +38,60 @@ def bring_back(job: Job) -> None:
 
 
 def copy_to_image(job: Job) -> None:
-    """Make a new image of a disk as it is, or as it was in a snapshot; an image that is there is complete."""
+    """Make a new image of a disk as it is, or as it was in a snapshot; an image that is there is complete.
+
+    Or of a copy that the hypervisor made of a disk in use, disk.N.copy; see drivers/tm/saving.py.
+    """
     source, target, number = job.operands(3)
-    disk, image = job.disk(source), job.image(target)
-    copied, saved = disk.beside(".copy"), disk.beside(_SAVED)
-    if not image.is_there():
-        snapshot_id = -1 if number == "-1" else job.number(number, "snapshot")
-        copy_file(_wanted(job, disk, copied, saved, snapshot_id), image, job.progress(disk))
+    disk = job.disk_or_copy(source)
+    snapshot_id = -1 if number == "-1" else job.number(number, "snapshot")
+    if paths.is_copy_name(disk.path.name):
+        with _removing_copy(job, disk):
+            image = job.image(target)
+            if not image.is_there():
+                copy_file(_plain_copy(disk, snapshot_id), image, job.progress(disk))
+            _remove_parts(image)
+        return
+    with _removing_copy(job, disk.beside(COPY_SUFFIX)):
+        image, saved = job.image(target), disk.beside(_SAVED)
+        if not image.is_there():
+            copy_file(_wanted(job, disk, saved, snapshot_id), image, job.progress(disk))
+        _remove_parts(image)
+        saved.remove(paths.PART_SUFFIX)
+
+
+def _remove_parts(image: Place) -> None:
     image.run("rm", "-f", "--", *(str(image.beside(suffix).path) for suffix in (paths.PART_SUFFIX, STATE_SUFFIX)))
-    for place in (saved, saved.beside(paths.PART_SUFFIX), copied):
-        place.remove()
 
 
-def _wanted(job: Job, disk: Place, copied: Place, saved: Place, snapshot_id: int) -> Place:
+@contextlib.contextmanager
+def _removing_copy(job: Job, copy: Place) -> Iterator[None]:
+    """Remove a copy that a hypervisor made of a disk when the block ends, of a cancelled transfer as well.
+
+    When it ends badly and the copy cannot be removed either, the first reason is the one that is told.
+    """
+    leftover = [str(copy.path), str(copy.beside(paths.PART_SUFFIX).path)]
+    try:
+        yield
+    except Failure:
+        try:
+            copy.host.run("rm", "-f", "--", *leftover, timeout_s=_REMOVAL_TIMEOUT_S)
+        except Failure as fault:
+            job.request.log(f"left over and not removed: {copy}: {fault}", "W")
+        raise
+    copy.run("rm", "-f", "--", *leftover)
+
+
+def _plain_copy(copy: Place, snapshot_id: int) -> Place:
+    if snapshot_id >= 0:
+        raise Failure(f"{copy} has no snapshot {snapshot_id}: it is the disk as it was when it was copied")
+    if not copy.is_there():
+        raise Failure(f"there is no copy {copy}")
+    return copy
+
+
+def _wanted(job: Job, disk: Place, saved: Place, snapshot_id: int) -> Place:
     """Return the file that the new image is a copy of."""
-    if snapshot_id < 0 and copied.is_there():
-        return copied
     if not disk.is_there():
         raise Failure(f"there is no disk {disk}")
     if job.command.format != images.QCOW2:

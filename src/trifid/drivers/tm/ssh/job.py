@@ -72,6 +72,12 @@ class Job:
         paths.vm_disk(place.path, self.command.vm_id, self.command.datastore_id)
         return place
 
+    def disk_or_copy(self, operand: str) -> Place:
+        """Return a place that is a disk of the VM, or a copy of one, in its datastore."""
+        place = self.place(operand)
+        paths.vm_disk_or_copy(place.path, self.command.vm_id, self.command.datastore_id)
+        return place
+
     def image(self, operand: str) -> Place:
         """Return a place that is an image of the catalogue, on the front-end."""
         place = self.place(operand)
