@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from tests.drivers import fake_lvm, kills
-from tests.drivers.tm_builders import VM, Listening, request
+from tests.drivers.tm_builders import VM, Listening, names_an_image, request
 from trifid.drivers.ds import lvm as ds_lvm
 from trifid.drivers.kit import Request
 from trifid.drivers.lvm import names
@@ -132,11 +132,13 @@ class Group:
 
     # -- the drivers -----------------------------------------------------------------------------
 
-    def do(self, line: str, of: Request | None = None, told: str = "raw") -> None:
-        """Carry out a line of a script, without its last two numbers when they are 42 and 0."""
+    def do(self, line: str, of: Request | None = None, told: str = "raw", *, is_image: bool | None = None) -> None:
+        """Carry out a line of a script, without its last two numbers when they are 42 and 0; as tm_builders.do."""
         words = line.split()
         numbers = (int(words.pop(-2)), int(words.pop())) if words[-1].isdigit() and words[-2].isdigit() else (VM, 0)
-        command = Command(words[0], words[1], tuple(words[2:]), *numbers, told)
+        if is_image is None:
+            is_image = names_an_image(words[2:])
+        command = Command(words[0], words[1], tuple(words[2:]), *numbers, told, is_image)
         carry_out(of or request(numbers[0]), command, commands_with(self.settings))
 
     def ask(self, verb: str, of: Request | None = None, **fields: object) -> str:

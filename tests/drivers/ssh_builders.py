@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.sshd import hang_up, sshd
-from tests.drivers.tm_builders import VM, request
+from tests.drivers.tm_builders import VM, names_an_image, request
 from trifid.drivers.kit import Request
 from trifid.drivers.remote.host import Hosts
 from trifid.drivers.remote.way import Way
@@ -57,7 +57,7 @@ class Scene:
         self.kept = home / "vms" / str(VM)
         self.image = home / "datastores" / "5" / IMAGE
 
-    def do(self, line: str, image_format: str = "", of: Request | None = None) -> None:
+    def do(self, line: str, image_format: str = "", of: Request | None = None, within: str | Path = "") -> None:
         """Carry out a line of a script, with HERE, AWAY, KEPT, IMAGE for places; its last two numbers are put in."""
         places = {
             "HERE": f"host1:{self.here}",
@@ -69,7 +69,8 @@ class Scene:
         for name, place in places.items():
             operands = [operand.replace(name, place) for operand in operands]
         datastore = 1 if "HERE" not in line and "AWAY" in line else 0
-        command = Command(word, "ssh", tuple(operands), VM, datastore, image_format)
+        told = (image_format, names_an_image(operands), str(within))
+        command = Command(word, "ssh", tuple(operands), VM, datastore, *told)
         carry_out(of or request(), command, commands_on(self.hosts))
 
 

@@ -351,6 +351,13 @@ def test_a_copy_that_the_hypervisor_made_is_taken_instead_and_removed(group: Gro
         group.do(f"CPDS lvm {at}.copy fe:{group.image('a' * 32)} -1")
 
 
+def test_no_image_is_written_by_a_vm_that_was_not_given_it(group: Group, directory: Path, at: str) -> None:
+    group.make(OTHER, b"somebody's")
+    with pytest.raises(Failure, match="is an image of the catalogue: name it with IMAGE"):
+        group.do(f"LN lvm fe:{group.image(OTHER)} {at}", is_image=False)
+    assert not (directory / "disk.0").is_symlink()
+
+
 def test_a_copy_of_an_earlier_attempt_is_not_what_a_disk_at_rest_is_saved_as(
     group: Group, cloned: Path, at: str
 ) -> None:

@@ -31,13 +31,23 @@ def test_a_command_knows_what_its_disk_was_made_from(path: Path) -> None:
         "CPDS shared host1:/d/disk.12.copy front:/i -1 42 0\n"
     )
     script = read_script(str(path))
-    assert script.formats == {0: "raw", 12: "qcow2"}
     assert [command.format for command in script.commands] == ["raw", "qcow2", "", "", "qcow2"]
 
 
-def test_a_format_that_is_not_known_is_refused(path: Path) -> None:
-    path.write_text("# trifid step 1\n# trifid disk 3 vmdk\n")
-    with pytest.raises(DriverFault, match="disk 3 is 'vmdk', expected raw or qcow2"):
+def test_a_command_knows_how_far_its_source_may_lead(path: Path) -> None:
+    path.write_text(
+        "# trifid step 1\n# trifid disk 0 raw\n# trifid disk 0 image\n# trifid disk 1 within /srv/pub\n"
+        "CLONE shared front:/a host1:/d/disk.0 42 0\nLN shared front:/srv/pub/b host1:/d/disk.1 42 0\n"
+        "CLONE shared front:/c host1:/d/kernel 42 0\n"
+    )
+    told = [(command.format, command.is_image, command.within) for command in read_script(str(path)).commands]
+    assert told == [("raw", True, ""), ("", False, "/srv/pub"), ("", False, "")]
+
+
+@pytest.mark.parametrize("told", ["vmdk", "within", "image /srv/pub", "raw /srv/pub"])
+def test_what_is_told_of_a_disk_and_not_known_is_refused(path: Path, told: str) -> None:
+    path.write_text(f"# trifid step 1\n# trifid disk 3 {told}\n")
+    with pytest.raises(DriverFault, match=f"disk 3 is '{told.split()[0]}', expected raw or qcow2, image, within /DIR"):
         read_script(str(path))
 
 

@@ -449,6 +449,16 @@ def test_what_leads_elsewhere_is_refused(scene: Scene, line: str, reason: str) -
         scene.do(line.replace("HOME", str(scene.home)))
 
 
+@pytest.mark.parametrize("word", ["CLONE", "LN"])
+def test_a_link_that_leads_out_of_where_users_may_name_files_is_not_followed(scene: Scene, word: str) -> None:
+    put(scene.home / "public" / "inside")
+    (scene.home / "public" / "mine").symlink_to(scene.image)
+    with pytest.raises(Failure, match="mine leads out of"):
+        scene.do(f"{word} localhost:{scene.home}/public/mine HERE/disk.0", within=scene.home / "public")
+    scene.do(f"{word} localhost:{scene.home}/public/inside HERE/disk.0", within=scene.home / "public")
+    assert names(scene.here) == ["disk.0"]
+
+
 def test_a_cancelled_transfer_stops(scene: Scene) -> None:
     of = Request(Listening(), Message("TRANSFER", "", VM, "script"), 1)
     of.cancel()

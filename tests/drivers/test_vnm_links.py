@@ -165,6 +165,14 @@ def test_a_host_that_is_not_found_is_named(computer: Computer) -> None:
     assert far_hosts.addresses(Tools(computer.host()), what) == {"both": "192.0.2.7"}
 
 
+def test_a_bridge_goes_although_the_service_of_its_network_has_yet_to_end_but_not_from_under_others() -> None:
+    nothing = desired(document(networks=(), ports=()), {})
+    service = Link(f"ts{ENGINE[:4]}-1", "veth", master="onebr1")
+    for other, gone in (("one-9-0", []), (f"ts{ENGINE[:3]}x-1", []), ("", [("ip", "link", "del", "dev", "onebr1")])):
+        ports = [service, Link(other, "tun", master="onebr1")] if other else [service]
+        assert plan(nothing, {link.name: link for link in (BRIDGE, *ports)}, ENGINE).commands == gone
+
+
 # -- Open vSwitch --------------------------------------------------------------------------------------
 
 OVS = """

@@ -5,7 +5,7 @@ import http.server
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from trifid.drivers.kit import Kit, Request
 from trifid.drivers.tm import qcow2
 from trifid.drivers.tm.commands import COMMANDS, carry_out
+from trifid.drivers.tm.paths import is_image_name
 from trifid.drivers.tm.script import Command
 from trifid.wire.lines import Message, parse_from_driver
 
@@ -35,16 +36,27 @@ def request(vm_id: int = VM) -> Request:
     return Request(Listening(), Message("TRANSFER", "", vm_id, "script"), 1)
 
 
-def do(line: str, of: Request | None = None, told: str = "") -> None:
+def do(
+    line: str, of: Request | None = None, told: str = "", *, is_image: bool | None = None, within: str | Path = ""
+) -> None:
     """Carry out a line of a script, without its last two numbers when they are 42 and 0.
 
     Args:
         told: format of the disk's source, as a line of the script would tell it.
+        is_image: whether that is an image of the catalogue; None: when it is called as one.
+        within: directory that it must not lead out of.
     """
     words = line.split()
     numbers = (int(words.pop(-2)), int(words.pop())) if words[-1].isdigit() and words[-2].isdigit() else (VM, 0)
-    command = Command(words[0], words[1], tuple(words[2:]), *numbers, told)
+    if is_image is None:
+        is_image = names_an_image(words[2:])
+    command = Command(words[0], words[1], tuple(words[2:]), *numbers, told, is_image, str(within))
     carry_out(of or request(), command, {"shared": COMMANDS, "qcow2": qcow2.COMMANDS}[words[1]])
+
+
+def names_an_image(operands: Sequence[str]) -> bool:
+    """Tell whether one of a line's operands is called as images of the catalogue are."""
+    return any(is_image_name(operand.rpartition("/")[2]) for operand in operands)
 
 
 def names(directory: Path) -> list[str]:

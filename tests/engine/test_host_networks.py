@@ -292,3 +292,16 @@ async def test_a_lease_for_a_vm_elsewhere_is_no_news_to_the_hosts_of_a_network(p
     assert play.vnm.sent == []
     await play.world.put(replace(network, ranges=(replace(network.ranges[0], size=7),)))
     assert play.told().networks
+
+
+@pytest.mark.parametrize(("vn_mad", "told"), [("fw", {"host3"}), ("vxlan", {"host3", "host4"})])
+async def test_a_host_that_has_changed_is_told_again_and_so_are_those_with_tunnels_to_it(play, vn_mad, told):
+    await play.begin(vn_mad)
+    for vm_id, host_id in ((42, 3), (43, 4)):
+        await play.world.put(replace(vm(S.RUNNING, template=TEMPLATE, history=(stay(0, host_id=host_id),)), id=vm_id))
+    for _ in range(2):
+        await play.applied(3)
+        await play.applied(4)
+    play.vnm.sent = []
+    await play.world.put(replace(play.world.memory.hosts[3], state=HostState.ERROR))
+    assert {parse(parse_to_driver(line).payload).host for line in play.vnm.sent} == told

@@ -16,13 +16,14 @@ import pytest
 from tests.lab.catalogue import Machine
 from tests.lab.conftest import BRIDGE, GATEWAY, Guest
 from tests.lab.guests import fetch, until_serving
-from tests.lab.networks import Lab, network, network_lab, who_answers
+from tests.lab.networks import Lab, network, network_lab, until, who_answers
 
 pytestmark = pytest.mark.timeout(300)
 
 OUTSIDE, OUTSIDE_PORT = "203.0.113.1", 8000
 STOCK_NAME = "Stock `image`; $(touch {canary})"
 SERVED = ("MTU = 1450", "DHCP = YES", "DNS_SERVICE = YES", "ROUTER = YES", "DOMAIN = cloud.example")
+REASON = "the address of the host"
 UNGUARDED = ("FILTER_MAC_SPOOFING = NO", "FILTER_IP_SPOOFING = NO")
 
 
@@ -137,3 +138,16 @@ def test_a_vm_goes_where_its_network_belongs_and_the_refusal_names_network_clust
     assert scene.lab.hosts["host-a"].domains() == [f"one-{scene.stock.id}"]
     for word in ("vault", "apart", "host-a"):
         assert word in scene.refusal, scene.refusal
+
+
+def test_an_address_of_a_host_that_is_a_command_is_refused_and_what_is_there_stays(scene: Scene) -> None:
+    log = scene.lab.home.path / "log" / "trifidd.log"
+    evil = f"x; touch {scene.canary}"
+    scene.lab.catalogue.run("onehost", "update", "host-b", "-", "--append", text=f'VXLAN_ADDRESS = "{evil}"')
+    until(
+        lambda: f"host host-b: its virtual networks are not as they should be: {REASON}" in log.read_text(),
+        lambda: log.read_text()[-2000:],
+    )
+    assert not scene.canary.exists()
+    assert fetch(scene.stock.address, "/cgi-bin/fetch?keeper.cloud.example").startswith("keeper ")
+    scene.lab.catalogue.run("onehost", "update", "host-b", "-", "--append", text='VXLAN_ADDRESS = "host-b"')

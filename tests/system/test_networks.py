@@ -1,10 +1,11 @@
 """Networks, security groups, network templates and clusters of a real engine, by the commands people use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.home import Api, Home
+from tests.system.home import Api, Home, engine
 from trifid.client import ApiError
 from trifid.wire.elements import one_element, several
 
@@ -150,24 +151,37 @@ HARMS = (
 
 
 NAMES_DEVICES = ("BRIDGE", "PHYDEV", "VLAN_ID", "BRIDGE_TYPE", "VN_MAD")
+OF_A_NIC = ("BRIDGE", "PHYDEV", "VLAN_ID", "VN_MAD", "TARGET", "SCRIPT", "FILTER", "MODEL", "MAC", "SECURITY_GROUPS")
 OF_A_RULE = ("PROTOCOL", "RULE_TYPE", "RANGE", "IP", "SIZE", "NETWORK_ID", "ICMP_TYPE")
 
 
-def test_what_names_devices_is_a_name_of_a_device_or_refused(home: Home, api: Api, tmp_path: Path) -> None:
-    canary = tmp_path / "sang"
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """An engine for those whose every wish is refused."""
+    with engine(tmp_path_factory.mktemp("unharmed") / "home") as started:
+        yield started
+
+
+def test_what_names_devices_is_a_name_of_a_device_or_refused(unharmed: Home, tmp_path: Path) -> None:
+    api, canary = Api(unharmed), tmp_path / "sang"
     for attribute in NAMES_DEVICES:
         rest = "".join(line + "\n" for line in LAN.splitlines() if not line.startswith(attribute))
         for harm in (text.replace("{}", str(canary)) for text in HARMS):
             with pytest.raises(ApiError):
                 api.call("one.vn.allocate", f'{rest}{attribute} = "{harm}"', -1)
-        done = home.run("onevnet", "create", "-", text=f'{rest}{attribute} = "$(touch {canary})"', status=None)
+        done = unharmed.run("onevnet", "create", "-", text=f'{rest}{attribute} = "$(touch {canary})"', status=None)
         assert done.returncode and attribute in done.stderr
     assert "<VNET>" not in api.call("one.vnpool.info", -2, -1, -1)
+    api.call("one.vn.allocate", LAN, -1)
+    for key in OF_A_NIC:
+        for harm in (text.replace("{}", str(canary)) for text in HARMS):
+            with pytest.raises(ApiError):
+                api.call("one.vm.allocate", VM.format("x", f'NIC = [ NETWORK = "lan", {key} = "{harm}" ]'), False)
     assert not canary.exists()
 
 
-def test_what_a_rule_says_is_a_rule_or_refused(home: Home, api: Api, tmp_path: Path) -> None:
-    canary = tmp_path / "sang"
+def test_what_a_rule_says_is_a_rule_or_refused(unharmed: Home, tmp_path: Path) -> None:
+    api, canary = Api(unharmed), tmp_path / "sang"
     for key in OF_A_RULE:
         rule = {"PROTOCOL": "ICMP" if key == "ICMP_TYPE" else "TCP", "RULE_TYPE": "inbound"}
         for harm in (text.replace("{}", str(canary)) for text in HARMS):
@@ -175,6 +189,6 @@ def test_what_a_rule_says_is_a_rule_or_refused(home: Home, api: Api, tmp_path: P
             with pytest.raises(ApiError):
                 api.call("one.secgroup.allocate", f"NAME = evil\nRULE = [ {pairs} ]")
     for harm in (f"tcp:$(touch {canary})", f"tcp@`touch {canary}`", f"tcp;touch {canary}", "all} ; flush ruleset"):
-        assert home.run("onesecgroup", "create", "--name", "x", "--inbound", harm, status=None).returncode
+        assert unharmed.run("onesecgroup", "create", "--name", "x", "--inbound", harm, status=None).returncode
     assert api.call("one.secgrouppool.info", -2, -1, -1).count("<SECURITY_GROUP>") == 1, "default, and no other"
     assert not canary.exists()

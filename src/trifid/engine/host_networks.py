@@ -197,7 +197,7 @@ class HostNetworks:
             for vm_id in self._memory.vms_in_group.get(group_id, ()):
                 hosts |= {record.host_id for record in self._memory.vms[vm_id].history[-2:] if not record.etime}
         for host_id in batch.hosts:
-            hosts |= {other for other, told in self._told.items() if host_id in self._told and told.networks}
+            hosts |= self._concerned(host_id)
         for host_id in sorted(hosts):
             self._tell(host_id)
 
@@ -224,10 +224,15 @@ class HostNetworks:
         now = self._networks[network_id] = msgspec.structs.replace(network, ranges=ranges)
         return now != before
 
-    def host_is_up(self, host_id: int) -> None:
-        """A host is monitored again: what is on it may be of before."""
-        if self._driver() is not None and self._told.get(host_id, Told()).networks:
-            self._tell(host_id)
+    def _concerned(self, host_id: int) -> set[int]:
+        """Return who is told when a host has changed: itself, which may be empty, and those with tunnels to it."""
+        told = self._told.get(host_id)
+        if told is None or not told.networks:
+            return set()
+        networks = (self._memory.networks.get(network_id) for network_id in told.networks)
+        tunnels = [network.id for network in networks if network is not None and network.vn_mad == "vxlan"]
+        alike = frozenset[int]().union(*map(self._alike, tunnels))
+        return {host_id} | {other for other, one in self._told.items() if not alike.isdisjoint(one.networks)}
 
     def _limited(self, vm: VM) -> set[int]:
         """Return the host of a VM that has limits."""

@@ -14,7 +14,7 @@ from trifid.core.template.cloud_init import seed_files
 from trifid.core.template.context import context_sh
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm.states import VmState
-from trifid.core.vm.transfer import format_lines, transfer_lines
+from trifid.core.vm.transfer import head_lines, transfer_lines
 from trifid.store.interface import Batch
 from trifid.wire import action_data
 
@@ -133,7 +133,7 @@ class Orders:
         )
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
         part = script.with_suffix(".part")
-        head = [f"# trifid step {action.step}", *format_lines(vm), *self._group_lines(vm)]
+        head = [f"# trifid step {action.step}", *head_lines(vm), *self._group_lines(vm)]
         part.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from trifid.core.access import Caller
 from trifid.core.template.model import Template
 from trifid.core.vm import events
+from trifid.core.vm.outside import bounded
 from trifid.core.vm.record import VM
 from trifid.engine.context import with_context
 from trifid.engine.more import more_disk, more_nic
@@ -46,7 +47,7 @@ async def attach(call: Call, vm_id: int, template: str) -> int:
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "DISK", disk)
-        made = more_disk(draft, vm, disk, call.caller)
+        made = bounded(more_disk(draft, vm, disk, call.caller), call.engine.config.engine.user_paths)
         brought = snapshots_of_images(draft, Template((("DISK", made),)))
         return events.AttachDisk(disk=made, snapshots=brought[0] if brought else None)
 

@@ -9,7 +9,7 @@ from trifid.core.template.prepare import prepare
 from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import ROWS
-from trifid.core.vm.transfer import format_lines, transfer_lines
+from trifid.core.vm.transfer import head_lines, transfer_lines
 
 DISK = {"SOURCE": "/images/etch.img"}
 
@@ -236,4 +236,16 @@ def test_there_is_no_other_operation() -> None:
 @pytest.mark.parametrize("disk", [{"TYPE": "FS", "FORMAT": "ext3"}, {"TYPE": "fs", "FS": "xfs"}, {"TYPE": "SWAP"}])
 def test_disks_that_are_made_empty_are_said_to_be_raw_whatever_a_guest_writes_to_them(disk):
     machine = vm(template=Template((("DISK", {"DISK_ID": "4", "SIZE": "8", **disk}),)))
-    assert format_lines(machine) == ["# trifid disk 4 raw"]
+    assert head_lines(machine) == ["# trifid disk 4 raw"]
+
+
+def test_a_script_tells_which_disks_are_images_and_which_must_not_lead_out_of_a_directory() -> None:
+    disks = (
+        {"DISK_ID": "0", "SOURCE": "/srv/ds/1/abc", "IMAGE_ID": "0", "DRIVER": "qcow2"},
+        {"DISK_ID": "1", "SOURCE": "/srv/pub/a", "WITHIN": "/srv/pub"},
+        {"DISK_ID": "2", "SOURCE": "/root/a"},
+    )
+    assert head_lines(vm(template=Template(tuple(("DISK", disk) for disk in disks)))) == [
+        *("# trifid disk 0 qcow2", "# trifid disk 0 image"),
+        "# trifid disk 1 within /srv/pub",
+    ]

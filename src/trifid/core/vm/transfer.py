@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from trifid.core.template.types import IMAGE_FORMATS
+from trifid.core.vm.outside import WITHIN
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
 
@@ -61,14 +62,22 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
     return list(_OPERATIONS[operation](vm, _Place(tm, frontend, datastores, vm_files)))
 
 
-def format_lines(vm: VM) -> list[str]:
-    """Return the lines of a script's head that say in which format the source of each disk is, where that is known.
+def head_lines(vm: VM) -> list[str]:
+    """Return the lines of a script's head that say what the source of each disk is, as far as that is known.
 
-    Transfer drivers must not find it out by themselves: a guest writes what it likes to the first bytes of a raw disk.
+    Its format: transfer drivers must not find it out by themselves, since a guest writes what it likes to the first
+    bytes of a raw disk.  Whether it is an image of the catalogue.  The directory that it may not lead out of.
     """
-    return [
-        f"# trifid disk {disk['DISK_ID']} {stated}" for disk in vm.template.vectors("DISK") if (stated := _format(disk))
-    ]
+    return [f"# trifid disk {disk['DISK_ID']} {told}" for disk in vm.template.vectors("DISK") for told in _told(disk)]
+
+
+def _told(disk: Vector) -> Iterator[str]:
+    if stated := _format(disk):
+        yield stated
+    if disk.get("IMAGE_ID"):
+        yield "image"
+    if directory := disk.get(WITHIN):
+        yield f"within {directory}"
 
 
 def _format(disk: Vector) -> str:

@@ -20,6 +20,7 @@ from trifid.drivers.lvm.tools import MIB, Lvm, Volume
 from trifid.drivers.tm import commands, files, images, paths
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.script import Command
+from trifid.drivers.tm.sources import source_of
 from trifid.drivers.tm.work import arrival, operands, progress
 
 _NUMBER_MAX = 1 << 40
@@ -40,8 +41,7 @@ def clone(lvm: Lvm, command: Command) -> None:
     if is_url(source):
         _fetched(lvm, command, source, place)
         return
-    original = paths.path_of(source)
-    paths.check_readable(original, place.parent)
+    original = source_of(source, command, place.parent)
     origin = _volume_at(lvm, original, command.vm_id)
     own = _own_place(lvm, command, place, origin.group if origin and origin.is_thin else "")
     if volumes.complete(lvm, own) is None:
@@ -58,9 +58,11 @@ def link(lvm: Lvm, command: Command) -> None:
     if is_url(source):
         raise Failure(f"{shown(source)} cannot be used in place, expected a path (or CLONE=YES)")
     _refuse_qcow2(source, command.format)
-    original, place = paths.path_of(source), arrival(target, command)
-    paths.check_readable(original, place.parent)
+    place = arrival(target, command)
+    original = source_of(source, command, place.parent)
     volume = _volume_at(lvm, original, command.vm_id)
+    if volume is not None and paths.is_image_name(volume.name) and not command.is_image:
+        raise Failure(f"{original} is an image of the catalogue: name it with IMAGE, so that it is known to be in use")
     if volume is not None:
         lvm.activate(volume)
     elif not stat.S_ISBLK(original.stat().st_mode):

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from trifid.core.template.types import NO_FILE_SYSTEM
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.tm import context, files, images, moves, paths, saving, snapshots
+from trifid.drivers.tm import context, files, images, moves, saving, snapshots
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.script import Command
+from trifid.drivers.tm.sources import source_of
 from trifid.drivers.tm.work import arrival, operands, progress
 
 MAKERS: dict[str, tuple[str, ...]] = {
@@ -60,8 +61,7 @@ def clone(request: Request, command: Command) -> None:
     if is_url(source):
         fetch(source, place, progress(request, shown(source)), files.DISK_MODE)
         return
-    original = paths.path_of(source)
-    paths.check_readable(original, place.parent)
+    original = source_of(source, command, place.parent)
     if command.format == images.QCOW2:
         images.copy_whole(request, original, command.format, place)
     else:
@@ -73,8 +73,8 @@ def link(request: Request, command: Command) -> None:
     source, target = operands(command, 2)
     if is_url(source):
         raise Failure(f"{shown(source)} cannot be used in place, expected a path (or CLONE=YES)")
-    original, place = paths.path_of(source), arrival(target, command)
-    paths.check_readable(original, place.parent)
+    place = arrival(target, command)
+    original = source_of(source, command, place.parent)
     if place.is_symlink() and place.readlink() == original:
         return
     if os.path.lexists(place):

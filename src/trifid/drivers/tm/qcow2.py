@@ -11,6 +11,7 @@ from trifid.drivers.tm import commands, images, paths
 from trifid.drivers.tm.fetch import is_url
 from trifid.drivers.tm.script import Command
 from trifid.drivers.tm.shared import serve
+from trifid.drivers.tm.sources import source_of
 from trifid.drivers.tm.work import arrival, operands
 
 
@@ -23,8 +24,7 @@ def clone(request: Request, command: Command) -> None:
         return
     if place.is_file():
         return
-    original = paths.path_of(source)
-    paths.check_readable(original, place.parent)
+    original = source_of(source, command, place.parent)
     images.make_layer(request, original, command.format, place)
 
 

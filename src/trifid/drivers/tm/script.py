@@ -1,8 +1,8 @@
 """Transfer scripts as transfer drivers read them.
 
-The first line is `# trifid step N`.  Lines `# trifid disk N FORMAT` tell what the source of a disk is, raw or
-qcow2; every other is a command (core/vm/transfer.py writes them).  A line that begins with # and is none of
-these is a comment.
+The first line is `# trifid step N`.  Lines `# trifid disk N …` tell what the source of a disk is: raw or qcow2, an
+image of the catalogue (`image`), a file that may not lead out of a directory (`within /DIR`).  Every other is a
+command (core/vm/transfer.py writes them).  A line that begins with # and is none of these is a comment.
 Source: reference/drivers.md §4.1, §4.3; what a disk's source is, is ours: nothing guesses it from its contents.
 """
 
@@ -10,12 +10,14 @@ import re
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.template.types import IMAGE_FORMATS
 from trifid.errors import DriverFault
 
 _STEP = re.compile(r"# trifid step ([0-9]{1,18})")
-_FORMAT = re.compile(r"# trifid disk ([0-9]{1,9}) (\S+)")
+_TOLD = re.compile(r"# trifid disk ([0-9]{1,9}) (\S+)(?: (/\S*))?")
+_IMAGE, _WITHIN = "image", "within"
 _DISK = re.compile(r".*/disk\.([0-9]{1,9})(?:\.copy)?")
 
 
@@ -26,6 +28,8 @@ class Command(msgspec.Struct, frozen=True):
         word: upper case.
         tm: the transfer driver that it was written for.
         format: of the source of the disk that it is about, raw or qcow2; empty when the script does not tell.
+        is_image: whether that source is an image of the catalogue, which the VM was given.
+        within: the directory that it may not lead out of, empty for any.
     """
 
     word: str
@@ -34,6 +38,19 @@ class Command(msgspec.Struct, frozen=True):
     vm_id: int
     datastore_id: int
     format: str = ""
+    is_image: bool = False
+    within: str = ""
+
+
+class _Disk(msgspec.Struct, frozen=True):
+    """What a script's head tells of one disk; as in Command."""
+
+    format: str = ""
+    is_image: bool = False
+    within: str = ""
+
+
+_UNTOLD = _Disk()
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -41,12 +58,10 @@ class Script(msgspec.Struct, frozen=True):
 
     Attributes:
         step: orders the transfers of one VM.
-        formats: {disk number: format of its source}, of those that are known.
     """
 
     step: int
     commands: tuple[Command, ...]
-    formats: dict[int, str] = {}
 
 
 def read_script(path: str) -> Script:
@@ -65,9 +80,9 @@ def read_script(path: str) -> Script:
     found = _STEP.fullmatch(first.strip())
     if found is None:
         raise DriverFault(f'transfer script {path}: first line must be "# trifid step N", is {first[:80]!r}')
-    formats = _formats(lines, path)
-    commands = tuple(_command(line, path, formats) for line in lines if line.strip() and not line.startswith("#"))
-    return Script(int(found[1]), commands, formats)
+    disks = _disks(lines, path)
+    commands = tuple(_command(line, path, disks) for line in lines if line.strip() and not line.startswith("#"))
+    return Script(int(found[1]), commands)
 
 
 def step_of_script(path: str) -> int:
@@ -79,25 +94,36 @@ def step_of_script(path: str) -> int:
     return read_script(path).step
 
 
-def _formats(lines: list[str], path: str) -> dict[int, str]:
-    formats = {}
+def _disks(lines: list[str], path: str) -> dict[int, _Disk]:
+    """Return {disk number: what is told of it}."""
+    disks: dict[int, _Disk] = {}
     for line in lines:
-        if found := _FORMAT.fullmatch(line.strip()):
-            if found[2] not in IMAGE_FORMATS:
-                expected = " or ".join(IMAGE_FORMATS)
-                raise DriverFault(f"transfer script {path}: disk {found[1]} is {found[2][:40]!r}, expected {expected}")
-            formats[int(found[1])] = found[2]
-    return formats
+        if found := _TOLD.fullmatch(line.strip()):
+            number, word, directory = int(found[1]), found[2], found[3]
+            disk = disks.get(number, _UNTOLD)
+            if word == _WITHIN and directory:
+                disk = replace(disk, within=directory)
+            elif word == _IMAGE and not directory:
+                disk = replace(disk, is_image=True)
+            elif word in IMAGE_FORMATS and not directory:
+                disk = replace(disk, format=word)
+            else:
+                expected = f"{' or '.join(IMAGE_FORMATS)}, {_IMAGE}, {_WITHIN} /DIRECTORY"
+                raise DriverFault(f"transfer script {path}: disk {number} is {word[:40]!r}, expected {expected}")
+            disks[number] = disk
+    return disks
 
 
-def _command(line: str, path: str, formats: dict[int, str]) -> Command:
+def _command(line: str, path: str, disks: dict[int, _Disk]) -> Command:
     words = line.split()
     if len(words) < 5 or not (_is_number(words[-1]) and _is_number(words[-2])):
         raise DriverFault(f'transfer script {path}: expected "COMMAND TM OPERAND… VM DATASTORE", is {line[:200]!r}')
     operands = tuple(words[2:-2])
-    disks = {int(found[1]) for operand in operands if (found := _DISK.fullmatch(operand))}
-    image_format = formats.get(disks.pop(), "") if len(disks) == 1 else ""
-    return Command(words[0].upper(), words[1], operands, int(words[-2]), int(words[-1]), image_format)
+    numbers = {int(found[1]) for operand in operands if (found := _DISK.fullmatch(operand))}
+    about = disks.get(numbers.pop(), _UNTOLD) if len(numbers) == 1 else _UNTOLD
+    return Command(
+        words[0].upper(), words[1], operands, int(words[-2]), int(words[-1]), about.format, about.is_image, about.within
+    )
 
 
 def _is_number(word: str) -> bool:

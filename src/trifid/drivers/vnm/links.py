@@ -12,6 +12,7 @@ from trifid.core.network.host_document import HostDocument, HostNetwork
 from trifid.drivers.kit import Failure
 from trifid.drivers.vnm.names import interface
 from trifid.drivers.vnm.present import ALIAS, EVERYBODY, GROUP, Link
+from trifid.drivers.vnm.services_plan import is_port
 
 VXLAN_PORT = 4789
 """UDP port of vxlan (RFC 7348)."""
@@ -247,6 +248,7 @@ def _leftovers(wanted: Links, present: Mapping[str, Link], engine_id: str) -> li
     ours = [link for link in present.values() if link.is_of(engine_id) and link.name not in names]
     gone = [link for link in ours if link.kind in ("vlan", "vxlan")]
     going = {link.name for link in gone}
+    going |= {name for name in present if is_port(name, engine_id)}  # a service ends with the last guest of its network
     used = {link.master for link in present.values() if link.name not in going}
     gone += [link for link in ours if link.kind == "bridge" and link.name not in used]
     return [("ip", "link", "del", "dev", link.name) for link in gone]

@@ -19,6 +19,7 @@ RUN = "/run/trifid"
 ENGINE_DIGITS = 8
 """Of the engine's id, in names: enough to tell engines of one host apart."""
 _LINK_DIGITS = 4
+_PORT = "ts"
 LINKS = IPv4Address("198.18.0.0")
 """The host's and a namespace's end of an uplink have two neighbouring addresses of 198.18.0.0/15 (RFC 2544)."""
 LINKS_MAX = (1 << 16) - 1
@@ -108,7 +109,12 @@ def directory_of(document: HostDocument) -> str:
 def links_of(document: HostDocument, network_id: int) -> tuple[str, str]:
     """Return the host's names of a service's port and its uplink."""
     ending = f"{document.engine_id[:_LINK_DIGITS]}-{network_id:x}"
-    return f"ts{ending}", f"tu{ending}"
+    return f"{_PORT}{ending}", f"tu{ending}"
+
+
+def is_port(name: str, engine_id: str) -> bool:
+    """Tell whether an interface is the port of a service of an engine."""
+    return name.startswith(f"{_PORT}{engine_id[:_LINK_DIGITS]}-")
 
 
 def _plan(document: HostDocument, network: HostNetwork, services: Services, link: int) -> Plan:

@@ -16,6 +16,7 @@ from trifid.drivers.tm import context, files, paths
 from trifid.drivers.tm.commands import MAKERS, Commands
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.script import Command
+from trifid.drivers.tm.sources import source_of
 from trifid.drivers.tm.ssh import catalogue, moves, snapshots
 from trifid.drivers.tm.ssh.copying import copy_file
 from trifid.drivers.tm.ssh.job import Job
@@ -120,8 +121,7 @@ def _original(job: Job, operand: str, place: Place) -> Place:
     source = job.place(operand)
     if not source.host.is_here:
         raise Failure(f"{source} is not on the front-end: images are taken from there")
-    paths.check_readable(source.path, place.path.parent)
-    return job.here(Path(os.path.realpath(source.path)))
+    return job.here(Path(os.path.realpath(source_of(operand, job.command, place.path.parent))))
 
 
 def _is_there(place: Place) -> bool:
