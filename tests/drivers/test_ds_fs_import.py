@@ -5,14 +5,17 @@ import gzip
 import hashlib
 import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.drivers.ds_builders import HERE, NAME, Store, cancelled, qcow2, qemu_img, ranges
+from tests.drivers.ds_builders import HERE, IMAGE, NAME, Store, cancelled, qcow2, qemu_img, ranges
 from tests.drivers.tm_builders import body, web
 from trifid.drivers.ds.importing import bring
-from trifid.drivers.kit import Failure
+from trifid.drivers.kit import Failure, Request
+from trifid.wire.image_action import render
+from trifid.wire.lines import Message
 
 DATA = os.urandom(100_000) + bytes(5 << 20) + b"the end"
 PACKERS = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
@@ -136,6 +139,41 @@ def test_another_file_uploaded_under_the_same_name_stays(store: Store, home: Pat
     assert upload.read_bytes() == b"another"
 
 
+class Meanwhile(Request):
+    """A request during which something happens: as soon as it looks whether it is cancelled, while it copies."""
+
+    happens: Callable[[], None] | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return super().is_cancelled
+
+
+def test_another_file_that_comes_under_the_same_name_while_the_first_is_copied_stays(
+    store: Store, home: Path, disk: Path
+) -> None:
+    upload = home / "uploads" / "3" / "etch.img"
+    upload.parent.mkdir(parents=True)
+    disk.rename(upload)
+    data = store.data(path=str(upload))
+
+    def another() -> None:
+        part = upload.with_name("etch.img.part")
+        part.write_bytes(b"another")
+        part.rename(upload)
+
+    request = Meanwhile(store.kit, Message("CP", "", IMAGE, render(data)), 1)
+    request.happens = another
+    for _ in range(2):
+        bring(request, data)
+        assert upload.read_bytes() == b"another"
+        assert store.source.read_bytes() == DATA
+        assert store.names() == [NAME]
+
+
 def test_an_upload_that_is_refused_stays(store: Store, home: Path) -> None:
     upload = home / "uploads" / "3" / "etch.img"
     upload.parent.mkdir(parents=True)
@@ -143,6 +181,7 @@ def test_an_upload_that_is_refused_stays(store: Store, home: Path) -> None:
     with pytest.raises(Failure, match="VMDK"):
         store.bring(upload)
     assert upload.exists()
+    assert store.names() == []
 
 
 def test_what_is_there_was_imported_and_stays(store: Store, disk: Path) -> None:

@@ -14,7 +14,9 @@ from tests.drivers.tm_builders import body, web
 from tests.mounts import small_file_system
 from trifid.drivers.ds import probe
 from trifid.drivers.ds import qcow2 as header_of
+from trifid.drivers.ds.reserve import free_bytes
 from trifid.drivers.kit import Failure
+from trifid.drivers.tm import files
 
 Make = Callable[[Path], object]
 
@@ -213,7 +215,7 @@ def test_a_full_datastore_is_told_with_what_is_free(tmp_path: Path, inbox: Path)
     (inbox / "x").write_bytes(os.urandom(6 << 20))
     with small_file_system(tmp_path / "full") as place:
         store = Store(place / "1")
-        with pytest.raises(Failure, match=r"only .* free in|no space left"):
+        with pytest.raises(Failure, match=r"only .* free in .*, of which 0\.[0-9] MiB stay so"):
             store.bring(inbox / "x")
         with web(body((inbox / "x").read_bytes())) as address, pytest.raises(Failure, match=r"only .* free in"):
             store.bring(f"{address}/x", download_from=HERE)
@@ -242,3 +244,31 @@ def test_whatever_is_in_a_header_either_it_is_read_or_it_is_refused(inbox: Path,
             except Failure:
                 continue
             assert 0 < found.size <= header_of.SIZE_MAX
+
+
+@pytest.mark.parametrize("image_format", ["raw", "qcow2"])
+def test_images_leave_a_part_of_the_file_system_free(tiny: Path, inbox: Path, image_format: str) -> None:
+    store = Store(tiny / "1")
+    room = free_bytes(tiny)
+    fits, is_too_much = room - (256 << 10), room + (64 << 10)
+    assert is_too_much < files.free_bytes(tiny), "the disk itself would take it"
+    (inbox / "x").write_bytes(os.urandom(is_too_much))
+    other = inbox / "other"
+    other.write_bytes(os.urandom(is_too_much))
+    if image_format == "qcow2":
+        qemu_img("convert", "-f", "raw", "-O", "qcow2", inbox / "x", other)
+        qemu_img("snapshot", "-c", "disk-snapshot-0", other)
+    for verb, fields in {
+        "CP": {"path": str(inbox / "x")},
+        "CLONE": {"clone_source": str(other), "clone_format": image_format},
+    }.items():
+        with pytest.raises(Failure, match="stay so"):
+            store.do(verb, **fields)
+    with web(body((inbox / "x").read_bytes())) as address, pytest.raises(Failure, match="stay so"):
+        store.bring(f"{address}/x", download_from=HERE)
+    (inbox / "x.gz").write_bytes(gzip.compress((inbox / "x").read_bytes(), 1))
+    with pytest.raises(Failure, match="that were free in"):
+        store.bring(inbox / "x.gz")
+    assert store.names() == []
+    os.truncate(inbox / "x", fits)
+    store.bring(inbox / "x")

@@ -1,14 +1,16 @@
 """From what interfaces are to what they shall be: which commands, and what is refused."""
 
+import re
+
 import pytest
 
 from tests.drivers.vnm_builders import ENGINE, Computer, document, network, port
 from trifid.core.network.host_document import HostNetwork
-from trifid.drivers.kit import Failure
 from trifid.drivers.vnm import far_hosts, ovswitch
 from trifid.drivers.vnm.links import Plan, desired, far_end_plan, plan
 from trifid.drivers.vnm.present import EVERYBODY, Link, link_of
 from trifid.drivers.vnm.tools import Tools
+from trifid.drivers.vnm.troubles import Troubles
 
 MARK = f"alias trifid:{ENGINE} addrgenmode none"
 BRIDGE = Link("onebr1", "bridge", f"trifid:{ENGINE}", is_up=True, mtu=1500)
@@ -29,7 +31,7 @@ def lines(wanted: HostNetwork, *present: Link, is_filtered: bool = False) -> lis
 
 def trouble(wanted: HostNetwork, *present: Link) -> str:
     found = planned(wanted, *present)
-    return "; ".join(found.troubles)
+    return "; ".join(why for _, why in found.troubles)
 
 
 def test_a_bridge_is_made_in_our_group_then_marked_then_up() -> None:
@@ -66,8 +68,20 @@ def test_a_vlan_of_somebody_elses_is_in_the_way() -> None:
     wanted = network(driver="802.1Q", phydev="eth1", vlan_id=7)
     other = Link("eth1.7", "vlan", "", lower="eth2", data={"id": 7})
     assert trouble(wanted, BRIDGE, CARD, other).startswith("the interface eth1.7 is in the way of vlan 7 on eth1")
-    with pytest.raises(Failure, match=r"network 1: the VLAN's interface cannot be 'enp129s0f0np0\.100'"):
-        planned(network(driver="802.1Q", phydev="enp129s0f0np0", vlan_id=100))
+    long = trouble(network(driver="802.1Q", phydev="enp129s0f0np0", vlan_id=100))
+    assert long.startswith("network 1: the VLAN's interface cannot be 'enp129s0f0np0.100'")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (network(driver="802.1Q", vlan_id=7), "network 1: it has no PHYDEV, an 802.1Q network needs one"),
+        (network(driver="802.1Q", phydev="eth1"), "network 1: it has no VLAN_ID, a network of 802.1Q needs one"),
+        (network(driver="vxlan"), "network 1: it has no VLAN_ID, a network of vxlan needs one"),
+    ],
+)
+def test_what_a_network_lacks_is_its_own_trouble(wanted: HostNetwork, text: str) -> None:
+    assert planned(wanted).troubles == [((1,), text)]
 
 
 def test_a_vxlan_sends_to_a_group_through_a_card() -> None:
@@ -101,8 +115,9 @@ def test_what_is_in_the_way_is_named(wanted: HostNetwork, present: list[Link], t
 def test_two_networks_may_share_a_bridge_but_not_a_card_between_two() -> None:
     shared = document(networks=(network(phydev="eth1"), network(2, bridge="onebr1", phydev="eth1")))
     assert [bridge.name for bridge in desired(shared, {}).bridges] == ["onebr1"]
-    with pytest.raises(Failure, match="bridges onebr1 and onebr2 cannot both leave by eth1"):
-        desired(document(networks=(network(phydev="eth1"), network(2, phydev="eth1"))), {})
+    found = desired(document(networks=(network(phydev="eth1"), network(2, phydev="eth1"))), {})
+    assert found.troubles == {2: "bridges onebr1 and onebr2 cannot both leave by eth1"}
+    assert [uplink.bridge for uplink in found.uplinks] == ["onebr1"]
 
 
 def test_only_what_is_ours_and_not_needed_goes() -> None:
@@ -156,13 +171,25 @@ def test_hosts_are_found_by_their_names(computer: Computer) -> None:
     assert names == {"both": "192.0.2.7", "six": "2001:db8::6", "self": "", "nobody": "", "192.0.2.1": "192.0.2.1"}
 
 
-def test_a_host_that_is_not_found_is_named(computer: Computer) -> None:
+def test_a_host_that_is_not_found_is_named_and_the_trouble_of_its_networks_only(computer: Computer) -> None:
     computer.program("getent", GETENT)
-    what = document(networks=(network(driver="vxlan", vlan_id=7, peers=("both", "self")),), address="self")
-    with pytest.raises(Failure, match=r"host host-a does not know where self is.* VXLAN_ADDRESS"):
-        far_hosts.addresses(Tools(computer.host()), what)
+    tools, troubles = Tools(computer.host()), Troubles()
+    other = network(2, driver="vxlan", vlan_id=8, peers=("both",))
+    what = document(networks=(network(driver="vxlan", vlan_id=7, peers=("both", "self")), other), address="self")
+    assert far_hosts.addresses(tools, what, troubles) == {"both": "192.0.2.7"}
+    assert list(troubles.by_network) == [1]
+    assert re.match(r"host host-a does not know where self is.* VXLAN_ADDRESS", troubles.by_network[1])
     what = document(networks=(network(driver="vxlan", vlan_id=7, peers=("both",)),), address="self")
-    assert far_hosts.addresses(Tools(computer.host()), what) == {"both": "192.0.2.7"}
+    troubles = Troubles()
+    assert far_hosts.addresses(tools, what, troubles) == {"both": "192.0.2.7"}
+    assert troubles.by_network == {}
+
+
+def test_a_vxlan_keeps_its_far_ends_while_the_address_of_one_is_not_known() -> None:
+    wanted = network(driver="vxlan", vlan_id=7, peers=("b", "c"))
+    vxlan = desired(document(networks=(wanted,)), {"b": "192.0.2.2"}).uplinks[0]
+    commands = [" ".join(argv) for argv in far_end_plan(vxlan, {"192.0.2.3": {EVERYBODY}})]
+    assert commands == [f"bridge fdb append {EVERYBODY} dev vx-7 dst 192.0.2.2"]
 
 
 def test_a_bridge_goes_although_the_service_of_its_network_has_yet_to_end_but_not_from_under_others() -> None:
@@ -189,7 +216,9 @@ def test_a_bridge_of_open_vswitch_is_made_with_its_mark_and_ports_get_their_tag(
     computer.program("ovs-vsctl", OVS)
     wanted = network(driver="ovswitch", phydev="eth1", vlan_id=7)
     ports = (port(keeps_mac=False, keeps_ip=False, is_filtered=False),)
-    ovswitch.apply(Tools(computer.host()), document(networks=(wanted,), ports=ports))
+    troubles = Troubles()
+    ovswitch.apply(Tools(computer.host()), document(networks=(wanted,), ports=ports), troubles)
+    assert troubles.by_network == {}
     assert computer.asked == [
         "ovs-vsctl br-exists onebr1",
         f"ovs-vsctl --may-exist add-br onebr1 -- set Bridge onebr1 external_ids:trifid={ENGINE}",
@@ -204,6 +233,11 @@ def test_a_bridge_of_open_vswitch_is_made_with_its_mark_and_ports_get_their_tag(
 
 def test_filters_that_open_vswitch_would_not_apply_are_refused(computer: Computer) -> None:
     computer.program("ovs-vsctl")
-    with pytest.raises(Failure, match="network 1: FILTER_MAC_SPOOFING"):
-        ovswitch.apply(Tools(computer.host()), document(networks=(network(driver="ovswitch"),)))
-    assert computer.asked == []
+    networks = (network(driver="ovswitch"), network(2, driver="ovswitch"))
+    ports = (port(), port(6, 2, keeps_mac=False, keeps_ip=False, is_filtered=False))
+    troubles = Troubles()
+    ovswitch.apply(Tools(computer.host()), document(networks=networks, ports=ports), troubles)
+    assert list(troubles.by_network) == [1]
+    assert troubles.by_network[1].startswith("network 1: FILTER_MAC_SPOOFING")
+    assert "ovs-vsctl br-exists onebr2" in computer.asked
+    assert "ovs-vsctl br-exists onebr1" not in computer.asked

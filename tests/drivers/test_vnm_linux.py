@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from tests.drivers.harness import DriverProcess, python_driver, running
-from tests.drivers.vnm_builders import Computer, document, port
+from tests.drivers.vnm_builders import Computer, document, network, port
 from trifid.core.network.host_document import HostDocument
 from trifid.drivers.kit import Failure, Kit, Request
 from trifid.drivers.vnm.linux import Driver, parse
 from trifid.drivers.vnm.tools import AsRoot, Tools
-from trifid.wire.host_networks import render
+from trifid.wire.host_networks import parse_answer, render
 from trifid.wire.lines import Message
 
 PLAIN = replace(document(networks=(), ports=(), groups=()), host="localhost")
@@ -131,3 +131,49 @@ def test_a_document_that_waits_behind_a_newer_one_is_superseded(
     request = Request(kit, Message("APPLY", "-", 3, old), 4)
     with pytest.raises(Failure, match="version 4 is superseded by version 5, which waits"):
         driver.apply(request)
+
+
+# -- one network's trouble -----------------------------------------------------------------------------
+
+FAILS_AT = """
+case "$*" in
+*address*) echo '[{"ifname": "eth1"}]';;
+*"master onebr2"*) echo 'no room' >&2; exit 1;;
+esac
+"""
+
+
+def test_what_fails_for_one_network_is_its_trouble_and_the_others_are_made(
+    driver: DriverProcess, computer: Computer
+) -> None:
+    computer.program("ip", FAILS_AT)
+    networks = (
+        network(1, driver="802.1Q", vlan_id=7),
+        network(2, driver="802.1Q", phydev="eth1", vlan_id=8),
+        network(3, driver="bridge", phydev="eth9"),
+        network(4, driver="ovswitch"),
+        network(5, driver="802.1Q", phydev="eth1", vlan_id=9),
+    )
+    ports = tuple(port(n, n, is_filtered=False) for n in range(1, 6))
+    status, payload = told(driver, 7, replace(document(networks=networks, ports=ports), host="localhost"))
+    version, troubles = parse_answer(payload)
+    assert (status, version, list(troubles)) == ("SUCCESS", "7", [1, 2, 3, 4])
+    assert "it has no PHYDEV" in troubles[1]
+    assert "no room" in troubles[2]
+    assert "there is no interface eth9" in troubles[3]
+    assert "FILTER_MAC_SPOOFING" in troubles[4]
+    assert "ip link set dev eth1.9 master onebr5 up" in computer.asked
+    assert "one-1-0" in (computer.directory / "text").read_text()
+
+
+def test_without_filters_nothing_is_said_of_any_network(driver: DriverProcess, computer: Computer) -> None:
+    computer.program("nft", "echo 'syntax error' >&2; exit 1")
+    status, text = told(driver, 7)
+    assert status == "FAILURE"
+    assert "syntax error" in text
+
+
+def test_a_program_that_reads_no_more_of_its_input_is_not_waited_for_for_ever(computer: Computer) -> None:
+    computer.program("nft", "exec sleep 60")
+    with pytest.raises(Failure, match=r"host host-a: nft -f -: not done after 0\.2 s"):
+        Tools(computer.host(), timeout_s=0.2).feed("text", "nft", "-f", "-")

@@ -59,8 +59,11 @@ class Lab:
 
     def until_nothing_is_left(self) -> None:
         """Wait until no host has anything of a virtual network."""
-        for host in self.hosts:
-            until(lambda host=host: not any(self.on(host).all().values()), lambda host=host: str(self.on(host).all()))
+
+        def left() -> dict[str, dict[str, list[str]]]:
+            return {host: found for host in self.hosts if any((found := self.on(host).all()).values())}
+
+        until(lambda: not left(), lambda: str(left()))
 
 
 class Ours:

@@ -53,7 +53,8 @@ def document(
 
 
 def tell(host: Space, what: HostDocument) -> None:
-    apply(host.tools(), names.check(what))
+    troubles = apply(host.tools(), names.check(what))
+    assert (troubles.by_network, troubles.of_none) == ({}, [])
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from tests.lab.served import (
     services,
 )
 from trifid.core.network.host_document import Group, HostDocument, HostNetwork, Named, Rule
-from trifid.drivers.kit import Failure
 from trifid.drivers.vnm.apply import apply as drive
 from trifid.drivers.vnm.services import apply
+from trifid.drivers.vnm.troubles import Troubles
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -58,7 +58,9 @@ class Scene:
         return self.guests[-1]
 
     def apply(self, host: int, wanted: HostDocument) -> None:
-        apply(self.hosts[host].tools, wanted)
+        troubles = Troubles()
+        apply(self.hosts[host].tools, wanted, troubles)
+        assert (troubles.by_network, troubles.of_none) == ({}, [])
         self.hosts[host].until_ports_forward()
 
     def end(self) -> None:
@@ -312,8 +314,10 @@ def test_a_host_without_dnsmasq_says_what_to_install(scene: Scene) -> None:
     host, guest = scene.hosts[0], scene.guest(0, "one-1-0", ADDRESS)
     host.run("sh", "-c", "mkdir /run/real && mount --bind /usr/sbin /run/real && mount -t tmpfs tmpfs /usr/sbin")
     host.run("sh", "-c", "for p in /run/real/*; do [ ${p##*/} = dnsmasq ] || ln -s $p /usr/sbin; done")
-    with pytest.raises(Failure, match=r"network 7: host host-a has no dnsmasq: install the package dnsmasq-base"):
-        scene.apply(0, document([network(NETWORK, services((ADDRESS, "web")))], [guest.port(NETWORK, ADDRESS)]))
+    troubles = Troubles()
+    wanted = document([network(NETWORK, services((ADDRESS, "web")))], [guest.port(NETWORK, ADDRESS)])
+    apply(host.tools, wanted, troubles)
+    assert troubles.by_network == {7: "host host-a has no dnsmasq: install the package dnsmasq-base"}
 
 
 def test_an_ipv6_address_is_given_to_whom_it_was_leased_to(scene: Scene) -> None:

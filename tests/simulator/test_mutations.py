@@ -27,6 +27,9 @@ OPTIONS = Options(hours=1.0, faults=chosen("all"), pause_s=10.0)
 DEATHS = Options(hours=1.0, faults=chosen("orphaned,driver-dies,kill,kill-at-line,dies-mid-line,late"), pause_s=5.0)
 """For what shows only when drivers die over what they do."""
 
+IN_A_HURRY = Options(hours=0.5, faults=chosen("late"), pause_s=3.0)
+"""For what shows only when much is asked while little is done."""
+
 
 def with_row(patch, new) -> None:
     assert (new.start, new.event) in TABLE
@@ -229,7 +232,7 @@ MUTATIONS = {
     have_no_fence: "is started on|is moved to|domain is on|its domain has (NIC|DISK)",
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
     charge_a_host_for_what_is_off: "it is charged on hosts",
-    move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain|POWEROFF and its domain is",
+    move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain|its domain is on|is started on",
     delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain",
     delete_what_was_to_be_saved: "the only copy of a disk is gone",
     leave_gaps_in_the_history: "its history has gaps",
@@ -246,13 +249,14 @@ MUTATIONS = {
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
 }
 """Each with what must be said of it, where that is always the same."""
+OTHER_OPTIONS = {have_no_fence: DEATHS, believe_a_late_import_of_a_deleted_image: IN_A_HURRY}
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_broken_rule_is_noticed(monkeypatch, mutation) -> None:
     mutation(monkeypatch)
-    options = DEATHS if mutation is have_no_fence else OPTIONS
+    options = OTHER_OPTIONS.get(mutation, OPTIONS)
     for seed in range(SEEDS_MAX):
         found = Simulation(seed, options).run().broken
         if found:

@@ -218,7 +218,7 @@ class Person(threading.Thread):
             Ask("disk-attach", attach, where, "", {"disks": more}),
             Ask("nic-attach", attach_nic, where, "", {"nics": more}),
             Ask(f"resize to {memory_mib}", resize, sizable, "", {"memory": to(memory_mib)}),
-            Ask(f"disk-resize to {size_mib}", resize_disk, where, "", {"size": to(size_mib)}),
+            Ask(f"disk-resize to {size_mib}", resize_disk, sizable, "", {"size": to(size_mib)}),
         ]
         disks = [disk["DISK_ID"] for disk in some(template, "DISK") if disk["DISK_ID"] != "0"]
         if disks:

@@ -38,7 +38,7 @@ def nothing_was_made(api: Api) -> None:
         ("CPU = 1\nMEMORY = 64\nNIC = [ NETWORK_ID = 77 ]", "Virtual network with ID: 77 does not exist"),
         ("CPU = many\nMEMORY = 64", "CPU attribute must be a positive float or integer value"),
         ("CPU = 1\nMEMORY = 64\nDISK = [ TYPE = swap ]", "DISK 0: SIZE attribute must be a positive integer value"),
-        ("CPU = 1\nMEMORY = 64\nDISK = [ TARGET = sda ]", "name an image with SOURCE"),
+        ("CPU = 1\nMEMORY = 64\nDISK = [ TARGET = sda ]", "name an IMAGE or a file with SOURCE"),
         ('CPU = 1\nMEMORY = 64\nREQUIREMENTS = "CPUSPEED >"', "REQUIREMENTS"),
         ("CPU = 1\nMEMORY = 64\nNIC = [ IP = 10.0.0.77 ]", "NIC 0: it is connected to nothing: name a NETWORK"),
         ("CPU = 1\nMEMORY = 64\nDISK = [ SOURCE = /i, TARGET = zzz ]", "DISK 0: TARGET must be a device name like"),

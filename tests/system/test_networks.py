@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ class Cloud:
         """Return where a VM is."""
         return str(several(self.api.vm(vm_id)["HISTORY_RECORDS"]["HISTORY"])[-1]["HOSTNAME"])
 
-    def network(self, network_id: int) -> dict:
+    def network(self, network_id: int) -> dict[str, Any]:
         """Return the document of a network."""
         return one_element(self.api.call("one.vn.info", network_id), "VNET")
 
@@ -90,11 +91,11 @@ def test_a_group_is_attached_to_a_running_vm_changed_and_in_use_until_it_is_deta
     cloud.run("onevm", "sg-attach", nic["VM"], "0", "web")
     group_id = int(cloud.run("onesecgroup", "list", "--csv", "--no-header", "-l", "ID", "-f", "NAME=web"))
 
-    def states() -> dict:
+    def states() -> dict[str, Any]:
         return one_element(cloud.api.call("one.secgroup.info", group_id), "SECURITY_GROUP")
 
     def is_applied() -> bool:
-        return states()["UPDATED_VMS"] == {"ID": nic["VM"]}
+        return bool(states()["UPDATED_VMS"] == {"ID": nic["VM"]})
 
     cloud.api.until(is_applied, "the host applies the group")
     cloud.run("onesecgroup", "update", "web", "-", text="RULE = [ PROTOCOL = UDP, RULE_TYPE = inbound, RANGE = 53 ]")

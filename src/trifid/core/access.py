@@ -164,6 +164,18 @@ def check(caller: Caller, right: Right, kind: str, target: Owned | None = None) 
         raise Locked(_locked(caller, right, kind, target.id), target.id)
 
 
+def check_use(caller: Caller, kind: str, target: Owned) -> None:
+    """Raise unless `caller` may use what is there for something new: a lock of the first level forbids that as well.
+
+    Raises:
+        NotAllowed, Locked: as `check`.
+    """
+    check(caller, Right.USE, kind, target)
+    lock: Any = getattr(target, "lock", None)
+    if lock is not None and lock.forbids(Right.USE):
+        raise Locked(_locked(caller, Right.USE, kind, target.id), target.id)
+
+
 def _locked(caller: Caller, right: Right, kind: str, object_id: int) -> str:
     """Return the text about a lock; users see what they see when they may not (reference/api-modern.md §2)."""
     if caller.is_admin:

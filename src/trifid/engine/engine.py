@@ -148,6 +148,7 @@ class Engine:
         self.orders.tidy(self.turns.memory.vms)
         self.images.tidy()
         self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
+        self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
 

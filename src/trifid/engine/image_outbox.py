@@ -84,6 +84,13 @@ class ImageOutbox(Delivery[ImageAction]):
                 self._cancel(sent)  # it was taken back, not answered
         self._send_all(batch.image_actions)
 
+    def fail_unserved(self) -> None:
+        """Fail, at the engine's start, what was asked of drivers that are no longer configured: nobody will answer."""
+        for action in list(self._wanted.values()):
+            whose = self._driver_of(action)
+            if whose is not None and self._drivers.get(*whose) is None:
+                self.send(action)
+
     def tidy(self) -> None:
         """Remove what drivers keep of images that are gone, at the engine's start."""
         for directory in self._fences.glob("*"):

@@ -13,7 +13,7 @@ from trifid.core.vm_template import VmTemplate
 from trifid.engine import new_images
 from trifid.engine.template_images import Vector, names_image
 from trifid.engine.transaction import Draft
-from trifid.engine.used_images import image_of
+from trifid.engine.used_images import image_to_use
 from trifid.errors import NotAllocated
 
 _NAMES_IMAGE = ("IMAGE", "IMAGE_ID", "IMAGE_UID", "IMAGE_UNAME")
@@ -60,7 +60,7 @@ def with_own_images(
     number = 0
     for attribute, value in template.template:
         if attribute == "DISK" and isinstance(value, dict):
-            image = image_of(draft, caller, value) if names_image(value) else None
+            image = image_to_use(draft, caller, value) if names_image(value) else None
             if image is not None and image.type is not ImageType.CDROM:
                 asked = value.get("SIZE", "") if is_persistent else ""
                 image_name, size_mib = f"{template.name}-disk-{number}", int(asked) if asked.isdecimal() else 0

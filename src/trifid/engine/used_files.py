@@ -6,7 +6,7 @@ from trifid.core.template.file_references import FileReference, file_references,
 from trifid.core.template.model import Template
 from trifid.core.vm.record import UsedFile
 from trifid.engine.transaction import Draft
-from trifid.engine.used_images import image_of
+from trifid.engine.used_images import image_to_use
 from trifid.errors import BadTemplate
 
 _BOOTED = (("kernel", "KERNEL_DS", ImageType.KERNEL), ("initrd", "INITRD_DS", ImageType.RAMDISK))
@@ -45,7 +45,7 @@ def _used(
     usable: tuple[ImageState, ...],
 ) -> UsedFile:
     try:
-        image = image_of(draft, caller, reference, kind=where)
+        image = image_to_use(draft, caller, reference, kind=where)
         _refuse_unusable(image, kind, usable)
     except BadTemplate as bad:
         raise BadTemplate(f"{where}: {bad.message}") from bad

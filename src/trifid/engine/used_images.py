@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from trifid.core.access import Caller, Right, allowed, check
+from trifid.core.access import Caller, Right, allowed, check, check_use
 from trifid.core.image.disks import disk_from
 from trifid.core.image.record import Image, ImageState
 from trifid.core.template.model import Template
@@ -37,8 +37,9 @@ class UsedImages:
         Raises:
             BadTemplate: there is no such image, or it cannot be used.
             NotAllowed: the caller may not use it.
+            Locked: nobody may.
         """
-        image = image_of(self._draft, self._caller, disk)
+        image = image_to_use(self._draft, self._caller, disk)
         self._refuse_unusable(image)
         self._given.add(image.id)
         datastore = self._draft.datastore(image.datastore_id)
@@ -110,6 +111,18 @@ def image_of(draft: Draft, caller: Caller, vector: Mapping[str, str], *, kind: s
     """
     image = find_image(draft, caller, vector, kind)
     check(caller, Right.USE, "IMAGE", image)
+    return image
+
+
+def image_to_use(draft: Draft, caller: Caller, vector: Mapping[str, str], *, kind: str = "DISK") -> Image:
+    """Return the same, for something that is to be made with it.
+
+    Raises:
+        BadTemplate, NotAllowed: as `image_of`.
+        Locked: it has a lock that forbids its use.
+    """
+    image = image_of(draft, caller, vector, kind=kind)
+    check_use(caller, "IMAGE", image)
     return image
 
 

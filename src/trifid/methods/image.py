@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Right, check, check_use
 from trifid.core.image import define
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageState
@@ -110,7 +110,7 @@ async def clone(call: Call, image_id: int, name: str, datastore_id: int = -1) ->
 
     def command(draft: Draft) -> int:
         source = draft.image(image_id)
-        check(call.caller, Right.USE, "IMAGE", source)
+        check_use(call.caller, "IMAGE", source)
         into = draft.datastore(source.datastore_id if datastore_id == -1 else datastore_id)
         check(call.caller, Right.USE, "DATASTORE", into)
         refuse_taken(draft, "IMAGE", new, uid=call.caller.uid, error=ImageNotAllocated)

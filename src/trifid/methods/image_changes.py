@@ -122,6 +122,14 @@ async def change_type(call: Call, image_id: int, kind: str) -> int:
                 image_id,
             )
         _refuse_use(draft, image, "given another type")
+        if image.state not in (ImageState.READY, ImageState.ERROR):
+            raise Refused(
+                f"image {image.name} [{image_id}] is {image.state.name}: it must be READY or ERROR to be given another "
+                "type",
+                image_id,
+            )
+        if new is ImageType.CDROM and image.format not in ("", "raw"):
+            raise Refused(f"image {image.name} [{image_id}] is {image.format}: CDROMs are raw", image_id)
         datastore = draft.datastore(image.datastore_id)
         return replace(image, type=new, disk_type=define.disk_type(new, datastore))
 

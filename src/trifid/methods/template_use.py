@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Right, check, check_use
 from trifid.core.kept_template import kept, vm_template
 from trifid.core.template.model import Template
 from trifid.core.template.validate import NAME_LENGTH_MAX
@@ -10,7 +10,6 @@ from trifid.core.vm_template import VmTemplate
 from trifid.engine.submit import Submission, submit
 from trifid.engine.template_clone import Datastores, clone_template, with_own_images
 from trifid.engine.transaction import Draft
-from trifid.errors import Locked
 from trifid.methods.common import name_checked, parse_allocate, refuse_taken
 from trifid.methods.registry import Call, method
 from trifid.methods.template import KIND, refuse_unvetted
@@ -75,12 +74,7 @@ async def clone(call: Call, template_id: int, name: str, recursive: bool = False
 def _usable(call: Call, draft: Draft, template_id: int) -> VmTemplate:
     """Return a template that the caller may make something of; a lock of the first level forbids that too."""
     template = draft.vm_template(template_id)
-    check(call.caller, Right.USE, KIND, template)
-    if template.lock is not None and template.lock.forbids(Right.USE):
-        who = f"User [{call.caller.uid}] : "
-        text = "" if call.caller.is_admin else f"Not authorized to perform USE {KIND} [{template_id}]. "
-        text += "It is locked." if text else f"{KIND} is locked. [{template_id}]."
-        raise Locked(who + text, template_id)
+    check_use(call.caller, KIND, template)
     return template
 
 

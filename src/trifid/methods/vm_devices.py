@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from trifid.core.access import Caller
 from trifid.core.template.model import Template
 from trifid.core.vm import events
-from trifid.core.vm.outside import bounded
+from trifid.core.vm.files import files_of_disks, why_not_brought
+from trifid.core.vm.outside import confined
 from trifid.core.vm.record import VM
 from trifid.engine.context import with_context
 from trifid.engine.more import more_disk, more_nic
@@ -40,6 +41,13 @@ def _refuse_restricted(call: Call, name: str, vector: dict[str, str]) -> None:
     refuse_restricted(call.caller, Template(((name, vector),)), tuple(call.engine.config.engine.user_paths))
 
 
+def _refuse_not_brought(vm: VM, disk: dict[str, str]) -> None:
+    """Raise Refused for a disk that the transfer driver of the VM's datastore cannot bring to its host."""
+    tm = vm.current.tm if vm.history else ""
+    if why := why_not_brought(files_of_disks([disk]), tm):
+        raise Refused(f"the system datastore of VM {vm.id} {why}", vm.id)
+
+
 @method("one.vm.attach")
 async def attach(call: Call, vm_id: int, template: str) -> int:
     """Give a VM another disk, `DISK = [ … ]`, running or powered off."""
@@ -47,7 +55,8 @@ async def attach(call: Call, vm_id: int, template: str) -> int:
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "DISK", disk)
-        made = bounded(more_disk(draft, vm, disk, call.caller), call.engine.config.engine.user_paths)
+        made = confined(more_disk(draft, vm, disk, call.caller), call.engine.config.engine.user_paths)
+        _refuse_not_brought(vm, made)
         brought = snapshots_of_images(draft, Template((("DISK", made),)))
         return events.AttachDisk(disk=made, snapshots=brought[0] if brought else None)
 

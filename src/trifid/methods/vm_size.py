@@ -15,6 +15,7 @@ from trifid.core.vm.states import VmState
 from trifid.engine.clusters import host_in_cluster
 from trifid.engine.context import with_context
 from trifid.engine.life import happen
+from trifid.engine.new_images import refuse_full
 from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
 from trifid.engine.used_files import files_of
@@ -88,6 +89,10 @@ async def resize_disk(call: Call, vm_id: int, disk_id: int, size: str) -> int:
                 f"New disk size has to be greater than current one: DISK {disk_id} has {old} MiB, {size} were asked",
                 vm.id,
             )
+        if disk.get("PERSISTENT") == "YES":
+            datastore = draft.datastore(int(disk["DATASTORE_ID"]))
+            grown = int(size) - int(old or 0)
+            refuse_full(draft, datastore, grown, call.engine.documents.space_of(datastore.id))
         return events.DiskResize(disk_id=disk_id, size_mib=int(size))
 
     return (await requested(call, vm_id, make)).id

@@ -28,9 +28,23 @@ NO_SNAPSHOT = -1
 
 
 def creating(name: str) -> MakeRequest:
-    """Return what makes the request for a snapshot; raises Refused for a name that cannot be one."""
+    """Return what makes the request for a snapshot; raises Refused for a name that cannot be one.
+
+    What is kept in a persistent image outlives the VM, and nobody else could remove it.
+    """
     checked = name_checked(name) if name.strip() else ""
-    return lambda draft, vm: events.SnapshotCreate(name=checked)
+
+    def make(draft: Draft, vm: VM) -> events.Request:
+        for disk in vm.template.vectors("DISK"):
+            if disk.get("PERSISTENT") == "YES":
+                raise Refused(
+                    f"DISK {disk.get('DISK_ID')} of VM {vm.id} is persistent image {disk.get('IMAGE')}, in which a "
+                    f'snapshot of the whole machine would stay: keep its disks, "onevm disk-snapshot-create {vm.id}"',
+                    vm.id,
+                )
+        return events.SnapshotCreate(name=checked)
+
+    return make
 
 
 def reverting(snapshot_id: int) -> MakeRequest:

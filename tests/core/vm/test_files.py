@@ -113,3 +113,17 @@ def test_what_is_in_the_way_is_told(one, more, why):
 
 def test_files_stay_in_a_datastore_that_was_disabled_meanwhile():
     assert unfit(replace(SYSTEM, state=DatastoreState.DISABLED), files=files_of_disks([], 0, "shared")) == ""
+
+
+REGISTERED = {**PERSISTENT, "IMAGE": "data", "SOURCE": "/srv/data.img"}
+
+
+def test_a_persistent_image_that_nothing_is_written_back_to_is_not_brought_to_an_unshared_datastore():
+    registered = files_of_disks([REGISTERED])
+    why = unfit(replace(SYSTEM, tm_mad="ssh"), files=registered)
+    assert "data [4] was registered with a SOURCE of its own, where nothing is written back" in why
+    assert unfit(SYSTEM, files=registered) == ""
+    made_here = files_of_disks([{**REGISTERED, "SOURCE": f"/srv/ds/1/{'0a' * 16}"}])
+    cloned = files_of_disks([{**REGISTERED, "CLONE": "YES"}])
+    for fits in (made_here, cloned):
+        assert unfit(replace(SYSTEM, tm_mad="ssh"), files=fits) == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trifid.core.vm.outside import bounded
+from trifid.core.vm.outside import confined
 
 USER_PATHS = ["https://example.org/", "/srv/pub/", "/srv/public"]
 
@@ -18,10 +18,10 @@ USER_PATHS = ["https://example.org/", "/srv/pub/", "/srv/public"]
     ],
 )
 def test_what_any_user_may_name_stays_where_it_is(source: str, within: str | None) -> None:
-    assert bounded({"SOURCE": source}, USER_PATHS).get("WITHIN") == within
+    assert confined({"SOURCE": source}, USER_PATHS).get("WITHIN") == within
 
 
 def test_an_image_of_the_catalogue_lies_where_its_datastore_does() -> None:
     disk = {"SOURCE": "/srv/pub/ds/1/abc", "IMAGE_ID": "4"}
-    assert bounded(disk, USER_PATHS) == disk
-    assert "WITHIN" not in bounded({"TYPE": "SWAP"}, USER_PATHS)
+    assert confined(disk, USER_PATHS) == disk
+    assert "WITHIN" not in confined({"TYPE": "SWAP"}, USER_PATHS)

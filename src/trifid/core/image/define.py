@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from trifid.core.access import Permissions
 from trifid.core.image.datastore import Datastore, DatastoreType
+from trifid.core.image.disks import TOLD_BY_IMAGE
 from trifid.core.image.life import RESIZE_TO
 from trifid.core.image.record import DiskType, Image, ImageType
 from trifid.core.template import types
+from trifid.core.template.attributes import ATTRIBUTES
 from trifid.core.template.model import Template
 from trifid.core.template.types import Type
 from trifid.core.template.validate import check_name, shown
@@ -44,10 +46,7 @@ def _hexadecimal(digits: int) -> Type:
 
 
 _CHECKED: tuple[tuple[str, Type], ...] = (
-    ("DEV_PREFIX", types.DEVICE_PREFIX),
-    ("TARGET", types.DEVICE),
-    ("BUS", types.one_of("IDE", "SCSI", "VIRTIO", "XEN", "SATA", "USB", "FDC")),
-    ("READONLY", types.YES_NO),
+    *((row.key, row.type) for row in ATTRIBUTES if row.name == "DISK" and row.key in TOLD_BY_IMAGE),
     ("MD5", _hexadecimal(32)),
     ("SHA1", _hexadecimal(40)),
     ("SHA256", _hexadecimal(64)),

@@ -26,8 +26,10 @@ ENGINES_OWN = frozenset(
 )
 """Keys of a DISK that only the engine writes: what it later believes of the disk."""
 
-_TOLD_BY_IMAGE = ("BUS", "DEV_PREFIX", "READONLY", "CACHE", "IO", "DISCARD")
-"""Keys that an image may give as defaults of the disks made of it."""
+TOLD_BY_IMAGE = ("BUS", "DEV_PREFIX", "TARGET", "READONLY", "CACHE", "IO", "DISCARD")
+"""Keys that an image may give as defaults of the disks made of it, with values that a DISK takes."""
+_DEVICE = ("TARGET", "DEV_PREFIX", "BUS")
+"""Each of these says something of a disk's device: who writes one does not want another from the image as TARGET."""
 
 
 def disk_from(disk: Vector, image: Image, *, owner: str, datastore: str) -> Vector:
@@ -44,8 +46,9 @@ def disk_from(disk: Vector, image: Image, *, owner: str, datastore: str) -> Vect
     if image.type.is_file or image.type is ImageType.BACKUP:
         raise BadTemplate(f"{about} is of type {image.type.name}, which no disk can be made of")
     filled = {key: value for key, value in disk.items() if key not in ("SOURCE", "IMAGE_UID")}
-    for key in _TOLD_BY_IMAGE:
-        if not filled.get(key) and (told := image.template.single(key)):
+    is_device_chosen = any(filled.get(key) for key in _DEVICE)
+    for key in TOLD_BY_IMAGE:
+        if not filled.get(key) and not (key == "TARGET" and is_device_chosen) and (told := image.template.single(key)):
             filled[key] = told
     is_cdrom = image.type is ImageType.CDROM
     if is_cdrom:

@@ -10,6 +10,7 @@ import msgspec
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import works_with
+from trifid.core.image.record import is_image_name
 from trifid.core.vm.placed import LAYERS, VOLUMES
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -40,6 +41,8 @@ class Files(msgspec.Struct, frozen=True):
         cloned_mib, linked_mib: disks that are copies of their images, that are their images themselves.  A disk
             whose size nobody told counts nothing.
         images_in: ids of the datastores that its disks' images are in.
+        used_in_place: names of the persistent images among them that lie where an administrator's SOURCE says, and
+            not where the engine would have put them: nothing is ever copied there.
         datastore_id: where its files are already, NOWHERE when it has none.
         tm: the transfer driver that serves those; empty when it has none.
     """
@@ -48,6 +51,7 @@ class Files(msgspec.Struct, frozen=True):
     cloned_mib: int = 0
     linked_mib: int = 0
     images_in: frozenset[int] = frozenset()
+    used_in_place: frozenset[str] = frozenset()
     datastore_id: int = NOWHERE
     tm: str = ""
 
@@ -59,7 +63,7 @@ def files_of_disks(disks: Iterable[Vector], datastore_id: int = NOWHERE, tm: str
         datastore_id, tm: where they are already, and who serves them there.
     """
     volatile_mib = cloned_mib = linked_mib = 0
-    images_in = set()
+    images_in, used_in_place = set(), set()
     for disk in disks:
         size_mib = int(size) if (size := disk.get("SIZE", "")).isdecimal() else 0
         kind = disk.get("TYPE", "").upper()
@@ -71,7 +75,12 @@ def files_of_disks(disks: Iterable[Vector], datastore_id: int = NOWHERE, tm: str
             cloned_mib += size_mib
         if (number := disk.get("DATASTORE_ID", "")).isdecimal():
             images_in.add(int(number))
-    return Files(volatile_mib, cloned_mib, linked_mib, frozenset(images_in), datastore_id, tm)
+        is_persistent = disk.get("IMAGE_ID", "") and disk.get("CLONE", "").upper() == "NO"
+        if is_persistent and not is_image_name(disk.get("SOURCE", "").rpartition("/")[2]):
+            used_in_place.add(f"{disk.get('IMAGE', '')} [{disk.get('IMAGE_ID', '')}]")
+    return Files(
+        volatile_mib, cloned_mib, linked_mib, frozenset(images_in), frozenset(used_in_place), datastore_id, tm
+    )
 
 
 def files_of(vm: VM) -> Files:
@@ -117,6 +126,16 @@ def promise(vm: VM) -> tuple[Place, int] | None:
     return (place_of(stay.datastore_id, stay.tm, stay.host_id), mib) if mib else None
 
 
+def why_not_brought(files: Files, tm: str) -> str:
+    """Return why a transfer driver cannot bring a VM's persistent images to a host and back; empty when it can."""
+    if tm not in UNSHARED or not files.used_in_place:
+        return ""
+    return (
+        f"is served by {tm}, which brings persistent images to a host and back: {', '.join(sorted(files.used_in_place))} "
+        "was registered with a SOURCE of its own, where nothing is written back: import it with PATH"
+    )
+
+
 def why_unfit(
     datastore: Datastore, files: Files, *, cluster_id: int, hostname: str, find: Callable[[int], Datastore | None]
 ) -> str:
@@ -136,6 +155,8 @@ def why_unfit(
         return f"is not of the cluster of host {hostname}"
     if files.tm and files.tm != datastore.tm_mad:
         return f"is served by transfer driver {datastore.tm_mad}, the VM's files by {files.tm}: they cannot move"
+    if why := why_not_brought(files, datastore.tm_mad):
+        return why
     for datastore_id in sorted(files.images_in):
         of_images = find(datastore_id)
         if of_images is not None and not works_with(of_images.ds_mad, datastore.tm_mad):

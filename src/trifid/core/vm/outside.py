@@ -10,7 +10,7 @@ WITHIN = "WITHIN"
 Vector = dict[str, str]
 
 
-def bounded(disk: Vector, user_paths: Iterable[str]) -> Vector:
+def confined(disk: Vector, user_paths: Iterable[str]) -> Vector:
     """Return a DISK with the directory that its SOURCE must not leave, when it is one that any user may name files of.
 
     Whoever may write there could let a symbolic link lead to files that are others', so this is of an administrator's
@@ -29,12 +29,12 @@ def bounded(disk: Vector, user_paths: Iterable[str]) -> Vector:
     return disk
 
 
-def all_bounded(template: Template, user_paths: Iterable[str]) -> Template:
+def all_confined(template: Template, user_paths: Iterable[str]) -> Template:
     """Return a prepared template with all of its DISKs so."""
     places = tuple(user_paths)
     return Template(
         tuple(
-            (name, bounded(value, places) if name == "DISK" and isinstance(value, dict) else value)
+            (name, confined(value, places) if name == "DISK" and isinstance(value, dict) else value)
             for name, value in template
         )
     )

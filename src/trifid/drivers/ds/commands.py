@@ -10,6 +10,7 @@ from pathlib import Path
 from trifid.drivers.download import is_url, shown
 from trifid.drivers.ds import changes, importing, making, own
 from trifid.drivers.ds.probe import MIB, Found
+from trifid.drivers.ds.slots import slot_for
 from trifid.drivers.kit import Failure, Request
 from trifid.errors import DriverFault
 from trifid.wire.image_action import ImageActionData, parse
@@ -113,7 +114,8 @@ def carry_out(request: Request) -> str:
         data = parse(request.payload)
     except DriverFault as fault:
         raise Failure(str(fault)) from fault
-    return COMMANDS[request.verb](request, data)
+    with slot_for(request, data):
+        return COMMANDS[request.verb](request, data)
 
 
 def _told(data: ImageActionData, found: Found) -> str:

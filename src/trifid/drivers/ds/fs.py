@@ -5,11 +5,9 @@ that are asked for.  Source: reference/drivers.md §1, §4.
 """
 
 from trifid.drivers.ds.commands import COMMANDS, carry_out
+from trifid.drivers.ds.slots import WORKERS
 from trifid.drivers.kit import Kit
 from trifid.wire.image_action import parse
-
-WORKERS = 4
-"""Images at the same time: more make a disk slower, not faster."""
 
 
 def step_of(payload: str) -> int:

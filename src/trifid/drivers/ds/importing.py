@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trifid.drivers.download import Remote, is_url, shown
-from trifid.drivers.ds import own, probe, qemu
+from trifid.drivers.ds import own, probe, qemu, uploaded
 from trifid.drivers.ds.allowed import Places
+from trifid.drivers.ds.reserve import free_bytes, need_space, reserve_bytes
 from trifid.drivers.ds.unpack import head_of, packing_of, unpacked
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.reach import reach_of
@@ -34,13 +35,13 @@ def bring(request: Request, data: ImageActionData) -> probe.Found:
     source = own.source_of(data)
     if not source.is_file():
         own.make_base(data)
-        with files.arriving(source) as file:
+        with uploaded.no_note_of_nothing(source), files.arriving(source) as file:
             if is_url(data.path):
                 _from_the_web(request, data, file)
             else:
-                _from_a_file(request, data, file)
+                _from_a_file(request, data, file, source)
             _settle(request, data, file)
-    _forget_upload(data, source)
+    uploaded.forget(source, data.path)
     with source.open("rb") as file:
         return probe.look_at(file, data.kind, "")
 
@@ -76,9 +77,12 @@ def learn(request: Request, data: ImageActionData) -> tuple[int, str]:
     return (found.size_mib if found.size else 0), found.format
 
 
-def _from_a_file(request: Request, data: ImageActionData, file: BinaryIO) -> None:
-    descriptor = _places(data).open(data.path)
+def _from_a_file(request: Request, data: ImageActionData, file: BinaryIO, source: Path) -> None:
+    places = _places(data)
+    descriptor = places.open(data.path)
     try:
+        if places.is_upload(data.path):
+            uploaded.note(source, os.fstat(descriptor))
         head = os.pread(descriptor, probe.HEAD_BYTES, 0)
         if _packing(data, head):
             size = os.fstat(descriptor).st_size
@@ -86,7 +90,7 @@ def _from_a_file(request: Request, data: ImageActionData, file: BinaryIO) -> Non
             return
         with os.fdopen(os.dup(descriptor), "rb") as original:
             probe.check_size(probe.look_at(original, data.kind, data.format).size, data.size_mib_max)
-        files.copy_into(file, descriptor, progress(request, data.path))
+        files.copy_into(file, descriptor, progress(request, data.path), reserve_bytes(Path(file.name).parent))
         if data.checksum:  # of the copy: the file may change under our eyes
             incoming = _Incoming(_read(file.fileno()), data, os.fstat(file.fileno()).st_size)
             tell = progress(request, f"checksum of {data.path}")
@@ -101,7 +105,7 @@ def _from_the_web(request: Request, data: ImageActionData, file: BinaryIO) -> No
     with Remote(data.path, reach_of(data.download_from), stop=_stop(request)) as remote:
         size = remote.size or 0
         probe.check_size(size, data.size_mib_max)
-        files.need_space(Path(file.name).parent, size)
+        need_space(Path(file.name).parent, size)
         _save(request, data, _Incoming(remote.blocks(), data, size), file)
 
 
@@ -160,7 +164,7 @@ def _save(request: Request, data: ImageActionData, incoming: _Incoming, file: Bi
     if packing:
         head, blocks = head_of(unpacked(blocks, packing), probe.HEAD_BYTES)
     probe.check_size(probe.look(head, b"", None, data.kind, data.format).size, data.size_mib_max)
-    free = files.free_bytes(Path(file.name).parent)
+    free = free_bytes(Path(file.name).parent)
     tell = progress(request, shown(data.path) if is_url(data.path) else data.path)
     sparse = files.Sparse(file)
     for piece in blocks:
@@ -215,13 +219,3 @@ def _read(descriptor: int) -> Iterator[bytes]:
     while block := os.pread(descriptor, READ_BYTES, at):
         at += len(block)
         yield block
-
-
-def _forget_upload(data: ImageActionData, source: Path) -> None:
-    """Remove what was uploaded only to become this image; what has come under its name since is for another one."""
-    if is_url(data.path) or not _places(data).is_upload(data.path):
-        return
-    upload = Path(os.path.realpath(data.path))
-    with contextlib.suppress(FileNotFoundError):
-        if upload.stat().st_mtime_ns <= source.stat().st_mtime_ns:
-            upload.unlink()

@@ -7,7 +7,8 @@ Source: reference/drivers.md §1, §4.3 (datastore scripts); lvmthin(7).
 import sys
 
 from trifid.drivers.ds.commands import stat
-from trifid.drivers.ds.fs import WORKERS, step_of
+from trifid.drivers.ds.fs import step_of
+from trifid.drivers.ds.slots import WORKERS, slot_for
 from trifid.drivers.kit import Failure, Kit, Request
 from trifid.drivers.lvm import images
 from trifid.drivers.lvm.names import group_of
@@ -41,7 +42,8 @@ def carry_out(request: Request, settings: Settings) -> str:
         data = image_action.parse(request.payload)
     except DriverFault as fault:
         raise Failure(str(fault)) from fault
-    return COMMANDS[request.verb](Lvm(request, settings), data)
+    with slot_for(request, data):
+        return COMMANDS[request.verb](Lvm(request, settings), data)
 
 
 class Driver:

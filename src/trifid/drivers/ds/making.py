@@ -7,6 +7,7 @@ from typing import BinaryIO
 from trifid.core.template.types import NO_FILE_SYSTEM
 from trifid.drivers.ds import own, probe, qcow2, qemu
 from trifid.drivers.ds.importing import grow
+from trifid.drivers.ds.reserve import need_space, reserve_bytes
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.tm import files
 from trifid.drivers.tm.commands import MAKERS
@@ -69,11 +70,13 @@ def clone(request: Request, data: ImageActionData) -> probe.Found:
 
 def _copy(request: Request, data: ImageActionData, original: Path, file: BinaryIO) -> None:
     if data.clone_format == "qcow2" and qemu.info_of(request, original).snapshots:
+        need_space(Path(file.name).parent, original.stat().st_blocks * 512)
         qemu.convert(request, original, "qcow2", file.name)
         return
     descriptor = os.open(original, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        files.copy_into(file, descriptor, progress(request, str(original)))
+        tell = progress(request, str(original))
+        files.copy_into(file, descriptor, tell, reserve_bytes(Path(file.name).parent))
     finally:
         os.close(descriptor)
 

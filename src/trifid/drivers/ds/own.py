@@ -1,15 +1,15 @@
 """Where the images of a datastore of plain files are: BASE_PATH/<32 hex digits>, and what lies beside them."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from trifid.core.image.record import is_image_name
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm.paths import DIRECTORY_MODE, PART_SUFFIX, snapshots_of
 from trifid.wire.image_action import ImageActionData
 
-_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SCRATCH_SUFFIX = ".fs.part"
+_UPLOAD_SUFFIX = ".upload.part"
 
 
 def source_of(data: ImageActionData) -> Path:
@@ -27,7 +27,7 @@ def is_own(data: ImageActionData) -> bool:
     """Tell whether an image is a file that the engine gave its name, in the datastore's directory."""
     base, source = Path(data.base_path), Path(data.source)
     is_plain = base.is_absolute() and ".." not in base.parts and "\0" not in data.source
-    return is_plain and source.parent == base and _NAME.fullmatch(source.name) is not None
+    return is_plain and source.parent == base and is_image_name(source.name)
 
 
 def existing(data: ImageActionData) -> Path:
@@ -61,12 +61,18 @@ def scratch_of(source: Path) -> Path:
     return source.with_name(source.name + _SCRATCH_SUFFIX)
 
 
+def upload_of(source: Path) -> Path:
+    """Return where it is noted which upload an image is made of (drivers/ds/uploaded.py)."""
+    return source.with_name(source.name + _UPLOAD_SUFFIX)
+
+
 def leftovers(source: Path) -> Iterator[Path]:
     """Yield every file that may be there of an image, its snapshots first, itself last."""
     kept = snapshots_of(source)
     if kept.is_dir() and not kept.is_symlink():
         yield from kept.iterdir()
     yield scratch_of(source)
+    yield upload_of(source)
     yield source.with_name(source.name + PART_SUFFIX)
     yield source.with_name(f"{source.name}{PART_SUFFIX}.state")  # of a copy from a host (drivers/tm/ssh)
     yield source

@@ -79,8 +79,11 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
         os.close(original)
 
 
-def copy_into(file: BinaryIO, original: int, progress: Progress) -> None:
+def copy_into(file: BinaryIO, original: int, progress: Progress, reserve_bytes: int = 0) -> None:
     """Copy the contents of an open file or block device into one that is arriving.
+
+    Args:
+        reserve_bytes: that must stay free.
 
     Raises:
         Failure: no space for it.
@@ -90,7 +93,8 @@ def copy_into(file: BinaryIO, original: int, progress: Progress) -> None:
     size = os.lseek(original, 0, os.SEEK_END)
     if _share_blocks(original, file.fileno()):
         return
-    need_space(Path(file.name).parent, size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512))
+    taken = size if stat.S_ISBLK(about.st_mode) else min(size, about.st_blocks * 512)
+    need_space(Path(file.name).parent, taken, reserve_bytes)
     os.ftruncate(file.fileno(), size)
     behind = _WriteBehind(file.fileno())
     for begin, end in _read_ahead(original, _pieces(_data(original, size))):
@@ -131,11 +135,12 @@ class Sparse:
         self._file.truncate(self.size)
 
 
-def need_space(directory: Path, size: int) -> None:
-    """Raise Failure when a directory's file system has less than `size` bytes free."""
+def need_space(directory: Path, size: int, reserve_bytes: int = 0) -> None:
+    """Raise Failure when a directory's file system has less than `size` bytes free, besides those that must stay so."""
     free = free_bytes(directory)
-    if free < size:
-        raise Failure(f"needs {in_mib(size)}, only {in_mib(free)} free in {directory}")
+    if free - reserve_bytes < size:
+        stays = f", of which {in_mib(reserve_bytes)} stay so" if reserve_bytes else ""
+        raise Failure(f"needs {in_mib(size)}, only {in_mib(free)} free in {directory}{stays}")
 
 
 def free_bytes(directory: Path) -> int:

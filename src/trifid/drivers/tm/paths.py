@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+from trifid.core.image.record import is_image_name
 from trifid.core.vm.transfer import COPY_SUFFIX, STOPPED_FILES
 from trifid.drivers.kit import Failure
 
@@ -21,7 +22,6 @@ PART_SUFFIX = ".part"
 _KEPT = "vms"
 """Directory of what is kept of VMs on the front-end."""
 _DISK_NAME = re.compile(r"disk\.[0-9]{1,9}", re.ASCII)
-_IMAGE_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def path_of(operand: str) -> Path:
@@ -104,11 +104,6 @@ def image(operand: str) -> Path:
     if not path.parent.is_dir():
         raise Failure(f"{path.parent} is not there: is the image datastore mounted?")
     return path
-
-
-def is_image_name(name: str) -> bool:
-    """Tell whether a file is called as images of the catalogue are."""
-    return _IMAGE_NAME.fullmatch(name) is not None
 
 
 def snapshots_of(disk: Path) -> Path:

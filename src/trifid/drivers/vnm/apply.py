@@ -1,15 +1,15 @@
 """A document, applied to a host: what is to be, what is, and the difference."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from trifid.core.network.host_document import HostDocument
 from trifid.drivers.kit import Failure
-from trifid.drivers.remote.faults import ConnectionLost
 from trifid.drivers.vnm import far_hosts, links, nft, ovswitch, present, services, shaping
 from trifid.drivers.vnm.groups import inet_table
 from trifid.drivers.vnm.spoofing import bridge_table
 from trifid.drivers.vnm.tools import Tools
+from trifid.drivers.vnm.troubles import Troubles
 
 SWITCH = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 """There when the kernel can show packets on bridges to the IP hooks."""
@@ -19,30 +19,23 @@ ENGINE_DIGITS = 8
 """So many of the engine's id are in the names of its tables."""
 
 
-def apply(tools: Tools, document: HostDocument, *, vxlan_port: int = links.VXLAN_PORT) -> None:
+def apply(tools: Tools, document: HostDocument, *, vxlan_port: int = links.VXLAN_PORT) -> Troubles:
     """Make a host what a document says; the document was checked (names.check).
 
+    Returns:
+        Which networks could not be made, and why.  The rest is done, and the filters of all are in place.
+
     Raises:
-        Failure: something of it cannot be; the rest is done.
+        Failure: the host is not reached, or the filters cannot be put in place.
     """
     found = present.links(tools)
     _filters(tools, document, found)
-    troubles: list[str] = []
-    steps: tuple[Callable[[], None], ...] = (
-        lambda: _links(tools, document, found, vxlan_port),
-        lambda: ovswitch.apply(tools, document),
-        lambda: _limits(tools, document),
-        lambda: services.apply(tools, document),
-    )
-    for step in steps:
-        try:
-            step()
-        except ConnectionLost:
-            raise
-        except Failure as failure:
-            troubles.append(str(failure))
-    if troubles:
-        raise Failure("; ".join(dict.fromkeys(troubles)))
+    troubles = Troubles()
+    _links(tools, document, found, vxlan_port, troubles)
+    ovswitch.apply(tools, document, troubles)
+    _limits(tools, document, troubles)
+    services.apply(tools, document, troubles)
+    return troubles
 
 
 def table_name(engine_id: str) -> str:
@@ -87,22 +80,38 @@ def strangers(document: HostDocument, found: Mapping[str, present.Link]) -> froz
     return frozenset(name for name in guests if name not in known)
 
 
-def _links(tools: Tools, document: HostDocument, found: dict[str, present.Link], vxlan_port: int) -> None:
-    wanted = links.desired(document, far_hosts.addresses(tools, document))
+def _links(
+    tools: Tools, document: HostDocument, found: dict[str, present.Link], vxlan_port: int, troubles: Troubles
+) -> None:
+    wanted = links.desired(document, far_hosts.addresses(tools, document, troubles))
     todo = links.plan(wanted, found, document.engine_id, port=vxlan_port)
-    for argv in todo.commands:
-        tools.run(*argv)
-    for uplink in wanted.uplinks:
-        is_there = uplink.name in found or any(uplink.name in argv for argv in todo.commands)
-        if uplink.kind == "vxlan" and not uplink.group and is_there:
-            for argv in links.far_end_plan(uplink, present.far_ends(tools, uplink.name)):
+    broken = Troubles()  # not those whose far ends are not known: what can be made of them is
+    for networks, why in todo.troubles:
+        broken.add(networks, f"host {tools.name}: {why}")
+    for step in todo.steps:
+        if broken.have(step.networks):
+            continue
+        with broken.of(*step.networks):
+            for argv in step.commands:
                 tools.run(*argv)
-    if todo.troubles:
-        raise Failure(f"host {tools.name}: {'; '.join(todo.troubles)}")
+    for uplink in wanted.uplinks:
+        if uplink.kind == "vxlan" and not uplink.group and not broken.have(uplink.networks):
+            with broken.of(*uplink.networks):
+                for argv in links.far_end_plan(uplink, present.far_ends(tools, uplink.name)):
+                    tools.run(*argv)
+    troubles.take(broken)
 
 
-def _limits(tools: Tools, document: HostDocument) -> None:
-    found = present.links(tools)
-    devices = [port.device for port in document.ports if port.device in found]
-    for argv in shaping.plan(document, found, shaping.look(tools, devices)):
-        tools.run(*argv)
+def _limits(tools: Tools, document: HostDocument, troubles: Troubles) -> None:
+    limited = [port for port in document.ports if shaping.is_limited(port.inbound) or shaping.is_limited(port.outbound)]
+    with troubles.of(*sorted({port.network_id for port in limited})):
+        found = present.links(tools)
+        devices = [port.device for port in document.ports if port.device in found]
+        todo = shaping.plan(document, found, shaping.look(tools, devices))
+        network_of, broken = shaping.networks(document), Troubles()
+        for argv in todo:
+            networks = {network_of[word] for word in argv if word in network_of}
+            if not broken.have(networks):
+                with broken.of(*networks):
+                    tools.run(*argv)
+        troubles.take(broken)

@@ -31,6 +31,8 @@ class Uplink(msgspec.Struct, frozen=True):
         lower: interface that it is on top of, empty = none.
         mtu: 0 = as it comes.
         local, group, peers: of a vxlan: where it is, the group, the others.
+        knows_all: whether these are all the others; of some the address may not be known.
+        networks: ids of those that leave by it.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Uplink(msgspec.Struct, frozen=True):
     local: str = ""
     group: str = ""
     peers: tuple[str, ...] = ()
+    knows_all: bool = True
+    networks: tuple[int, ...] = ()
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -51,33 +55,38 @@ class Bridge(msgspec.Struct, frozen=True):
         is_made: it is made when it is missing.
         is_filtered: its packets are shown to the IP hooks.
         mtu: 0 = that of its ports.
+        networks: ids of those that are on it.
     """
 
     name: str
     is_made: bool = False
     is_filtered: bool = False
     mtu: int = 0
+    networks: tuple[int, ...] = ()
 
 
 class Links(msgspec.Struct, frozen=True):
-    """All that shall be there."""
+    """All that shall be there.
+
+    Attributes:
+        troubles: id of a network that asks for what cannot be -> why.
+    """
 
     bridges: tuple[Bridge, ...] = ()
     uplinks: tuple[Uplink, ...] = ()
+    troubles: dict[int, str] = {}
 
 
 def desired(document: HostDocument, addresses: Mapping[str, str]) -> Links:
     """Return what a document asks for.
 
     Args:
-        addresses: of the hosts that it names by names.
-
-    Raises:
-        Failure: two networks ask for what cannot be at once.
+        addresses: of the hosts that it names by names; those that are not known are left out.
     """
     filtered = {port.network_id for port in document.ports if port.is_filtered}
     bridges: dict[str, Bridge] = {}
     uplinks: dict[str, Uplink] = {}
+    troubles: dict[int, str] = {}
     for network in document.networks:
         if network.driver == "ovswitch":
             continue
@@ -87,17 +96,28 @@ def desired(document: HostDocument, addresses: Mapping[str, str]) -> Links:
             is_made=before.is_made or network.is_bridge_made,
             is_filtered=before.is_filtered or network.id in filtered,
             mtu=before.mtu or network.mtu,
+            networks=(*before.networks, network.id),
         )
-        uplink = _uplink(network, addresses, document.address)
-        if uplink is not None:
-            uplinks[uplink.name] = _joined(uplinks.get(uplink.name), uplink)
-    return Links(tuple(bridges[name] for name in sorted(bridges)), tuple(uplinks[name] for name in sorted(uplinks)))
+        try:
+            uplink = _uplink(network, addresses, document.address)
+            if uplink is not None:
+                uplinks[uplink.name] = _joined(uplinks.get(uplink.name), uplink)
+        except Failure as failure:
+            troubles[network.id] = str(failure)
+    return Links(
+        tuple(bridges[name] for name in sorted(bridges)), tuple(uplinks[name] for name in sorted(uplinks)), troubles
+    )
 
 
 def _uplink(network: HostNetwork, addresses: Mapping[str, str], address: str) -> Uplink | None:
+    if network.driver in ("802.1Q", "vxlan") and not network.vlan_id:
+        raise Failure(f"network {network.id}: it has no VLAN_ID, a network of {network.driver} needs one")
+    own = (network.id,)
     if network.driver == "802.1Q":
+        if not network.phydev:
+            raise Failure(f"network {network.id}: it has no PHYDEV, an 802.1Q network needs one")
         name = interface(f"{network.phydev}.{network.vlan_id}", f"network {network.id}: the VLAN's interface")
-        return Uplink(name, network.bridge, "vlan", network.vlan_id, network.phydev, network.mtu)
+        return Uplink(name, network.bridge, "vlan", network.vlan_id, network.phydev, network.mtu, networks=own)
     if network.driver == "vxlan":
         return Uplink(
             f"vx-{network.vlan_id}",
@@ -108,9 +128,11 @@ def _uplink(network: HostNetwork, addresses: Mapping[str, str], address: str) ->
             network.mtu or (0 if network.phydev else VXLAN_MTU),
             local=addresses.get(address, ""),
             group=network.multicast,
-            peers=tuple(sorted({addresses[peer] for peer in network.peers})),
+            peers=tuple(sorted({addresses[peer] for peer in network.peers if peer in addresses})),
+            knows_all=all(peer in addresses for peer in network.peers),
+            networks=own,
         )
-    return Uplink(network.phydev, network.bridge) if network.phydev else None
+    return Uplink(network.phydev, network.bridge, networks=own) if network.phydev else None
 
 
 def _joined(one: Uplink | None, other: Uplink) -> Uplink:
@@ -119,19 +141,41 @@ def _joined(one: Uplink | None, other: Uplink) -> Uplink:
         return other
     if one.bridge != other.bridge:
         raise Failure(f"bridges {one.bridge} and {other.bridge} cannot both leave by {one.name}")
-    return msgspec.structs.replace(one, peers=tuple(sorted({*one.peers, *other.peers})), mtu=one.mtu or other.mtu)
+    return msgspec.structs.replace(
+        one,
+        peers=tuple(sorted({*one.peers, *other.peers})),
+        knows_all=one.knows_all and other.knows_all,
+        mtu=one.mtu or other.mtu,
+        networks=(*one.networks, *other.networks),
+    )
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Commands that make one interface, in this order.
+
+    Attributes:
+        networks: ids of those that cannot be made when one fails; none for what nobody needs any more.
+    """
+
+    networks: tuple[int, ...]
+    commands: tuple[Argv, ...]
 
 
 class Plan(msgspec.Struct):
     """What is to be done.
 
     Attributes:
-        commands: in this order.
-        troubles: why something cannot be made; the rest can.
+        steps: in this order.
+        troubles: (networks, why they cannot be made); the rest can.
     """
 
-    commands: list[Argv]
-    troubles: list[str]
+    steps: list[Step]
+    troubles: list[tuple[tuple[int, ...], str]]
+
+    @property
+    def commands(self) -> list[Argv]:
+        """Those of all steps."""
+        return [argv for step in self.steps for argv in step.commands]
 
 
 def plan(wanted: Links, present: Mapping[str, Link], engine_id: str, *, port: int = VXLAN_PORT) -> Plan:
@@ -139,16 +183,21 @@ def plan(wanted: Links, present: Mapping[str, Link], engine_id: str, *, port: in
 
     Something of somebody else's that is in the way of one network is no trouble of the others.
     """
-    found = Plan(_leftovers(wanted, present, engine_id), [])
+    gone = [Step((), (argv,)) for argv in _leftovers(wanted, present, engine_id)]
+    found = Plan(gone, [((network_id,), why) for network_id, why in wanted.troubles.items()])
     mark = ("alias", ALIAS + engine_id, "addrgenmode", "none")
     for bridge in wanted.bridges:
         try:
-            found.commands += _bridge(bridge, present.get(bridge.name), mark, engine_id)
-            for uplink in wanted.uplinks:
-                if uplink.bridge == bridge.name:
-                    found.commands += _uplink_commands(uplink, present, mark, engine_id, port)
+            found.steps.append(Step(bridge.networks, tuple(_bridge(bridge, present.get(bridge.name), mark, engine_id))))
         except Failure as failure:
-            found.troubles.append(str(failure))
+            found.troubles.append((bridge.networks, str(failure)))
+            continue
+        for uplink in (one for one in wanted.uplinks if one.bridge == bridge.name):
+            try:
+                commands = _uplink_commands(uplink, present, mark, engine_id, port)
+                found.steps.append(Step(uplink.networks, tuple(commands)))
+            except Failure as failure:
+                found.troubles.append((uplink.networks, str(failure)))
     return found
 
 
@@ -257,6 +306,8 @@ def _leftovers(wanted: Links, present: Mapping[str, Link], engine_id: str) -> li
 def far_end_plan(vxlan: Uplink, found: Mapping[str, Iterable[str]]) -> list[Argv]:
     """Return the commands that have a vxlan send what is for many to its peers, and nothing to others.
 
+    While the address of one is not known, what is there stays: it may be that one's.
+
     Args:
         found: address of a host -> the MACs that are thought to be there.
     """
@@ -264,6 +315,6 @@ def far_end_plan(vxlan: Uplink, found: Mapping[str, Iterable[str]]) -> list[Argv
     for peer in vxlan.peers:
         if EVERYBODY not in found.get(peer, ()):
             commands.append(("bridge", "fdb", "append", EVERYBODY, "dev", vxlan.name, "dst", peer))
-    for peer in sorted(set(found) - set(vxlan.peers)):
+    for peer in sorted(set(found) - set(vxlan.peers)) if vxlan.knows_all else ():
         commands += [("bridge", "fdb", "del", mac, "dev", vxlan.name, "dst", peer) for mac in sorted(found[peer])]
     return commands

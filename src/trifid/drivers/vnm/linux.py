@@ -29,6 +29,7 @@ from trifid.drivers.vnm.links import VXLAN_PORT
 from trifid.drivers.vnm.tools import AsRoot, Tools
 from trifid.errors import DriverFault
 from trifid.wire.host_networks import parse as parse_document
+from trifid.wire.host_networks import render_answer
 
 
 class _Parser(argparse.ArgumentParser):
@@ -112,10 +113,10 @@ class Driver:
         return document.version
 
     def apply(self, request: Request) -> str:
-        """Make a host what its document says; return the document's version.
+        """Make a host what its document says; return its version, and the networks that could not be made.
 
         Raises:
-            Failure: it cannot be; a newer document waits already.
+            Failure: nothing of it can be; a newer document waits already.
         """
         assert self._settings is not None  # noqa: S101  (begin has been called)
         document = self._document(request)
@@ -128,8 +129,11 @@ class Driver:
             request.wait(0)
 
         tools = Tools(self._settings.host(document.host), stop)
-        apply(tools, document, vxlan_port=self._settings.vxlan_port)
-        return str(document.version)
+        troubles = apply(tools, document, vxlan_port=self._settings.vxlan_port)
+        stop()  # what was cancelled in the middle is no trouble of networks
+        for why in troubles.of_none:
+            request.log(why, "W")
+        return render_answer(document.version, troubles.by_network)
 
     def _document(self, request: Request) -> HostDocument:
         try:

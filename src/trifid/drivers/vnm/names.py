@@ -59,12 +59,7 @@ def _check_network(network: HostNetwork) -> None:
     interface(network.bridge, f"{what}: the bridge")
     if network.phydev:
         interface(network.phydev, f"{what}: PHYDEV")
-    elif network.driver == "802.1Q":
-        raise Failure(f"{what}: it has no PHYDEV, an 802.1Q network needs one")
-    if network.driver in ("802.1Q", "vxlan"):
-        _number(network.vlan_id, 1, VLAN_MAX if network.driver == "802.1Q" else VXLAN_MAX, f"{what}: VLAN_ID")
-    else:
-        _number(network.vlan_id, 0, VLAN_MAX, f"{what}: VLAN_ID")
+    _number(network.vlan_id, 0, VXLAN_MAX if network.driver == "vxlan" else VLAN_MAX, f"{what}: VLAN_ID")
     if network.mtu:
         _number(network.mtu, MTU_MIN, MTU_MAX, f"{what}: MTU")
     for peer in network.peers:

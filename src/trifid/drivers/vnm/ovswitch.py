@@ -2,39 +2,38 @@
 
 from collections.abc import Iterable
 
-from trifid.core.network.host_document import HostDocument, HostNetwork
+from trifid.core.network.host_document import HostDocument, HostNetwork, Port
 from trifid.drivers.kit import Failure
 from trifid.drivers.vnm.tools import Tools
+from trifid.drivers.vnm.troubles import Troubles
 
 DATABASE = "/run/openvswitch/db.sock"
 MARK = "external_ids:trifid"
 """Where a bridge of ours says of which engine it is."""
 
 
-def apply(tools: Tools, document: HostDocument) -> None:
+def apply(tools: Tools, document: HostDocument, troubles: Troubles) -> None:
     """Make the bridges of Open vSwitch what a document says.
 
-    Raises:
-        Failure: Open vSwitch is not there, or refuses; or the document asks for what it is not used for here.
+    A network's trouble is that Open vSwitch is not there, or refuses, or that it asks for what is not done there.
     """
     networks = [network for network in document.networks if network.driver == "ovswitch"]
     if not networks and not tools.succeeds("test", "-S", DATABASE):
         return
-    _check(document, networks)
     for network in networks:
-        _bridge(tools, network, document.engine_id)
-    by_id = {network.id: network for network in networks}
-    for port in document.ports:
-        network_of = by_id.get(port.network_id)
-        if network_of is not None and network_of.vlan_id:
-            tools.run("ovs-vsctl", "--if-exists", "set", "Port", port.device, f"tag={network_of.vlan_id}")
-    _remove_others(tools, document.engine_id, {network.bridge for network in networks})
+        with troubles.of(network.id):
+            ports = [port for port in document.ports if port.network_id == network.id]
+            _check(ports)
+            _bridge(tools, network, document.engine_id)
+            for port in ports if network.vlan_id else ():
+                tools.run("ovs-vsctl", "--if-exists", "set", "Port", port.device, f"tag={network.vlan_id}")
+    with troubles.of():
+        _remove_others(tools, document.engine_id, {network.bridge for network in networks})
 
 
-def _check(document: HostDocument, networks: Iterable[HostNetwork]) -> None:
-    ids = {network.id for network in networks}
-    for port in document.ports:
-        if port.network_id in ids and (port.keeps_mac or port.keeps_ip or port.is_filtered):
+def _check(ports: Iterable[Port]) -> None:
+    for port in ports:
+        if port.keeps_mac or port.keeps_ip or port.is_filtered:
             raise Failure(
                 f"network {port.network_id}: FILTER_MAC_SPOOFING, FILTER_IP_SPOOFING and security groups are not"
                 " applied in Open vSwitch: take them out of the network, or give it VN_MAD=fw, 802.1Q or vxlan"

@@ -2,7 +2,7 @@
 
 For the network driver, after links and filters, with everything of the document, also when no network has services:
 
-    services.apply(Tools(host, request.stop), document)      # what is there and no longer wanted goes
+    services.apply(Tools(host, request.stop), document, troubles)      # what is there and no longer wanted goes
 
 A service is a *port of the bridge* (`ts…`, a veth): what guests and it say to each other is forwarded between ports,
 it is not the host's input.  What filtered ports must be let do for it, of each network with `services`:
@@ -17,43 +17,44 @@ inet, files below /run/trifid/<engine id>.  The driver leaves these alone.
 """
 
 from trifid.core.network.host_document import HostDocument
-from trifid.drivers.kit import Failure
-from trifid.drivers.remote.faults import ConnectionLost
 from trifid.drivers.vnm import services_dnsmasq as dnsmasq
 from trifid.drivers.vnm import services_host as there
 from trifid.drivers.vnm.services_plan import Plan, engine_part, plans
 from trifid.drivers.vnm.services_rules import host_rules, inside_rules, table_of
 from trifid.drivers.vnm.tools import Tools
+from trifid.drivers.vnm.troubles import Troubles
 
 
-def apply(tools: Tools, document: HostDocument) -> None:
+def apply(tools: Tools, document: HostDocument, troubles: Troubles) -> None:
     """Make the services of a host what its document says.
 
     Applied twice it changes nothing; a dnsmasq that has died runs again.
 
+    What keeps one network's from being made is the trouble of that network.
+
     Raises:
         ConnectionLost: the host is not reached.
-        Failure: of some networks they cannot be made, those of the others are; the text says why.
     """
-    wanted = plans(document)
+    wanted = plans(document, troubles)
+    asked = [network.id for network in document.networks if network.services is not None]
+    with troubles.of(*asked):
+        _apply(tools, document, wanted, troubles)
+
+
+def _apply(tools: Tools, document: HostDocument, wanted: list[Plan], troubles: Troubles) -> None:
+    """Make the services of the wanted networks; raises Failure when those of none can be."""
     table = table_of(engine_part(document))
     present = there.look(tools, document, table)
     for network_id in sorted(set(present.networks) - {plan.network_id for plan in wanted}):
-        there.end(tools, document, network_id)
+        with troubles.of():
+            there.end(tools, document, network_id)
     if wanted or present.has_tables:
         tools.feed(host_rules(wanted, table), "nft", "-f", "-")
     if not present.forwards and any(plan.uplink for plan in wanted):
         there.forward(tools)
-    troubles = []
     for plan in wanted:
-        try:
+        with troubles.of(plan.network_id):
             _serve(tools, document, plan, present)
-        except ConnectionLost:
-            raise
-        except Failure as failure:
-            troubles.append(f"services of network {plan.network_id}: {failure}")
-    if troubles:
-        raise Failure("; ".join(troubles))
 
 
 def _serve(tools: Tools, document: HostDocument, plan: Plan, present: there.Present) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from trifid.core.network.host_document import HostDocument, HostNetwork, Services
 from trifid.drivers.kit import Failure
 from trifid.drivers.vnm.numbers import numbered
+from trifid.drivers.vnm.troubles import Troubles
 
 RUN = "/run/trifid"
 ENGINE_DIGITS = 8
@@ -78,17 +79,15 @@ class Plan(msgspec.Struct, frozen=True):
         return self.services.has_dhcp or self.services.has_dns
 
 
-def plans(document: HostDocument) -> list[Plan]:
-    """Return what is to be on a host.
-
-    Raises:
-        Failure: something in the document is not what it must be.
-    """
+def plans(document: HostDocument, troubles: Troubles) -> list[Plan]:
+    """Return what is to be on a host; a network with services that cannot be is left out, and in trouble."""
     serving = [(network, network.services) for network in document.networks if network.services is not None]
     links = numbered((str(network.id) for network, _ in serving), LINKS_MAX)
-    return [
-        _plan(document, network, _checked(network, services), links[str(network.id)]) for network, services in serving
-    ]
+    found = []
+    for network, services in serving:
+        with troubles.of(network.id):
+            found.append(_plan(document, network, _checked(network, services), links[str(network.id)]))
+    return found
 
 
 def engine_part(document: HostDocument) -> str:

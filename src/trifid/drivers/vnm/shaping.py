@@ -97,6 +97,12 @@ def place(engine_id: str, device: str) -> str:
     return "ti" + hashlib.sha256(f"{engine_id} {device}".encode()).hexdigest()[:12]
 
 
+def networks(document: HostDocument) -> dict[str, int]:
+    """Return the network of each interface that limits are put on: a port's, and that on which it waits."""
+    found = {port.device: port.network_id for port in document.ports}
+    return found | {place(document.engine_id, port.device): port.network_id for port in document.ports}
+
+
 def bucket(way: Bandwidth) -> Argv:
     """Return a limit as tc's tbf is told it.
 

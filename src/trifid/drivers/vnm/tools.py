@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import msgspec
@@ -55,11 +56,13 @@ class Tools:
     Args:
         host: where, as root.
         stop: raises Failure when nobody wants it any more.
+        timeout_s: how long each command may take.
     """
 
-    def __init__(self, host: Host, stop: Stop = never) -> None:
+    def __init__(self, host: Host, stop: Stop = never, *, timeout_s: float = TIMEOUT_S) -> None:
         self.host = host
         self._stop = stop
+        self._timeout_s = timeout_s
 
     @property
     def name(self) -> str:
@@ -74,21 +77,32 @@ class Tools:
             Failure: the program is not there, fails, or hangs.
         """
         try:
-            return self.host.run(*argv, stop=self._stop, timeout_s=TIMEOUT_S)
+            return self.host.run(*argv, stop=self._stop, timeout_s=self._timeout_s)
         except CommandFailed as failed:
             raise self._explained(argv, failed) from failed
 
     def succeeds(self, *argv: str) -> bool:
         """Tell whether a command ends with exit status 0; raises Failure when its program is not there."""
-        outcome = self.host.outcome(*argv, stop=self._stop, timeout_s=TIMEOUT_S)
+        outcome = self.outcome(*argv)
         if outcome.status == _NOT_FOUND:
             raise self._explained(argv, CommandFailed(outcome.err, _NOT_FOUND))
         return outcome.status == 0
 
+    def outcome(self, *argv: str) -> Outcome:
+        """Return the exit status and the outputs of a command; raises Failure when it hangs."""
+        return self.host.outcome(*argv, stop=self._stop, timeout_s=self._timeout_s)
+
     def feed(self, text: str, *argv: str) -> str:
         """Return what a command printed that was given a text as its input; raises as `run`."""
+        until = time.monotonic() + self._timeout_s
+
+        def stop() -> None:
+            self._stop()
+            if time.monotonic() > until:
+                raise Failure(f"host {self.name}: {' '.join(argv)}: not done after {self._timeout_s:g} s")
+
         try:
-            with self.host.stream(*argv, stop=self._stop) as stream:
+            with self.host.stream(*argv, stop=stop) as stream:
                 try:
                     stream.write(text.encode())
                 except ConnectionLost:
