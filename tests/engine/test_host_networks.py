@@ -305,3 +305,25 @@ async def test_a_host_that_has_changed_is_told_again_and_so_are_those_with_tunne
     play.vnm.sent = []
     await play.world.put(replace(play.world.memory.hosts[3], state=HostState.ERROR))
     assert {parse(parse_to_driver(line).payload).host for line in play.vnm.sent} == told
+
+
+# -- one network's trouble -----------------------------------------------------------------------------
+
+OTHER = template(CPU="1", MEMORY="128", NIC=[{**NIC, "NETWORK_ID": "5", "TARGET": "one-43-0"}])
+
+
+async def two_vms_wait(play) -> str:
+    """Have VM 42 wait for network 2 and VM 43 for network 5, on one host; return the version that it is told."""
+    await play.begin()
+    await play.world.put(Network(id=5, uid=0, gid=0, name="broken", bridge="onebr5", vn_mad="fw"))
+    await play.has(S.PROLOG)
+    await play.world.put(replace(vm(S.PROLOG, template=OTHER), id=43))
+    await play.applied()
+    version = str(play.networks._told[3].sent.version)
+    for vm_id in (42, 43):
+        step = play.world.memory.vms[vm_id].step
+        await play.world.turns.ask(
+            lambda draft, vm_id=vm_id, step=step: happen(draft, draft.vm(vm_id), replace(event_of(events.Done, step)))
+        )
+        await play.world.settle()
+    return version

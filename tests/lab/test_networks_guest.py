@@ -153,7 +153,7 @@ def test_a_change_of_a_group_opens_and_closes_a_port_within_2_s_and_flows_of_oth
         command_s = time.monotonic() - begun_s
         attempts.until_tried(begun + command_s + CHANGE_WITHIN_S + 1)
         last_s = max(at for at, answer in attempts.said() if answer == other) - begun
-        print(f"{word} {last_s:.2f} s after the command was given, {last_s - command_s:.2f} s after it ended")
+        print(f"the last {other} began {last_s:.2f} s after the command did, {last_s - command_s:.2f} s after its end")
         assert last_s - command_s < CHANGE_WITHIN_S
         assert (begun + last_s, word) < attempts.said()[-1]
     attempts.end()

@@ -6,23 +6,24 @@ driver does with one that changes nothing is nothing.
 
 import asyncio
 import logging
-from collections.abc import Callable
-
-import msgspec
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from trifid.core.host import Host, HostState
-from trifid.core.network.host_document import Bandwidth, Group, HostDocument, Port, Services
+from trifid.core.network.host_document import Bandwidth, Group, Services
 from trifid.core.network.hosting import Records, document_of, is_managed, ports_of
 from trifid.core.network.record import LIMITS, Network
 from trifid.core.network.rules import networks_named
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
-from trifid.engine.delivery import CallLater, Timer
+from trifid.engine.delivery import CallLater
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.memory import Memory
+from trifid.engine.told_hosts import Told, Waiting, by_nic
+from trifid.errors import DriverFault
 from trifid.store.interface import Batch
-from trifid.wire.host_networks import render
+from trifid.wire.host_networks import parse_answer, render
 from trifid.wire.lines import LINE_BYTES_MAX, NOTHING, Message, to_driver
 
 log = logging.getLogger("trifid.networks")
@@ -35,6 +36,7 @@ AGAIN_S = 15.0
 REFRESH_S = 300.0
 """How often a host that has networks is told again what it was told: somebody may have changed it."""
 _NO_LIMIT = Bandwidth()
+NONE_FAILED: Mapping[int, str] = MappingProxyType({})
 ADDRESS = "VXLAN_ADDRESS"
 """Attribute of a host: where the other hosts reach it; its name when it is missing."""
 
@@ -42,40 +44,6 @@ GroupMade = Callable[[SecurityGroup], Group]
 ServicesMade = Callable[[Network], Services | None]
 ServicesChanged = Callable[[Batch], set[int]]
 """Commit -> ids of networks whose services are others since then."""
-
-
-class Waiting(msgspec.Struct):
-    """An action that waits until its VM's networks are on its host."""
-
-    vm_id: int
-    host_id: int
-    go: Callable[[], None]
-    fail: Callable[[str], None]
-
-
-class Told(msgspec.Struct):
-    """What a host was told.
-
-    Attributes:
-        ports: of the document that it has applied, by (VM, NIC); None = not known yet.
-        groups: versions of the security groups that it has applied.
-        networks: ids of the networks of the newest document.
-        named: ids of those that its security groups name.
-        sent: the document under way.
-        is_stale: something has changed since the newest document.
-        trouble: why the last one could not be applied.
-    """
-
-    ports: dict[tuple[int, int], Port] | None = None
-    groups: dict[int, int] = {}
-    networks: frozenset[int] = frozenset()
-    named: frozenset[int] = frozenset()
-    sent: HostDocument | None = None
-    sent_groups: dict[int, int] = {}
-    timer: Timer | None = None
-    again: Timer | None = None
-    is_stale: bool = False
-    trouble: str = ""
 
 
 class HostNetworks:
@@ -128,10 +96,10 @@ class HostNetworks:
             return False
         told = self._told.setdefault(host_id, Told())
         is_sent = told.sent is None or all(port in told.sent.ports for port in needed)
-        if is_sent and told.ports is not None and all(told.ports.get((p.vm_id, p.nic_id)) == p for p in needed):
+        if is_sent and told.has(needed):
             return True
         self._waiting = [one for one in self._waiting if one.vm_id != vm.id]
-        self._waiting.append(Waiting(vm.id, host_id, go, fail))
+        self._waiting.append(Waiting(vm.id, host_id, frozenset(port.network_id for port in needed), go, fail))
         if told.sent is None or not is_sent:
             self._tell(host_id)
         return False
@@ -173,6 +141,8 @@ class HostNetworks:
         told = self._told.get(vm.current.host_id)
         if told is None or told.trouble:
             return "ERROR" if told else "OUTDATED"
+        if any(port.network_id in told.failed for port in mine):
+            return "ERROR"
         return "UPDATED" if told.groups.get(group_id) == version else "UPDATING"
 
     # -- what changes ----------------------------------------------------------------------------
@@ -198,22 +168,17 @@ class HostNetworks:
                 hosts |= {record.host_id for record in self._memory.vms[vm_id].history[-2:] if not record.etime}
         for host_id in batch.hosts:
             hosts |= self._concerned(host_id)
+            if host_id not in self._memory.hosts and (gone := self._told.pop(host_id, None)) is not None:
+                gone.forget()
         for host_id in sorted(hosts):
             self._tell(host_id)
 
     def _differs(self, host_id: int, vm_id: int, vm: VM | None) -> bool:
         """Tell whether what a host was told of a VM is not what is true now."""
         told = self._told.get(host_id)
-        known = {} if told is None else {key: port for key, port in (told.ports or {}).items() if key[0] == vm_id}
-        under_way = (
-            {}
-            if told is None or told.sent is None
-            else {(port.vm_id, port.nic_id): port for port in told.sent.ports if port.vm_id == vm_id}
-        )
         is_there = vm_id in self._memory.vms_on.get(host_id, ())
         ports = ports_of(vm, self._memory.networks.get) if vm is not None and is_there else []
-        wanted = {(port.vm_id, port.nic_id): port for port in ports}
-        return wanted != (under_way if told is not None and told.sent is not None else known)
+        return by_nic(ports) != ({} if told is None else told.newest_of(vm_id))
 
     def _means_else(self, network_id: int) -> bool:
         """Tell whether a network means something else to hosts than before; a cursor that a lease moves does not."""
@@ -286,7 +251,7 @@ class HostNetworks:
         )
         told.named = frozenset(named)
         before, told.networks = told.networks, frozenset(network.id for network in document.networks)
-        if not document.ports and told.ports is not None and not told.ports:
+        if not document.ports and told.has_nothing:
             told.is_stale = False
             return
         line = to_driver(VERB, host.id, render(document))
@@ -334,7 +299,7 @@ class HostNetworks:
         """The driver came up: every host is told, so that what is left of before goes."""
         for host in list(self._memory.hosts.values()):
             told = self._told.setdefault(host.id, Told())
-            _stop(told)
+            told.stop()
             if host.state is HostState.MONITORED or self._memory.vms_on.get(host.id):
                 self._tell(host.id)
 
@@ -342,7 +307,7 @@ class HostNetworks:
         """The driver is gone; it is told all again when it is back, if it comes back."""
         for host_id, told in list(self._told.items()):
             if told.sent is not None:
-                _give_up(told)
+                told.give_up()
                 told.is_stale = True
             if driver.does_not_start:
                 self._trouble(host_id, told, f"{driver} is down: {why}")
@@ -352,55 +317,75 @@ class HostNetworks:
         if message.type == "LOG":
             log.info("host %d  %s: %s", message.oid, driver, message.payload)
         elif message.type == VERB:
-            told = "" if message.payload == NOTHING else message.payload
+            said = "" if message.payload == NOTHING else message.payload
             if message.status != "SUCCESS":
-                self._answered(message.oid, told or "the driver gave no reason")
-            elif self._is_late(message.oid, told):
-                log.warning("host %d  %s: version %s is applied, which is not waited for", message.oid, driver, told)
+                self._answered(message.oid, said or "the driver gave no reason")
+                return
+            try:
+                version, failed = parse_answer(said)
+            except DriverFault as fault:
+                self._answered(message.oid, f"{driver}: {fault}")
+                return
+            if self._is_late(message.oid, version):
+                log.warning("host %d  %s: version %s is applied, which is not waited for", message.oid, driver, version)
             else:
-                self._answered(message.oid, "")
+                self._answered(message.oid, "", failed)
 
     def _is_late(self, host_id: int, version: str) -> bool:
         """Tell whether a host has applied another document than the one under way: one that took too long."""
         told = self._told.get(host_id)
         return bool(version and told and told.sent and version != str(told.sent.version))
 
-    def _answered(self, host_id: int, why: str) -> None:
-        """What a host was told is done, or why it is not."""
+    def _answered(self, host_id: int, why: str, failed: Mapping[int, str] = NONE_FAILED) -> None:
+        """What a host was told is done, or why it is not: at all, or for some networks."""
         told = self._told.get(host_id)
         if told is None or told.sent is None:
             return
-        document, groups = told.sent, told.sent_groups
         if why:
-            _give_up(told)
+            told.give_up()
             self._trouble(host_id, told, why)
             return
-        _stop(told)
-        told.ports = {(port.vm_id, port.nic_id): port for port in document.ports}
-        told.groups, told.trouble = groups, ""
+        if failed and failed != told.failed:
+            log.warning("host %s: networks could not be made: %s", self._host_name(host_id), self._reasons(failed))
+        document = told.applied(failed)
         if told.is_stale:
             self._tell(host_id)
         elif document.ports:
-            told.again = self._call_later(REFRESH_S, self._tell, host_id)
-        waiting = [one for one in self._waiting if one.host_id == host_id]
-        self._waiting = [one for one in self._waiting if one.host_id != host_id]
-        for one in waiting:
-            one.go()
+            self._tell_later(host_id, told, AGAIN_S if failed else REFRESH_S)
+        for one in self._no_longer_waiting(host_id):
+            mine = {network_id: failed[network_id] for network_id in one.networks & failed.keys()}
+            if mine:
+                one.fail(f"host {self._host_name(host_id)} could not make {self._reasons(mine)}")
+            else:
+                one.go()
 
     def _trouble(self, host_id: int, told: Told, why: str) -> None:
         """A host could not be told: who waits for it has failed, and it is tried again later."""
-        host = self._memory.hosts.get(host_id)
-        name = host.name if host else str(host_id)
+        name = self._host_name(host_id)
         if told.trouble != why:
             log.warning("host %s: its virtual networks are not as they should be: %s", name, why)
         told.trouble = why
+        self._tell_later(host_id, told, AGAIN_S)
+        for one in self._no_longer_waiting(host_id):
+            one.fail(f"the virtual networks of host {name} could not be made: {why}")
+
+    def _tell_later(self, host_id: int, told: Told, seconds: float) -> None:
         if told.again is not None:
             told.again.cancel()
-        told.again = self._call_later(AGAIN_S, self._tell, host_id)
+        told.again = self._call_later(seconds, self._tell, host_id)
+
+    def _no_longer_waiting(self, host_id: int) -> list[Waiting]:
+        """Return those that waited for a host."""
         waiting = [one for one in self._waiting if one.host_id == host_id]
         self._waiting = [one for one in self._waiting if one.host_id != host_id]
-        for one in waiting:
-            one.fail(f"the virtual networks of host {name} could not be made: {why}")
+        return waiting
+
+    def _reasons(self, failed: Mapping[int, str]) -> str:
+        return "; ".join(f"network {self._name(one)} [{one}]: {why}" for one, why in sorted(failed.items()))
+
+    def _host_name(self, host_id: int) -> str:
+        host = self._memory.hosts.get(host_id)
+        return host.name if host else str(host_id)
 
     def _name(self, network_id: int) -> str:
         network = self._memory.networks.get(network_id)
@@ -409,23 +394,3 @@ class HostNetworks:
 
 def _address(host: Host) -> str:
     return host.template.single(ADDRESS) or host.name
-
-
-def _stop(told: Told) -> None:
-    """Nothing is under way for a host any more."""
-    told.sent = None
-    if told.timer is not None:
-        told.timer.cancel()
-        told.timer = None
-
-
-def _give_up(told: Told) -> None:
-    """How much of what is under way a host has applied is not known: it has what both documents say.
-
-    A port that the newer one leaves out may be open now, although the older one was applied.
-    """
-    assert told.sent is not None
-    sent = {(port.vm_id, port.nic_id): port for port in told.sent.ports}
-    both = {key: port for key, port in (told.ports or {}).items() if sent.get(key) == port}
-    told.ports = both or None
-    _stop(told)
