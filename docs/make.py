@@ -1,4 +1,4 @@
-"""Writes docs/life-cycle.md from the code: `python docs/make.py`, and with `--check` only compares.
+"""Writes docs/lifecycle.md from the code: `python docs/make.py`, and with `--check` only compares.
 
 A state, a row of the table or a refusal that is not in the code cannot get into the manual, and
 whoever changes the table sees the page change with it.
@@ -21,7 +21,7 @@ CHAPTERS = (
     ("Disks, NICs, snapshots, sizes", devices.ROWS),
     ("The end", end.ROWS),
 )
-PAGE = Path(__file__).parent / "life-cycle.md"
+PAGE = Path(__file__).parent / "lifecycle.md"
 
 HEAD = """\
 # The life cycle of a virtual machine

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Kit, Request
 from trifid.drivers.tm import qcow2
 from trifid.drivers.tm.commands import COMMANDS, carry_out
-from trifid.drivers.tm.paths import is_image_name
 from trifid.drivers.tm.script import Command
 from trifid.wire.lines import Message, parse_from_driver
 

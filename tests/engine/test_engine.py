@@ -4,9 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.core.image.builders import new_image
+from tests.core.image.builders import IMAGE_ID, datastore, new_image
 from tests.engine.fake_store import FakeStore
-from tests.engine.world import executable
+from tests.engine.world import World, executable
 from trifid.core.image.record import Image, ImageState
 from trifid.engine import images
 from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
@@ -50,6 +50,22 @@ async def test_secrets_of_vms_that_are_done_are_gone_after_a_start(tmp_path: Pat
     store = FakeStore()
     await told_id(tmp_path, store)
     assert not files.exists()
+
+
+async def test_what_was_asked_of_a_driver_that_is_configured_no_more_has_failed_after_a_start(tmp_path: Path) -> None:
+    store = FakeStore()
+    before = World(store=store)
+    await before.put(datastore(200, ds_mad="ceph"))
+    await before.turns.ask(lambda draft: images.ask(draft, new_image(datastore_id=200), "CP"))
+    await before.turns.close()
+    (tmp_path / "log").mkdir()
+    engine = Engine(tmp_path, Config(drivers=Drivers(ds={})), store)
+    await engine.start("oneadmin:secret")
+    await engine.turns.ask(lambda draft: None)
+    image = engine.turns.memory.images[IMAGE_ID]
+    assert (image.state, engine.turns.memory.image_actions) == (ImageState.ERROR, {})
+    assert image.template.single("ERROR").startswith("ds driver ceph is not configured (configured: none)")
+    await engine.stop()
 
 
 async def test_an_image_is_made_and_removed_by_a_process_and_the_room_of_its_datastore_is_told(tmp_path: Path) -> None:

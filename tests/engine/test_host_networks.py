@@ -13,10 +13,10 @@ from trifid.core.template.model import template
 from trifid.core.vm import events
 from trifid.core.vm.states import VmState as S
 from trifid.engine.drivers import DriverSet
-from trifid.engine.host_networks import AGAIN_S, HostNetworks
+from trifid.engine.host_networks import AGAIN_S, REFRESH_S, HostNetworks
 from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
-from trifid.wire.host_networks import parse
+from trifid.wire.host_networks import parse, render_answer
 from trifid.wire.lines import LINE_BYTES_MAX, parse_to_driver
 
 NIC = {
@@ -316,14 +316,65 @@ async def two_vms_wait(play) -> str:
     """Have VM 42 wait for network 2 and VM 43 for network 5, on one host; return the version that it is told."""
     await play.begin()
     await play.world.put(Network(id=5, uid=0, gid=0, name="broken", bridge="onebr5", vn_mad="fw"))
-    await play.has(S.PROLOG)
-    await play.world.put(replace(vm(S.PROLOG, template=OTHER), id=43))
-    await play.applied()
-    version = str(play.networks._told[3].sent.version)
+    await play.world.put(vm(S.PROLOG, template=TEMPLATE), replace(vm(S.PROLOG, template=OTHER), id=43))
     for vm_id in (42, 43):
-        step = play.world.memory.vms[vm_id].step
         await play.world.turns.ask(
-            lambda draft, vm_id=vm_id, step=step: happen(draft, draft.vm(vm_id), replace(event_of(events.Done, step)))
+            lambda draft, vm_id=vm_id: happen(draft, draft.vm(vm_id), event_of(events.Done, draft.vm(vm_id).step))
         )
-        await play.world.settle()
-    return version
+    await play.world.settle()
+    assert play.world.vmm.take() == []
+    return str(parse(parse_to_driver(play.vnm.sent[-1]).payload).version)
+
+
+async def test_a_network_that_cannot_be_made_fails_the_vms_that_need_it_and_no_others(play):
+    version = await two_vms_wait(play)
+    await play.applied(text=render_answer(int(version), {5: "there is no interface eth9"}))
+    assert play.world.vmm.take() == ["DEPLOY 42"]
+    other = play.world.memory.vms[43]
+    assert other.state is S.BOOT_FAILURE
+    error = other.user_template.single("ERROR")
+    assert "host3 could not make network broken [5]: there is no interface eth9" in error
+    states = play.networks.group_states(100)
+    assert (states["UPDATED"], states["ERROR"]) == ({42}, {43})
+
+
+async def test_a_vm_in_a_network_that_could_not_be_made_boots_when_it_can(play):
+    version = await two_vms_wait(play)
+    await play.applied(text=render_answer(int(version), {5: "there is no interface eth9"}))
+    play.vnm.sent = []
+    play.world.clock.pass_by(AGAIN_S)
+    assert [port.vm_id for port in play.told().ports] == [42, 43]
+    await play.applied()
+    await play.world.turns.ask(lambda draft: happen(draft, draft.vm(43), event_of(events.Retry)))
+    await play.world.settle()
+    assert play.world.vmm.take() == ["DEPLOY 42", "DEPLOY 43"]
+    assert play.networks.group_states(100)["ERROR"] == set()
+
+
+async def test_an_answer_that_cannot_be_read_is_none(play):
+    await play.begin()
+    await play.has(S.PROLOG)
+    await play.happens(events.Done)
+    await play.applied(text=f"{play.told().version} !")
+    assert play.state is S.BOOT_FAILURE
+
+
+async def test_what_a_host_that_was_deleted_was_told_is_forgotten(play):
+    await play.begin("vxlan")
+    for vm_id, host_id in ((42, 3), (43, 4)):
+        await play.world.put(replace(vm(S.RUNNING, template=TEMPLATE, history=(stay(0, host_id=host_id),)), id=vm_id))
+    for _ in range(2):
+        await play.applied(3)
+        await play.applied(4)
+    play.vnm.sent = []
+
+    def gone(draft):
+        draft.delete("vms", 43)
+        draft.delete("hosts", 4)
+
+    await play.world.turns.ask(gone)
+    assert play.told().networks[0].peers == ()
+    await play.applied(3)
+    play.vnm.sent = []
+    play.world.clock.pass_by(REFRESH_S)
+    assert play.told().host == "host3"

@@ -324,6 +324,26 @@ async def test_after_a_restart_an_import_that_was_to_be_deleted_is_only_deleted(
     await again.world.turns.close()
 
 
+@pytest.mark.parametrize(("verb", "state"), [("CP", S.ERROR), ("RM", S.ERROR), ("RESIZE", S.READY)])
+async def test_after_a_restart_what_was_asked_of_a_driver_that_is_configured_no_more_has_failed(
+    play, tmp_path, verb, state
+):
+    if verb == "CP":
+        await play.imports()
+    else:
+        await play.world.put(image())
+        await play.asks(image(), verb, size_mib=100)
+    await play.world.put(datastore(ds_mad="ceph"), datastore(2), image(id=9, datastore_id=2))
+    await play.asks(play.world.memory.images[9], "RM")
+    again = Play(World(store=play.world.store), tmp_path)
+    again.outbox.fail_unserved()
+    await again.world.settle()
+    assert again.state is state
+    assert again.error == "ds driver ceph is not configured (configured: dummy), see trifid.toml"
+    assert list(again.world.memory.image_actions) == [9], "that is for a driver that is there"
+    await again.world.turns.close()
+
+
 # -- what drivers keep ---------------------------------------------------------------------------------
 
 

@@ -357,6 +357,56 @@ async def test_a_name_is_taken_among_the_images_of_its_owner(world):
     await world.ask(ALICE, "one.image.rename", IMAGE_ID, "third")
 
 
+async def test_the_type_is_changed_of_what_is_there_and_fits(world):
+    await world.change("images", IMAGE_ID, format="qcow2")
+    with pytest.raises(Refusal, match=r"disk \[7\] is qcow2: CDROMs are raw"):
+        await world.ask(ALICE, "one.image.chtype", IMAGE_ID, "CDROM")
+    await world.ask(ALICE, "one.image.chtype", IMAGE_ID, "DATABLOCK")
+    for state in (ImageState.LOCKED, ImageState.DISABLED, ImageState.DELETE):
+        await world.change("images", IMAGE_ID, state=state)
+        with pytest.raises(Refusal, match=f"is {state.name}: it must be READY or ERROR to be given another type"):
+            await world.ask(ALICE, "one.image.chtype", IMAGE_ID, "OS")
+    await world.change("images", IMAGE_ID, state=ImageState.ERROR)
+    await world.ask(ALICE, "one.image.chtype", IMAGE_ID, "OS")
+    assert world.memory.images[IMAGE_ID].type is ImageType.OS
+
+
+@pytest.mark.parametrize("session", [ALICE, ADMIN])
+async def test_an_image_that_is_locked_against_use_is_seen_and_not_used(world, driver, session):
+    disk = f"DISK=[IMAGE_ID={IMAGE_ID}]"
+    await world.put(VM_OF_ALICE)
+    template_id = await world.ask(ADMIN, "one.template.allocate", f"NAME=web2\nCPU=1\nMEMORY=64\n{disk}")
+    await world.ask(ALICE, "one.image.lock", IMAGE_ID, 1, False)
+    calls = [
+        ("one.vm.allocate", f"CPU=1\nMEMORY=64\n{disk}", False),
+        ("one.vm.attach", VM_ID, disk),
+        ("one.image.clone", IMAGE_ID, "copy"),
+    ]
+    if session == ADMIN:
+        calls += [("one.template.clone", template_id, "web3", True)]
+    for call in calls:
+        with pytest.raises(Refusal, match="locked") as refusal:
+            await world.ask(session, *call)
+        assert refusal.value.code == 0x0200
+    assert (await shown(world, IMAGE_ID, session)).findtext("NAME") == "disk"
+    await world.ask(ALICE, "one.image.unlock", IMAGE_ID)
+    await world.ask(ALICE, "one.image.lock", IMAGE_ID, 2, False)
+    await world.ask(session, "one.image.clone", IMAGE_ID, "copy")
+
+
+async def test_a_kernel_that_is_locked_against_use_is_not_booted(world):
+    await world.change("images", IMAGE_ID, type=ImageType.KERNEL)
+    await world.ask(ALICE, "one.image.lock", IMAGE_ID, 1, False)
+    text = f'CPU=1\nMEMORY=64\nOS=[KERNEL_DS="$FILE[IMAGE_ID={IMAGE_ID}]"]'
+    assert await world.code(ALICE, "one.vm.allocate", text, False) == 0x0200
+
+
+async def test_an_update_takes_only_what_disks_can_be_told(world):
+    for text in ("CACHE=fast", "IO=aio", "DISCARD=yes", "BUS=pci", "DEV_PREFIX=nvme", "TARGET=nvme0"):
+        with pytest.raises(Refusal, match=f"{text.partition('=')[0]} must be"):
+            await world.ask(ALICE, "one.image.update", IMAGE_ID, text, 1)
+
+
 async def test_a_locked_image_is_not_even_changed_by_administrators(world):
     await world.ask(ALICE, "one.image.lock", IMAGE_ID, 4, False)
     assert (await shown(world, IMAGE_ID)).findtext("LOCK/LOCKED") == "1"

@@ -107,6 +107,24 @@ class TestDisks:
         await alice.ask(ALICE, "one.vm.diskresize", VM_ID, 0, "200")
         assert (vm(alice).state, vm(alice).template.vector("DISK")["SIZE"]) == (VmState.DISK_RESIZE, "200")
 
+    async def test_a_persistent_disk_grows_as_far_as_its_image_has_room(self, alice):
+        disk = {**DISK, "IMAGE_ID": str(IMAGE_ID), "PERSISTENT": "YES", "CLONE": "NO", "DATASTORE_ID": "1"}
+        await alice.change("vms", VM_ID, template=vm(alice).template.replacing("DISK", disk))
+        alice.engine.documents.space_of = lambda datastore_id: Space(1000, 0, 50, at=9)
+        with pytest.raises(Refusal, match=r"Not enough space in datastore default \[1\]: 51 MiB are needed, 50"):
+            await alice.ask(ALICE, "one.vm.diskresize", VM_ID, 0, "151")
+        await alice.ask(ALICE, "one.vm.diskresize", VM_ID, 0, "150")
+
+    async def test_a_persistent_image_that_nothing_is_written_back_to_is_not_attached_where_it_would_be_a_copy(
+        self, alice
+    ):
+        await alice.change("vms", VM_ID, history=(replace(STAY, tm="ssh"),))
+        await alice.change("images", IMAGE_ID, is_persistent=True, source="/srv/data.img", path="/srv/data.img")
+        with pytest.raises(Refusal, match=r"nothing is written back to disk \[7\]"):
+            await alice.ask(ALICE, "one.vm.attach", VM_ID, f"DISK=[IMAGE_ID={IMAGE_ID}]")
+        await alice.change("vms", VM_ID, history=(STAY,))
+        await alice.ask(ALICE, "one.vm.attach", VM_ID, f"DISK=[IMAGE_ID={IMAGE_ID}]")
+
 
 class TestNics:
     async def test_a_nic_gets_the_next_id_and_an_address(self, alice):
@@ -154,6 +172,13 @@ class TestNics:
 
 
 class TestSnapshots:
+    async def test_a_machine_with_a_persistent_disk_is_not_kept_as_a_whole(self, alice):
+        disk = {**DISK, "IMAGE": "data", "IMAGE_ID": str(IMAGE_ID), "PERSISTENT": "YES"}
+        await alice.change("vms", VM_ID, template=vm(alice).template.replacing("DISK", disk))
+        with pytest.raises(Refusal, match="DISK 0 of VM 5 is persistent image data.*onevm disk-snapshot-create 5"):
+            await alice.ask(ALICE, "one.vm.snapshotcreate", VM_ID, "before")
+        await alice.ask(ALICE, "one.vm.disksnapshotcreate", VM_ID, 0, "before")
+
     async def test_the_answer_is_the_id_of_the_snapshot(self, alice):
         for number, name in enumerate(("first", "")):
             assert await alice.ask(ALICE, "one.vm.snapshotcreate", VM_ID, name) == number

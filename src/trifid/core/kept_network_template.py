@@ -7,7 +7,7 @@ means something to a host comes from the template, what means something to the g
 Source: reference/api-modern.md §2 (texts), §4 (network templates).
 """
 
-from trifid.core.network.define import NETWORK_DRIVERS, RESTRICTED
+from trifid.core.network.define import RESTRICTED, check_driver
 from trifid.core.network.kept import VnTemplate
 from trifid.core.template.model import Template
 from trifid.errors import BadTemplate, NotAllowed
@@ -15,8 +15,8 @@ from trifid.errors import BadTemplate, NotAllowed
 CLUSTERS = "CLUSTER_IDS"
 """The clusters of networks made of the template, with commas between; the default one when it is missing."""
 
-_TAGGED = ("802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan")
-_NUMBERED = ("vxlan", "ovswitch_vxlan")
+_TAGGED = ("802.1Q", "vxlan", "ovswitch")
+_NUMBERED = ("vxlan",)
 """Drivers that choose a number for a network that names none."""
 _OF_ADMINISTRATORS = (*RESTRICTED, CLUSTERS, "AUTOMATIC_VLAN_ID", "AUTOMATIC_OUTER_VLAN_ID")
 _ADDRESSES = ("AR", "LEASES", "TYPE", "NETWORK_ADDRESS", "NETWORK_SIZE", "IP_START", "IP_END")
@@ -26,13 +26,12 @@ def kept(template: Template) -> Template:
     """Return the attributes to keep: all but NAME, which is the record's.
 
     Raises:
-        BadTemplate: VN_MAD is missing or unknown, or CLUSTER_IDS is no list of ids.
+        BadTemplate: VN_MAD is missing, unknown or not supported, or CLUSTER_IDS is no list of ids.
     """
     driver = template.single("VN_MAD")
     if not driver:
         raise BadTemplate("Error inserting Template in DB. VN_MAD is mandatory")
-    if driver not in NETWORK_DRIVERS:
-        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+    check_driver(driver)
     cluster_ids(template)
     return template.without("NAME")
 

@@ -49,6 +49,8 @@ _NO_HOST_OBSERVATION = HostObservation()
 _NO_SPACE = Space()
 
 _VmBody = Callable[[VM, "Documents", int, dict[str, str]], str]
+_SeesVm = Callable[[SecurityGroup, int], bool]
+"""(security group, id of a VM in it) -> whether somebody may see that."""
 
 
 class _Cache:
@@ -217,15 +219,28 @@ class Documents:
     # -- networks --------------------------------------------------------------------------------
 
     def network(self, network: Network) -> Escaped:
-        """Return the document of a network with its leases."""
-        leases = self._memory.leases_in(network.id)
-        parts = self._memory.reservations_of.get(network.id, ())
-        reserved = frozenset((part, span) for part in parts for span in reserved_spans(self._memory.networks[part]))
+        """Return the document of a network with all its leases."""
+        leases, reserved = self._memory.leases_in(network.id), self._reserved_of(network)
 
         def make() -> str:
             return network_body.network_full(network, self, leases, reserved)
 
         return Escaped(self._networks.text(network.id, (network,), make, reserved))
+
+    def network_seen_by(self, network: Network, sees: Callable[[str, int], bool]) -> Escaped:
+        """Return the document of a network with the leases of those VMs and networks that somebody sees.
+
+        It is made for each who asks: the kept one tells everything.
+
+        Args:
+            sees: tells it by the kind (VM, NET) and the id.
+        """
+        leases, reserved = self._memory.leases_in(network.id), self._reserved_of(network)
+        return Escaped.of(network_body.network_full(network, self, leases, reserved, sees))
+
+    def _reserved_of(self, network: Network) -> frozenset[network_body.Reserved]:
+        parts = self._memory.reservations_of.get(network.id, ())
+        return frozenset((part, span) for part in parts for span in reserved_spans(self._memory.networks[part]))
 
     def network_pool(self, networks: Iterable[Network]) -> Escaped:
         """Return a pool of networks without their leases."""
@@ -252,21 +267,22 @@ class Documents:
 
     # -- security groups -------------------------------------------------------------------------
 
-    def security_group(self, group: SecurityGroup) -> Escaped:
-        """Return the document of a security group."""
-        return Escaped.of(security_group_body.security_group(group, self, self._states_in(group)))
+    def security_group(self, group: SecurityGroup, sees: _SeesVm) -> Escaped:
+        """Return the document of a security group with the VMs that somebody sees in it."""
+        return Escaped.of(security_group_body.security_group(group, self, self._states_in(group, sees)))
 
-    def security_group_pool(self, groups: Iterable[SecurityGroup]) -> Escaped:
-        """Return the pool of these security groups."""
+    def security_group_pool(self, groups: Iterable[SecurityGroup], sees: _SeesVm) -> Escaped:
+        """Return the pool of these security groups with the VMs that somebody sees in them."""
         make = security_group_body.security_group
-        entries = [escape(make(group, self, self._states_in(group))) for group in groups]
+        entries = [escape(make(group, self, self._states_in(group, sees))) for group in groups]
         return escaped_pool("SECURITY_GROUP_POOL", entries)
 
-    def _states_in(self, group: SecurityGroup) -> Mapping[str, Collection[int]]:
+    def _states_in(self, group: SecurityGroup, sees: _SeesVm) -> Mapping[str, Collection[int]]:
         """Return the VMs of a security group by whether their hosts apply it."""
-        if self.networks is None:
-            return {"UPDATED": self._memory.vms_in_group.get(group.id, ())}
-        return self.networks.group_states(group.id)
+        states: Mapping[str, Collection[int]] = {"UPDATED": self._memory.vms_in_group.get(group.id, ())}
+        if self.networks is not None:
+            states = self.networks.group_states(group.id)
+        return {state: {vm_id for vm_id in vm_ids if sees(group, vm_id)} for state, vm_ids in states.items()}
 
     # -- clusters --------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from trifid.core.host import Host, HostState
 from trifid.core.network.host_document import Bandwidth, Group, Services
 from trifid.core.network.hosting import Records, document_of, is_managed, ports_of
@@ -110,7 +112,7 @@ class HostNetworks:
             return vm
         nics = vm.template.vectors("NIC")
         left = [self._without_limits(nic) for nic in nics]
-        return vm if left == nics else msgspec.structs.replace(vm, template=vm.template.replacing("NIC", *left))
+        return vm if left == nics else replace(vm, template=vm.template.replacing("NIC", *left))
 
     def _without_limits(self, nic: dict[str, str]) -> dict[str, str]:
         number = nic.get("NETWORK_ID", "")
@@ -185,8 +187,8 @@ class HostNetworks:
         network, before = self._memory.networks.get(network_id), self._networks.pop(network_id, None)
         if network is None:
             return before is not None
-        ranges = tuple(msgspec.structs.replace(ar, next_index=0) for ar in network.ranges)
-        now = self._networks[network_id] = msgspec.structs.replace(network, ranges=ranges)
+        ranges = tuple(replace(ar, next_index=0) for ar in network.ranges)
+        now = self._networks[network_id] = replace(network, ranges=ranges)
         return now != before
 
     def _concerned(self, host_id: int) -> set[int]:

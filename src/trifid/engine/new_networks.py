@@ -6,7 +6,7 @@ from trifid.core.access import Caller
 from trifid.core.network.address import parse_mac_prefix
 from trifid.core.network.define import Defaults, define
 from trifid.core.network.record import Network
-from trifid.core.network.vlan import Starts, with_vlan
+from trifid.core.network.vlan import Starts, refuse_taken_vxlan, with_vlan
 from trifid.core.template.model import Template
 from trifid.engine.config import NetworkSettings
 from trifid.engine.networks import random_mac_suffix
@@ -37,6 +37,7 @@ def add_network(
         BadTemplate: as `define` tells.
         NotAllocated: the caller has a network of that name.
         NoLease: no VLAN number is left.
+        Refused: another vxlan has the VLAN number, elsewhere.
     """
     network = define(
         template,
@@ -53,5 +54,6 @@ def add_network(
         raise NotAllocated(f"NAME is already taken by NET {taken}.")
     starts = Starts(settings.vlan_start, settings.vxlan_start)
     network = replace(with_vlan(network, draft.each("networks"), starts), cluster_ids=cluster_ids)
+    refuse_taken_vxlan(network, draft.each("networks"))
     draft.put(network)
     return network

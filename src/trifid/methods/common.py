@@ -247,3 +247,14 @@ async def changed(
         return object_id
 
     return await call.engine.turns.ask(command)
+
+
+def usable(call: Call) -> Callable[[str, int], bool]:
+    """Return what tells whether the caller may use a VM or a network, by the kind (VM, NET) and its id."""
+    memory = call.engine.turns.memory
+
+    def may_use(kind: str, object_id: int) -> bool:
+        target = memory.vms.get(object_id) if kind == "VM" else memory.networks.get(object_id)
+        return target is not None and allowed(call.caller, Right.USE, kind, target)
+
+    return may_use

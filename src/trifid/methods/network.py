@@ -4,10 +4,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Right, allowed, check
 from trifid.core.network import define
 from trifid.core.network.record import HELD_BY_NOBODY, Network, NetworkState
 from trifid.core.network.reservation import follows
+from trifid.core.network.vlan import refuse_taken_vxlan
 from trifid.core.template.model import Template
 from trifid.engine.clusters import chosen
 from trifid.engine.engine import Engine
@@ -26,6 +27,7 @@ from trifid.methods.common import (
     read,
     refuse_taken,
     updated,
+    usable,
 )
 from trifid.methods.locks import lock_object, unlock_object
 from trifid.methods.registry import Call, method
@@ -136,10 +138,12 @@ async def recover(call: Call, network_id: int, operation: int) -> int:
 
 @method("one.vn.info")
 async def info(call: Call, network_id: int, decrypt: bool = False) -> Escaped:
-    """Answer a network's document, with its leases."""
+    """Answer a network's document, with its leases; to users with those of VMs and reservations that they may use."""
     network = read(call.engine.turns.memory.networks, "networks", network_id)
     check(call.caller, Right.USE, "NET", network)
-    return call.engine.documents.network(network)
+    if allowed(call.caller, Right.MANAGE, "NET", network):
+        return call.engine.documents.network(network)
+    return call.engine.documents.network_seen_by(network, usable(call))
 
 
 @method("one.vnpool.info")
@@ -153,13 +157,15 @@ async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> 
 async def update(call: Call, network_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) the attributes of a network; its ranges are changed by update_ar.
 
-    BRIDGE, PHYDEV, VLAN_ID and the like only administrators change; the reservations of the network follow.
+    BRIDGE, PHYDEV, VLAN_ID and the like only administrators change; the reservations of the network follow.  Where
+    the network is on hosts (BRIDGE, VN_MAD, PHYDEV, VLAN_ID) is not changed while VMs have addresses of it.
     """
 
     def change(draft: Draft, network: Network) -> Network:
         new = updated(network.template, template, append)
         check_network_groups(draft, call.caller, network.template, new)
         after = define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
+        _refuse_moved(draft, network, after)
         for reservation_id in sorted(draft.reservations_of(network_id)):
             reservation = draft.network(reservation_id)
             if (following := follows(after, reservation)) != reservation:
@@ -167,6 +173,22 @@ async def update(call: Call, network_id: int, template: str, append: int = 0) ->
         return after
 
     return await changed(call, "NET", network_id, Right.MANAGE, "updated", change)
+
+
+def _refuse_moved(draft: Draft, before: Network, after: Network) -> None:
+    """Raise Refused when a network would be elsewhere on hosts while VMs are in it, or where another vxlan is."""
+    moved = define.moved(before, after)
+    if not moved:
+        return
+    networks = {before.id, *draft.reservations_of(before.id)}
+    vms = {lease.vm_id for lease in draft.each("leases") if lease.network_id in networks} - {HELD_BY_NOBODY}
+    if vms:
+        raise Refused(
+            f"{', '.join(moved)} of network {before.name} [{before.id}] cannot be changed while VMs have addresses of "
+            f"it or its reservations, {len(vms)} do: their NICs are where it is now; detach these first",
+            before.id,
+        )
+    refuse_taken_vxlan(after, draft.each("networks"))
 
 
 @method("one.vn.rename")

@@ -3,12 +3,12 @@
 Source: reference/api-modern.md §2 (texts), §3 (the pool), §4 (security groups).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Right, allowed, check
 from trifid.core.network.rules import check_rules, networks_named
 from trifid.core.network.security_group import DEFAULT_ID, SecurityGroup, groups_of
 from trifid.core.template.model import Template
@@ -25,6 +25,7 @@ from trifid.methods.common import (
     read,
     refuse_taken,
     updated,
+    usable,
 )
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
@@ -114,17 +115,27 @@ def _groups_of_network(network: Any) -> frozenset[int]:
 
 @method("one.secgroup.info")
 async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
-    """Answer a security group's document, with the VMs whose hosts apply it, and those whose do not yet."""
+    """Answer a security group's document, with the VMs whose hosts apply it, and those whose do not yet.
+
+    Whoever may not manage the group sees those VMs that he may use.
+    """
     group = read(call.engine.turns.memory.security_groups, "security_groups", group_id)
     check(call.caller, Right.USE, KIND, group)
-    return call.engine.documents.security_group(group)
+    return call.engine.documents.security_group(group, _seen(call))
 
 
 @method("one.secgrouppool.info")
 async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
     """Answer the security groups that the filter selects."""
     records = call.engine.turns.memory.security_groups.values()
-    return call.engine.documents.security_group_pool(listed(records, call.caller, KIND, filter_flag, start, end))
+    groups = listed(records, call.caller, KIND, filter_flag, start, end)
+    return call.engine.documents.security_group_pool(groups, _seen(call))
+
+
+def _seen(call: Call) -> Callable[[SecurityGroup, int], bool]:
+    """Return what tells whether the caller may see that a VM is in a group."""
+    may_use = usable(call)
+    return lambda group, vm_id: allowed(call.caller, Right.MANAGE, KIND, group) or may_use("VM", vm_id)
 
 
 @method("one.secgroup.update")

@@ -121,7 +121,7 @@ REGISTERED = {**PERSISTENT, "IMAGE": "data", "SOURCE": "/srv/data.img"}
 def test_a_persistent_image_that_nothing_is_written_back_to_is_not_brought_to_an_unshared_datastore():
     registered = files_of_disks([REGISTERED])
     why = unfit(replace(SYSTEM, tm_mad="ssh"), files=registered)
-    assert "data [4] was registered with a SOURCE of its own, where nothing is written back" in why
+    assert "nothing is written back to data [4], which was registered with a SOURCE of its own" in why
     assert unfit(SYSTEM, files=registered) == ""
     made_here = files_of_disks([{**REGISTERED, "SOURCE": f"/srv/ds/1/{'0a' * 16}"}])
     cloned = files_of_disks([{**REGISTERED, "CLONE": "YES"}])

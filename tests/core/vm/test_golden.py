@@ -38,7 +38,7 @@ def test_the_page_has_every_row_once() -> None:
 
 def test_the_check_tells_when_the_page_is_old(tmp_path, capsys) -> None:
     make = docs_make()
-    make.PAGE = tmp_path / "life-cycle.md"
+    make.PAGE = tmp_path / "lifecycle.md"
     assert make.main(["--check"]) == 1
     assert "run python docs/make.py" in capsys.readouterr().err
     assert make.main([]) == 0

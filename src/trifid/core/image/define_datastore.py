@@ -181,7 +181,9 @@ def _check_driver(name: str, driver: str, configured: tuple[str, ...]) -> None:
         raise BadTemplate(f"No {name} in template.")
     if driver not in configured:
         there = ", ".join(configured) or "none"
-        raise BadTemplate(f'{name} named "{shown(driver)}" is not defined in oned.conf; there are: {there}, see [drivers] in trifid.toml')
+        raise BadTemplate(
+            f'{name} named "{shown(driver)}" is not defined in oned.conf; there are: {there}, see [drivers] in trifid.toml'
+        )
 
 
 def _check_base_path(datastore: Datastore) -> None:

@@ -5,7 +5,6 @@ derived from their records, so that it cannot drift; see core/image/uses.py.
 """
 
 import enum
-import re
 
 import msgspec
 
@@ -15,13 +14,6 @@ from trifid.core.vm.lock import Lock
 from trifid.core.vm.record import DiskSnapshots
 
 NO_VM = NO_IMAGE = -1
-
-_NAME_OF_FILE = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-def is_image_name(name: str) -> bool:
-    """Tell whether a file is called as the engine calls those of images that it has made."""
-    return _NAME_OF_FILE.fullmatch(name) is not None
 
 
 class ImageType(enum.IntEnum):

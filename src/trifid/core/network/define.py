@@ -22,9 +22,13 @@ from trifid.core.template.types import Type
 from trifid.core.template.validate import check_name, shown
 from trifid.errors import BadTemplate, NotAllowed, Refused
 
-NETWORK_DRIVERS = frozenset(
-    ("dummy", "bridge", "fw", "ebtables", "802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan", "elastic", "nodeport")
-)
+NETWORK_DRIVERS = frozenset(("dummy", "bridge", "fw", "ebtables", "802.1Q", "vxlan", "ovswitch"))
+_NOT_HERE = {
+    "ovswitch_vxlan": "vxlan",
+    "elastic": "bridge with ROUTER=YES, or routes of the host's own",
+    "nodeport": "bridge with ROUTER=YES, or port forwarding of the host's own",
+}
+"""Upstream's network drivers that hosts do nothing for here, and what to use."""
 CLASSIC_DRIVER = "dummy"
 """The network driver of templates from before there were any: the bridge is there already."""
 
@@ -82,8 +86,7 @@ def define(
     driver = template.single("VN_MAD") or (CLASSIC_DRIVER if classic else "")
     if not driver:
         raise BadTemplate("No VN_MAD in template for Virtual Network.")
-    if driver not in NETWORK_DRIVERS:
-        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+    check_driver(driver)
     network = Network(
         id=network_id,
         uid=uid,
@@ -122,6 +125,14 @@ def _with_mtu(network: Network) -> Network:
     if mtu and int(mtu) < USUAL_MTU and not template.single("GUEST_MTU"):
         template = template.having(("GUEST_MTU", mtu))
     return network if template is network.template else replace(network, template=template)
+
+
+def check_driver(driver: str) -> None:
+    """Raise BadTemplate unless it is a network driver that hosts do something for."""
+    if driver in _NOT_HERE:
+        raise BadTemplate(f"VN_MAD {driver} is not supported here: use {_NOT_HERE[driver]}")
+    if driver not in NETWORK_DRIVERS:
+        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
 
 
 def is_classic(template: Template) -> bool:
@@ -224,8 +235,8 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
             )
         template = template.having(*network.template.only(*(n for n in RESTRICTED if n not in template)))
     driver = template.single("VN_MAD") or network.vn_mad
-    if driver not in NETWORK_DRIVERS:
-        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+    if driver != network.vn_mad:
+        check_driver(driver)
     changed = replace(
         network,
         bridge=template.single("BRIDGE").strip() or network.bridge,
@@ -238,6 +249,12 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
     _check_link(changed)
     changed = _whole(changed, network)
     return replace(changed, is_vlan_automatic=network.is_vlan_automatic and changed.vlan_id == network.vlan_id)
+
+
+def moved(before: Network, after: Network) -> list[str]:
+    """Return which attributes, of those that a NIC keeps a copy of, say that a network is elsewhere on hosts now."""
+    old, new = _link_of(before), _link_of(after)
+    return [name for name in ("BRIDGE", "VN_MAD", "PHYDEV", "VLAN_ID") if old[name] != new[name]]
 
 
 def _restricted_changes(network: Network, template: Template) -> list[str]:

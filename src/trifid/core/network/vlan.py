@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from trifid.core.network.index_set import NOTHING_TAKEN
 from trifid.core.network.record import Network
-from trifid.errors import BadTemplate, NoLease
+from trifid.errors import BadTemplate, NoLease, Refused
 
 VLAN_MAX = 4094
 VXLAN_MAX = (1 << 24) - 1
-_MOST = {"802.1Q": VLAN_MAX, "ovswitch": VLAN_MAX, "vxlan": VXLAN_MAX, "ovswitch_vxlan": VXLAN_MAX}
+_MOST = {"802.1Q": VLAN_MAX, "ovswitch": VLAN_MAX, "vxlan": VXLAN_MAX}
 """Network drivers that have VLAN numbers, and their last one."""
-_NEEDS_ONE = ("vxlan", "ovswitch_vxlan")
+_NEEDS_ONE = ("vxlan",)
 
 
 class Starts(msgspec.Struct, frozen=True):
@@ -62,3 +62,31 @@ def with_vlan(network: Network, others: Iterable[Network], starts: Starts) -> Ne
             f"on PHYDEV {network.phydev or 'that is not named'}: delete a network, or give a VLAN_ID"
         )
     return replace(network, vlan_id=str(number), is_vlan_automatic=True)
+
+
+def refuse_taken_vxlan(network: Network, others: Iterable[Network]) -> None:
+    """Refuse a vxlan with the number of another one that is on another bridge, or on another device.
+
+    A host has one interface for each number, which is a port of one bridge.  Reservations are on the bridge of
+    what they are part of, and follow it.
+
+    Raises:
+        Refused: the text names the other network.
+    """
+    if network.vn_mad not in _NEEDS_ONE or not network.vlan_id:
+        return
+    for other in others:
+        is_same = other.vn_mad == network.vn_mad and other.vlan_id and int(other.vlan_id) == int(network.vlan_id)
+        if not is_same or _family(other) == _family(network):
+            continue
+        if (other.bridge, other.phydev) != (network.bridge, network.phydev):
+            where = f"on bridge {other.bridge}" + (f" and PHYDEV {other.phydev}" if other.phydev else "")
+            raise Refused(
+                f"VLAN_ID {network.vlan_id} is that of vxlan {other.name} [{other.id}] {where}: give network "
+                f"{network.name} another one, or the same BRIDGE and PHYDEV",
+                network.id,
+            )
+
+
+def _family(network: Network) -> str:
+    return network.parent_id or str(network.id)

@@ -10,7 +10,7 @@ import msgspec
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import works_with
-from trifid.core.image.record import is_image_name
+from trifid.core.vm.outside import is_image_name
 from trifid.core.vm.placed import LAYERS, VOLUMES
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -78,9 +78,7 @@ def files_of_disks(disks: Iterable[Vector], datastore_id: int = NOWHERE, tm: str
         is_persistent = disk.get("IMAGE_ID", "") and disk.get("CLONE", "").upper() == "NO"
         if is_persistent and not is_image_name(disk.get("SOURCE", "").rpartition("/")[2]):
             used_in_place.add(f"{disk.get('IMAGE', '')} [{disk.get('IMAGE_ID', '')}]")
-    return Files(
-        volatile_mib, cloned_mib, linked_mib, frozenset(images_in), frozenset(used_in_place), datastore_id, tm
-    )
+    return Files(volatile_mib, cloned_mib, linked_mib, frozenset(images_in), frozenset(used_in_place), datastore_id, tm)
 
 
 def files_of(vm: VM) -> Files:
@@ -131,8 +129,8 @@ def why_not_brought(files: Files, tm: str) -> str:
     if tm not in UNSHARED or not files.used_in_place:
         return ""
     return (
-        f"is served by {tm}, which brings persistent images to a host and back: {', '.join(sorted(files.used_in_place))} "
-        "was registered with a SOURCE of its own, where nothing is written back: import it with PATH"
+        f"is served by {tm}, which brings persistent images to a host and back, and nothing is written back to "
+        f"{', '.join(sorted(files.used_in_place))}, which was registered with a SOURCE of its own: import it with PATH"
     )
 
 

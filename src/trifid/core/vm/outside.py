@@ -1,5 +1,6 @@
-"""Disks made of files outside of the catalogue: how far the paths that users may name reach."""
+"""Files outside of the catalogue, and what tells them from its images: how far the paths that users may name reach."""
 
+import re
 from collections.abc import Iterable
 
 from trifid.core.template.model import Template
@@ -7,7 +8,14 @@ from trifid.core.template.model import Template
 WITHIN = "WITHIN"
 """Key of a DISK, the engine's own: the directory that what its SOURCE leads to must be in."""
 
+_NAME_OF_IMAGE = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
 Vector = dict[str, str]
+
+
+def is_image_name(name: str) -> bool:
+    """Tell whether a file is called as the engine calls those of images that are made for the catalogue."""
+    return _NAME_OF_IMAGE.fullmatch(name) is not None
 
 
 def confined(disk: Vector, user_paths: Iterable[str]) -> Vector:

@@ -2,7 +2,7 @@
 
 A new action of the life cycle is a few rows in rows/, by chapter; they are put together here.
 Whatever is not a row is refused (requests) or changes nothing (answers and observations); nothing
-else in the project moves a VM.  The table is checked when it is imported; docs/life-cycle.md and the
+else in the project moves a VM.  The table is checked when it is imported; docs/lifecycle.md and the
 tests' list of rows are made from it.
 
 Source: reference/lifecycle.md §2.2 (stamps), §5.2 (legality), §5.3 (results), §5.5 (monitoring).

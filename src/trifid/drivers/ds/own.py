@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from trifid.core.image.record import is_image_name
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm.paths import DIRECTORY_MODE, PART_SUFFIX, snapshots_of
 from trifid.wire.image_action import ImageActionData

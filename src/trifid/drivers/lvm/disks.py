@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trifid.core.template.types import NO_FILE_SYSTEM
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.lvm import copies, leaving, names, volumes
 from trifid.drivers.lvm.names import Place
@@ -61,7 +62,7 @@ def link(lvm: Lvm, command: Command) -> None:
     place = arrival(target, command)
     original = source_of(source, command, place.parent)
     volume = _volume_at(lvm, original, command.vm_id)
-    if volume is not None and paths.is_image_name(volume.name) and not command.is_image:
+    if volume is not None and is_image_name(volume.name) and not command.is_image:
         raise Failure(f"{original} is an image of the catalogue: name it with IMAGE, so that it is known to be in use")
     if volume is not None:
         lvm.activate(volume)
@@ -254,6 +255,6 @@ def _volume_and_number(lvm: Lvm, command: Command, what: str) -> tuple[Volume, i
     if not disk.is_symlink():
         raise Failure("there is no such disk")
     place = names.place_of(disk.readlink())
-    if place is None or not (names.is_own_disk(place.name, command.vm_id) or paths.is_image_name(place.name)):
+    if place is None or not (names.is_own_disk(place.name, command.vm_id) or is_image_name(place.name)):
         raise Failure(f"it is {disk.readlink()} itself, used in place (CLONE=NO): that is not changed by a transfer")
     return volumes.own(lvm, place), int(number)

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from trifid.core.template.types import NO_FILE_SYSTEM
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.download import is_url, shown
 from trifid.drivers.ds import importing, own, probe
 from trifid.drivers.ds.making import SWAP
@@ -19,7 +20,6 @@ from trifid.drivers.lvm import copies, filling, names, volumes
 from trifid.drivers.lvm.names import Place
 from trifid.drivers.lvm.tools import MIB, Lvm, Volume
 from trifid.drivers.tm.commands import MAKERS
-from trifid.drivers.tm.paths import is_image_name
 from trifid.wire.image_action import ImageActionData
 
 _MAKERS = {**MAKERS, SWAP: ("mkswap",)}

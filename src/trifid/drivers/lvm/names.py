@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure
-from trifid.drivers.tm.paths import is_image_name
 
 DEVICES = "/dev"
 TAG = "trifid"

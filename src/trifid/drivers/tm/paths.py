@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from trifid.core.image.record import is_image_name
+from trifid.core.vm.outside import is_image_name
 from trifid.core.vm.transfer import COPY_SUFFIX, STOPPED_FILES
 from trifid.drivers.kit import Failure
 

@@ -6,6 +6,7 @@ sees to.  Images that are not of the catalogue are copied: they stay for nobody.
 drivers the same.  Source: reference/drivers.md §4.3.
 """
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Request
 from trifid.drivers.tm import commands, images, paths
 from trifid.drivers.tm.fetch import is_url
@@ -19,7 +20,7 @@ def clone(request: Request, command: Command) -> None:
     """Make a disk that is a layer over its image; what is not of the catalogue, or no disk (a kernel), is copied."""
     source, target = operands(command, 2)
     place = arrival(target, command)
-    if is_url(source) or not (paths.is_image_name(paths.path_of(source).name) and paths.is_disk_name(place.name)):
+    if is_url(source) or not (is_image_name(paths.path_of(source).name) and paths.is_disk_name(place.name)):
         commands.clone(request, command)
         return
     if place.is_file():

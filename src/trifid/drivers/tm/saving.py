@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.tm import files, images, paths
 from trifid.drivers.tm.script import Command
@@ -33,7 +34,7 @@ def bring_back(request: Request, command: Command) -> None:
         disk.unlink()
         files.sync_directory(disk.parent)
         return
-    if not os.path.lexists(disk) and not paths.is_image_name(place.name) and place.exists():
+    if not os.path.lexists(disk) and not is_image_name(place.name) and place.exists():
         return  # it was there before the catalogue (SOURCE=…) and was used in place, whose link is gone
     image = paths.image(name)
     if disk.is_file():

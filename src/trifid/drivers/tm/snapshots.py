@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.tm import files, paths
 from trifid.drivers.tm.images import QCOW2, RAW, format_of, name_in_image
@@ -102,7 +103,7 @@ def _disk_and_number(command: Command, what: str) -> tuple[Path, int]:
         raise Failure(f"{what} {number[:40]} is not a number")
     if disk.is_symlink():
         original = disk.readlink()
-        if not paths.is_image_name(original.name):
+        if not is_image_name(original.name):
             raise Failure(f"it is {original} itself, used in place (CLONE=NO): that is not changed by a transfer")
         disk = paths.image(str(original))
     if not disk.is_file():

@@ -6,6 +6,7 @@ The engine checks the path that somebody wrote; where that leads is known here o
 import os
 from pathlib import Path
 
+from trifid.core.vm.outside import is_image_name
 from trifid.drivers.kit import Failure
 from trifid.drivers.tm import paths
 from trifid.drivers.tm.script import Command
@@ -35,4 +36,4 @@ def source_of(operand: str, command: Command, directory: Path) -> Path:
 
 def _is_of_catalogue(real: Path, directory: Path) -> bool:
     datastores = os.path.realpath(directory.parent.parent)
-    return paths.is_image_name(real.name) and real.is_relative_to(datastores)
+    return is_image_name(real.name) and real.is_relative_to(datastores)

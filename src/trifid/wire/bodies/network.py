@@ -3,7 +3,7 @@
 Source: reference/api-modern.md §5.1, §5.2, §5.4, §5.5 (vnet.xsd, vnet_pool.xsd); templates.md §4.6.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
 from trifid.core.network.record import AddressRange, Lease, Network, Span
@@ -23,12 +23,27 @@ Reserved = tuple[int, Span]
 """(id of a reservation, what it takes)"""
 
 
-def network_full(network: Network, names: Names, leases: Iterable[Lease], reserved: Iterable[Reserved] = ()) -> str:
+Sees = Callable[[str, int], bool]
+"""(kind: VM or NET, its id) -> whether whoever reads the document sees it."""
+
+
+def _sees_all(kind: str, object_id: int) -> bool:
+    return True
+
+
+def network_full(
+    network: Network,
+    names: Names,
+    leases: Iterable[Lease],
+    reserved: Iterable[Reserved] = (),
+    sees: Sees = _sees_all,
+) -> str:
     """Return the VNET document with the leases of every range.
 
     Args:
         leases: all of this network, in any order.
         reserved: what its reservations take.
+        sees: the leases of others are counted and not listed.
     """
     by_range: dict[int, list[Lease]] = {ar.id: [] for ar in network.ranges}
     for lease in leases:
@@ -36,10 +51,10 @@ def network_full(network: Network, names: Names, leases: Iterable[Lease], reserv
     parts: dict[int, list[Reserved]] = {ar.id: [] for ar in network.ranges}
     for part in reserved:
         parts.setdefault(part[1][1], []).append(part)
-    ranges = "".join([_range_with_leases(ar, by_range[ar.id], parts[ar.id]) for ar in network.ranges])
+    ranges = "".join([_range_with_leases(ar, by_range[ar.id], parts[ar.id], sees) for ar in network.ranges])
     used = sum(map(len, by_range.values())) + sum(_reserved_count(of_range) for of_range in parts.values())
     holders = {lease.vm_id for of_range in by_range.values() for lease in of_range if lease.vm_id >= 0}
-    return _document(network, names, used, holders, ranges)
+    return _document(network, names, used, {vm_id for vm_id in holders if sees("VM", vm_id)}, ranges)
 
 
 def _reserved_count(parts: Iterable[Reserved]) -> int:
@@ -94,11 +109,11 @@ def _range(ar: AddressRange) -> dict[str, str]:
     return known | dict(sorted(values.items()))
 
 
-def _range_with_leases(ar: AddressRange, leases: list[Lease], reserved: list[Reserved]) -> str:
+def _range_with_leases(ar: AddressRange, leases: list[Lease], reserved: list[Reserved], sees: Sees) -> str:
     known = _range(ar)
     own = {name: known.pop(name) for name in list(known) if name not in _SCHEMA_ORDER}
-    entries = [(lease.index, _lease(ar, lease)) for lease in leases]
-    for network_id, (_, _, first, last) in reserved:
+    entries = [(lease.index, _lease(ar, lease)) for lease in leases if sees("VM", lease.vm_id)]
+    for network_id, (_, _, first, last) in (one for one in reserved if sees("NET", one[0])):
         shown = range(first, min(last + 1, first + RESERVED_SHOWN_MAX))
         entries += [(index, _held(addresses_at(ar, index), "VNET", network_id)) for index in shown]
     leased = "".join([text for _, text in sorted(entries)])
