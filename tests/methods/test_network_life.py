@@ -283,3 +283,89 @@ async def test_vxlans_on_different_devices_have_different_numbers_since_a_host_h
     assert await vlan(world, "a", "VN_MAD=vxlan\nPHYDEV=eth1") == ("2", "1")
     assert await vlan(world, "b", "VN_MAD=vxlan\nPHYDEV=eth2") == ("3", "1")
     assert await vlan(world, "c", "VN_MAD=vxlan") == ("4", "1")
+
+
+# -- where a network is on hosts ---------------------------------------------------------------------
+
+
+async def test_a_number_is_that_of_one_vxlan_unless_both_are_on_one_bridge_and_device(world):
+    first = await made(world, f"NAME=a\nVN_MAD=vxlan\nPHYDEV=eth1\nBRIDGE=brx\nVLAN_ID=7\n{AR}")
+    said = rf"VLAN_ID 7 is that of vxlan a \[{first}\] on bridge brx and PHYDEV eth1"
+    for elsewhere in ("PHYDEV=eth1", "PHYDEV=eth2\nBRIDGE=brx", "PHYDEV=eth1\nBRIDGE=bry"):
+        with pytest.raises(Refusal, match=said):
+            await made(world, f"NAME=b\nVN_MAD=vxlan\n{elsewhere}\nVLAN_ID=07\n{AR}")
+    second = await made(world, f"NAME=b\nVN_MAD=vxlan\nPHYDEV=eth1\nBRIDGE=brx\nVLAN_ID=7\n{AR}")
+    with pytest.raises(Refusal, match=said):
+        await world.ask(ADMIN, "one.vn.update", second, "BRIDGE=bry", 1)
+    await made(world, f"NAME=c\nVN_MAD=802.1Q\nPHYDEV=eth1\nVLAN_ID=7\n{AR}")
+
+
+async def test_a_vxlan_moves_with_its_reservations(world):
+    parent = await made(world, f"NAME=a\nVN_MAD=vxlan\nPHYDEV=eth1\nVLAN_ID=7\n{AR}")
+    part = await world.ask(ADMIN, "one.vn.reserve", parent, "SIZE=1\nNAME=part")
+    await world.ask(ADMIN, "one.vn.update", parent, "PHYDEV=eth2", 1)
+    assert world.memory.networks[part].phydev == "eth2"
+
+
+@pytest.mark.parametrize("where", ["the network", "a reservation"])
+async def test_a_network_with_vms_stays_where_it_is_on_hosts(world, where):
+    network_id = await made(world, "NAME=a\nVN_MAD=802.1Q\nPHYDEV=eth1\nVLAN_ID=7\nAR=[TYPE=IP4,IP=10.7.0.1,SIZE=9]")
+    in_it = network_id
+    if where == "a reservation":
+        in_it = await world.ask(ADMIN, "one.vn.reserve", network_id, "SIZE=3\nNAME=part")
+    await world.ask(ADMIN, "one.vn.hold", in_it, "LEASES=[IP=10.7.0.3]")
+    for pair in ("VLAN_ID=8", "VLAN_ID=7"):
+        await world.ask(ADMIN, "one.vn.update", network_id, pair, 1)  # an address on hold is no NIC
+    vm_id = await world.ask(
+        ADMIN, "one.vm.allocate", f"{SMALL}NIC=[NETWORK_ID={in_it}]\nNIC=[NETWORK_ID={in_it}]", True
+    )
+    for pair in ("BRIDGE=br9", "VLAN_ID=8", "PHYDEV=eth2", "VN_MAD=fw"):
+        name = pair.partition("=")[0]
+        with pytest.raises(Refusal, match=rf"{name} of network a \[{network_id}\] cannot be changed while VMs .* 1 do"):
+            await world.ask(ADMIN, "one.vn.update", network_id, pair, 1)
+    same = f"BRIDGE=onebr{network_id}\nVLAN_ID=7\nPHYDEV=eth1\nVN_MAD=802.1Q\nDNS=10.7.0.9"
+    await world.ask(ADMIN, "one.vn.update", network_id, same, 0)
+    assert world.memory.networks[network_id].template.single("DNS") == "10.7.0.9"
+    await world.ask(ADMIN, "one.vm.action", "terminate-hard", vm_id)
+    await world.ask(ADMIN, "one.vn.update", network_id, "VLAN_ID=8", 1)
+
+
+@pytest.mark.parametrize("driver", ["ovswitch_vxlan", "elastic", "nodeport"])
+async def test_a_driver_that_hosts_do_nothing_for_is_refused(world, driver):
+    said = f"VN_MAD {driver} is not supported here: use "
+    with pytest.raises(Refusal, match=said):
+        await made(world, f"NAME=a\nVN_MAD={driver}\n{AR}")
+    with pytest.raises(Refusal, match=said):
+        await world.ask(ADMIN, "one.vn.update", NETWORK_ID, f"VN_MAD={driver}", 1)
+    with pytest.raises(Refusal, match=said):
+        await world.ask(ADMIN, "one.vntemplate.allocate", f"NAME=a\nVN_MAD={driver}")
+
+
+# -- who sees which leases ---------------------------------------------------------------------------
+
+
+def holders(document) -> list[tuple[str, str]]:
+    """Return what has each lease that is listed."""
+    leases = document.iterfind("AR_POOL/AR/LEASES/LEASE")
+    return [(tag, lease.findtext(tag)) for lease in leases for tag in ("VM", "VNET") if lease.findtext(tag)]
+
+
+async def test_a_user_of_a_network_sees_his_own_leases_and_its_manager_all(world):
+    await world.open_network()
+    text = f"{SMALL}NIC=[NETWORK_ID={NETWORK_ID}]"
+    hers, his = [str(await world.ask(who, "one.vm.allocate", text, True)) for who in (ALICE, BOB)]
+    part = str(await world.ask(BOB, "one.vn.reserve", NETWORK_ID, "SIZE=1\nNAME=part"))
+    await world.ask(ADMIN, "one.vn.hold", NETWORK_ID, "LEASES=[IP=10.0.0.9]")
+
+    async def seen(who: str):
+        return valid(await world.ask(who, "one.vn.info", NETWORK_ID), "vnet")
+
+    every = [("VM", hers), ("VM", his), ("VNET", part), ("VM", "-1")]
+    for who, expected in ((ADMIN, every), (ALICE, every[:1]), (BOB, every[1:3]), (ADMIN, every)):
+        document = await seen(who)
+        assert holders(document) == expected
+        vms = [holder for kind, holder in expected if kind == "VM" and holder != "-1"]
+        assert [one.text for one in document.find("UPDATED_VMS")] == vms
+        assert document.findtext("USED_LEASES") == document.findtext("AR_POOL/AR/USED_LEASES") == "4"
+    await world.change("networks", NETWORK_ID, uid=ALICE_ID)
+    assert holders(await seen(ALICE)) == every

@@ -276,3 +276,18 @@ async def test_what_a_nic_cannot_become_is_refused(world, text, told):
     with pytest.raises(Refusal, match=told):
         await world.ask(ADMIN, "one.vm.updatenic", VM_ID, 0, text, 1)
     assert world.memory.vms[VM_ID] is before
+
+
+async def test_a_user_of_a_group_sees_his_own_vms_in_it_and_its_manager_all(world):
+    await with_nic(world)
+    vm_id = await world.ask(BOB, "one.vm.allocate", f"{VM}\nNIC=[NETWORK_ID={NETWORK_ID}]", True)
+
+    async def pooled(session):
+        (document,) = valid(await world.ask(session, "one.secgrouppool.info", -2, -1, -1), "security_group_pool")
+        return vms(document, "UPDATED")
+
+    for session, expected in ((ADMIN, [VM_ID, vm_id]), (ALICE, [VM_ID]), (BOB, [vm_id]), (EVE, [])):
+        assert vms(await shown(world, 0, session), "UPDATED") == expected
+        assert await pooled(session) == expected
+    await world.change("security_groups", 0, uid=ALICE_ID)
+    assert vms(await shown(world, 0, ALICE), "UPDATED") == [VM_ID, vm_id]

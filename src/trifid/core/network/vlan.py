@@ -82,7 +82,7 @@ def refuse_taken_vxlan(network: Network, others: Iterable[Network]) -> None:
         if (other.bridge, other.phydev) != (network.bridge, network.phydev):
             where = f"on bridge {other.bridge}" + (f" and PHYDEV {other.phydev}" if other.phydev else "")
             raise Refused(
-                f"VLAN_ID {network.vlan_id} is that of vxlan {other.name} [{other.id}] {where}: give network "
+                f"VLAN_ID {int(network.vlan_id)} is that of vxlan {other.name} [{other.id}] {where}: give network "
                 f"{network.name} another one, or the same BRIDGE and PHYDEV",
                 network.id,
             )
