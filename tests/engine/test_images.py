@@ -84,7 +84,9 @@ async def test_two_clones_are_made_of_one_image_which_cannot_go_meanwhile(world)
     await world.put(image())
     for clone_id in (6, 7):
         await ask(world, new_image(id=clone_id, name=f"clone{clone_id}", cloning_id=IMAGE_ID), "CLONE")
-    assert await refused(world, image(), "RM") == "image 5 is being cloned, as image 6, 7: it cannot be deleted meanwhile"
+    assert (
+        await refused(world, image(), "RM") == "image 5 is being cloned, as image 6, 7: it cannot be deleted meanwhile"
+    )
     for clone_id, told in ((6, Done(step=1, info="/six raw 64")), (7, Failed(step=1, why="no"))):
         action = world.memory.image_actions[clone_id]
         await world.turns.ask(lambda draft, action=action, told=told: images.answer(draft, action, told))

@@ -54,7 +54,10 @@ async def test_a_datastore_is_made_and_shown_with_its_drivers_where_clients_look
         ("NAME=x", r"No DS_MAD in template\."),
         ("NAME=x\nDS_MAD=fs", r"No TM_MAD in template\."),
         ("DS_MAD=fs\nTM_MAD=dummy", "Invalid NAME, it cannot be empty"),
-        ("NAME=x\nDS_MAD=ceph\nTM_MAD=dummy", 'DS_MAD named "ceph" is not defined in oned.conf; there are: fs, lvm, see'),
+        (
+            "NAME=x\nDS_MAD=ceph\nTM_MAD=dummy",
+            'DS_MAD named "ceph" is not defined in oned.conf; there are: fs, lvm, see',
+        ),
         ("NAME=x\nDS_MAD=fs\nTM_MAD=ceph", 'TM_MAD named "ceph" is not defined'),
         ("NAME=x\nDS_MAD=fs\nTM_MAD=lvm", "DS_MAD fs does not work with TM_MAD lvm"),
         ("NAME=x\nDS_MAD=lvm\nTM_MAD=dummy\nBASE_PATH=/dev/vg0", "DS_MAD lvm does not work with TM_MAD dummy"),

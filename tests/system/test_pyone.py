@@ -99,7 +99,7 @@ def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) ->
     assert one.imagepool.info(-2, -1, -1).IMAGE == []
     assert one.templatepool.info(-2, -1, -1).VMTEMPLATE == []
     (group,) = one.secgrouppool.info(-2, -1, -1).SECURITY_GROUP
-    assert (0, "default") == (group.ID, group.NAME)
+    assert (group.ID, group.NAME) == (0, "default")
     assert one.vmgrouppool.info(-2, -1, -1).VM_GROUP == []
     assert one.vntemplatepool.info(-2, -1, -1).VNTEMPLATE == []
     assert one.vrouterpool.info(-2, -1, -1).VROUTER == []

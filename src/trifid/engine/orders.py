@@ -138,7 +138,6 @@ class Orders:
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script
 
-
     def _group_lines(self, vm: VM) -> list[str]:
         """Return what a script's head says of a system datastore that is a volume group."""
         place = self.place_of(vm.current.datastore_id)

@@ -56,9 +56,12 @@ class Outbox(Delivery[Action]):
         """Hand one action to its driver, once its VM's networks are on its host if it needs them."""
         vm = self._turns.memory.vms.get(action.vm_id)
         is_current = vm is not None and vm.step == action.step
-        if vm is None or not is_current or self.networks is None:
-            super().send(action)
-        elif self.networks.passes(vm, action, lambda: self.send(action), lambda why: self._fail(action, why)):
+        if (
+            vm is None
+            or not is_current
+            or self.networks is None
+            or self.networks.passes(vm, action, lambda: self.send(action), lambda why: self._fail(action, why))
+        ):
             super().send(action)
 
     def is_undecided(self, vm_id: int) -> bool:
