@@ -175,7 +175,7 @@ class TestSnapshots:
     async def test_a_machine_with_a_persistent_disk_is_not_kept_as_a_whole(self, alice):
         disk = {**DISK, "IMAGE": "data", "IMAGE_ID": str(IMAGE_ID), "PERSISTENT": "YES"}
         await alice.change("vms", VM_ID, template=vm(alice).template.replacing("DISK", disk))
-        with pytest.raises(Refusal, match="DISK 0 of VM 5 is persistent image data.*onevm disk-snapshot-create 5"):
+        with pytest.raises(Refusal, match=r"DISK 0 of VM 5 is persistent image data.*onevm disk-snapshot-create 5"):
             await alice.ask(ALICE, "one.vm.snapshotcreate", VM_ID, "before")
         await alice.ask(ALICE, "one.vm.disksnapshotcreate", VM_ID, 0, "before")
 
@@ -363,7 +363,7 @@ class TestConfiguration:
 async def test_users_find_no_way_out_of_the_places_that_are_open_to_them(alice):
     alice.engine.config.engine.user_paths.append("https://images.example/pub/")
     for path in ("pub/%2e%2e/private/x", "pub/a/%2E./x", "public/x"):
-        with pytest.raises(Refusal, match="restricted attribute DISK/SOURCE: .* lies outside"):
+        with pytest.raises(Refusal, match=r"restricted attribute DISK/SOURCE: .* lies outside"):
             await alice.ask(ALICE, "one.vm.attach", VM_ID, f'DISK=[SOURCE="https://images.example/{path}"]')
     await alice.ask(ALICE, "one.vm.attach", VM_ID, 'DISK=[SOURCE="https://images.example/pub/x"]')
     assert len(vm(alice).template.vectors("DISK")) == 2

@@ -182,7 +182,8 @@ def _check_driver(name: str, driver: str, configured: tuple[str, ...]) -> None:
     if driver not in configured:
         there = ", ".join(configured) or "none"
         raise BadTemplate(
-            f'{name} named "{shown(driver)}" is not defined in oned.conf; there are: {there}, see [drivers] in trifid.toml'
+            f'{name} named "{shown(driver)}" is not defined in oned.conf; '
+            f"there are: {there}, see [drivers] in trifid.toml"
         )
 
 

@@ -18,7 +18,8 @@ Where we differ on purpose:
   `stop` and `migrate` save it first, and its disks cannot be snapshotted.
 - `terminate` never gives disks up that may be the only copy: after a failed boot or epilog it runs the
   epilog, and where files may lie in two places (the other failures) it is refused.  terminate-hard and
-  recover --delete do delete; the API refuses the former where a disk that shall be kept would go.  A VM away from its host gets its files back for its epilog.
+  recover --delete do delete; the API refuses the former where a disk that shall be kept would go.
+  A VM away from its host gets its files back for its epilog.
 - A NIC of a powered off VM comes at once, without HOTPLUG_NIC_POWEROFF; it goes, and its address with it,
   once the host has said that no domain uses it.
 - recover --failure of a move of files that failed abandons the move, and the VM is off or suspended where it was.
