@@ -18,7 +18,7 @@ from tests.lab.test_libvirt_guest import MAC, Family, Machine
 pytestmark = pytest.mark.timeout(300)
 
 MIB = 1 << 20
-LARGE_MIB = 96
+LARGE_MIB = 320
 """So much takes a while to be copied."""
 SLOW_MIB_S = 1
 
@@ -45,7 +45,7 @@ def driver(tmp_path: Path) -> Iterator[DriverProcess]:
 def machine(driver: DriverProcess) -> Machine:
     """A machine without a guest: a raw disk of much data, a qcow2 disk, a layer and an empty CD drive."""
     machine = Machine(driver, ())
-    (machine.directory / "disk.5").write_bytes(os.urandom(LARGE_MIB * MIB))
+    (machine.directory / "disk.5").write_bytes(os.urandom(MIB) * LARGE_MIB)
     write(machine.directory / "disk.6", b"written")
     base = machine.directory / "base"
     base.write_bytes(b"base".ljust(8 * MIB, b"\0"))
@@ -144,10 +144,9 @@ def test_a_machine_that_is_destroyed_meanwhile_leaves_no_copy(machine: Machine) 
 
 
 def test_somebody_elses_backup_is_not_ended(machine: Machine) -> None:
-    others = machine.directory / "others"
-    wanted = f"<disk name='vdb' backup='yes' type='file'><target file='{others}'/><driver type='raw'/></disk>"
-    machine.domain.backupBegin(f"<domainbackup><disks>{wanted}</disks></domainbackup>", None)
-    slow_down(machine)
+    server = f"<server transport='unix' socket='{machine.directory / 'others.sock'}'/>"
+    disk = f"<disk name='vdb' backup='yes' type='file'><scratch file='{machine.directory / 'others'}'/></disk>"
+    machine.domain.backupBegin(f"<domainbackup mode='pull'>{server}<disks>{disk}</disks></domainbackup>", None)
     said = machine.refused("COPYDISK", *all_disks(machine, "6"))
     assert said == "one-12 is being backed up by somebody else: try again when that has ended"
     assert is_copying(machine)

@@ -4,6 +4,7 @@ Runs inside the lab's own namespaces (tools/in-lab), as root.
 """
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 MIB = 1 << 20
 VM = 42
 IMAGE_BYTES, DATA_BYTES = 600 * MIB, 64 * MIB
+THIRD_PERCENT = 30
 
 
 class Scene:
@@ -50,7 +52,7 @@ class Scene:
                 file.write(bytes(range(256)) * (DATA_BYTES // 8 // 256))
 
     def do(self, word: str, *operands: str, of: Request | None = None) -> None:
-        command = Command(word, "ssh", operands, VM, 0, "raw")
+        command = Command(word, "ssh", operands, VM, 0, "raw", is_image=True)
         carry_out(of or request(VM), command, commands_on(self.hosts))
 
     def at(self, name: str, file: str = "") -> str:
@@ -121,9 +123,12 @@ class Unplugging(Request):
     def __init__(self, host: LabHost) -> None:
         super().__init__(Listening(), Message("TRANSFER", "", VM, "script"), 1)
         self._host = host
+        self._is_cut = False
 
     def log(self, text: str, level: str = "I") -> None:
-        if "30 %" in text:
+        done = re.search(r"(\d+) %", text)
+        if done is not None and int(done[1]) >= THIRD_PERCENT and not self._is_cut:
+            self._is_cut = True
             self._host.unplug()
 
 
