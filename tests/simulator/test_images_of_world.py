@@ -21,13 +21,15 @@ IN_STORE, ON_HOST = (FRONTEND, SOURCE), ("a", f"{HERE}/disk.0")
 DISK = Command("MVDS", "ssh", (), VM, 0)
 
 
-def acts(hosts) -> ImageActs:
-    return ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: new_image(id=IMAGE))
+def acts(hosts, *users: int) -> ImageActs:
+    return ImageActs(
+        hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: new_image(id=IMAGE), lambda image_id: users
+    )
 
 
-def asked(hosts, verb: str, step: int = 1, **more: object) -> str:
+def asked(hosts, verb: str, *users: int, step: int = 1, **more: object) -> str:
     data = ImageActionData(step=step, image_id=IMAGE, source=SOURCE, **more)
-    return acts(hosts).plan(Message(verb, "-", IMAGE, render(data))).act()
+    return acts(hosts, *users).plan(Message(verb, "-", IMAGE, render(data))).act()
 
 
 def running(hosts) -> Domain:
@@ -70,8 +72,18 @@ def test_a_persistent_image_in_its_place_is_written_by_its_vm() -> None:
     with pytest.raises(Broken, match="image 4 is changed or taken away while vm 7 has it as a disk"):
         asked(hosts, "RESIZE", step=2)
     hosts.end(hosts.by_name["a"], VM)
+    with pytest.raises(Broken, match="image 4 is changed or taken away while vm 7 has it as a disk"):
+        asked(hosts, "RESIZE", VM, step=2)
     acts(hosts).bring_back(DISK, ON_HOST, IN_STORE)
     assert (files.has(*ON_HOST), files.at(*IN_STORE).writes) == (False, 2)
+    asked(hosts, "RESIZE", step=2)
+
+
+def test_a_link_that_is_left_of_a_disk_that_was_not_attached_is_in_nobodys_way() -> None:
+    _, files, hosts = world(shared=DATASTORES)
+    asked(hosts, "CP")
+    files.link(files.at(*IN_STORE), "a", f"{HERE}/disk.1")
+    running(hosts)
     asked(hosts, "RESIZE", step=2)
 
 
@@ -137,6 +149,7 @@ def test_what_nobody_waits_for_any_more_may_be_made_of_a_disk_in_use() -> None:
     _, files, hosts = world()
     files.make(*ON_HOST, VM)
     running(hosts)
-    late = ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: image(ImageState.ERROR, id=IMAGE))
+    given_up = image(ImageState.ERROR, id=IMAGE)
+    late = ImageActs(hosts, Dice(1, ()), FRONTEND, DATASTORES, lambda source: given_up, lambda image_id: ())
     late.save_as(6, ON_HOST, IN_STORE)
     assert files.at(*IN_STORE).image_id == IMAGE

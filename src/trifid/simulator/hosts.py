@@ -1,5 +1,7 @@
 """What is true outside: hosts with their domains, whatever the engine believes."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from trifid.simulator.broken import Broken
@@ -137,11 +139,26 @@ class Hosts:
                 if any(place == (directory[0], f"{directory[1]}/{DISK}{number}") for number in domain.disks):
                     raise Broken(f"vm {domain.vm_id}: {machine}:{path} is taken away while its domain has it open")
 
-    def refuse_image_in_use(self, image: File) -> None:
-        """Raise Broken for an image that a VM has as a disk, in its place."""
+    def refuse_image_in_use(self, image: File, users: Collection[int]) -> None:
+        """Raise Broken for an image that a VM has as a disk, in its place.
+
+        A link that nobody opens may be left of a disk that was to be attached, was not, and could not be removed.
+
+        Args:
+            users: ids of the VMs whose records name the image.
+        """
         for _, directory in self.files.links_of(image):
-            if (vm_id := vm_of(directory)) not in self.forgotten:
+            vm_id = vm_of(directory)
+            if vm_id not in self.forgotten and (vm_id in users or self._has_open(vm_id, image)):
                 raise Broken(f"image {image.image_id} is changed or taken away while vm {vm_id} has it as a disk")
+
+    def _has_open(self, vm_id: int, image: File) -> bool:
+        """Tell whether a domain of a VM, wherever it is, has an image as a disk."""
+        return any(
+            image in self.disks(host.name, host.domains[vm_id]).values()
+            for host in self.by_name.values()
+            if vm_id in host.domains
+        )
 
     def fall(self, host: SimulatedHost) -> None:
         """A host loses its power: all domains are gone, its disks are not."""

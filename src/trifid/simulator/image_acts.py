@@ -3,7 +3,7 @@
 They keep the contract of real ones: each verb may be done again, and ends in the same place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from trifid.core.image.record import NO_IMAGE, Image, ImageState
 from trifid.core.vm.transfer import COPY_SUFFIX
@@ -36,13 +36,21 @@ class ImageActs:
         frontend: the machine that images lie on.
         datastores: directory of all datastores.
         image_at: returns the image, as it is durable, that lies at a path.
+        users_of: returns the ids of the VMs whose durable records name an image.
     """
 
     def __init__(
-        self, hosts: Hosts, dice: Dice, frontend: str, datastores: str, image_at: Callable[[str], Image | None]
+        self,
+        hosts: Hosts,
+        dice: Dice,
+        frontend: str,
+        datastores: str,
+        image_at: Callable[[str], Image | None],
+        users_of: Callable[[int], Collection[int]],
     ) -> None:
         self._hosts, self._files, self._dice = hosts, hosts.files, dice
-        self._frontend, self._datastores, self._image_at = frontend, datastores, image_at
+        self._frontend, self._datastores = frontend, datastores
+        self._image_at, self._users_of = image_at, users_of
         self._verbs: dict[str, Callable[[ImageActionData], str]] = {
             "CP": self._make,
             "MKFS": self._make,
@@ -85,7 +93,7 @@ class ImageActs:
     def _remove(self, data: ImageActionData) -> str:
         image = self._files.at(self._frontend, data.source)
         if image is not None:
-            self._hosts.refuse_image_in_use(image)
+            self._hosts.refuse_image_in_use(image, self._users_of(image.image_id))
         self._files.remove(self._frontend, data.source + PART)
         if self._dice.strikes("half", 0.05):
             raise Undone("input/output error")
@@ -100,7 +108,7 @@ class ImageActs:
         image = self._files.at(self._frontend, data.source)
         if image is None:
             raise Broken(f"image {data.image_id} is to be changed, and {data.source} is not there")
-        self._hosts.refuse_image_in_use(image)
+        self._hosts.refuse_image_in_use(image, self._users_of(image.image_id))
         return ""
 
     # -- disks of VMs ----------------------------------------------------------------------------

@@ -121,7 +121,7 @@ class Life:
         self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
         self._answers_all = answers_all
         self._durable = durable
-        images = ImageActs(hosts, dice, FRONTEND, DATASTORES, durable.image_at)
+        images = ImageActs(hosts, dice, FRONTEND, DATASTORES, durable.image_at, durable.users_of)
         self._acts = Acts(hosts, dice, FRONTEND, images, is_shared=is_shared)
         self._pids = 1
         self.loop = VirtualLoop(clock, self._write_s, went_wrong)  # type: ignore[abstract]

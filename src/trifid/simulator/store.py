@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from trifid.core.image.record import Image
+from trifid.core.image.uses import images_of
 from trifid.core.journal import Entry
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -51,6 +52,10 @@ class Durable:
     def image_at(self, source: str) -> Image | None:
         """Return the image that lies at a path."""
         return next((image for image in self.images.values() if image.source == source), None)
+
+    def users_of(self, image_id: int) -> set[int]:
+        """Return the ids of the VMs whose records name an image."""
+        return {vm.id for vm in self.vms.values() if image_id in images_of(vm)}
 
     def load(self) -> Snapshot:
         """Return everything but VMs that are DONE."""
