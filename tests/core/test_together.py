@@ -44,7 +44,8 @@ def test_the_parts_of_a_vm_are_its_networks_and_the_datastores_of_its_images():
 
 def test_a_part_tells_where_it_is():
     told = [where(one, "c{}".format) for one in (part(), part(7), part(8, 7))]
-    assert [one.removeprefix("network lan [4] is in ") for one in told] == ["no cluster", "cluster c7", "clusters c7, c8"]
+    told = [one.removeprefix("network lan [4] is in ") for one in told]
+    assert told == ["no cluster", "cluster c7", "clusters c7, c8"]
 
 
 def test_a_cluster_reserves_for_hosts_that_say_nothing_themselves():
