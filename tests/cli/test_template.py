@@ -78,6 +78,16 @@ class TestCreate:
             "TEXT": "x=1,y=2",
         }
 
+    def test_addresses_have_colons_and_lists_have_commas(self, fake, type_in):
+        nics = 'lan:MAC=02:00:0a:00:00:63:ip=10.0.0.99,7:IP6=fd00::63:SECURITY_GROUPS="103,104"'
+        made = parse(type_in("onetemplate", "create", "--name", "web", "--nic", nics, "--dry").stdout)
+        assert made.vectors("NIC") == [
+            {"NETWORK": "lan", "MAC": "02:00:0a:00:00:63", "IP": "10.0.0.99"},
+            {"NETWORK_ID": "7", "IP6": "fd00::63", "SECURITY_GROUPS": "103,104"},
+        ]
+        refused = type_in("onetemplate", "create", "--name", "web", "--nic", "lan:model=a:b", "--dry")
+        assert "'b' of lan:model=a:b is not KEY=VALUE" in refused.stderr
+
     def test_it_is_only_printed_when_that_is_all_that_is_asked(self, fake, type_in):
         result = type_in("onetemplate", "create", "--name", "web", "--ssh-user", "--dry")
         assert parse(result.stdout).vector("CONTEXT") == {"SSH_PUBLIC_KEY": "$USER[SSH_PUBLIC_KEY]"}

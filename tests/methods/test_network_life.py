@@ -369,3 +369,20 @@ async def test_a_user_of_a_network_sees_his_own_leases_and_its_manager_all(world
         assert document.findtext("USED_LEASES") == document.findtext("AR_POOL/AR/USED_LEASES") == "4"
     await world.change("networks", NETWORK_ID, uid=ALICE_ID)
     assert holders(await seen(ALICE)) == every
+
+
+async def test_a_range_of_a_network_that_is_no_reservation_is_not_given_back(world):
+    network_id = await made(world, f"NAME=a\nVN_MAD=dummy\n{AR}")
+    with pytest.raises(Refusal, match=rf"network a \[{network_id}\] is no reservation.*onevnet rmar {network_id} 0"):
+        await world.ask(ADMIN, "one.vn.free_ar", network_id, 0)
+    assert len(world.memory.networks[network_id].ranges) == 1
+
+
+async def test_a_security_group_that_is_not_there_is_named_with_the_network(world):
+    with pytest.raises(Refusal, match="SECURITY_GROUPS of the network names it"):
+        await made(world, f"NAME=a\nVN_MAD=dummy\nSECURITY_GROUPS=77\n{AR}")
+
+
+async def test_a_network_is_not_chosen_for_a_nic(world):
+    with pytest.raises(Refusal, match="NETWORK_MODE=auto is not supported here"):
+        await nic_of(world, "NETWORK_MODE=auto")

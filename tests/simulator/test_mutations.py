@@ -223,7 +223,7 @@ MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
     accept_stale_answers: "",
-    believe_a_failed_migration: "domain is on|is on host",
+    believe_a_failed_migration: "domain is on|is on host|while its domain has it open",
     send_before_the_commit: "not durable",
     adopt_before_the_commit: "memory knows what is not durable",
     acknowledge_before_the_commit: "was acknowledged, the database knows nothing",

@@ -67,9 +67,9 @@ transfer = {transfer}
 # datastore's attribute PRIORITY).
 #datastore_policy = "striping"
 
-# Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks) or ds
-# (keeps images).  "onehost create HOST --im NAME --vm NAME" chooses among them; datastores name a DS_MAD
-# and a TM_MAD.
+# Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
+# (keeps images) or vnm (makes networks on hosts).  "onehost create HOST --im NAME --vm NAME" chooses among
+# them; datastores name a DS_MAD and a TM_MAD; one vnm is for all hosts.
 #   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH
 #   arguments   handed over as one argument
 #   timeout_s   an action that is not answered by then has failed; 600 by default, 0: wait for ever

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _NAMED = re.compile(r"(?:(?P<owner>[^\[\]]+)\[(?P<owned>[^\[\]]+)\]|(?P<name>[^\[\]]+))")
 _PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
+_WORDS = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A comma that is not in double quotes."""
+_WITH_COLONS = ("MAC", "IP6", "IP6_GLOBAL", "IP6_ULA", "GATEWAY6")
+"""Keys whose values have colons, which also stand between the keys."""
 _PAIRS = re.compile(r',(?=\s*[A-Za-z_][A-Za-z0-9_]*\s*=)(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A comma before the next NAME=, not between double quotes."""
 _KEY_OF_USER = "$USER[SSH_PUBLIC_KEY]"
@@ -69,9 +73,7 @@ def assignments(text: str) -> dict[str, str]:
         pair = _PAIR.fullmatch(part)
         if pair is None:
             raise Failure(f"{part.strip() or text!r} is not NAME=VALUE", 'write A=1,B=2 or A="with, comma"')
-        value = pair[2].strip()
-        is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
-        found[pair[1].upper()] = value[1:-1] if is_quoted else value
+        found[pair[1].upper()] = _unquoted(pair[2])
     return found
 
 
@@ -90,7 +92,7 @@ def _context(given: Given) -> dict[str, str]:
 
 def _devices(text: str | None, key: str) -> list[dict[str, str]]:
     """Return one vector for each word of `debian,alice[data]:size=2048,3`."""
-    return [_device(word.strip(), key) for word in text.split(",")] if text else []
+    return [_device(word.strip(), key) for word in _WORDS.split(text)] if text else []
 
 
 def _device(word: str, key: str) -> dict[str, str]:
@@ -103,9 +105,19 @@ def _device(word: str, key: str) -> dict[str, str]:
         vector = {key: named["owned"], f"{key}_UNAME": named["owner"]}
     else:
         vector = {f"{key}_ID" if named["name"].isdecimal() else key: named["name"]}
+    last = ""
     for part in more:
         pair = _PAIR.fullmatch(part)
-        if pair is None:
+        if pair is not None:
+            last = pair[1].upper()
+            vector[last] = _unquoted(pair[2])
+        elif last in _WITH_COLONS:
+            vector[last] += f":{part.strip()}"
+        else:
             raise Failure(f"{part!r} of {word} is not KEY=VALUE", f"write {first}:KEY=VALUE")
-        vector[pair[1].upper()] = pair[2].strip()
     return vector
+
+
+def _unquoted(text: str) -> str:
+    value = text.strip()
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

@@ -46,13 +46,18 @@ def check_network_groups(draft: Draft, caller: Caller, before: Template, after: 
     name = "SECURITY_GROUPS"
     text = merged(after.single(name)) if after.single(name) else ""
     added = groups_of({name: text}) - groups_of({name: before.single(name)})
-    check_groups(draft, caller, [{name: ",".join(map(str, sorted(added)))}], [])
+    _check_added(draft, caller, added)
 
 
 def check_range_groups(draft: Draft, caller: Caller, before: Network | None, after: Network) -> None:
     """Do the same for the address ranges of a network; `before` is None for a new one."""
     added = _of_ranges(after) - (_of_ranges(before) if before is not None else frozenset())
-    check_groups(draft, caller, [{"SECURITY_GROUPS": ",".join(map(str, sorted(added)))}], [])
+    _check_added(draft, caller, added)
+
+
+def _check_added(draft: Draft, caller: Caller, group_ids: Iterable[int]) -> None:
+    for group_id in sorted(group_ids):
+        check(caller, Right.USE, "SECGROUP", _present(draft, group_id, "the network"))
 
 
 def _of_ranges(network: Network) -> frozenset[int]:

@@ -9,7 +9,7 @@ from trifid.engine.networks import random_mac_suffix
 from trifid.engine.new_networks import defaults
 from trifid.engine.nic_groups import check_range_groups
 from trifid.engine.transaction import Draft
-from trifid.errors import BadRequest, BadTemplate
+from trifid.errors import BadRequest, BadTemplate, Refused
 from trifid.methods.common import BadUpdate, changed, parse_update, refuse_taken
 from trifid.methods.registry import Call, method
 
@@ -44,14 +44,20 @@ async def remove_range(call: Call, network_id: int, range_id: int, force: bool =
 
 @method("one.vn.free_ar")
 async def free_range(call: Call, network_id: int, range_id: int) -> int:
-    """Give an address range of a reservation back to its parent."""
-    return await _remove_range(call, network_id, range_id, force=False)
+    """Give an address range of a reservation back to its parent; that of another network is removed, not freed."""
+    return await _remove_range(call, network_id, range_id, force=False, is_given_back=True)
 
 
-async def _remove_range(call: Call, network_id: int, range_id: int, force: bool) -> int:
+async def _remove_range(call: Call, network_id: int, range_id: int, force: bool, is_given_back: bool = False) -> int:
     def command(draft: Draft) -> int:
         network = draft.network(network_id)
         check(call.caller, Right.MANAGE if network.is_reservation else Right.ADMIN, "NET", network)
+        if is_given_back and not network.is_reservation:
+            raise Refused(
+                f"network {network.name} [{network_id}] is no reservation: its range {range_id} can be given back to "
+                f'nobody; "onevnet rmar {network_id} {range_id}" deletes it',
+                network_id,
+            )
         if force:
             for held in draft.leases_of(HELD_BY_NOBODY):
                 if held.key[:2] == (network_id, range_id):

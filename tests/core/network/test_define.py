@@ -390,3 +390,28 @@ def test_a_vxlan_and_its_guests_have_the_mtu_that_its_carrier_leaves():
 )
 def test_guests_are_told_of_an_mtu_that_is_less_than_they_think(given, told):
     assert defined(NAME="x", VN_MAD="fw", **given).template.single("GUEST_MTU") == told
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"FILTER_IP_SPOOFING": "on"}, 'FILTER_IP_SPOOFING must be YES or NO, is "on"'),
+        ({"FILTER_MAC_SPOOFING": "maybe"}, 'FILTER_MAC_SPOOFING must be YES or NO, is "maybe"'),
+        ({"AUTOMATIC_VLAN_ID": "true"}, 'AUTOMATIC_VLAN_ID must be YES or NO, is "true"'),
+        ({"CREATE_BRIDGE": "1"}, 'CREATE_BRIDGE must be YES or NO, is "1"'),
+        ({"GATEWAY": "$(id)"}, 'GATEWAY must be an IPv4 address, is "$(id)"'),
+        ({"GATEWAY6": "10.0.0.1"}, 'GATEWAY6 must be an IPv6 address, is "10.0.0.1"'),
+        ({"NETWORK_MASK": "foo"}, "NETWORK_MASK must be ones followed by zeros"),
+        ({"NETWORK_MASK": "255.0.255.0"}, "NETWORK_MASK must be ones followed by zeros"),
+        ({"DNS": "8.8.8.8; rm"}, "DNS must be addresses of name servers"),
+    ],
+)
+def test_what_hosts_and_guests_are_told_is_checked(attributes, words):
+    with pytest.raises(BadTemplate) as refusal:
+        network(VN_MAD="fw", **attributes)
+    assert words in refusal.value.message
+
+
+def test_what_guests_are_told_may_be_written_in_several_ways():
+    told = {"NETWORK_MASK": "24", "DNS": "8.8.8.8, 2001:db8::1", "GATEWAY": " 10.0.0.1 ", "FILTER_IP_SPOOFING": "no"}
+    assert network(VN_MAD="fw", **told).template.single("DNS") == told["DNS"]

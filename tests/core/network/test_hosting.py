@@ -76,3 +76,10 @@ def test_a_nic_without_network_is_nobodys() -> None:
 def test_a_host_is_told_which_interfaces_it_has_nothing_to_do_for() -> None:
     assert document(network("bridge")).others == ("one-42-0",)
     assert document(network("fw")).others == ()
+
+
+@pytest.mark.parametrize("said", ["on", "maybe", "1"])
+def test_what_is_neither_yes_nor_no_takes_no_filter_away(said):
+    """Networks of an older release may say so still."""
+    (port,) = document(network("fw", FILTER_IP_SPOOFING=said, FILTER_MAC_SPOOFING=said)).ports
+    assert (port.keeps_mac, port.keeps_ip) == (True, True)

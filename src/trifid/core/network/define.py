@@ -44,6 +44,17 @@ _MTU = types.whole(68, 65535, "a number of bytes from 68 to 65535")
 VXLAN_MTU, USUAL_MTU = 1450, 1500
 """Of a vxlan that says nothing: what the usual MTU of its carrier leaves (RFC 7348 §5: 50 bytes, over IPv4)."""
 _BANDWIDTH = types.whole(0, 1 << 40, "a whole number from 0")
+_VALUES: tuple[tuple[str, Type], ...] = (
+    ("MTU", _MTU),
+    *((name, _BANDWIDTH) for name in LIMITS),
+    *((name, types.YES_NO) for name in ("FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING")),
+    *((name, types.YES_NO) for name in ("CREATE_BRIDGE", "AUTOMATIC_VLAN_ID")),
+    ("GATEWAY", types.IPV4),
+    ("GATEWAY6", types.IPV6),
+    ("NETWORK_MASK", types.IPV4_MASK),
+    ("DNS", types.NAME_SERVERS),
+)
+"""What hosts are told, and guests: what a host cannot read would be no filter, and a guest would be cut off."""
 _ADDRESS_BITS = 32
 RESTRICTED = (
     *("BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "OUTER_VLAN_ID", "VLAN_TAGGED_ID", "CVLANS"),
@@ -166,8 +177,8 @@ def _check_link(network: Network) -> None:
         if present[name] and not kind.accepts(present[name]):
             raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(present[name])}"')
     refuse_wrong_vlan(network)
-    for name, kind in (("MTU", _MTU), *((name, _BANDWIDTH) for name in LIMITS)):
-        text = network.template.single(name)
+    for name, kind in _VALUES:
+        text = network.template.single(name).strip()
         if text and not kind.accepts(text):
             raise BadTemplate(f'{name} must be {kind.expected}, is "{shown(text)}"')
     group = network.template.single("VXLAN_MC")

@@ -136,8 +136,8 @@ def _multicast_group(network: Network) -> str:
 
 
 def _is_yes(network: Network, key: str, *, default: bool = False) -> bool:
-    said = network.template.single(key).upper()
-    return said == "YES" if said else default
+    """Tell whether a network says YES; what is neither YES nor NO must not take a filter away."""
+    return {"YES": True, "NO": False}.get(network.template.single(key).strip().upper(), default)
 
 
 def _number(text: str) -> int:

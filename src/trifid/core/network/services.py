@@ -230,9 +230,6 @@ def _stored(template: Template) -> IPv4Interface | None:
 
 def _check_told(template: Template) -> None:
     """Raise BadTemplate unless what guests are told could be true."""
-    for one in _words(template.single("DNS")):
-        if not _is_address(one):
-            raise BadTemplate(f'DNS must be addresses of name servers, is "{shown(one)}"')
     if template.single("DOMAIN") and not _is_domain(template.single("DOMAIN").strip()):
         raise BadTemplate(f'DOMAIN must be a name such as cloud.example, is "{shown(template.single("DOMAIN"))}"')
 

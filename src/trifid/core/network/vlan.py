@@ -45,7 +45,7 @@ def with_vlan(network: Network, others: Iterable[Network], starts: Starts) -> Ne
     Raises:
         NoLease: all numbers are in use.
     """
-    wants = network.template.single("AUTOMATIC_VLAN_ID").upper() == "YES" or network.vn_mad in _NEEDS_ONE
+    wants = network.template.single("AUTOMATIC_VLAN_ID").strip().upper() == "YES" or network.vn_mad in _NEEDS_ONE
     most = _MOST.get(network.vn_mad)
     if network.vlan_id or not wants or most is None:
         return network

@@ -173,6 +173,8 @@ def _disk(number: int, disk: Vector, disk_of_image: DiskOfImage) -> Vector:
 def _nic(number: int, nic: Vector) -> Vector:
     if not any(nic.get(key) for key in _CONNECTIONS):
         nothing = "it is connected to nothing: name a NETWORK, or as an administrator a BRIDGE of the hosts"
+        if nic.get("NETWORK_MODE", "").lower() == "auto":
+            nothing = "NETWORK_MODE=auto is not supported here, no network is chosen for a NIC: name a NETWORK"
         raise _lacking("NIC", number, nic, nothing)
     return {**nic, "NIC_ID": str(number)}
 

@@ -69,6 +69,17 @@ def _is_cores(value: str) -> bool:
     return re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", value) is not None and 0 < float(value) <= CORES_MAX
 
 
+def _is_mask(value: str) -> bool:
+    try:
+        return "/" not in value and bool(ipaddress.IPv4Network(f"0.0.0.0/{value}"))
+    except ValueError:
+        return False
+
+
+def _are_addresses(value: str) -> bool:
+    return all(_is_ip(word, 4) or _is_ip(word, 6) for word in value.replace(",", " ").split())
+
+
 def _is_ip(value: str, version: int) -> bool:
     try:
         address = ipaddress.ip_address(value)
@@ -148,6 +159,8 @@ INTERFACE = _pattern("an interface name: up to 15 letters, digits and _ . -", r"
 MAC = _pattern("a MAC address like 02:00:0a:00:00:01", r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 IPV4 = Type("an IPv4 address", lambda value: _is_ip(value, 4))
 IPV6 = Type("an IPv6 address", lambda value: _is_ip(value, 6))
+IPV4_MASK = Type("ones followed by zeros, like 255.255.255.0 or 24", _is_mask)
+NAME_SERVERS = Type("addresses of name servers, with blanks or commas between", _are_addresses)
 LISTEN = _pattern("an address or host name", r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]+")
 RESOLUTION = _pattern("a resolution like 1280x720", r"[0-9]{2,5}x[0-9]{2,5}")
 PCI_ADDRESS = _pattern("a PCI address like 01:00.0", r"([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}[:.][0-9A-Fa-f]{2}\.[0-7]")
