@@ -53,6 +53,14 @@ async def test_a_user_makes_a_network_of_a_template_that_he_may_use(world):
     assert await world.code(ALICE, "one.vm.allocate", "CPU=1\nMEMORY=64\nNIC=[NETWORK=mine]", False) == 0
 
 
+async def test_who_made_a_network_of_a_template_deletes_it(world):
+    template_id = await kept(world)
+    network_id = await world.ask(ALICE, "one.vntemplate.instantiate", template_id, "mine", "")
+    assert await world.code(BOB, "one.vn.delete", network_id) == 0x0200
+    await world.ask(ALICE, "one.vn.delete", network_id)
+    assert network_id not in world.memory.networks
+
+
 async def test_a_network_without_a_name_is_called_after_its_template(world):
     template_id = await kept(world)
     network_id = await world.ask(ALICE, "one.vntemplate.instantiate", template_id, "", "")

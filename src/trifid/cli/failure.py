@@ -64,7 +64,8 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
         unlock = f"{_UNLOCKED_BY[locked[1]]} unlock {locked[2]}"
         return Failure(str(error), f'who may manage it takes the lock away: "{unlock}"')
     if code == 0x0200:
-        owner = "its owner, or " if max(about, object_id) >= 0 else ""
+        is_for_owners = max(about, object_id) >= 0 and "perform ADMIN" not in str(error)
+        owner = "its owner, or " if is_for_owners else ""
         return Failure(str(error), f"ask {owner}a member of the group oneadmin")
     if code == 0x0400:
         missing = _NOT_FOUND.search(str(error))

@@ -86,8 +86,12 @@ async def delete(call: Call, network_id: int) -> int:
 
 
 def _check_deletable(call: Call, network: Network) -> None:
-    """Raise NotAllowed unless the caller may delete a network: whoever manages a reservation may give it back."""
-    check(call.caller, Right.MANAGE if network.is_reservation else Right.ADMIN, "NET", network)
+    """Raise NotAllowed unless the caller may delete a network.
+
+    Who manages a reservation may give it back, and who made a network of a template may take it down again.
+    """
+    is_their_own = network.is_reservation or network.template_id >= 0
+    check(call.caller, Right.MANAGE if is_their_own else Right.ADMIN, "NET", network)
 
 
 def _delete(draft: Draft, call: Call, network: Network) -> None:

@@ -84,7 +84,7 @@ def refuse_taken_vxlan(network: Network, others: Iterable[Network]) -> None:
             raise Refused(
                 f"VLAN_ID {int(network.vlan_id)} is that of vxlan {other.name} [{other.id}] {where}: give network "
                 f"{network.name} another one, or the same BRIDGE and PHYDEV",
-                network.id,
+                other.id,
             )
 
 
