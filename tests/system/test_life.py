@@ -135,6 +135,17 @@ def test_devices_come_and_go(one: pyone.OneServer, api: Api, vm_id: int, state: 
     assert "ERROR" not in one.vm.info(vm_id).USER_TEMPLATE
 
 
+def test_a_machine_is_resumed_right_after_it_was_configured(one: pyone.OneServer, api: Api, vm_id: int) -> None:
+    """As playbooks do, which know nothing of a context image that must be written before."""
+    for number in range(3):
+        one.vm.action("poweroff", vm_id)
+        api.until_state(vm_id, "POWEROFF")
+        one.vm.updateconf(vm_id, f'CONTEXT = [ HOSTNAME = "web{number}" ]')
+        one.vm.action("resume", vm_id)
+        api.until_state(vm_id, "RUNNING")
+    assert one.vm.info(vm_id).TEMPLATE["CONTEXT"]["HOSTNAME"] == "web2"
+
+
 def test_snapshots_of_the_machine_and_of_a_disk(one: pyone.OneServer, api: Api, vm_id: int) -> None:
     assert one.vm.snapshotcreate(vm_id, "first") == 0
     api.until_state(vm_id, "RUNNING")

@@ -106,7 +106,7 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
-    from trifid.methods.dispatch import Dispatcher
+    from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
@@ -121,7 +121,7 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
         await engine.start(_first_administrator(home))
-        dispatcher = Dispatcher(engine)
+        dispatcher = Dispatcher(engine, SETTLED_WITHIN_S)
         engine.schedule.start(carry_out(engine))
         uploads = Uploads(home / "uploads", Limits(config.api.upload_bytes_max, config.api.upload_user_bytes_max))
         for name in uploads.sweep():

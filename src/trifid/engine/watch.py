@@ -15,6 +15,9 @@ class Watch:
 
     Args:
         journal_id: id of the newest entry at start.
+
+    Attributes:
+        is_closed: nobody waits any more.
     """
 
     def __init__(self, journal_id: int) -> None:
@@ -22,11 +25,11 @@ class Watch:
         self._first = journal_id + 1
         self._last = journal_id
         self._news = asyncio.Event()
-        self._is_closed = False
+        self.is_closed = False
 
     def close(self) -> None:
         """Wake all waiters for good: the engine ends."""
-        self._is_closed = True
+        self.is_closed = True
         self._news.set()
 
     def committed(self, batch: Batch) -> None:
@@ -43,7 +46,7 @@ class Watch:
         """Return when there is an entry after `entry_id`, when the time is over, or when the engine ends."""
         try:
             async with asyncio.timeout(wait_s):
-                while self._last <= entry_id and not self._is_closed:
+                while self._last <= entry_id and not self.is_closed:
                     await self._news.wait()
         except TimeoutError:
             return

@@ -8,6 +8,7 @@ import itertools
 import logging
 from typing import Any
 
+from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
@@ -52,11 +53,21 @@ _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 _LOGGED_MAX = 500
 
 
-class Dispatcher:
-    """Answers calls with the engine's methods."""
+_SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
+"""Methods after which a resting VM's context image is written: `_settled` tells why they wait for that."""
+SETTLED_WITHIN_S = 30.0
 
-    def __init__(self, engine: Engine) -> None:
+
+class Dispatcher:
+    """Answers calls with the engine's methods.
+
+    Args:
+        settled_within_s: how long a call waits at most, once it is done, for what it began and clients cannot see.
+    """
+
+    def __init__(self, engine: Engine, settled_within_s: float = 0.0) -> None:
         self._engine = engine
+        self._settled_within_s = settled_within_s
         self._numbers = itertools.count(1)
 
     async def __call__(self, name: str, arguments: list[Any], peer: str) -> Answer | Fault:
@@ -88,6 +99,8 @@ class Dispatcher:
         except Exception:
             log.exception("bug in %s", name)
             return refusal(name, Internal("internal error, see the engine's log"))
+        if name in _SETTLING and self._settled_within_s:
+            await self._settled(given[0])
         if not name.rpartition(".")[2].startswith(_QUIET):
             log.info(
                 "%s -> %s  by %d (%s) from %s",
@@ -98,6 +111,20 @@ class Dispatcher:
                 peer,
             )
         return Answer(value)
+
+    async def _settled(self, vm_id: int) -> None:
+        """Wait while a VM is in work that clients see as rest, so that what they ask next is not refused as too early.
+
+        Existing clients resume a VM right after its updateconf.  What was asked is durable already: when the work
+        takes too long, or the engine ends, the call is answered all the same.
+        """
+        memory, loop = self._engine.turns.memory, asyncio.get_running_loop()
+        end_s = loop.time() + self._settled_within_s
+        while (left_s := end_s - loop.time()) > 0 and not self._engine.watch.is_closed:
+            found = memory.vms.get(vm_id)
+            if found is None or found.state not in UNSEEN_WORK:
+                return
+            await self._engine.watch.later_than(memory.journal_id, left_s)
 
 
 def one_line(text: str) -> str:

@@ -269,6 +269,16 @@ def _short_names() -> dict[str, str]:
 
 _SHORT = _short_names()
 
+UNSEEN_WORK = frozenset(
+    (
+        VmState.POWEROFF_CONTEXT_LOOK,
+        VmState.POWEROFF_CONTEXT,
+        VmState.BOOT_FAILURE_CONTEXT_LOOK,
+        VmState.BOOT_FAILURE_CONTEXT,
+    )
+)
+"""Something is under way that clients see as the rest in which it was asked: it takes moments."""
+
 
 def printable_state(state: int, lcm_state: int) -> str:
     """Return the name of the two wire numbers, or the numbers themselves when they are holes."""
