@@ -17,6 +17,7 @@ from tests.methods.world import (
     Refusal,
 )
 from trifid.core.access import Permissions
+from trifid.methods.registry import METHODS, WrongArguments
 
 OBJECTS = [
     ("vm", "vms", VM_ID),
@@ -119,3 +120,27 @@ async def test_members_of_a_group_see_what_is_shared_with_it(world):
     await world.change("vms", VM_ID, gid=STAFF_GID, permissions=Permissions(0o640))
     assert await world.code(BOB, "one.vm.info", VM_ID) == 0
     assert await world.code(BOB, "one.vm.rename", VM_ID, "his") == 0x0200
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "last"),
+    [
+        ("one.vm.rename", "vm_id", "name"),
+        ("one.image.chmod", "image_id", "ta"),
+        ("one.vn.chown", "network_id", "group_id"),
+        ("one.secgroup.chown", "group_id", "new_gid"),
+    ],
+)
+def test_what_is_declared_for_many_kinds_calls_its_arguments_as_each_kind_does(method, first, last):
+    names = [parameter.name for parameter in METHODS[method].parameters]
+    assert (names[0], names[-1]) == (first, last)
+    with pytest.raises(WrongArguments, match=f"^{method}: Not enough parameters: {first} is missing"):
+        METHODS[method].arguments([])
+    assert len(set(names)) == len(names)
+
+
+async def test_vms_may_have_the_same_name(world):
+    await world.change("vms", VM_ID, name="web")
+    other = await world.ask(ADMIN, "one.vm.allocate", "NAME=web\nCPU=1\nMEMORY=64", False)
+    assert await world.code(ADMIN, "one.vm.rename", other, "web") == 0
+    assert await world.code(ADMIN, "one.vm.chown", other, ALICE_ID, -1) == 0

@@ -16,6 +16,7 @@ from trifid.engine.clusters import named, refuse_left, refuse_moved_host
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
 from trifid.methods.common import POOLS, changed, listed, name_checked, read, refuse_taken, updated
+from trifid.methods.ownership import Owned, declare_rename, refuse_name_of_any
 from trifid.methods.registry import Call, Handler, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -107,16 +108,7 @@ async def update(call: Call, cluster_id: int, template: str, append: int = 0) ->
     return await changed(call, KIND, cluster_id, Right.MANAGE, "updated", change)
 
 
-@method("one.cluster.rename")
-async def rename(call: Call, cluster_id: int, name: str) -> int:
-    """Give a cluster another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, cluster: Cluster) -> Cluster:
-        refuse_taken(draft, KIND, new, object_id=cluster_id, error=lambda text: Refused(text, cluster_id))
-        return replace(cluster, name=new)
-
-    return await changed(call, KIND, cluster_id, Right.MANAGE, "renamed", change)
+declare_rename(Owned("one.cluster", KIND, "cluster_id", "a cluster", refuse_name=refuse_name_of_any))
 
 
 # -- members -----------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """one.datastore.* and one.datastorepool.info."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
@@ -10,17 +8,8 @@ from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused, TrifidError
-from trifid.methods.common import (
-    changed,
-    listed,
-    name_checked,
-    owner_changed,
-    parse_allocate,
-    permissions_changed,
-    read,
-    refuse_taken,
-    updated,
-)
+from trifid.methods.common import changed, listed, parse_allocate, read, refuse_taken, updated
+from trifid.methods.ownership import Owned, declare_ownership
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -117,41 +106,7 @@ async def update(call: Call, datastore_id: int, template: str, append: int = 0) 
     return await changed(call, "DATASTORE", datastore_id, Right.MANAGE, "updated", change)
 
 
-@method("one.datastore.rename")
-async def rename(call: Call, datastore_id: int, name: str) -> int:
-    """Give a datastore another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, datastore: Datastore) -> Datastore:
-        refuse_taken(draft, "DATASTORE", new, object_id=datastore_id, uid=datastore.uid)
-        return replace(datastore, name=new)
-
-    return await changed(call, "DATASTORE", datastore_id, Right.MANAGE, "renamed", change)
-
-
-@method("one.datastore.chmod")
-async def chmod(
-    call: Call, datastore_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, datastore: Datastore) -> Any:
-        return permissions_changed(call.caller, "DATASTORE", datastore, flags)
-
-    return await changed(call, "DATASTORE", datastore_id, Right.USE, "permissions changed", change)
-
-
-@method("one.datastore.chown")
-async def chown(call: Call, datastore_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, datastore: Datastore) -> Datastore:
-        new: Datastore = owner_changed(call.caller, draft, datastore, user_id, group_id)
-        refuse_taken(draft, "DATASTORE", new.name, object_id=datastore_id, uid=new.uid)
-        return new
-
-    return await changed(call, "DATASTORE", datastore_id, Right.ADMIN, "owner changed", change)
+declare_ownership(Owned("one.datastore", "DATASTORE", "datastore_id", "a datastore"))
 
 
 @method("one.datastore.enable")

@@ -9,6 +9,7 @@ from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
+from trifid.methods.ownership import refuse_name_of_any
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -143,10 +144,11 @@ async def rename(call: Call, host_id: int, name: str) -> int:
     new = _hostname(name)
 
     def change(draft: Draft, host: Host) -> Host:
-        refuse_taken(draft, "HOST", new, object_id=host_id, error=lambda text: Refused(text, host_id))
+        renamed = replace(host, name=new)
+        refuse_name_of_any(draft, "HOST", renamed)
         if _vms_with_files_on(draft, host_id):
             raise Refused(f"host {host.name} [{host_id}] carries VMs, whose drivers know it by this name", host_id)
-        return replace(host, name=new)
+        return renamed
 
     return await changed(call, "HOST", host_id, Right.ADMIN, "renamed", change)
 

@@ -1,7 +1,5 @@
 """one.image.*: what is changed of an image that is there."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
@@ -11,9 +9,10 @@ from trifid.core.template.types import WHOLE_MAX
 from trifid.engine import images, new_images
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, Refused
-from trifid.methods.common import changed, name_checked, owner_changed, permissions_changed, refuse_taken, updated
+from trifid.methods.common import changed, updated
 from trifid.methods.image import owner_of
 from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.ownership import Owned, declare_ownership
 from trifid.methods.registry import Call, method
 
 
@@ -27,41 +26,7 @@ async def update(call: Call, image_id: int, template: str, append: int = 0) -> i
     return await changed(call, "IMAGE", image_id, Right.MANAGE, "updated", change)
 
 
-@method("one.image.rename")
-async def rename(call: Call, image_id: int, name: str) -> int:
-    """Give an image another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, image: Image) -> Image:
-        refuse_taken(draft, "IMAGE", new, object_id=image_id, uid=image.uid)
-        return replace(image, name=new)
-
-    return await changed(call, "IMAGE", image_id, Right.MANAGE, "renamed", change)
-
-
-@method("one.image.chmod")
-async def chmod(
-    call: Call, image_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, image: Image) -> Any:
-        return permissions_changed(call.caller, "IMAGE", image, flags)
-
-    return await changed(call, "IMAGE", image_id, Right.USE, "permissions changed", change)
-
-
-@method("one.image.chown")
-async def chown(call: Call, image_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, image: Image) -> Image:
-        new: Image = owner_changed(call.caller, draft, image, user_id, group_id)
-        refuse_taken(draft, "IMAGE", new.name, object_id=image_id, uid=new.uid)
-        return new
-
-    return await changed(call, "IMAGE", image_id, Right.ADMIN, "owner changed", change)
+declare_ownership(Owned("one.image", "IMAGE", "image_id", "an image"))
 
 
 @method("one.image.enable")

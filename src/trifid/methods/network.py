@@ -1,7 +1,5 @@
 """one.vn.* about networks as a whole, and one.vnpool.info; what is about addresses is in network_addresses.py."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from trifid.core.access import Right, allowed, check
@@ -17,19 +15,9 @@ from trifid.engine.new_networks import defaults as configured
 from trifid.engine.nic_groups import check_network_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
-from trifid.methods.common import (
-    changed,
-    listed,
-    name_checked,
-    owner_changed,
-    parse_allocate,
-    permissions_changed,
-    read,
-    refuse_taken,
-    updated,
-    usable,
-)
+from trifid.methods.common import changed, listed, parse_allocate, read, updated, usable
 from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.ownership import Owned, declare_ownership
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -195,41 +183,7 @@ def _refuse_moved(draft: Draft, before: Network, after: Network) -> None:
     refuse_taken_vxlan(after, draft.each("networks"))
 
 
-@method("one.vn.rename")
-async def rename(call: Call, network_id: int, name: str) -> int:
-    """Give a network another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, network: Network) -> Network:
-        refuse_taken(draft, "NET", new, object_id=network_id, uid=network.uid)
-        return replace(network, name=new)
-
-    return await changed(call, "NET", network_id, Right.MANAGE, "renamed", change)
-
-
-@method("one.vn.chmod")
-async def chmod(
-    call: Call, network_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, network: Network) -> Any:
-        return permissions_changed(call.caller, "NET", network, flags)
-
-    return await changed(call, "NET", network_id, Right.USE, "permissions changed", change)
-
-
-@method("one.vn.chown")
-async def chown(call: Call, network_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, network: Network) -> Network:
-        new: Network = owner_changed(call.caller, draft, network, user_id, group_id)
-        refuse_taken(draft, "NET", new.name, object_id=network_id, uid=new.uid)
-        return new
-
-    return await changed(call, "NET", network_id, Right.ADMIN, "owner changed", change)
+declare_ownership(Owned("one.vn", "NET", "network_id", "a network"))
 
 
 @method("one.vn.lock")

@@ -88,14 +88,19 @@ class Method(msgspec.Struct, frozen=True):
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str) -> Callable[[Handler], Handler]:
-    """Declare a method of the API."""
+def method(name: str, **called: str) -> Callable[[Handler], Handler]:
+    """Declare a method of the API.
+
+    Args:
+        called: parameter -> how the API calls it, for a function that is declared for several kinds of objects.
+    """
 
     def declare(handler: Handler) -> Handler:
         assert name not in METHODS, f"{name} is declared twice"
         signature = inspect.signature(handler, eval_str=True)
+        assert called.keys() <= signature.parameters.keys(), f"{name} has no such parameters: {', '.join(called)}"
         parameters = tuple(
-            Parameter(p.name, p.annotation, p.default, p.default is inspect.Parameter.empty)
+            Parameter(called.get(p.name, p.name), p.annotation, p.default, p.default is inspect.Parameter.empty)
             for p in list(signature.parameters.values())[1:]
         )
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]

@@ -15,22 +15,13 @@ from trifid.core.template.model import Template
 from trifid.core.template.validate import check_name
 from trifid.engine.transaction import Draft
 from trifid.errors import BadTemplate, NotAllocated, Refused
-from trifid.methods.common import (
-    changed,
-    listed,
-    name_checked,
-    owner_changed,
-    parse_allocate,
-    permissions_changed,
-    read,
-    refuse_taken,
-    updated,
-    usable,
-)
+from trifid.methods.common import changed, listed, name_checked, parse_allocate, read, refuse_taken, updated, usable
+from trifid.methods.ownership import Owned, declare_chmod, declare_chown, declare_rename
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 KIND = "SECGROUP"
+_OWNED = Owned("one.secgroup", KIND, "group_id", "a security group")
 _SHOWN_MAX = 5
 
 
@@ -178,38 +169,6 @@ async def clone(call: Call, group_id: int, name: str) -> int:
     return await call.engine.turns.ask(command)
 
 
-@method("one.secgroup.rename")
-async def rename(call: Call, group_id: int, name: str) -> int:
-    """Give a security group another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
-        refuse_taken(draft, KIND, new, object_id=group_id, uid=group.uid)
-        return replace(group, name=new)
-
-    return await changed(call, KIND, group_id, Right.MANAGE, "renamed", change)
-
-
-@method("one.secgroup.chmod")
-async def chmod(
-    call: Call, group_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, group: SecurityGroup) -> Any:
-        return permissions_changed(call.caller, KIND, group, flags)
-
-    return await changed(call, KIND, group_id, Right.USE, "permissions changed", change)
-
-
-@method("one.secgroup.chown")
-async def chown(call: Call, group_id: int, user_id: int, new_gid: int) -> int:
-    """Change owner and group of a security group; -1 keeps."""
-
-    def change(draft: Draft, group: SecurityGroup) -> SecurityGroup:
-        new: SecurityGroup = owner_changed(call.caller, draft, group, user_id, new_gid)
-        refuse_taken(draft, KIND, new.name, object_id=group_id, uid=new.uid)
-        return new
-
-    return await changed(call, KIND, group_id, Right.ADMIN, "owner changed", change)
+declare_rename(_OWNED)
+declare_chmod(_OWNED)
+declare_chown(_OWNED, "Change owner and group of a security group; -1 keeps.", "new_gid")

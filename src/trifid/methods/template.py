@@ -3,8 +3,6 @@
 Source: reference/api-modern.md §2 (texts), §3 (the pool), §4 (VM templates).
 """
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from trifid.core.access import Caller, Permissions, Right, check
@@ -17,22 +15,14 @@ from trifid.engine.new_images import is_ours
 from trifid.engine.submit import refuse_restricted
 from trifid.engine.template_images import extended, images_of_template
 from trifid.engine.transaction import Draft
-from trifid.methods.common import (
-    changed,
-    listed,
-    name_checked,
-    owner_changed,
-    parse_allocate,
-    permissions_changed,
-    read,
-    refuse_taken,
-    updated,
-)
+from trifid.methods.common import changed, listed, parse_allocate, permissions_changed, read, refuse_taken, updated
 from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.ownership import Owned, chmod_object, declare_chown, declare_rename
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 KIND = "TEMPLATE"
+_OWNED = Owned("one.template", KIND, "template_id", "a VM template")
 
 
 @method("one.template.allocate")
@@ -131,16 +121,7 @@ def refuse_unvetted(call: Call, before: Template, after: Template) -> None:
     refuse_restricted(call.caller, after, tuple(call.engine.config.engine.user_paths), vetted(before, after).pairs)
 
 
-@method("one.template.rename")
-async def rename(call: Call, template_id: int, name: str) -> int:
-    """Give a VM template another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, record: VmTemplate) -> VmTemplate:
-        refuse_taken(draft, KIND, new, object_id=template_id, uid=record.uid)
-        return replace(record, name=new)
-
-    return await changed(call, KIND, template_id, Right.MANAGE, "renamed", change)
+declare_rename(_OWNED)
 
 
 @method("one.template.chmod")
@@ -161,13 +142,10 @@ async def chmod(
     """Change permissions: nine flags, each 1 set, 0 clear, -1 keep; with `recursive` those of its images too."""
     flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
 
-    def change(draft: Draft, record: VmTemplate) -> Any:
-        after = permissions_changed(call.caller, KIND, record, flags)
-        if recursive:
-            _chmod_images(draft, call.caller, record.template, flags)
-        return after
+    def images_too(draft: Draft, record: VmTemplate) -> None:
+        _chmod_images(draft, call.caller, record.template, flags)
 
-    return await changed(call, KIND, template_id, Right.USE, "permissions changed", change)
+    return await chmod_object(call, _OWNED, template_id, flags, images_too if recursive else None)
 
 
 def _chmod_images(draft: Draft, caller: Caller, template: Template, flags: tuple[int, ...]) -> None:
@@ -179,16 +157,7 @@ def _chmod_images(draft: Draft, caller: Caller, template: Template, flags: tuple
             draft.note("IMAGE", image.id, caller, "permissions changed")
 
 
-@method("one.template.chown")
-async def chown(call: Call, template_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, record: VmTemplate) -> VmTemplate:
-        new: VmTemplate = owner_changed(call.caller, draft, record, user_id, group_id)
-        refuse_taken(draft, KIND, new.name, object_id=template_id, uid=new.uid)
-        return new
-
-    return await changed(call, KIND, template_id, Right.ADMIN, "owner changed", change)
+declare_chown(_OWNED)
 
 
 @method("one.template.lock")

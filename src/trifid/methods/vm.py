@@ -26,13 +26,11 @@ from trifid.methods.common import (
     changed,
     is_merge,
     listed,
-    name_checked,
-    owner_changed,
     parse_allocate,
     parse_update,
-    permissions_changed,
     wanted_by,
 )
+from trifid.methods.ownership import Owned, allow_any_name, declare_ownership
 from trifid.methods.reconcile import domain_named, take_over
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
@@ -335,34 +333,7 @@ async def update(call: Call, vm_id: int, template: str, append: int = 0) -> int:
     return await changed(call, "VM", vm_id, Right.MANAGE, "updated", change, _find)
 
 
-@method("one.vm.rename")
-async def rename(call: Call, vm_id: int, name: str) -> int:
-    """Give a VM another name."""
-    new = name_checked(name)
-    return await changed(call, "VM", vm_id, Right.MANAGE, "renamed", lambda draft, vm: replace(vm, name=new), _find)
-
-
-@method("one.vm.chmod")
-async def chmod(
-    call: Call, vm_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, vm: VM) -> Any:
-        return permissions_changed(call.caller, "VM", vm, flags)
-
-    return await changed(call, "VM", vm_id, Right.USE, "permissions changed", change, _find)
-
-
-@method("one.vm.chown")
-async def chown(call: Call, vm_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, vm: VM) -> Any:
-        return owner_changed(call.caller, draft, vm, user_id, group_id)
-
-    return await changed(call, "VM", vm_id, Right.ADMIN, "owner changed", change, _find)
+declare_ownership(Owned("one.vm", "VM", "vm_id", "a VM", refuse_name=allow_any_name, find=_find))
 
 
 @method("one.vm.info")

@@ -3,8 +3,6 @@
 Source: reference/api-modern.md §2 (texts), §3 (the pool), §4 (network templates).
 """
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from trifid.core import kept_network_template as kept
@@ -19,18 +17,9 @@ from trifid.engine.networks import random_mac_suffix
 from trifid.engine.new_networks import add_network, defaults
 from trifid.engine.transaction import Draft
 from trifid.errors import Locked
-from trifid.methods.common import (
-    changed,
-    listed,
-    name_checked,
-    owner_changed,
-    parse_allocate,
-    permissions_changed,
-    read,
-    refuse_taken,
-    updated,
-)
+from trifid.methods.common import changed, listed, name_checked, parse_allocate, read, refuse_taken, updated
 from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.ownership import Owned, declare_ownership
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -175,41 +164,7 @@ async def update(call: Call, template_id: int, template: str, append: int = 0) -
     return await changed(call, KIND, template_id, Right.MANAGE, "updated", change)
 
 
-@method("one.vntemplate.rename")
-async def rename(call: Call, template_id: int, name: str) -> int:
-    """Give a template of networks another name."""
-    new = name_checked(name)
-
-    def change(draft: Draft, record: VnTemplate) -> VnTemplate:
-        refuse_taken(draft, KIND, new, object_id=template_id, uid=record.uid)
-        return replace(record, name=new)
-
-    return await changed(call, KIND, template_id, Right.MANAGE, "renamed", change)
-
-
-@method("one.vntemplate.chmod")
-async def chmod(
-    call: Call, template_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
-) -> int:
-    """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
-    flags = (ou, om, oa, gu, gm, ga, tu, tm, ta)
-
-    def change(draft: Draft, record: VnTemplate) -> Any:
-        return permissions_changed(call.caller, KIND, record, flags)
-
-    return await changed(call, KIND, template_id, Right.USE, "permissions changed", change)
-
-
-@method("one.vntemplate.chown")
-async def chown(call: Call, template_id: int, user_id: int, group_id: int) -> int:
-    """Change owner and group; -1 keeps."""
-
-    def change(draft: Draft, record: VnTemplate) -> VnTemplate:
-        new: VnTemplate = owner_changed(call.caller, draft, record, user_id, group_id)
-        refuse_taken(draft, KIND, new.name, object_id=template_id, uid=new.uid)
-        return new
-
-    return await changed(call, KIND, template_id, Right.ADMIN, "owner changed", change)
+declare_ownership(Owned("one.vntemplate", KIND, "template_id", "a template of networks"))
 
 
 @method("one.vntemplate.lock")

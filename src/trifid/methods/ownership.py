@@ -1,0 +1,165 @@
+"""rename, chmod and chown, the same for everything that belongs to somebody: declared from what a kind is called."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.access import Right
+from trifid.engine.transaction import Draft
+from trifid.errors import Refused
+from trifid.methods.common import changed, name_checked, owner_changed, permissions_changed, refuse_taken
+from trifid.methods.registry import Call, method
+
+
+def refuse_name_of_owner(draft: Draft, kind: str, record: Any) -> None:
+    """Raise NotAllocated for a name that another object of that kind and of the same owner has.
+
+    Args:
+        record: the object as it shall be.
+    """
+    refuse_taken(draft, kind, record.name, object_id=record.id, uid=record.uid)
+
+
+def refuse_name_of_any(draft: Draft, kind: str, record: Any) -> None:
+    """Raise Refused for a name that another object of that kind has, whoever's it is.
+
+    Args:
+        record: the object as it shall be.
+    """
+    refuse_taken(draft, kind, record.name, object_id=record.id, error=lambda text: Refused(text, record.id))
+
+
+def allow_any_name(draft: Draft, kind: str, record: Any) -> None:
+    """Refuse no name: several VMs may have the same."""
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A kind of objects, as far as their names, owners and permissions are concerned.
+
+    Attributes:
+        api: what the names of its methods begin with, `one.image`.
+        kind: how rights and the journal call it, `IMAGE`.
+        id_name: how its methods call the argument that says which one.
+        word: one of them in a sentence, `an image`.
+        refuse_name: raises for a name that an object, as it shall be, must not have: its own new one, or the one that
+            it brings to a new owner.
+        find: returns the record as it is, where "no such object" is told in another way.
+    """
+
+    api: str
+    kind: str
+    id_name: str
+    word: str
+    refuse_name: Callable[[Draft, str, Any], None] = refuse_name_of_owner
+    find: Callable[[Draft, int], Any] | None = None
+
+
+# -- what they do ------------------------------------------------------------------------------------
+
+
+async def rename_object(call: Call, owned: Owned, object_id: int, name: str) -> int:
+    """Give an object another name, for whoever may MANAGE it, and return its id.
+
+    Raises:
+        NotFound, NotAllowed: no such object, or the caller may not.
+        Refused: this cannot be a name; and what `refuse_name` of the kind raises.
+    """
+    new_name = name_checked(name)
+
+    def change(draft: Draft, record: Any) -> Any:
+        new = replace(record, name=new_name)
+        owned.refuse_name(draft, owned.kind, new)
+        return new
+
+    return await changed(call, owned.kind, object_id, Right.MANAGE, "renamed", change, owned.find)
+
+
+async def chmod_object(
+    call: Call,
+    owned: Owned,
+    object_id: int,
+    flags: tuple[int, ...],
+    also: Callable[[Draft, Any], None] | None = None,
+) -> int:
+    """Change the permissions of an object, and return its id.
+
+    Args:
+        flags: nine, in the order of `Permissions.flags`: 1 set, 0 clear, -1 keep.
+        also: changes what goes with the object, once that the caller may change this one is known.
+
+    Raises:
+        NotFound, NotAllowed, BadRequest: no such object; or as `permissions_changed` does.
+    """
+
+    def change(draft: Draft, record: Any) -> Any:
+        new = permissions_changed(call.caller, owned.kind, record, flags)
+        if also:
+            also(draft, record)
+        return new
+
+    return await changed(call, owned.kind, object_id, Right.USE, "permissions changed", change, owned.find)
+
+
+async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, group_id: int) -> int:
+    """Give an object to another user or group, for whoever may ADMIN it, and return its id; -1 keeps.
+
+    Raises:
+        NotFound, NotAllowed: no such object, user or group; or the caller may not.
+        NotAllocated: the new owner has one of that name, where `refuse_name` of the kind looks at that.
+    """
+
+    def change(draft: Draft, record: Any) -> Any:
+        new = owner_changed(call.caller, draft, record, user_id, group_id)
+        owned.refuse_name(draft, owned.kind, new)
+        return new
+
+    return await changed(call, owned.kind, object_id, Right.ADMIN, "owner changed", change, owned.find)
+
+
+# -- declaring them ----------------------------------------------------------------------------------
+
+
+def declare_ownership(owned: Owned) -> None:
+    """Declare rename, chmod and chown of a kind, in that order; each is declared once, else AssertionError."""
+    declare_rename(owned)
+    declare_chmod(owned)
+    declare_chown(owned)
+
+
+def declare_rename(owned: Owned) -> None:
+    """Declare `rename` of a kind."""
+
+    async def rename(call: Call, object_id: int, name: str) -> int:
+        return await rename_object(call, owned, object_id, name)
+
+    rename.__doc__ = f"Give {owned.word} another name."
+    method(f"{owned.api}.rename", object_id=owned.id_name)(rename)
+
+
+def declare_chmod(owned: Owned) -> None:
+    """Declare `chmod` of a kind."""
+
+    async def chmod(
+        call: Call, object_id: int, ou: int, om: int, oa: int, gu: int, gm: int, ga: int, tu: int, tm: int, ta: int
+    ) -> int:
+        """Change permissions: nine flags, each 1 set, 0 clear, -1 keep."""
+        return await chmod_object(call, owned, object_id, (ou, om, oa, gu, gm, ga, tu, tm, ta))
+
+    method(f"{owned.api}.chmod", object_id=owned.id_name)(chmod)
+
+
+def declare_chown(owned: Owned, summary: str = "Change owner and group; -1 keeps.", gid_name: str = "group_id") -> None:
+    """Declare `chown` of a kind.
+
+    Args:
+        summary: what the manual says of it.
+        gid_name: how it calls the argument that is the new group.
+    """
+
+    async def chown(call: Call, object_id: int, user_id: int, group_id: int) -> int:
+        return await chown_object(call, owned, object_id, user_id, group_id)
+
+    chown.__doc__ = summary
+    method(f"{owned.api}.chown", object_id=owned.id_name, group_id=gid_name)(chown)
