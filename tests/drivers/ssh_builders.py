@@ -69,7 +69,7 @@ class Scene:
         for name, place in places.items():
             operands = [operand.replace(name, place) for operand in operands]
         datastore = 1 if "HERE" not in line and "AWAY" in line else 0
-        told = (image_format, names_an_image(operands), str(within))
+        told = (image_format, names_an_image(operands), (str(within),) if within else ())
         command = Command(word, "ssh", tuple(operands), VM, datastore, *told)
         carry_out(of or request(), command, commands_on(self.hosts))
 

@@ -238,6 +238,31 @@ def test_a_link_that_is_turned_to_a_secret_after_a_first_look_gives_nothing_away
         do(f"CONTEXT shared {context_sh} {link} host1:{image}")
 
 
+@pytest.mark.parametrize("named", ["public/mine", "public/directory", "public/turned"])
+def test_a_file_that_leads_out_of_where_users_may_name_files_is_not_in_it(
+    context_sh: Path, image: Path, home: Path, named: str
+) -> None:
+    public, secret = home / "images" / "public", home / "images" / "private" / "secret"
+    (public / "directory").mkdir(parents=True)
+    secret.parent.mkdir()
+    secret.write_text("secret")
+    (public / "mine").symlink_to(secret)
+    (public / "directory" / "mine").symlink_to(secret)
+    (public / "turned").symlink_to(secret.parent)
+    with pytest.raises(Failure, match=f"leads out of {public}, whose files any user may name"):
+        do(f"CONTEXT shared {context_sh} {home}/images/{named} host1:{image}", within=public)
+    assert not image.exists()
+
+
+def test_a_link_that_stays_where_users_may_name_files_is_followed(context_sh: Path, image: Path, home: Path) -> None:
+    public = home / "images" / "public"
+    public.mkdir()
+    (public / "motd").write_text("welcome")
+    (public / "mine").symlink_to("motd")
+    do(f"CONTEXT shared {context_sh} {public}/mine host1:{image}", within=public)
+    assert Iso(image).read(joliet_path="/mine") == b"welcome"
+
+
 # -- the seed for cloud-init -------------------------------------------------------------------------
 
 

@@ -34,20 +34,21 @@ def test_a_command_knows_what_its_disk_was_made_from(path: Path) -> None:
     assert [command.format for command in script.commands] == ["raw", "qcow2", "", "", "qcow2"]
 
 
-def test_a_command_knows_how_far_its_source_may_lead(path: Path) -> None:
+def test_a_command_knows_what_its_source_is_and_how_far_files_may_lead(path: Path) -> None:
     path.write_text(
-        "# trifid step 1\n# trifid disk 0 raw\n# trifid disk 0 image\n# trifid disk 1 within /srv/pub\n"
-        "CLONE shared front:/a host1:/d/disk.0 42 0\nLN shared front:/srv/pub/b host1:/d/disk.1 42 0\n"
+        "# trifid step 1\n# trifid disk 0 raw\n# trifid disk 0 image\n# trifid within /srv/pub\n"
+        "# trifid within /srv/with blank\nCLONE shared front:/a host1:/d/disk.0 42 0\n"
         "CLONE shared front:/c host1:/d/kernel 42 0\n"
     )
     told = [(command.format, command.is_image, command.within) for command in read_script(str(path)).commands]
-    assert told == [("raw", True, ""), ("", False, "/srv/pub"), ("", False, "")]
+    within = ("/srv/pub", "/srv/with blank")
+    assert told == [("raw", True, within), ("", False, within)]
 
 
-@pytest.mark.parametrize("told", ["vmdk", "within", "image /srv/pub", "raw /srv/pub"])
+@pytest.mark.parametrize("told", ["vmdk", "image /srv/pub", "raw /srv/pub", "within /srv/pub"])
 def test_what_is_told_of_a_disk_and_not_known_is_refused(path: Path, told: str) -> None:
     path.write_text(f"# trifid step 1\n# trifid disk 3 {told}\n")
-    with pytest.raises(DriverFault, match=f"disk 3 is '{told.split()[0]}', expected raw or qcow2, image, within /DIR"):
+    with pytest.raises(DriverFault, match=f"disk 3 is '{told}', expected raw or qcow2, or image"):
         read_script(str(path))
 
 

@@ -44,6 +44,13 @@ def test_a_link_that_leads_out_of_where_users_may_name_files_is_not_followed(
     assert names(directory) == []
 
 
+def test_a_kernel_is_no_more_than_a_disk(home: Path, public: Path, directory: Path) -> None:
+    (public / "vmlinuz").symlink_to(make_raw(home / "images" / "secret", b"secret"))
+    with pytest.raises(Failure, match=f"vmlinuz leads out of {public}"):
+        do(f"CLONE shared fe:{public}/vmlinuz host1:{directory}/kernel", within=public)
+    assert names(directory) == []
+
+
 @WORDS
 def test_a_link_that_stays_there_is(public: Path, directory: Path, word: str) -> None:
     (public / "mine").symlink_to(make_raw(public / "etch.img"))

@@ -44,13 +44,13 @@ def do(
     Args:
         told: format of the disk's source, as a line of the script would tell it.
         is_image: whether that is an image of the catalogue; None: when it is called as one.
-        within: directory that it must not lead out of.
+        within: directory whose files any user may name; "" for none.
     """
     words = line.split()
     numbers = (int(words.pop(-2)), int(words.pop())) if words[-1].isdigit() and words[-2].isdigit() else (VM, 0)
     if is_image is None:
         is_image = names_an_image(words[2:])
-    command = Command(words[0], words[1], tuple(words[2:]), *numbers, told, is_image, str(within))
+    command = Command(words[0], words[1], tuple(words[2:]), *numbers, told, is_image, (str(within),) if within else ())
     carry_out(of or request(), command, {"shared": COMMANDS, "qcow2": qcow2.COMMANDS}[words[1]])
 
 

@@ -106,6 +106,11 @@ def test_a_script_begins_with_its_step_and_lies_with_the_files_of_the_vm(orders:
     assert names(tmp_path / "vms" / "42") == ["transfer.1.delete_both"]
 
 
+def test_a_script_tells_where_files_lie_that_any_user_may_name(tmp_path: Path) -> None:
+    orders = Orders(tmp_path, tmp_path / "datastores", "front", lambda vm: "<VM/>", ["/srv/pub/"])
+    assert script(orders, vm(S.RUNNING), "delete")[1:3] == ["# trifid disk 1 raw", "# trifid within /srv/pub"]
+
+
 def test_a_script_that_is_written_again_replaces_the_one_before(orders: Orders, tmp_path: Path) -> None:
     written = [orders.render(vm(S.RUNNING), Action(42, step, "tm", "delete")).payload for step in (7, 9)]
     assert len(set(written)) == 1

@@ -367,14 +367,3 @@ async def test_users_find_no_way_out_of_the_places_that_are_open_to_them(alice):
             await alice.ask(ALICE, "one.vm.attach", VM_ID, f'DISK=[SOURCE="https://images.example/{path}"]')
     await alice.ask(ALICE, "one.vm.attach", VM_ID, 'DISK=[SOURCE="https://images.example/pub/x"]')
     assert len(vm(alice).template.vectors("DISK")) == 2
-
-
-async def test_a_disk_keeps_to_the_directory_that_its_source_was_allowed_for(alice):
-    alice.engine.config.engine.user_paths.append("/srv/pub/")
-    disk = 'DISK=[SOURCE="/srv/pub/x",WITHIN="/"]'
-    await alice.ask(ALICE, "one.vm.attach", VM_ID, disk)
-    assert vm(alice).template.vectors("DISK")[1]["WITHIN"] == "/srv/pub"
-    made = await alice.ask(ALICE, "one.vm.allocate", f"CPU=1\nMEMORY=64\n{disk}", False)
-    assert alice.memory.vms[made].template.vector("DISK")["WITHIN"] == "/srv/pub"
-    made = await alice.ask(ADMIN, "one.vm.allocate", 'CPU=1\nMEMORY=64\nDISK=[SOURCE="/srv/x",WITHIN="/srv"]', False)
-    assert "WITHIN" not in alice.memory.vms[made].template.vector("DISK")

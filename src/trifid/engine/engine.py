@@ -104,7 +104,9 @@ class Engine:
         self.documents.base_path = lambda datastore: base_path(self.datastores, datastore)
         self.documents.progress = self.images.progress
         self.turns.after_commit.append(self.documents.committed)
-        self.orders = Orders(home, self.datastores, settings.frontend, self.documents.vm_for_drivers)
+        self.orders = Orders(
+            home, self.datastores, settings.frontend, self.documents.vm_for_drivers, settings.user_paths
+        )
         self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
         services = AddressServices(memory)

@@ -5,7 +5,7 @@ Transfer actions need a script file; it lies with the VM's files on the front-en
 
 import errno
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,16 +41,25 @@ class Orders:
         datastores: directory of the datastores, the same path on every host (shared transfer).
         frontend: how transfer scripts call this machine.
         vm_document: renders the full VM document for drivers.
+        user_paths: where the files lie that any user may name.
 
     Attributes:
         place_of: tells the BASE_PATH of a datastore by its id, "" for none; set by the engine.
     """
 
-    def __init__(self, home: Path, datastores: Path, frontend: str, vm_document: Callable[[VM], str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        datastores: Path,
+        frontend: str,
+        vm_document: Callable[[VM], str],
+        user_paths: Sequence[str] = (),
+    ) -> None:
         self._home = home
         self._datastores = datastores
         self._frontend = frontend
         self._vm_document = vm_document
+        self._user_paths = user_paths
         self.place_of: Callable[[int], str] = lambda datastore_id: ""
 
     def render(self, vm: VM, action: Action) -> Order:
@@ -133,7 +142,7 @@ class Orders:
         )
         script = files / f"transfer.{vm.current.seq}.{action.verb}"
         part = script.with_suffix(".part")
-        head = [f"# trifid step {action.step}", *head_lines(vm), *self._group_lines(vm)]
+        head = [f"# trifid step {action.step}", *head_lines(vm, self._user_paths), *self._group_lines(vm)]
         part.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
         part.replace(script)  # a driver that is still at an older sending never reads half of it
         return script

@@ -10,7 +10,6 @@ from trifid.core.access import Caller
 from trifid.core.template.model import Template, Value
 from trifid.core.template.prepare import prepare
 from trifid.core.template.validate import NAME_LENGTH_MAX, file_paths, restricted
-from trifid.core.vm.outside import all_confined
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import Calendar
 from trifid.engine.clusters import refuse_nowhere
@@ -56,8 +55,7 @@ def submit(draft: Draft, submission: Submission) -> int:
         refuse_restricted(caller, submission.template, submission.user_paths)
     vm_id = draft.next_id("vm")
     prepared = prepare(submission.template, disk_of_image=UsedImages(draft, caller, vm_id).disk)
-    confined = all_confined(prepared.template, submission.user_paths)
-    template = with_leases(draft, caller, confined, vm_id)
+    template = with_leases(draft, caller, prepared.template, vm_id)
     refuse_nowhere(draft, template)
     files = files_of(draft, caller, template)
     name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"

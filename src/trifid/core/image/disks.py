@@ -21,7 +21,7 @@ ENGINES_OWN = frozenset(
             "SAVEAS_IMAGE",
             "SAVEAS_SNAPSHOT",
         ),
-        *("SAVEAS_SOURCE", "SIZE_PREV", "WITHIN"),
+        *("SAVEAS_SOURCE", "SIZE_PREV"),
     }
 )
 """Keys of a DISK that only the engine writes: what it later believes of the disk."""

@@ -9,12 +9,11 @@ to run on the target; both commands are told both places, since only the driver 
 """
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from trifid.core.template.types import IMAGE_FORMATS
-from trifid.core.vm.outside import WITHIN
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
 
@@ -62,13 +61,19 @@ def transfer_lines(vm: VM, operation: str, *, tm: str, frontend: str, datastores
     return list(_OPERATIONS[operation](vm, _Place(tm, frontend, datastores, vm_files)))
 
 
-def head_lines(vm: VM) -> list[str]:
+def head_lines(vm: VM, user_paths: Iterable[str] = ()) -> list[str]:
     """Return the lines of a script's head that say what the source of each disk is, as far as that is known.
 
     Its format: transfer drivers must not find it out by themselves, since a guest writes what it likes to the first
-    bytes of a raw disk.  Whether it is an image of the catalogue.  The directory that it may not lead out of.
+    bytes of a raw disk.  Whether it is an image of the catalogue.  Then which directories no file that is named in
+    one of them may lead out of: whoever may write there could let a symbolic link lead to what is others'.
+
+    Args:
+        user_paths: the engine's setting of that name: directories, and prefixes of URLs, which do not matter here.
     """
-    return [f"# trifid disk {disk['DISK_ID']} {told}" for disk in vm.template.vectors("DISK") for told in _told(disk)]
+    disks = [f"# trifid disk {disk['DISK_ID']} {told}" for disk in vm.template.vectors("DISK") for told in _told(disk)]
+    directories = [place.rstrip("/") for place in user_paths if place.startswith("/")]
+    return [*disks, *(f"# trifid within {directory or '/'}" for directory in directories)]
 
 
 def _told(disk: Vector) -> Iterator[str]:
@@ -76,8 +81,6 @@ def _told(disk: Vector) -> Iterator[str]:
         yield stated
     if disk.get("IMAGE_ID"):
         yield "image"
-    if directory := disk.get(WITHIN):
-        yield f"within {directory}"
 
 
 def _format(disk: Vector) -> str:

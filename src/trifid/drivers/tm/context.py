@@ -6,7 +6,7 @@ Source: reference/drivers.md §4.3, §8.2; docs/decisions/0015-cloud-init-reads-
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from trifid.core.template.cloud_init import LABEL as SEED_LABEL
@@ -30,10 +30,12 @@ def context(request: Request, command: Command) -> None:
     if len(command.operands) < 2:
         raise Failure("expected context.sh, files, and where the image goes")
     context_sh, *more, target = command.operands
-    write_images(request, paths.path_of(context_sh), more, arrival(target, command))
+    write_images(request, paths.path_of(context_sh), more, arrival(target, command), command.within)
 
 
-def write_images(request: Request, context_sh: Path, operands: Sequence[str], place: Path) -> list[Path]:
+def write_images(
+    request: Request, context_sh: Path, operands: Sequence[str], place: Path, within: Collection[str]
+) -> list[Path]:
     """Write the images of a context, and return where they are: `place`, and `place`.cidata if there is a seed.
 
     For drivers that carry them elsewhere as well.
@@ -41,6 +43,7 @@ def write_images(request: Request, context_sh: Path, operands: Sequence[str], pl
     Args:
         operands: the files: URLs, paths, and `machine:path#name` of the catalogue.
         place: in the VM's directory, in a datastore or on the front-end.
+        within: directories whose files any user may name: a file that is named in one must lie in one.
 
     Raises:
         Failure: a file may not or cannot be in an image.
@@ -50,7 +53,7 @@ def write_images(request: Request, context_sh: Path, operands: Sequence[str], pl
     shutil.rmtree(stage, ignore_errors=True)
     try:
         stage.mkdir(mode=0o700)
-        gathering = Gathering(request, stage, place.parent)
+        gathering = Gathering(request, stage, place.parent, within)
         entries = [Entry("context.sh", context_sh, _TEXT_MODE)]
         for operand in operands:
             entries += gathering.entries(operand)

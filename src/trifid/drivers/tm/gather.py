@@ -7,7 +7,7 @@ Source: reference/drivers.md §8.2 (FILES), §4.3.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +16,7 @@ from trifid.drivers.kit import Failure, Request
 from trifid.drivers.tm import files, paths
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.iso import ENTRIES_MAX, Entry
+from trifid.drivers.tm.sources import refuse_leading_out
 from trifid.drivers.tm.work import progress
 
 BYTES_MAX = 256 << 20
@@ -33,16 +34,18 @@ _OF_CATALOGUE = _READABLE | _EXECUTABLE
 class Gathering:
     """Copies the files that the operands of a CONTEXT line name into a directory, up to what one image takes."""
 
-    def __init__(self, request: Request, stage: Path, vm_directory: Path) -> None:
+    def __init__(self, request: Request, stage: Path, vm_directory: Path, within: Collection[str] = ()) -> None:
         """Begin.
 
         Args:
             stage: an empty directory of ours, for the copies.
             vm_directory: of the VM, in its datastore or on the front-end: see paths.check_readable.
+            within: directories whose files any user may name: see sources.refuse_leading_out.
         """
         self._request = request
         self._stage = stage
         self._vm_directory = vm_directory
+        self._within = within
         self._bytes = 0
         self._count = 0
 
@@ -84,7 +87,7 @@ class Gathering:
         if not stat.S_ISDIR(about.st_mode):
             yield self._copied(path, name, _READABLE | (about.st_mode & _EXECUTABLE))
             return
-        self._check_readable(path, path)
+        self._check_readable(Path(os.path.realpath(path)), path)
         self._count_one()
         yield Entry(name, None, _READABLE | _EXECUTABLE)
         for inside in sorted(path.iterdir()):
@@ -116,6 +119,7 @@ class Gathering:
         Args:
             real: what was opened, whatever `path` leads to by now.
         """
+        refuse_leading_out(path, real, self._within)
         try:
             paths.check_readable(real, self._vm_directory)
         except Failure as failure:

@@ -1,8 +1,8 @@
 """Transfer scripts as transfer drivers read them.
 
 The first line is `# trifid step N`.  Lines `# trifid disk N …` tell what the source of a disk is: raw or qcow2, an
-image of the catalogue (`image`), a file that may not lead out of a directory (`within /DIR`).  Every other is a
-command (core/vm/transfer.py writes them).  A line that begins with # and is none of these is a comment.
+image of the catalogue (`image`).  Lines `# trifid within /DIR` name directories whose files may not lead out of them.
+Every other is a command (core/vm/transfer.py writes them).  Other lines that begin with # are comments.
 Source: reference/drivers.md §4.1, §4.3; what a disk's source is, is ours: nothing guesses it from its contents.
 """
 
@@ -16,8 +16,9 @@ from trifid.core.template.types import IMAGE_FORMATS
 from trifid.errors import DriverFault
 
 _STEP = re.compile(r"# trifid step ([0-9]{1,18})")
-_TOLD = re.compile(r"# trifid disk ([0-9]{1,9}) (\S+)(?: (/\S*))?")
-_IMAGE, _WITHIN = "image", "within"
+_TOLD = re.compile(r"# trifid disk ([0-9]{1,9}) (\S.*)")
+_WITHIN = re.compile(r"# trifid within (/.*)")
+_IMAGE = "image"
 _DISK = re.compile(r".*/disk\.([0-9]{1,9})(?:\.copy)?")
 
 
@@ -29,7 +30,7 @@ class Command(msgspec.Struct, frozen=True):
         tm: the transfer driver that it was written for.
         format: of the source of the disk that it is about, raw or qcow2; empty when the script does not tell.
         is_image: whether that source is an image of the catalogue, which the VM was given.
-        within: the directory that it may not lead out of, empty for any.
+        within: directories of files that any user may name: what is named in one must lie in one.
     """
 
     word: str
@@ -39,7 +40,7 @@ class Command(msgspec.Struct, frozen=True):
     datastore_id: int
     format: str = ""
     is_image: bool = False
-    within: str = ""
+    within: tuple[str, ...] = ()
 
 
 class _Disk(msgspec.Struct, frozen=True):
@@ -47,7 +48,6 @@ class _Disk(msgspec.Struct, frozen=True):
 
     format: str = ""
     is_image: bool = False
-    within: str = ""
 
 
 _UNTOLD = _Disk()
@@ -81,7 +81,9 @@ def read_script(path: str) -> Script:
     if found is None:
         raise DriverFault(f'transfer script {path}: first line must be "# trifid step N", is {first[:80]!r}')
     disks = _disks(lines, path)
-    commands = tuple(_command(line, path, disks) for line in lines if line.strip() and not line.startswith("#"))
+    within = tuple(place[1] for line in lines if (place := _WITHIN.fullmatch(line)))
+    written = (line for line in lines if line.strip() and not line.startswith("#"))
+    commands = tuple(_command(line, path, disks, within) for line in written)
     return Script(int(found[1]), commands)
 
 
@@ -99,22 +101,20 @@ def _disks(lines: list[str], path: str) -> dict[int, _Disk]:
     disks: dict[int, _Disk] = {}
     for line in lines:
         if found := _TOLD.fullmatch(line.strip()):
-            number, word, directory = int(found[1]), found[2], found[3]
+            number, word = int(found[1]), found[2]
             disk = disks.get(number, _UNTOLD)
-            if word == _WITHIN and directory:
-                disk = replace(disk, within=directory)
-            elif word == _IMAGE and not directory:
+            if word == _IMAGE:
                 disk = replace(disk, is_image=True)
-            elif word in IMAGE_FORMATS and not directory:
+            elif word in IMAGE_FORMATS:
                 disk = replace(disk, format=word)
             else:
-                expected = f"{' or '.join(IMAGE_FORMATS)}, {_IMAGE}, {_WITHIN} /DIRECTORY"
+                expected = f"{' or '.join(IMAGE_FORMATS)}, or {_IMAGE}"
                 raise DriverFault(f"transfer script {path}: disk {number} is {word[:40]!r}, expected {expected}")
             disks[number] = disk
     return disks
 
 
-def _command(line: str, path: str, disks: dict[int, _Disk]) -> Command:
+def _command(line: str, path: str, disks: dict[int, _Disk], within: tuple[str, ...]) -> Command:
     words = line.split()
     if len(words) < 5 or not (_is_number(words[-1]) and _is_number(words[-2])):
         raise DriverFault(f'transfer script {path}: expected "COMMAND TM OPERAND… VM DATASTORE", is {line[:200]!r}')
@@ -122,7 +122,7 @@ def _command(line: str, path: str, disks: dict[int, _Disk]) -> Command:
     numbers = {int(found[1]) for operand in operands if (found := _DISK.fullmatch(operand))}
     about = disks.get(numbers.pop(), _UNTOLD) if len(numbers) == 1 else _UNTOLD
     return Command(
-        words[0].upper(), words[1], operands, int(words[-2]), int(words[-1]), about.format, about.is_image, about.within
+        words[0].upper(), words[1], operands, int(words[-2]), int(words[-1]), about.format, about.is_image, within
     )
 
 

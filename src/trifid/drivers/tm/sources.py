@@ -4,6 +4,7 @@ The engine checks the path that somebody wrote; where that leads is known here o
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from trifid.core.vm.outside import is_image_name
@@ -27,11 +28,33 @@ def source_of(operand: str, command: Command, directory: Path) -> Path:
     if command.is_image:
         return source
     real = Path(os.path.realpath(source))
-    if command.within and not real.is_relative_to(os.path.realpath(command.within)):
-        raise Failure(f"{source} leads out of {command.within}, whose files any user may name")
-    if (command.within or command.word == "LN") and _is_of_catalogue(real, directory):
+    refuse_leading_out(source, real, command.within)
+    if (_around(source, command.within) or command.word == "LN") and _is_of_catalogue(real, directory):
         raise Failure(f"{source} is an image of the catalogue: name it with IMAGE, so that it is known to be in use")
     return source
+
+
+def refuse_leading_out(path: Path, real: Path, within: Iterable[str]) -> None:
+    """Refuse a file that is named where any user may name files, and lies elsewhere.
+
+    Whoever may write there could let a symbolic link lead to files that are others'.
+
+    Args:
+        path: as somebody named it.
+        real: where that leads.
+        within: directories whose files any user may name.
+
+    Raises:
+        Failure: it lies in none of them, but is named in one.
+    """
+    around = _around(path, within)
+    if around and not any(real.is_relative_to(os.path.realpath(directory)) for directory in within):
+        raise Failure(f"{path} leads out of {around}, whose files any user may name")
+
+
+def _around(path: Path, within: Iterable[str]) -> str:
+    """Return the directory that a path lies in by its name, "" for none."""
+    return next((directory for directory in within if path.is_relative_to(directory)), "")
 
 
 def _is_of_catalogue(real: Path, directory: Path) -> bool:

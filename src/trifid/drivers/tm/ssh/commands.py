@@ -78,7 +78,7 @@ def write_context(job: Job) -> None:
     place = job.arrival(target)
     sh = paths.path_of(context_sh)
     stage = job.here(paths.vm_directory(sh, job.command.vm_id) / f"{place.path.name}.{_SENT}")
-    written = context.write_images(job.request, sh, more, stage.path)
+    written = context.write_images(job.request, sh, more, stage.path, job.command.within)
     for image in written:
         suffix = image.name.removeprefix(stage.path.name)
         copy_file(job.here(image), place.beside(suffix), job.progress(image), context.IMAGE_MODE)
