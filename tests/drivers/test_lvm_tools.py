@@ -1,7 +1,6 @@
 """LVM's own commands take what the drivers say to them, as far as they can be run.
 
-WITHOUT DEVICE-MAPPER IN THE KERNEL that is: their options are parsed, then the volume group is not found.  Where
-lvm2 is not installed not even that was seen.
+WITHOUT DEVICE-MAPPER IN THE KERNEL that is: their options are parsed, then the volume group is not found.
 """
 
 import json
@@ -49,8 +48,9 @@ def test_every_command_that_is_known_is_given(group: Group) -> None:
 @pytest.mark.parametrize("command", fake_lvm.OPTIONS)
 def test_lvms_own_parser_takes_it(group: Group, command: str) -> None:
     real = shutil.which(command, path=_REAL)
-    if real is None or not group.is_fake:
-        pytest.skip(f"NOT SEEN: {command} of lvm2 is not installed, or the group is real anyway")
+    assert real is not None, f"{command} of lvm2 is not installed: tools/packages test"
+    if not group.is_fake:
+        pytest.skip("the group is real: its commands were carried out")
     for words in (words for name, *words in everything(group) if name == command):
         argv = [real, "--test", "--config", _NO_DEVICES, *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -63,8 +63,7 @@ def test_lvms_own_parser_takes_it(group: Group, command: str) -> None:
 
 def test_lvms_own_parser_refuses_what_is_not_known() -> None:
     real = shutil.which("lvcreate", path=_REAL)
-    if real is None:
-        pytest.skip("NOT SEEN: lvm2 is not installed")
+    assert real is not None, "lvm2 is not installed: tools/packages test"
     argv = [real, "--test", "--config", _NO_DEVICES, "-y", "--nosense", NAME]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, "unrecognized option" in done.stderr) == (fake_lvm.BAD_OPTION, True)

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -291,7 +290,6 @@ def test_without_a_seed_there_is_one_cd(context_sh: Path, image: Path) -> None:
     assert names(image.parent) == ["disk.1"]
 
 
-@pytest.mark.skipif(not shutil.which("blkid"), reason="blkid of util-linux is not installed")
 def test_the_labels_are_found_as_guests_look_for_them(context_sh: Path, image: Path, seed: Path) -> None:
     do(f"CONTEXT shared {context_sh} host1:{image}")
     for name, label in (("disk.1", "CONTEXT"), ("disk.1.cidata", "cidata")):
