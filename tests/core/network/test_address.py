@@ -11,7 +11,7 @@ def test_an_ipv4_address_survives_being_written(ip):
     assert address.parse_ipv4(address.format_ipv4(ip)) == ip
 
 
-@given(st.integers(0, address.MAC_MAX))
+@given(st.integers(0, address.MAC_MAX).map(lambda mac: mac & ~(1 << 40)))
 def test_a_mac_survives_being_written(mac):
     assert address.parse_mac(address.format_mac(mac)) == mac
 
@@ -60,3 +60,9 @@ def test_an_ipv6_address_is_made_of_prefix_and_mac():
     prefix = address.parse_ipv6("2001:db8:a::")
     mac = address.parse_mac("02:00:0a:00:00:01")
     assert address.format_ipv6(address.slaac(prefix, mac)) == "2001:db8:a::aff:fe00:1"
+
+
+@pytest.mark.parametrize("text", ["01:00:5e:00:00:01", "03:00:0a:00:00:01", "ff:ff:ff:ff:ff:ff"])
+def test_a_mac_of_a_group_is_no_machines(text):
+    with pytest.raises(BadTemplate, match=f"MAC must be that of one machine, is '{text}'"):
+        address.parse_mac(text)

@@ -44,10 +44,13 @@ def parse_ipv6(text: str, what: str = "IP6") -> int:
 
 
 def parse_mac(text: str, what: str = "MAC") -> int:
-    """Return a MAC address as an integer; raises BadTemplate."""
+    """Return the MAC address of a machine as an integer; raises BadTemplate, also for one of a group of them."""
     if not _MAC.fullmatch(text.strip()):
         raise BadTemplate(f"{what} must be a MAC address such as 02:00:0a:00:00:01, is '{text}'")
-    return _bytes_as_number(text)
+    mac = _bytes_as_number(text)
+    if mac >> 40 & 1:  # IEEE 802: the first bit on the wire
+        raise BadTemplate(f"{what} must be that of one machine, is '{text}', whose first byte is odd: of a group")
+    return mac
 
 
 def parse_mac_prefix(text: str, what: str = "mac_prefix") -> int:
