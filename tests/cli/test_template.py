@@ -88,6 +88,12 @@ class TestCreate:
         refused = type_in("onetemplate", "create", "--name", "web", "--nic", "lan:model=a:b", "--dry")
         assert "'b' of lan:model=a:b is not KEY=VALUE" in refused.stderr
 
+    def test_what_a_clone_is_refused_for_may_be_of_another_kind(self, fake, type_in):
+        fake.answers("one.template.clone", Refusal("[one.template.clone] image 11 is persistent", 0x0800, 11))
+        stderr = type_in("onetemplate", "clone", "4", "copy").stderr
+        assert "image 11 is persistent" in stderr
+        assert "onetemplate show" not in stderr
+
     def test_it_is_only_printed_when_that_is_all_that_is_asked(self, fake, type_in):
         result = type_in("onetemplate", "create", "--name", "web", "--ssh-user", "--dry")
         assert parse(result.stdout).vector("CONTEXT") == {"SSH_PUBLIC_KEY": "$USER[SSH_PUBLIC_KEY]"}

@@ -412,6 +412,16 @@ class TestShow:
         assert second.endswith("engine      BOOT -> BOOT_FAILURE: no such bridge")
         assert fake.called("trifid.event.story") == [["VM", 3, 200]]
 
+    def test_the_log_leaves_out_steps_between_states_that_are_one_for_users(self, fake, type_in):
+        asked = {"uid": 0, "what": "state", "old": "POWEROFF", "new": "POWEROFF_CONTEXT_LOOK", "text": ""}
+        step = {**asked, "uid": -1, "old": "POWEROFF_CONTEXT_LOOK", "new": "POWEROFF_CONTEXT"}
+        failed = {**step, "new": "POWEROFF", "text": "no space left"}
+        story = [{"at": 0, **asked}, {"at": 0, **step}, {"at": 0, **failed}]
+        fake.answers("trifid.event.story", json.dumps({"last": 3, "events": story}))
+        first, second = type_in("onevm", "log", "3").stdout.splitlines()
+        assert first.endswith("oneadmin    state POWEROFF")
+        assert second.endswith("engine      state POWEROFF: no space left")
+
     def test_the_log_of_one_that_never_was(self, fake, type_in):
         fake.answers("trifid.event.story", '{"last": 0, "events": []}')
         result = type_in("onevm", "story", "3")
@@ -474,6 +484,23 @@ class TestShowDisks:
         assert "0 default vda debian (3) 20G qcow2 yes" in lines
         assert "1 - - swap 512M - no" in lines
         assert "2 - - /srv/x.img - - no" in lines
+
+    def test_their_snapshots_and_those_of_the_machine_have_the_ids_that_commands_take(self, fake, type_in):
+        tree = (
+            "<SNAPSHOTS><DISK_ID>2</DISK_ID><SNAPSHOT><ID>0</ID><PARENT>-1</PARENT><DATE>1000</DATE><SIZE>512</SIZE>"
+            "<NAME>clean</NAME></SNAPSHOT><SNAPSHOT><ACTIVE>YES</ACTIVE><ID>1</ID><PARENT>0</PARENT><DATE>1000</DATE>"
+            "<SIZE>1024</SIZE><NAME>later</NAME></SNAPSHOT></SNAPSHOTS>"
+        )
+        machine = "<SNAPSHOT><SNAPSHOT_ID>3</SNAPSHOT_ID><NAME>before</NAME><TIME>1000</TIME></SNAPSHOT>"
+        fake.vms[1] = vm_xml(1, disks=machine).replace("<USER_TEMPLATE>", f"{tree}<USER_TEMPLATE>")
+        said = type_in("onevm", "show", "1").stdout
+        lines = [" ".join(line.split()) for line in said.splitlines()]
+        (first, second), (third,) = (
+            [line for line in lines if line.endswith(names)] for names in (("clean", "later"), ("before",))
+        )
+        assert first.startswith("2 0 - 1970-01-01") and first.endswith("512M clean")
+        assert second.startswith("2 => 1 0 1970-01-01") and second.endswith("1G later")
+        assert third.startswith("3 1970-01-01")
 
     def test_what_stays_in_an_image_is_no_file_of_the_home(self, fake, type_in):
         disk = "<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>3</IMAGE_ID><SAVE>YES</SAVE></DISK>"

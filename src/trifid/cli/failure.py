@@ -71,8 +71,8 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
         missing = _NOT_FOUND.search(str(error))
         lister = _LISTED_BY.get(missing[1], command) if missing else command
         return Failure(str(error), f'see "{lister} list" for what there is')
-    if code in (0x0800, 0x8000) and max(about, object_id) >= 0:
-        look = f'see "{command} show {object_id if object_id >= 0 else about}"'
+    if code in (0x0800, 0x8000) and object_id >= 0:  # else what it is about may be of another kind, or not be made
+        look = f'see "{command} show {object_id}"'
         return Failure(str(error), "" if look in str(error) else f"{look} for its state")
     if code == 0x1000:
         return Failure(str(error), f'see "{command} --help" for what is accepted')

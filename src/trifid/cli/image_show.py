@@ -2,28 +2,19 @@
 
 from typing import Any
 
-from trifid.cli import columns as c
 from trifid.cli.figures import full_moment
 from trifid.cli.image_columns import size, word
 from trifid.cli.image_follow import error_of
-from trifid.cli.listing import has_colours, pairs, print_template, section
+from trifid.cli.listing import pairs, print_template, section
 from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
+from trifid.cli.snapshot_tables import print_image_snapshots
 from trifid.cli.vm_show import print_permissions
 from trifid.core.image.record import DiskType, ImageState, ImageType
-from trifid.wire.elements import numbers, several
+from trifid.wire.elements import numbers
 
 _NO_IMAGE = -1
 _NOT_SHOWN = {"ERROR", "PROGRESS"}
-
-_SNAPSHOT_COLUMNS = (
-    c.Column("AC", 2, "", lambda row, view: "=>" if row.get("ACTIVE") else "", left=True),
-    c.Column("ID", 3, "", c.number("ID")),
-    c.Column("PARENT", 6, "", lambda row, view: row["PARENT"] if row["PARENT"] != "-1" else "-"),
-    c.Column("DATE", 19, "", lambda row, view: full_moment(row["DATE"]), left=True),
-    c.Column("SIZE", 7, "", c.number("SIZE"), lambda value, view: size(value)),
-    c.Column("NAME", 20, "", c.text("NAME"), left=True),
-)
 
 
 def print_image(shell: Shell, image: dict[str, Any]) -> None:
@@ -57,10 +48,7 @@ def print_image(shell: Shell, image: dict[str, Any]) -> None:
     _print_error(shell, image, state)
     print_permissions(shell, image)
     _print_users(shell, image)
-    snapshots = several((image.get("SNAPSHOTS") or {}).get("SNAPSHOT"))
-    if snapshots:
-        section(shell, "SNAPSHOTS")
-        shell.say(c.table(snapshots, _SNAPSHOT_COLUMNS, c.View(), header=True, colour=has_colours()))
+    print_image_snapshots(shell, image)
     shown = {name: value for name, value in attributes.items() if name not in _NOT_SHOWN}
     print_template(shell, "IMAGE TEMPLATE", shown)
 

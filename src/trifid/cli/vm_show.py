@@ -12,6 +12,7 @@ from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
 from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
+from trifid.cli.snapshot_tables import print_vm_snapshots
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
 from trifid.cli.vm_schedule import print_schedule
 from trifid.core.vm.states import VmState
@@ -47,6 +48,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
     _print_monitoring(shell, vm)
     print_permissions(shell, vm)
     _print_disks(shell, vm)
+    print_vm_snapshots(shell, vm)
     _print_networks(shell, vm)
     _print_saved_disks(shell, vm, state)
     print_schedule(shell, vm)
@@ -188,11 +190,19 @@ def log(shell: Shell, given: Given) -> None:
             shell.say(json.dumps(told["events"], indent=2, ensure_ascii=False))
         elif told["events"]:
             for event in told["events"]:
-                shell.say(_line(event, shell))
+                if not _is_unseen(event):
+                    shell.say(_line(event, shell))
         else:
             # An id that never was has no story either: asking for the VM tells which.
             shell.one(VM, vm_id)
             shell.say(f"VM {vm_id}: the journal has nothing about it")
+
+
+def _is_unseen(event: dict[str, Any]) -> bool:
+    """Tell whether it is a step of the engine between states that users know as one, with nothing to tell of it."""
+    old, new = printable(event["old"]), printable(event["new"])
+    is_step = event["what"] == "state" and event["uid"] == ENGINE_UID
+    return is_step and old == new and not event["text"]
 
 
 def _line(event: dict[str, Any], shell: Shell) -> str:

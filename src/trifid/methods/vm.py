@@ -308,7 +308,11 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
             return vm_id
         if draft.action(vm_id) is None:
             state = vm.state.printable
-            raise Refused(f"VM {vm_id} is {state} and waits for no driver, there is nothing to recover", vm_id)
+            again = f'; "onevm recover {vm_id} --retry" does its step again' if state.endswith("_FAILURE") else ""
+            raise Refused(
+                f"VM {vm_id} is {state} and waits for no driver, there is nothing that could be said to be done{again}",
+                vm_id,
+            )
         why = f"declared failed by {call.caller.name} with recover --failure"
         answer = events.Done(step=vm.step) if operation == 1 else events.Failed(step=vm.step, why=why)
         if happen(draft, vm, answer, call.moment(draft.now)) is vm:

@@ -39,7 +39,8 @@ def creating(name: str) -> MakeRequest:
             if disk.get("PERSISTENT") == "YES":
                 raise Refused(
                     f"DISK {disk.get('DISK_ID')} of VM {vm.id} is persistent image {disk.get('IMAGE')}, in which a "
-                    f'snapshot of the whole machine would stay: keep its disks, "onevm disk-snapshot-create {vm.id}"',
+                    f"snapshot of the whole machine would stay: keep single disks, "
+                    f'"onevm disk-snapshot-create {vm.id} {disk.get("DISK_ID")} NAME"',
                     vm.id,
                 )
         return events.SnapshotCreate(name=checked)
