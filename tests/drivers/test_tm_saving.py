@@ -7,8 +7,10 @@ import pytest
 
 from tests.drivers import disk_contents
 from tests.drivers.disk_contents import MAKERS, MIB, is_image, make_qcow2, make_raw, read, size, write
-from tests.drivers.tm_builders import do, names
-from trifid.drivers.kit import Failure
+from tests.drivers.tm_builders import Listening, do, names
+from trifid.drivers.kit import Failure, Request
+from trifid.drivers.tm.shared import transfer
+from trifid.wire.lines import Message
 
 IMAGE, OTHER = "0123456789abcdef" * 2, "f" * 32
 
@@ -345,3 +347,13 @@ def test_a_disk_of_a_vm_in_another_datastore_is_not_cloned(home: Path, directory
     make_qcow2(home / "datastores" / "100" / IMAGE)
     do(f"CLONE shared fe:{home}/datastores/100/{IMAGE} host1:{directory}/disk.0", told="qcow2")
     assert read(directory / "disk.0") == b"first"
+
+
+def test_how_large_the_file_is_that_was_saved_is_told(images: Path, directory: Path, tmp_path: Path) -> None:
+    (directory / "disk.0").write_bytes(bytes(3 * MIB + 1))
+    lines = ("# trifid step 1", f"CPDS shared host1:{directory}/disk.0 fe:{images / OTHER} -1 42 0")
+    script = tmp_path / "script"
+    script.write_text("\n".join(lines))
+    assert transfer(Request(Listening(), Message("TRANSFER", "", 42, str(script)), 1)) == "SIZE=4"
+    script.write_text(f"# trifid step 1\nDELETE shared host1:{directory} 42 0\n")
+    assert transfer(Request(Listening(), Message("TRANSFER", "", 42, str(script)), 1)) == ""

@@ -37,12 +37,12 @@ def leases(world) -> int:
     return len(world.memory.leases_of.get(VM_ID, ()))
 
 
-async def answered(world, failure: str = "") -> None:
+async def answered(world, failure: str = "", info: str = "") -> None:
     """The driver answers what is under way."""
 
     def command(draft):
         now = draft.vm(VM_ID)
-        answer = events.Failed(step=now.step, why=failure) if failure else events.Done(step=now.step)
+        answer = events.Failed(step=now.step, why=failure) if failure else events.Done(step=now.step, info=info)
         happen(draft, now, answer)
 
     await world.engine.turns.ask(command)
@@ -228,6 +228,21 @@ class TestSnapshots:
         assert vm(alice).state is VmState.RUNNING
         assert "SAVEAS" not in str(vm(alice).template)
         assert alice.memory.images[image_id].state is ImageState.READY
+
+    @pytest.mark.parametrize(
+        ("size", "kind", "told", "size_mib"),
+        [("", "raw", "SIZE=4", 4), ("1", "raw", "SIZE=4", 4), ("100", "raw", "", 100), ("100", "raw", "SIZE=x", 100),
+         ("100", "qcow2", "SIZE=4", 100)],
+    )  # fmt: skip
+    async def test_an_image_is_as_large_as_the_file_of_the_disk_whatever_that_was_said_to_be(
+        self, alice, size, kind, told, size_mib
+    ):
+        disk = {**DISK, "DRIVER": kind, "SIZE": size}
+        await alice.change("vms", VM_ID, template=vm(alice).template.replacing("DISK", disk))
+        image_id = await alice.ask(ALICE, "one.vm.disksaveas", VM_ID, 0, "golden", "", -1)
+        await answered(alice)
+        await answered(alice, info=told)
+        assert alice.memory.images[image_id].size_mib == size_mib
 
     async def test_a_disk_is_not_saved_where_there_is_no_room_for_it_beside_what_is_being_saved(self, alice):
         size_mib = int(vm(alice).template.vectors("DISK")[0]["SIZE"])

@@ -3,6 +3,8 @@
 The only code of the engine that calls `step`; methods, driver answers and monitoring all come here.
 """
 
+import re
+
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE
@@ -20,6 +22,8 @@ from trifid.core.vm.step import step
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import disks_of_images, snapshots_of_images
 from trifid.errors import BadTemplate
+
+_SIZE = re.compile(r"SIZE=([0-9]{1,12})", re.ASCII)
 
 
 def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> VM:
@@ -102,9 +106,19 @@ def _settle_saved_images(draft: Draft, before: VM, after: VM, event: Event) -> N
         if image is None:
             continue
         why = _why_not_saved(before, event)
-        draft.put(saved(image, not why, draft.now, why=why))
+        draft.put(saved(image, not why, draft.now, size_mib=_size_told(image, event), why=why))
         draft.note("IMAGE", image.id, ENGINE, "state", image.state.name, draft.image(image.id).state.name, why)
         images_settled(draft, image.id)
+
+
+def _size_told(image: Image, event: Event) -> int:
+    """Return the size in MiB that a transfer driver tells of a saved disk (`SIZE=MIB`), 0 for none.
+
+    A disk that names its SOURCE needs no SIZE, so that the engine may not know it.  What is told is that of the file,
+    which is the disk's size when the image is raw.
+    """
+    told = _SIZE.fullmatch(event.info) if isinstance(event, Done) and image.format == "raw" else None
+    return int(told[1]) if told else 0
 
 
 def _why_not_saved(vm: VM, event: Event) -> str:

@@ -18,6 +18,7 @@ from trifid.drivers.tm.work import operands, progress
 
 _SNAPSHOTS_MODE = 0o700
 _NUMBER_MAX = 1 << 40
+_MIB = 1 << 20
 
 
 def bring_back(request: Request, command: Command) -> None:
@@ -72,6 +73,17 @@ def copy_to_image(request: Request, command: Command) -> None:
             raise Failure(f"there is no disk {disk}")
         original = disk.readlink() if disk.is_symlink() else disk
         images.copy_whole(request, original, command.format, image, snapshot_id)
+
+
+def size_told(command: Command) -> str:
+    """Return what the engine is told of an image that a command made of a disk: `SIZE=MIB`, "" when that is no file.
+
+    It is that of the file, which is the disk's when both are raw: only the engine knows what the image is.
+    """
+    if command.word != "CPDS":
+        return ""
+    image = paths.path_of(operands(command, 3)[1])
+    return f"SIZE={-(-image.stat().st_size // _MIB)}" if image.is_file() else ""
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ a datastore has.  It runs on the front-end.  Source: reference/drivers.md §4.
 from trifid.drivers.kit import Failure, Kit, Request
 from trifid.drivers.tm.commands import COMMANDS, Commands, carry_out
 from trifid.drivers.tm.room import monitor, step_of
+from trifid.drivers.tm.saving import size_told
 from trifid.drivers.tm.script import read_script
 from trifid.errors import DriverFault
 
@@ -15,7 +16,7 @@ WORKERS = 8
 
 
 def transfer(request: Request, commands: Commands = COMMANDS) -> str:
-    """Carry out a script.
+    """Carry out a script; return what the engine is told of an image that it made, see `size_told`.
 
     Raises:
         Failure: at the first command that fails, or when the script was replaced since it was asked for.
@@ -30,7 +31,7 @@ def transfer(request: Request, commands: Commands = COMMANDS) -> str:
         if request.is_cancelled:
             raise Failure(f"cancelled by the engine before {command.word}")
         carry_out(request, command, commands)
-    return ""
+    return "".join(size_told(command) for command in script.commands[-1:])
 
 
 def serve(name: str, commands: Commands) -> None:
