@@ -49,11 +49,21 @@ def sshd(directory: Path) -> Iterator[Path]:
 
 
 def hang_up(sockets: Path) -> None:
-    """End the connections that are left open, and remove the directory of their sockets."""
+    """End the connections that are left open, and remove the directory of their sockets.
+
+    A master that was told to exit answers first and removes its socket then, so it may be gone at any moment.
+    """
     if sockets.is_dir():
-        for path in sockets.iterdir():
+        for path in list(sockets.iterdir()):
             subprocess.run(["ssh", "-S", str(path), "-O", "exit", "host"], capture_output=True, check=False)
-        shutil.rmtree(sockets)
+            path.unlink(missing_ok=True)
+        shutil.rmtree(sockets, onerror=unless_gone)
+
+
+def unless_gone(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+    """Let a tree be removed in which a program that ends removes files of its own (for shutil.rmtree)."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def _free_port() -> int:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.drivers.sshd import unless_gone
 from tests.lab.conftest import BRIDGE
 from tests.system.home import Home
 
@@ -129,11 +130,12 @@ class LabHost:
         if (self._run / "sshd.pid").exists():
             os.kill(int((self._run / "sshd.pid").read_text()), signal.SIGTERM)
         for pid_file in (self._run / "qemu").glob("*.pid"):
-            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid_file.read_text()), signal.SIGKILL)
         self._libvirtd.kill()
         self._libvirtd.wait()
         subprocess.run(["ip", "link", "del", self.name], capture_output=True, check=False)
-        shutil.rmtree(self._run)
+        shutil.rmtree(self._run, onerror=unless_gone)
 
 
 @contextlib.contextmanager
