@@ -8,7 +8,7 @@ import pytest
 from tests.drivers.sshd import hang_up
 
 
-def test_a_socket_that_its_master_removes_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_its_master_removes_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = tmp_path / "sockets"
     sockets.mkdir()
     for name in ("1", "2"):
