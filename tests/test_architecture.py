@@ -18,14 +18,15 @@ MAY_IMPORT = {
     "wire": {"core"},
     "store": {"core", "wire"},
     "engine": {"core", "wire", "store"},
-    "methods": {"core", "wire", "engine"},
+    "placement": {"core", "wire"},
+    "methods": {"core", "wire", "engine", "placement"},
     "doors": {"wire", "methods"},
     "drivers": {"core", "wire"},
     "client": {"wire"},
-    "scheduler": {"core", "wire", "client"},
+    "scheduler": {"core", "wire", "client", "placement"},
     "services": {"core", "wire", "client"},
-    "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "scheduler"},
-    "cli": {"core", "wire", "client", "simulator"},
+    "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "placement", "scheduler"},
+    "cli": {"core", "wire", "client", "placement", "simulator"},
 }
 """Layer: the layers that it may import, besides itself and `trifid.errors`."""
 
@@ -35,7 +36,7 @@ OF_CORE = {"drivers": ("trifid.core.template", "trifid.core.vm", "trifid.core.ne
 COMPOSES = {"engine/main.py"}
 """Where the parts are put together: it alone knows all of them."""
 
-PURE = {"core", "wire"}
+PURE = {"core", "wire", "placement"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib"),
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlalchemy", "sqlite3", "ssl"),

@@ -14,9 +14,10 @@ import msgspec
 from trifid.client.errors import ApiError, ClientError
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
+from trifid.placement.place import Plan, place
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.news import Event, News
-from trifid.scheduler.place import Plan, place
-from trifid.scheduler.view import View, WaitingVm, datastores, hosts, waiting_vms
 from trifid.wire.elements import BadDocument
 
 log = logging.getLogger("trifid.scheduler")

@@ -15,9 +15,9 @@ from typing import BinaryIO
 import click
 
 from trifid.client import Client, ClientError, from_environment
-from trifid.scheduler import storage
+from trifid.placement import storage
+from trifid.placement.place import POLICIES
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
-from trifid.scheduler.place import POLICIES
 
 log = logging.getLogger("trifid.scheduler")
 

@@ -1,6 +1,6 @@
 """A host and what a plan has put on it so far."""
 
-from trifid.scheduler.view import MONITORED, HostView, WaitingVm
+from trifid.placement.view import MONITORED, HostView, WaitingVm
 
 _USAGE = frozenset(("CPU_USAGE", "MEM_USAGE", "FREE_CPU", "FREECPU", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM"))
 CHANGING = _USAGE | {"RUNNING_VMS", "CURRENT_VMS"}

@@ -1,24 +1,20 @@
-"""What the scheduler sees: the VMs that want a host, the hosts and the datastores, as read from the API's pools."""
+"""The view of the cluster out of the documents that the API answers."""
 
 import math
 import re
 from typing import Any
 
-import msgspec
-
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.template.expression import Dialect
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.core.vm.record import Needs
+from trifid.placement.view import DatastoreView, Expression, HostView, WaitingVm
 from trifid.wire.elements import iter_elements, numbers, several
 
-MONITORED = 2
-"""The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
 
@@ -47,98 +43,6 @@ _BRANCHES = (
     ("CLUSTER_TEMPLATE",),
 )
 """Where the attributes of expressions are found, in document order (reference/templates.md §5.1)."""
-
-
-class Expression(msgspec.Struct, frozen=True, array_like=True):
-    """A requirement or a rank as its user wrote it.
-
-    Attributes:
-        attribute: the attribute's name: REQUIREMENTS, SCHED_RANK …
-    """
-
-    text: str
-    dialect: Dialect
-    attribute: str
-
-
-class WaitingVm(msgspec.Struct, frozen=True):
-    """A VM that wants a host.
-
-    Attributes:
-        cpu_percent: 100 = one core.
-        message: the SCHED_MESSAGE it has.
-        priority: USER_PRIORITY; higher is served first.
-        host_id: the host that it must leave, -1 for a VM that has none yet.
-        vmm: the VM driver that its next host must have, "" = any.
-        cluster_ids: the clusters that have its networks and images, None = any.
-        files: its disks, and where they are already.
-        datastore_requirement, datastore_rank: which system datastore they may lie in, and how good one is.
-    """
-
-    id: int
-    cpu_percent: int
-    memory_mib: int
-    requirement: Expression
-    rank: Expression
-    message: str = ""
-    priority: float = 0.0
-    host_id: int = -1
-    vmm: str = ""
-    cluster_ids: frozenset[int] | None = None
-    files: Files = Files()
-    datastore_requirement: Expression = Expression("", "modern", "SCHED_DS_REQUIREMENTS")
-    datastore_rank: Expression = Expression("", "modern", "SCHED_DS_RANK")
-
-
-class HostView(msgspec.Struct, frozen=True):
-    """A host at the moment of looking.
-
-    Attributes:
-        free_cpu_percent, free_memory_kib: what may still be promised; below 0 when too much is.
-        attributes: every occurrence of each name that expressions may use.
-        vm_ids: the VMs it carries.
-        free_disk_mib: room in datastores of its own that may still be promised; None when it was never told.
-    """
-
-    id: int
-    name: str
-    state: int
-    vmm: str
-    free_cpu_percent: int
-    free_memory_kib: int
-    running_vms: int
-    attributes: dict[str, list[str]] = {}
-    vm_ids: frozenset[int] = frozenset()
-    cluster_id: int = 0
-    free_disk_mib: int | None = None
-
-
-class DatastoreView(msgspec.Struct, frozen=True):
-    """A datastore at the moment of looking.
-
-    Attributes:
-        record: what decides whether files can lie in it: of its type only whether it is SYSTEM.
-        free_mib: room that may still be promised, below 0 when too much is; None when it was never told.
-        used_mib: as told.
-        attributes: every occurrence of each name that expressions may use.
-    """
-
-    record: Datastore
-    free_mib: int | None = None
-    used_mib: int = 0
-    attributes: dict[str, list[str]] = {}
-
-    def all_of(self, name: str) -> list[str]:
-        """Return every occurrence of an attribute."""
-        return self.attributes.get(name, [])
-
-
-class View(msgspec.Struct, frozen=True):
-    """Everything that a plan is made from."""
-
-    vms: tuple[WaitingVm, ...]
-    hosts: tuple[HostView, ...]
-    datastores: tuple[DatastoreView, ...] = ()
 
 
 def waiting_vms(document: str) -> list[WaitingVm]:

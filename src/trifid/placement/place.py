@@ -19,10 +19,10 @@ from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
-from trifid.scheduler import storage
-from trifid.scheduler.host_load import CHANGING, HostLoad
-from trifid.scheduler.storage import Storage, StorageWish
-from trifid.scheduler.view import MONITORED, DatastoreView, Expression, HostView, View, WaitingVm
+from trifid.placement import storage
+from trifid.placement.host_load import CHANGING, HostLoad
+from trifid.placement.storage import Storage, StorageWish
+from trifid.placement.view import MONITORED, DatastoreView, Expression, HostView, View, WaitingVm
 
 POLICIES = {
     "packing": "RUNNING_VMS",
