@@ -1,7 +1,6 @@
 import pytest
 
-from trifid.placement import place, storage
-from trifid.placement.settings import DATASTORE_RANKS, RANKS, BadSettings, Executable, Settings, settings_from
+from trifid.placement.settings import BadSettings, Executable, Settings, settings_from
 
 
 def test_nothing_set_is_the_defaults():
@@ -17,19 +16,12 @@ def test_tables_inside_are_read():
     assert settings.scorers == {"cool": 2.0}
 
 
-def test_the_ranks_are_those_that_the_matchmaker_uses():
-    assert RANKS == place.POLICIES
-    assert DATASTORE_RANKS == storage.POLICIES
-
-
-def test_a_policy_has_its_rank_and_a_custom_one_that_of_the_settings():
-    assert settings_from({"policy": "packing"}).host_rank_text == "RUNNING_VMS"
+def test_a_policy_is_known_by_its_name_and_a_custom_one_by_its_rank():
+    assert settings_from({"policy": "packing"}).host_policy == "packing"
     custom = settings_from(
         {"policy": "custom", "rank": "FREE_CPU * 2", "datastore_policy": "custom", "datastore_rank": "SPEED"}
     )
-    assert custom.host_rank_text == "FREE_CPU * 2"
-    assert custom.datastore_rank_text == "SPEED"
-    assert custom.network_rank_text == "- USED_LEASES"
+    assert (custom.host_policy, custom.storage_policy, custom.address_policy) == ("FREE_CPU * 2", "SPEED", "striping")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +33,7 @@ def test_a_policy_has_its_rank_and_a_custom_one_that_of_the_settings():
         ({"policy": "pakcing"}, '[scheduler] policy: there is no policy "pakcing" (did you mean "packing"?)'),
         ({"datastore_policy": "load-aware"}, '[scheduler] datastore_policy: there is no policy "load-aware"'),
         ({"policy": "custom"}, '[scheduler] policy is "custom", but rank is missing'),
+        ({"policy": "custom", "rank": "FREE_CPU +"}, "[scheduler] rank: "),
         ({"rank": "FREE_CPU"}, '[scheduler] rank is only used when policy = "custom", and it is "striping"'),
         ({"order": "fairest"}, '[scheduler] order: "fairest" is not known: expected one of fair, id'),
         ({"interval_s": "30"}, "[scheduler] interval_s: expected a whole number, got a text"),

@@ -1,45 +1,50 @@
 """Which hosts a VM may go to at all, for programs that decide without knowing the language of requirements."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Hashable, Sequence
 
-from trifid.core.template.requirements import compile_requirement
+import numpy as np
+
 from trifid.errors import BadTemplate
+from trifid.placement.columns import Booleans
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Filter, builtin
 from trifid.placement.problem import Candidates
-from trifid.placement.view import MONITORED, Expression, HostView, View, WaitingVm
+from trifid.placement.table import HostTable
+from trifid.placement.view import View, WaitingVm
+
+_ROOM = ("memory", "cpu")
+"""Rules about how full a host is."""
 
 
-def candidates(view: View) -> tuple[Candidates, ...]:
+def candidates(view: View, filters: Sequence[Filter] = ()) -> tuple[Candidates, ...]:
     """Return the hosts of every VM, VMs with the same hosts together: those that are up and meet what it asks for.
 
     How much room a host has is another question.  A VM whose requirement is wrong has none.
+
+    Args:
+        filters: rules beside the built-in ones.
     """
-    meeting: dict[Expression, frozenset[int]] = {}
-    groups: dict[frozenset[int], list[int]] = {}
+    table = HostTable(view.hosts)
+    rules = [rule for rule in (*builtin(Compiler()), *filters) if rule.name not in _ROOM]
+    known: dict[Hashable, bytes] = {}
+    groups: dict[bytes, list[int]] = {}
     for vm in view.vms:
-        if vm.requirement not in meeting:
-            meeting[vm.requirement] = frozenset(_meeting(vm.requirement, view.hosts))
-        hosts = frozenset(host.id for host in view.hosts if host.id in meeting[vm.requirement] and _takes(host, vm))
-        groups.setdefault(hosts, []).append(vm.id)
-    return tuple(Candidates(tuple(vms), tuple(sorted(hosts))) for hosts, vms in groups.items())
+        groups.setdefault(_mask(vm, table, rules, known), []).append(vm.id)
+    return tuple(
+        Candidates(tuple(vms), tuple(table.hosts[index].id for index in np.flatnonzero(np.frombuffer(mask, np.bool_))))
+        for mask, vms in groups.items()
+    )
 
 
-def _takes(host: HostView, vm: WaitingVm) -> bool:
-    """Tell whether a host may be considered, capacity and requirement apart."""
-    if host.state != MONITORED or host.id == vm.host_id or host.id in vm.banned_host_ids:
-        return False
-    return vm.vmm in ("", host.vmm) and (vm.cluster_ids is None or host.cluster_id in vm.cluster_ids)
-
-
-def _meeting(expression: Expression, hosts: Iterable[HostView]) -> Iterable[int]:
+def _mask(vm: WaitingVm, table: HostTable, rules: Sequence[Filter], known: dict[Hashable, bytes]) -> bytes:
     try:
-        requirement = compile_requirement(expression.text, expression.dialect)
+        keys = tuple(rule.key(vm) for rule in rules)
     except BadTemplate:
-        return
-    for host in hosts:
-        if requirement.matches(partial(_all_of, host)):
-            yield host.id
-
-
-def _all_of(host: HostView, name: str) -> list[str]:
-    return host.attributes.get(name, [])
+        return bytes(len(table.hosts))
+    if None in keys or keys not in known:
+        left: Booleans = np.ones(len(table.hosts), np.bool_)
+        for rule in rules:
+            if (mask := rule.mask(vm, table)) is not None:
+                left &= mask
+        known[keys] = left.tobytes()
+    return known[keys]

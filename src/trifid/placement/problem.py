@@ -107,7 +107,7 @@ def read_problem(text: bytes | str) -> View:
 
 def answer_of(plan: Plan) -> Answer:
     """Return a plan in the form that is written."""
-    return Answer(tuple(Placed(*one[:3]) for one in plan.placements), plan.refusals, plan.warnings)
+    return Answer(tuple(Placed(*one[:3]) for one in plan.placements), dict(plan.refusals), plan.warnings)
 
 
 def plan_of(answer: Answer) -> Plan:

@@ -4,21 +4,19 @@ Declared once; the manual (docs/scheduler.md) explains every key.  Where the set
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-RANKS = {"packing": "RUNNING_VMS", "striping": "- RUNNING_VMS", "load-aware": "FREE_CPU", "fixed": "PRIORITY"}
-DATASTORE_RANKS = {"packing": "- FREE_MB", "striping": "FREE_MB", "fixed": "PRIORITY"}
-NETWORK_RANKS = {"packing": "USED_LEASES", "striping": "- USED_LEASES", "fixed": "PRIORITY"}
-"""The rank of hosts, datastores and networks for a VM that has none of its own, by name of the policy.
+from trifid.core.template.rank import compile_rank
+from trifid.errors import BadTemplate
+from trifid.placement import storage
+from trifid.placement.scorers import POLICIES
 
-Source: reference/templates.md §6.2.
-"""
+NETWORK_POLICIES = ("packing", "striping", "fixed")
 CUSTOM = "custom"
 """The policy whose rank is given as text."""
-PARTS = ("filters", "scorers", "binders", "planners")
 
 Kind = TypeVar("Kind")
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -98,8 +96,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         policy, datastore_policy, network_policy: how hosts, system datastores and networks are ranked for VMs
             that do not say.
         rank, datastore_rank, network_rank: the expression of the policy "custom".
-        filters: names of rules of one's own, asked after the built-in ones.
-        scorers: names of ranks of one's own, with their weights.
+        filters: rules of one's own, asked beside the built-in ones: names of entry points, or MODULE:CLASS.
+        scorers: opinions of one's own, added to the rank, each with its weight.
+        planner: what decides instead of the built-in matchmaker.
+        binder: what carries decisions out instead of the built-in one.
         order: whether users take turns by their weights, or VMs are served by id.
         weights: where the weights of users come from: their SCHED_WEIGHT, or all are equal.
         max_vm: VMs considered in one cycle.
@@ -118,6 +118,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     network_rank: str = ""
     filters: tuple[str, ...] = ()
     scorers: dict[str, float] = {}
+    planner: str = ""
+    binder: str = ""
     order: Literal["fair", "id"] = "fair"
     weights: Literal["users", "equal"] = "users"
     max_vm: NotNegative = 0
@@ -130,19 +132,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     leases: Leases = Leases()
 
     @property
-    def host_rank_text(self) -> str:
-        """The rank of hosts for VMs without SCHED_RANK."""
-        return RANKS.get(self.policy, self.rank)
+    def host_policy(self) -> str:
+        """The policy of hosts as the matchmaker takes it: a name, or the text of a rank."""
+        return self.rank if self.policy == CUSTOM else self.policy
 
     @property
-    def datastore_rank_text(self) -> str:
-        """The rank of system datastores for VMs without SCHED_DS_RANK."""
-        return DATASTORE_RANKS.get(self.datastore_policy, self.datastore_rank)
+    def storage_policy(self) -> str:
+        """The same for system datastores."""
+        return self.datastore_rank if self.datastore_policy == CUSTOM else self.datastore_policy
 
     @property
-    def network_rank_text(self) -> str:
-        """The rank of networks for NICs without SCHED_RANK."""
-        return NETWORK_RANKS.get(self.network_policy, self.network_rank)
+    def address_policy(self) -> str:
+        """The same for networks."""
+        return self.network_rank if self.network_policy == CUSTOM else self.network_policy
 
 
 def settings_from(table: Mapping[str, Any], where: str = "[scheduler]") -> Settings:
@@ -156,8 +158,9 @@ def settings_from(table: Mapping[str, Any], where: str = "[scheduler]") -> Setti
     """
     _check_keys(table, Settings, where)
     settings = _converted(table, Settings, where)
-    for key, ranks in (("policy", RANKS), ("datastore_policy", DATASTORE_RANKS), ("network_policy", NETWORK_RANKS)):
-        _check_policy(settings, key, ranks, where)
+    _check_policy(settings, "policy", POLICIES, where)
+    _check_policy(settings, "datastore_policy", storage.POLICIES, where)
+    _check_policy(settings, "network_policy", NETWORK_POLICIES, where)
     for name, weight in settings.scorers.items():
         if not 0 < weight < float("inf"):
             raise BadSettings(f"{where} scorers: {name} has the weight {weight:g}: expected a number above 0")
@@ -171,16 +174,21 @@ def _converted(table: Mapping[str, Any], kind: type[Kind], where: str) -> Kind:
         raise BadSettings(_said(str(bad), where)) from None
 
 
-def _check_policy(settings: Settings, key: str, ranks: Mapping[str, str], where: str) -> None:
+def _check_policy(settings: Settings, key: str, policies: Iterable[str], where: str) -> None:
     policy = getattr(settings, key)
     rank_key = f"{key.removesuffix('policy')}rank"
     rank = getattr(settings, rank_key)
-    known = [*ranks, CUSTOM]
+    known = [*policies, CUSTOM]
     if policy not in known:
         raise BadSettings(f'{where} {key}: there is no policy "{policy}"{nearest(policy, known)}: {_one_of(known)}')
     if policy == CUSTOM and not rank.strip():
         raise BadSettings(f'{where} {key} is "{CUSTOM}", but {rank_key} is missing: expected an expression')
-    if policy != CUSTOM and rank.strip():
+    if policy == CUSTOM:
+        try:
+            compile_rank(rank)
+        except BadTemplate as bad:
+            raise BadSettings(f"{where} {rank_key}: {bad.message}") from None
+    elif rank.strip():
         raise BadSettings(f'{where} {rank_key} is only used when {key} = "{CUSTOM}", and it is "{policy}"')
 
 
