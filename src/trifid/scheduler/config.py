@@ -1,8 +1,11 @@
 """Where the scheduler's settings come from: the table [scheduler] of a configuration file."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 from trifid.placement.settings import BadSettings, Settings, settings_from
 
@@ -36,3 +39,18 @@ def settings_of(home: Path | None, file: Path | None) -> Settings:
     if home is not None and (home / "trifid.toml").exists():
         return read_settings(home / "trifid.toml")
     return Settings()
+
+
+def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Return settings with what was given on the command line; None = not given.
+
+    Raises:
+        BadSettings: they do not go together.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    if not given:
+        return settings
+    for key in ("policy", "datastore_policy"):  # the rank of the policy "custom" goes with it
+        if key in given:
+            given.setdefault(f"{key.removesuffix('policy')}rank", "")
+    return settings_from({**to_builtins(settings), **given}, "options and settings")

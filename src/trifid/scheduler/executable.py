@@ -5,19 +5,19 @@ the room is checked by the engine when the placement is committed, as for everyb
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from trifid.placement.candidates import candidates
+from trifid.placement.filters import Filter
 from trifid.placement.place import Plan
+from trifid.placement.policy import Planner
 from trifid.placement.problem import ANY_DATASTORE, Answer, BadProblem, Placed, read_answer, write_problem
 from trifid.placement.settings import Executable
 from trifid.placement.view import View
 from trifid.scheduler.program import ProgramFailed, run
 
 log = logging.getLogger("trifid.scheduler")
-
-Planner = Callable[[View], Plan]
 _COMPLAINTS_MAX = 5
 """Wrong placements that are told one by one."""
 
@@ -28,9 +28,13 @@ class ExecutablePlanner:
     Args:
         otherwise: decides when the program fails.
         directory: where the program runs.
+        filters: rules beside the built-in ones, for the candidates that it is told.
     """
 
-    def __init__(self, settings: Executable, otherwise: Planner, directory: Path) -> None:
+    def __init__(
+        self, settings: Executable, otherwise: Planner, directory: Path, filters: Sequence[Filter] = ()
+    ) -> None:
+        self._filters = filters
         self._settings = settings
         self._otherwise = otherwise
         self._directory = directory
@@ -53,7 +57,7 @@ class ExecutablePlanner:
     def _answer(self, view: View) -> Answer:
         output = run(
             self._settings.command,
-            write_problem(view, candidates(view)),
+            write_problem(view, candidates(view, self._filters)),
             timeout_s=self._settings.timeout_s,
             answer_bytes_max=self._settings.answer_bytes_max,
             directory=self._directory,
