@@ -33,7 +33,10 @@ def test_a_file_comes_before_the_home_and_without_both_there_are_the_defaults(tm
         ("[scheduler", "not TOML"),
         ("scheduler = 3", "scheduler is no table"),
         ('[scheduler]\npolicy = "pack"', '[scheduler] policy: there is no policy "pack" (did you mean "packing"?)'),
-        ("[scheduler.leases]\nsuspend_lead = 3", '[scheduler.leases] has no key "suspend_lead" (did you mean "suspend_lead_s"?)'),
+        (
+            "[scheduler.leases]\nsuspend_lead = 3",
+            '[scheduler.leases] has no key "suspend_lead" (did you mean "suspend_lead_s"?)',
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_file(tmp_path, text, said):

@@ -11,6 +11,7 @@ from trifid.placement.settings import Settings
 from trifid.placement.view import View
 
 VERSION = 1
+_GZIP = b"\x1f\x8b"
 _COMPRESSION = 3
 """Of gzip: more takes longer and saves little."""
 
@@ -36,6 +37,10 @@ class _Written(msgspec.Struct, frozen=True):
     plan: Answer
 
 
+class _Head(msgspec.Struct):
+    trifid_decision: int | None = None
+
+
 def pack(decision: Decision) -> bytes:
     """Return a decision as compressed JSON."""
     written = _Written(VERSION, decision.by, decision.settings, problem_of(decision.view), answer_of(decision.plan))
@@ -43,18 +48,34 @@ def pack(decision: Decision) -> bytes:
 
 
 def unpack(packed: bytes) -> Decision:
-    """Return the decision that was packed.
+    """Return the decision that was packed, or that JSON describes.
 
     Raises:
         BadProblem: it is no decision, or one of another version.
     """
-    text = packed
-    if packed.startswith(b"\x1f\x8b"):
-        try:
-            text = gzip.decompress(packed)
-        except (OSError, EOFError, zlib.error) as bad:
-            raise BadProblem(f"not a decision: it cannot be uncompressed: {bad}") from None
-    written: _Written = decoded(text, _Written, "a decision")
+    written: _Written = decoded(opened(packed), _Written, "a decision")
     if written.trifid_decision != VERSION:
         raise BadProblem(f"trifid_decision is {written.trifid_decision}: only version {VERSION} is known here")
     return Decision(view_of(written.problem), plan_of(written.plan), written.settings, written.by)
+
+
+def opened(packed: bytes) -> bytes:
+    """Return JSON, uncompressed if it was compressed.
+
+    Raises:
+        BadProblem: it cannot be uncompressed.
+    """
+    if not packed.startswith(_GZIP):
+        return packed
+    try:
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as bad:
+        raise BadProblem(f"not a decision: it cannot be uncompressed: {bad}") from None
+
+
+def is_decision(text: bytes) -> bool:
+    """Tell whether JSON is meant as a decision, not as a problem."""
+    try:
+        return msgspec.json.decode(text, type=_Head).trifid_decision is not None
+    except msgspec.DecodeError:
+        return False
