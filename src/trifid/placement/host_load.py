@@ -25,6 +25,8 @@ class HostLoad:
         view = self.view
         if view.state != MONITORED or view.id == vm.host_id or vm.vmm not in ("", view.vmm):
             return False
+        if view.id in vm.banned_host_ids:
+            return False
         return vm.cluster_ids is None or view.cluster_id in vm.cluster_ids
 
     def has_room(self, vm: WaitingVm) -> bool:

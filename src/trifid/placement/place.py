@@ -21,6 +21,7 @@ from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.host_load import CHANGING, HostLoad
+from trifid.placement.order import ordered, totals_of
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.view import MONITORED, DatastoreView, Expression, HostView, View, WaitingVm
 
@@ -65,6 +66,7 @@ class _Wish(msgspec.Struct, frozen=True):
     vmm: str
     cluster_ids: frozenset[int] | None
     storage: StorageWish
+    banned_host_ids: frozenset[int] = frozenset()
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -115,7 +117,7 @@ def place(view: View, policy: str = "striping", datastore_policy: str = "stripin
 
 class _Placing:
     def __init__(self, view: View, policy: str, datastore_policy: str) -> None:
-        self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
+        self.vms = ordered(view.vms, view.usages, totals_of(view.hosts))
         self.hosts = {host.id: HostLoad(host) for host in sorted(view.hosts, key=lambda one: one.id)}
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
@@ -177,6 +179,7 @@ class _Placing:
             vm.vmm,
             vm.cluster_ids,
             wanted,
+            vm.banned_host_ids,
         )
         return _Asked(vm, wish, requirement, rank, storage_requirement, storage_rank)
 

@@ -10,18 +10,20 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
 from trifid.placement.place import POLICIES
+from trifid.scheduler.dispatch import Limits
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
 
 log = logging.getLogger("trifid.scheduler")
 
 DEFAULT_INTERVAL_S = 30
+_LIMIT: dict[str, Any] = {"type": click.IntRange(min=0), "default": 0, "show_default": "0, no limit"}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,8 +50,20 @@ DEFAULT_INTERVAL_S = 30
     show_default=True,
     help="How system datastores are ranked for VMs without SCHED_DS_RANK.",
 )
+@click.option("--max-vm", **_LIMIT, help="VMs considered in one round.")
+@click.option("--max-dispatch", **_LIMIT, help="VMs placed in one round.")
+@click.option("--max-host", **_LIMIT, help="VMs placed on one host in one round.")
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(home: Path | None, interval: int, policy: str, datastore_policy: str, stdin_guard: bool) -> None:
+def main(
+    home: Path | None,
+    interval: int,
+    policy: str,
+    datastore_policy: str,
+    max_vm: int,
+    max_dispatch: int,
+    max_host: int,
+    stdin_guard: bool,
+) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -68,6 +82,8 @@ def main(home: Path | None, interval: int, policy: str, datastore_policy: str, s
         interval_s=interval,
         clock=time.monotonic,
         sleep=time.sleep,
+        now=time.time,
+        limits=Limits(max_vm, max_dispatch, max_host),
     ).run()
 
 
