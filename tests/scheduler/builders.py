@@ -91,6 +91,7 @@ class Engine:
         self.refuse: set[int] = set()
         self.usages: dict[int, dict] = {}
         self.events: list[dict] = []
+        self._read: dict[str, dict[int, str]] = {}
         self.coming: list[tuple[float, object]] = []
         self.calls: list[tuple] = []
         self.is_up = True
@@ -138,8 +139,13 @@ class Engine:
             return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
         return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
 
-    def one_hostpool_info(self):
-        return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+    def trifid_host_changes(self, read):
+        texts = {host_id: host_xml(host_id, **more) for host_id, more in self.hosts.items()}
+        before = self._read.get(read, {})
+        changed = [text for host_id, text in texts.items() if before.get(host_id) != text]
+        self._read[token := f"t{len(self._read)}"] = texts
+        ids = " ".join(map(str, texts))
+        return f"<HOST_CHANGES><READ>{token}</READ><IDS>{ids}</IDS>{''.join(changed)}</HOST_CHANGES>"
 
     def one_clusterpool_info(self):
         texts = [

@@ -123,7 +123,8 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    return sorted(hosts_in(document, cluster_templates(clusters) if clusters else {}), key=lambda host: host.id)
+    templates = cluster_templates(clusters) if clusters else {}
+    return sorted((host_view(element, templates) for element in iter_elements(document, "HOST")), key=lambda one: one.id)
 
 
 def cluster_templates(document: str) -> ClusterTemplates:
@@ -135,16 +136,8 @@ def cluster_templates(document: str) -> ClusterTemplates:
     return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
 
 
-def hosts_in(document: str, templates: ClusterTemplates) -> list[HostView]:
-    """Return the hosts of a HOST or HOST_POOL document in its order.
-
-    Raises:
-        BadDocument: not XML.
-    """
-    return [_host(element, templates) for element in iter_elements(document, "HOST")]
-
-
-def _host(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, hosts_in, waiting_vms
+from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, host_view, waiting_vms
 from trifid.placement.view import DatastoreView, HostView, Usage, View, WaitingVm
 from trifid.scheduler.kept import KeptPool
-from trifid.wire.elements import BadDocument
+from trifid.wire.elements import BadDocument, one_element, several
 
 _FILTER_ALL, _STATE_PENDING, _STATE_ACTIVE = -2, 1, 3
 
@@ -21,22 +21,21 @@ class Caller(Protocol):
 
 
 class Looks:
-    """Looks at the cluster; all methods raise ClientError and BadDocument.
-
-    Attributes:
-        hosts_seen: how many hosts there were at the last look.
-    """
+    """Looks at the cluster; all methods raise ClientError and BadDocument."""
 
     def __init__(self, client: Caller) -> None:
-        self.hosts_seen = 0
         self._client = client
-        self._clusters: ClusterTemplates = {}
+        self._clusters: KeptPool[ClusterTemplates] = KeptPool("CLUSTER", lambda text: [cluster_templates(text)])
+        self._templates: ClusterTemplates = {}
         self._vms: KeptPool[WaitingVm] = KeptPool("VM", waiting_vms)
-        self._hosts: KeptPool[HostView] = KeptPool("HOST", self._hosts_in)
+        self._hosts: dict[int, HostView] = {}
+        self._read = ""
         self._datastores: KeptPool[DatastoreView] = KeptPool("DATASTORE", datastores)
 
-    def _hosts_in(self, document: str) -> list[HostView]:
-        return hosts_in(document, self._clusters)
+    @property
+    def hosts_seen(self) -> int:
+        """How many hosts there were at the last look."""
+        return len(self._hosts)
 
     def pending(self) -> list[WaitingVm]:
         """Return the VMs that wait for a host."""
@@ -52,13 +51,21 @@ class Looks:
 
     def hosts(self) -> list[HostView]:
         """Return all hosts, lowest id first."""
-        clusters = cluster_templates(self._client.call("one.clusterpool.info"))
-        if clusters != self._clusters:
-            self._clusters = clusters
-            self._hosts.clear()
-        found = sorted(self._hosts.read(self._client.call("one.hostpool.info")), key=lambda host: host.id)
-        self.hosts_seen = len(found)
-        return found
+        templates: ClusterTemplates = {}
+        for some in self._clusters.read(self._client.call("one.clusterpool.info")):
+            templates.update(some)
+        if templates != self._templates:  # every host shows those of its cluster
+            self._templates, self._read = templates, ""
+        read, self._read = self._read, ""
+        told = one_element(self._client.call("trifid.host.changes", read), "HOST_CHANGES")
+        changed = {host.id: host for host in (host_view(one, templates) for one in several(told.get("HOST")))}
+        try:
+            ids = sorted(int(word) for word in told["IDS"].split())
+            self._hosts = {host_id: changed.get(host_id) or self._hosts[host_id] for host_id in ids}
+            self._read = told["READ"]
+        except (KeyError, ValueError, AttributeError, TypeError) as bad:
+            raise BadDocument(f"trifid.host.changes answered what is not a list of hosts: {bad}") from None
+        return list(self._hosts.values())
 
     def datastores(self) -> list[DatastoreView]:
         """Return all datastores, lowest id first."""
