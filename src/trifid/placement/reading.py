@@ -124,7 +124,8 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
         BadDocument: not XML.
     """
     templates = cluster_templates(clusters) if clusters else {}
-    return sorted((host_view(element, templates) for element in iter_elements(document, "HOST")), key=lambda one: one.id)
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
+    return sorted(found, key=lambda host: host.id)
 
 
 def cluster_templates(document: str) -> ClusterTemplates:

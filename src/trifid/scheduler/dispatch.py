@@ -9,8 +9,8 @@ import msgspec
 from trifid.scheduler.look import Caller
 from trifid.wire.elements import BadDocument
 
-PLACED_AT_ONCE = 256
-"""As many as the engine decides in one turn, so that one commit serves them all."""
+AT_ONCE = 256
+"""Asked in one call: as many as the engine decides in one turn, so that one commit serves them all."""
 
 Placement = tuple[int, int, int]
 """(VM id, host id, datastore id)"""
@@ -81,7 +81,7 @@ def _next(left: Sequence[Placement], done: Counter[int], limits: Limits) -> list
     on_host = done.copy()
     found: list[Placement] = []
     for placement in left:
-        if len(found) >= min(room, PLACED_AT_ONCE):
+        if len(found) >= min(room, AT_ONCE):
             break
         if not limits.max_host or on_host[placement[1]] < limits.max_host:
             on_host[placement[1]] += 1
@@ -89,16 +89,18 @@ def _next(left: Sequence[Placement], done: Counter[int], limits: Limits) -> list
     return found
 
 
-def answers(client: Caller, method: str, asked: Sequence[Sequence[Any]]) -> list[Answered]:
-    """Return what the engine says to each of many things that are asked in one call.
+def answers(client: Caller, method: str, asked: Sequence[Sequence[Any]]) -> Iterator[Answered]:
+    """Yield what the engine says to each of many things that are asked together.
 
     Raises:
         ClientError, BadDocument: the engine is away, or answers nonsense.
     """
-    try:
-        found = msgspec.json.decode(client.call(method, msgspec.json.encode(asked).decode()), type=list[Answered])
-    except (msgspec.DecodeError, TypeError) as bad:
-        raise BadDocument(f"{method} answered what is not a list of outcomes: {bad}") from None
-    if len(found) != len(asked):
-        raise BadDocument(f"{method} was asked {len(asked)} things and answered {len(found)}")
-    return found
+    for begin in range(0, len(asked), AT_ONCE):
+        some = asked[begin : begin + AT_ONCE]
+        try:
+            found = msgspec.json.decode(client.call(method, msgspec.json.encode(some).decode()), type=list[Answered])
+        except (msgspec.DecodeError, TypeError) as bad:
+            raise BadDocument(f"{method} answered what is not a list of outcomes: {bad}") from None
+        if len(found) != len(some):
+            raise BadDocument(f"{method} was asked {len(some)} things and answered {len(found)}")
+        yield from found

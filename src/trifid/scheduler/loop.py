@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.client.errors import ApiError, ClientError
+from trifid.placement.expressions import Compiler
 from trifid.placement.order import ordered, totals_of
 from trifid.placement.place import Plan, place
 from trifid.placement.view import View, WaitingVm
@@ -77,6 +78,7 @@ class Loop:
         self._now = now
         self._limits = limits
         self._looks = Looks(client)
+        self._compiler = Compiler()
         self._messages = Messages(client, interval_s)
         self._after: int | None = None
         self._news = News()
@@ -137,7 +139,7 @@ class Loop:
         if not ready:
             return
         view = self._limited(self._looks.view(ready, round(self._now())))
-        plan = place(view, self._policy, self._datastore_policy)
+        plan = place(view, self._policy, self._datastore_policy, compiler=self._compiler)
         placed = self._carry_out(plan)
         self._explain(plan, placed, vms)
 
@@ -188,11 +190,11 @@ class Loop:
 
     def _explain(self, plan: Plan, placed: list[int], vms: dict[int, WaitingVm]) -> None:
         now = self._clock()
-        texts = {
-            vm_id: text + not_yet(self._back_off.banned(vm_id, now), self._now())
-            for vm_id, text in plan.refusals.items()
-        }
-        for vm_id in self._messages.write(texts, placed, vms, now):
+
+        def reason(vm_id: int) -> str:
+            return plan.refusals[vm_id] + not_yet(self._back_off.banned(vm_id, now), self._now())
+
+        for vm_id in self._messages.write(plan.refusals, reason, placed, vms, now):
             self._news.wrote(vm_id)
 
     # -- waiting -----------------------------------------------------------------------------------

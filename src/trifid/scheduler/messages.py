@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from trifid.placement.view import WaitingVm
@@ -12,7 +12,7 @@ from trifid.scheduler.look import Caller
 log = logging.getLogger("trifid.scheduler")
 
 MESSAGES_MAX = 200
-"""Texts written in one round, so that explaining never keeps VMs from being placed."""
+"""Reasons put into words in one round, so that explaining never keeps VMs from being placed."""
 HOSTS_NAMED_MAX = 3
 
 
@@ -45,30 +45,42 @@ class Messages:
     def __init__(self, client: Caller, interval_s: float) -> None:
         self._client = client
         self._interval_s = interval_s
-        self._written_at: dict[int, float] = {}
+        self._looked_at: dict[int, float] = {}
 
     def tidy(self, waiting: Collection[int]) -> None:
         """Forget VMs that do not wait any more."""
-        self._written_at = {vm_id: at for vm_id, at in self._written_at.items() if vm_id in waiting}
+        self._looked_at = {vm_id: at for vm_id, at in self._looked_at.items() if vm_id in waiting}
 
     def write(
-        self, refusals: Mapping[int, str], placed: Collection[int], vms: Mapping[int, WaitingVm], now: float
+        self,
+        refused: Collection[int],
+        reason: Callable[[int], str],
+        placed: Collection[int],
+        vms: Mapping[int, WaitingVm],
+        now: float,
     ) -> list[int]:
         """Tell VMs why they wait, those without a reason first; return those whose message is another now.
+
+        Args:
+            reason: puts into words why a VM was refused; that takes a while and is asked for MESSAGES_MAX at most.
+            placed: VMs that do not wait any more.
 
         Raises:
             ClientError, BadDocument: the engine is away, or answers nonsense.
         """
-        refusals = {vm_id: text.replace("]]>", "] ]>") for vm_id, text in refusals.items()}
-        over = [(vm_id, "") for vm_id in placed if vms[vm_id].message]
-        due = [(vm_id, text) for vm_id, text in refusals.items() if self._is_due(vms[vm_id], text, now)]
-        due.sort(key=lambda one: vms[one[0]].message != "")
-        texts = [*over, *due[:MESSAGES_MAX]]
-        if not texts:
-            return []
+        texts = [(vm_id, "") for vm_id in placed if vms[vm_id].message]
+        due = [vm_id for vm_id in refused if self._looked_at.get(vm_id, -math.inf) + self._interval_s <= now]
+        due.sort(key=lambda vm_id: vms[vm_id].message != "")
+        for vm_id in due[:MESSAGES_MAX]:
+            self._looked_at[vm_id] = now
+            text = reason(vm_id).replace("]]>", "] ]>")
+            if text != vms[vm_id].message:
+                texts.append((vm_id, text))
+        return self._written(texts) if texts else []
+
+    def _written(self, texts: Sequence[tuple[int, str]]) -> list[int]:
         written = []
         for (vm_id, text), answer in zip(texts, answers(self._client, "trifid.vm.tell_all", texts), strict=True):
-            self._written_at[vm_id] = now
             if answer.code:
                 log.warning("vm %d  SCHED_MESSAGE was not written: %s", vm_id, answer.message)
                 continue
@@ -76,8 +88,3 @@ class Messages:
                 log.info("vm %d  waits: %s", vm_id, text)
             written.append(vm_id)
         return written
-
-    def _is_due(self, vm: WaitingVm, text: str, now: float) -> bool:
-        if text == vm.message:
-            return False
-        return not vm.message or self._written_at.get(vm.id, -math.inf) + self._interval_s <= now
