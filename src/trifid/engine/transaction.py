@@ -23,6 +23,8 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.members import GroupMembers, member
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import NotFound
@@ -30,7 +32,19 @@ from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
 
 Record = (
-    VM | Host | Network | SecurityGroup | Cluster | VnTemplate | Datastore | Image | VmTemplate | User | Group | Lease
+    VM
+    | Host
+    | Network
+    | SecurityGroup
+    | VmGroup
+    | Cluster
+    | VnTemplate
+    | Datastore
+    | Image
+    | VmTemplate
+    | User
+    | Group
+    | Lease
 )
 
 K = TypeVar("K")
@@ -41,6 +55,7 @@ WORDS = {
     "hosts": "host",
     "networks": "virtual network",
     "security_groups": "security group",
+    "vm_groups": "vm group",
     "clusters": "cluster",
     "vn_templates": "virtual network template",
     "datastores": "datastore",
@@ -152,6 +167,32 @@ class Draft:
     def find_security_group(self, group_id: int) -> SecurityGroup | None:
         """Return a security group or None."""
         found: SecurityGroup | None = self._look("security_groups", group_id)
+        return found
+
+    def vm_group(self, group_id: int) -> VmGroup:
+        """Return a VM group; raises NotFound."""
+        found: VmGroup = self.record("vm_groups", group_id)
+        return found
+
+    def find_vm_group(self, group_id: int) -> VmGroup | None:
+        """Return a VM group or None."""
+        found: VmGroup | None = self._look("vm_groups", group_id)
+        return found
+
+    def members_of(self, group_id: int) -> GroupMembers:
+        """Return the VMs of a VM group, to be looked at only."""
+        found = self.memory.members.of(group_id)
+        is_own = False
+        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+            before, after = member(self.memory.vms.get(vm_id)), member(self.find_vm(vm_id))
+            if before == after or group_id not in {one.group_id for one in (before, after) if one is not None}:
+                continue
+            if not is_own:
+                found, is_own = found.copy(), True
+            if before is not None and before.group_id == group_id:
+                found.remove(vm_id, before)
+            if after is not None and after.group_id == group_id:
+                found.add(vm_id, after)
         return found
 
     def cluster(self, cluster_id: int) -> Cluster:
@@ -370,6 +411,8 @@ class Draft:
                 self.batch.networks[record.id] = record
             case SecurityGroup():
                 self.batch.security_groups[record.id] = record
+            case VmGroup():
+                self.batch.vm_groups[record.id] = record
             case Cluster():
                 self.batch.clusters[record.id] = record
             case VnTemplate():
