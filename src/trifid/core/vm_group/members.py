@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from trifid.core.ledger import charged_hosts
 from trifid.core.vm.record import VM
 from trifid.core.vm_group.record import membership
@@ -29,7 +31,7 @@ def _is_alike(old: VM, new: VM) -> bool:
     return old.state is new.state and old.template is new.template and old.history is new.history
 
 
-class GroupMembers:
+class GroupMembers(msgspec.Struct):
     """The VMs of one group.
 
     Attributes:
@@ -37,16 +39,15 @@ class GroupMembers:
         places: role to host id to the ids of its VMs there.
     """
 
-    def __init__(self) -> None:
-        self.vms: dict[str, set[int]] = {}
-        self.places: dict[str, dict[int, set[int]]] = {}
+    vms: dict[str, set[int]] = {}
+    places: dict[str, dict[int, set[int]]] = {}
 
     def copy(self) -> "GroupMembers":
         """Return the same, to be changed without changing this."""
-        made = GroupMembers()
-        made.vms = {role: set(ids) for role, ids in self.vms.items()}
-        made.places = {role: {host: set(ids) for host, ids in at.items()} for role, at in self.places.items()}
-        return made
+        return GroupMembers(
+            {role: set(ids) for role, ids in self.vms.items()},
+            {role: {host_id: set(ids) for host_id, ids in at.items()} for role, at in self.places.items()},
+        )
 
     def add(self, vm_id: int, one: Member) -> None:
         """Take a VM in."""
@@ -72,15 +73,18 @@ NO_MEMBERS = GroupMembers()
 """Of a group without VMs; never changed."""
 
 
-class Members:
-    """The VMs of all groups that have some."""
+class Members(msgspec.Struct):
+    """The VMs of all groups that have some.
 
-    def __init__(self) -> None:
-        self._of: dict[int, GroupMembers] = {}
+    Attributes:
+        groups: by the group's id.
+    """
+
+    groups: dict[int, GroupMembers] = {}
 
     def of(self, group_id: int) -> GroupMembers:
         """Return the VMs of a group, to be looked at only."""
-        return self._of.get(group_id, NO_MEMBERS)
+        return self.groups.get(group_id, NO_MEMBERS)
 
     def changed(self, old: VM | None, new: VM | None) -> None:
         """Take note that a VM is another than it was; None when it was not, or is gone."""
@@ -90,9 +94,9 @@ class Members:
         if before == after:
             return
         if before is not None and old is not None:
-            of = self._of[before.group_id]
+            of = self.groups[before.group_id]
             of.remove(old.id, before)
             if not of.vms:
-                del self._of[before.group_id]
+                del self.groups[before.group_id]
         if after is not None and new is not None:
-            self._of.setdefault(after.group_id, GroupMembers()).add(new.id, after)
+            self.groups.setdefault(after.group_id, GroupMembers()).add(new.id, after)
