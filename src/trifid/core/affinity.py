@@ -48,6 +48,11 @@ class Rules(msgspec.Struct, frozen=True):
     not_hosts: frozenset[int] = _NOBODY
     spread: Spread | None = None
 
+    @property
+    def is_about_others(self) -> bool:
+        """Whether it matters where other VMs are."""
+        return bool(self.together or self.apart or self.spread)
+
     def takes(self, host_id: int) -> bool:
         """Tell whether a host is one for the role, whoever is there."""
         return host_id not in self.not_hosts and (self.hosts is None or host_id in self.hosts)

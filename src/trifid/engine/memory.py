@@ -22,7 +22,7 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
-from trifid.core.vm_group.members import Members
+from trifid.core.vm_group.members import Members, member
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.store.interface import Batch, Snapshot
@@ -149,7 +149,7 @@ class Memory:
         self._promise(vm, 1)
         self._hold_images(vm_id, old, vm)
         self._join_groups(vm_id, old, vm)
-        self.members.changed(old, vm)
+        self.members.put(vm_id, member(vm))
         if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:

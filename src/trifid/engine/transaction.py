@@ -23,7 +23,7 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
-from trifid.core.vm_group.members import GroupMembers, member
+from trifid.core.vm_group.members import GroupMembers, Member, member
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
@@ -84,6 +84,7 @@ class Draft:
         self._taken: dict[tuple[int, int], IndexSet] = {}
         self._promised: dict[Place, int] = {}
         self._filled: dict[int, Room] = {}
+        self._members: dict[int, Member | None] = {}
 
     def child(self) -> "Draft":
         """Return an empty draft over this one."""
@@ -101,6 +102,7 @@ class Draft:
         for host_id, change in self._charges.items():
             self.parent._charge(host_id, *change)
         self.parent._taken.update(self._taken)
+        self.parent._members.update(self._members)
         for place, mib in self._promised.items():
             self.parent._promised[place] = self.parent._promised.get(place, 0) + mib
         for datastore_id, room in self._filled.items():
@@ -181,14 +183,15 @@ class Draft:
 
     def members_of(self, group_id: int) -> GroupMembers:
         """Return the VMs of a VM group, to be looked at only."""
-        found = self.memory.members.of(group_id)
-        is_own = False
-        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
-            before, after = member(self.memory.vms.get(vm_id)), member(self.find_vm(vm_id))
+        base = found = self.memory.members.of(group_id)
+        changed: dict[int, Member | None] = {}
+        for layer in self._layers():
+            changed = {**layer._members, **changed}
+        for vm_id, after in changed.items():
+            before = self.memory.members.by_vm.get(vm_id)
             if before == after or group_id not in {one.group_id for one in (before, after) if one is not None}:
                 continue
-            if not is_own:
-                found, is_own = found.copy(), True
+            found = found.copy() if found is base else found
             if before is not None and before.group_id == group_id:
                 found.remove(vm_id, before)
             if after is not None and after.group_id == group_id:
@@ -403,6 +406,7 @@ class Draft:
         match record:
             case VM():
                 self._recharge(self.find_vm(record.id), record)
+                self._join(record.id, member(record))
                 self.batch.vms[record.id] = record
             case Host():
                 self.batch.hosts[record.id] = record
@@ -437,6 +441,7 @@ class Draft:
         """Delete a record."""
         if pool == "vms":
             self._recharge(self.find_vm(key), None)
+            self._join(key, None)
         elif pool == "leases" and self.lease(key) is not None:
             self._give_back((*key, key[2]))
         elif pool == "networks":
@@ -453,6 +458,11 @@ class Draft:
                 if (expected := promise(vm)) is not None:
                     place, mib = expected
                     self._promised[place] = self._promised.get(place, 0) + sign * mib
+
+    def _join(self, vm_id: int, one: Member | None) -> None:
+        """Take note of what a VM is to its group; those that never were in one are left out."""
+        if one is not None or vm_id in self.memory.members.by_vm or any(vm_id in of._members for of in self._layers()):
+            self._members[vm_id] = one
 
     def _charge(self, host_id: int, *change: int) -> None:
         before = self._charges.get(host_id, [0, 0, 0])

@@ -11,7 +11,7 @@ from trifid.core.host import Host
 from trifid.core.ledger import charged_hosts
 from trifid.core.template.model import Template
 from trifid.core.vm.record import VM
-from trifid.core.vm_group.members import GroupMembers
+from trifid.core.vm_group.members import NO_MEMBERS, GroupMembers
 from trifid.core.vm_group.record import VECTOR, VmGroup, membership
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
@@ -103,7 +103,7 @@ def refuse_against_rules(draft: Draft, vm: VM, host: Host, hint: str = "choose a
     rules = rules_of(group).get(role) if group is not None else None
     if group is None or rules is None:
         return
-    of = draft.members_of(group.id)
+    of = draft.members_of(group.id) if rules.is_about_others else NO_MEMBERS
     leaving = _leaving(draft, rules, of) if vm.resched else frozenset()
     why = _why_not(draft, rules, of, vm.id, host.id, leaving)
     if why:

@@ -27,42 +27,38 @@ def member(vm: VM | None) -> Member | None:
     return Member(*found, charged_hosts(vm)) if vm is not None and found is not None else None
 
 
-def _is_alike(old: VM, new: VM) -> bool:
-    return old.state is new.state and old.template is new.template and old.history is new.history
-
-
 class GroupMembers(msgspec.Struct):
-    """The VMs of one group.
+    """The VMs of one group.  What is empty is not kept.
 
     Attributes:
         vms: role to the ids of its VMs.
-        places: role to host id to the ids of its VMs there.
+        places: role to host id to the ids of its VMs there; these sets are replaced, never changed.
     """
 
     vms: dict[str, set[int]] = {}
-    places: dict[str, dict[int, set[int]]] = {}
+    places: dict[str, dict[int, frozenset[int]]] = {}
 
     def copy(self) -> "GroupMembers":
         """Return the same, to be changed without changing this."""
         return GroupMembers(
-            {role: set(ids) for role, ids in self.vms.items()},
-            {role: {host_id: set(ids) for host_id, ids in at.items()} for role, at in self.places.items()},
+            {role: set(ids) for role, ids in self.vms.items()}, {role: dict(at) for role, at in self.places.items()}
         )
 
     def add(self, vm_id: int, one: Member) -> None:
         """Take a VM in."""
         self.vms.setdefault(one.role, set()).add(vm_id)
         for host_id in one.hosts:
-            self.places.setdefault(one.role, {}).setdefault(host_id, set()).add(vm_id)
+            at = self.places.setdefault(one.role, {})
+            at[host_id] = at.get(host_id, frozenset()) | {vm_id}
 
     def remove(self, vm_id: int, one: Member) -> None:
-        """Take a VM out; what is empty is not kept."""
+        """Take a VM out."""
         self.vms[one.role].discard(vm_id)
         if not self.vms[one.role]:
             del self.vms[one.role]
         for host_id in one.hosts:
             at = self.places[one.role]
-            at[host_id].discard(vm_id)
+            at[host_id] -= {vm_id}
             if not at[host_id]:
                 del at[host_id]
             if not at:
@@ -77,26 +73,28 @@ class Members(msgspec.Struct):
     """The VMs of all groups that have some.
 
     Attributes:
+        by_vm: by the VM's id.
         groups: by the group's id.
     """
 
+    by_vm: dict[int, Member] = {}
     groups: dict[int, GroupMembers] = {}
 
     def of(self, group_id: int) -> GroupMembers:
         """Return the VMs of a group, to be looked at only."""
         return self.groups.get(group_id, NO_MEMBERS)
 
-    def changed(self, old: VM | None, new: VM | None) -> None:
-        """Take note that a VM is another than it was; None when it was not, or is gone."""
-        if old is not None and new is not None and _is_alike(old, new):
+    def put(self, vm_id: int, new: Member | None) -> None:
+        """Take note of what a VM is now; None for one that is gone, or in no group."""
+        old = self.by_vm.pop(vm_id, None)
+        if new is not None:
+            self.by_vm[vm_id] = new
+        if old == new:
             return
-        before, after = member(old), member(new)
-        if before == after:
-            return
-        if before is not None and old is not None:
-            of = self.groups[before.group_id]
-            of.remove(old.id, before)
+        if old is not None:
+            of = self.groups[old.group_id]
+            of.remove(vm_id, old)
             if not of.vms:
-                del self.groups[before.group_id]
-        if after is not None and new is not None:
-            self.groups.setdefault(after.group_id, GroupMembers()).add(new.id, after)
+                del self.groups[old.group_id]
+        if new is not None:
+            self.groups.setdefault(new.group_id, GroupMembers()).add(vm_id, new)
