@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from trifid.core.access import Caller, check_use
 from trifid.core.affinity import Rules, Values, rules_of, value_over, why_not
+from trifid.core.cluster import Cluster
 from trifid.core.host import Host
 from trifid.core.ledger import charged_hosts
 from trifid.core.template.model import Template
@@ -162,9 +163,13 @@ def _values(draft: Draft, rules: Rules, host_id: int) -> Values:
     if rules.spread is None or rules.spread.max_skew is None:
         return _NO_VALUES
     hosts: Iterable[Host] = draft.each("hosts")
-    usable = (host for host in hosts if host.takes_vms or host.id == host_id)
+    clusters: dict[int, Cluster] = {cluster.id: cluster for cluster in draft.each("clusters")}
     over = rules.spread.over
-    return {host.id: value_over(over, host, draft.find_cluster(host.cluster_id)) for host in usable}
+    return {
+        host.id: value_over(over, host, clusters.get(host.cluster_id))
+        for host in hosts
+        if host.takes_vms or host.id == host_id
+    }
 
 
 def _leaving(draft: Draft, rules: Rules, of: GroupMembers) -> frozenset[int]:
