@@ -28,7 +28,7 @@ Lookup = Callable[[str], list[str]]
 
 _Test = Callable[[Lookup], bool]
 
-_OPERATORS = frozenset({"=", "!=", "<", ">", "@>", "&", "|", "!", "(", ")"})
+OPERATORS = frozenset({"=", "!=", "<", ">", "@>", "&", "|", "!", "(", ")"})
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -69,7 +69,7 @@ def compile_requirement(text: str, dialect: Dialect = "modern") -> Requirement:
     Raises:
         BadTemplate: with the column and what was expected.
     """
-    operators = _OPERATORS if dialect == "modern" else _OPERATORS - {"@>"}
+    operators = OPERATORS if dialect == "modern" else OPERATORS - {"@>"}
     tokens = Tokens(text, dialect, operators, "requirement")
     parser = _Parser(tokens, dialect)
     if tokens.now.kind == "end":

@@ -1,0 +1,292 @@
+"""What a rule says of a host for a VM, and the rules that do not look at datastores.
+
+A rule is asked once for a VM and a view, and answers with a judge of hosts, so that what is the same for all hosts is
+found out once; it answers nothing where it does not concern the VM.  These are the rules by which placement goes,
+written plainly, one host at a time: what is told here must never differ from what is done there.
+
+Source: reference/templates.md §5.1, §6.3; reference/lifecycle.md §1.3.
+"""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from trifid.core.host import HostState
+from trifid.core.template.requirement_parts import Comparison, Obstacle, requirement_parts
+from trifid.core.template.requirements import Lookup
+from trifid.core.template.validate import shown
+from trifid.errors import BadTemplate
+from trifid.placement.view import MONITORED, Device, Expression, HostView, View, WaitingVm
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a rule says of a host.
+
+    Attributes:
+        text: why, with the numbers.
+        change: the smallest change that would make it hold, to be followed by "it would fit on HOST"; empty when it
+            holds, or nothing would do.
+        lack: how far it is from holding: 0 = it holds, 1 = nothing of what it asks is there.
+    """
+
+    holds: bool
+    text: str
+    change: str = ""
+    lack: float = 0.0
+
+
+Judge = Callable[[HostView], Verdict | None]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule of placement.
+
+    Attributes:
+        name: what tables call it.
+        judge: returns what judges hosts for a VM; None when the rule does not concern the VM.
+    """
+
+    name: str
+    judge: Callable[[WaitingVm, View], Judge | None]
+
+
+HOLDS = Verdict(True, "")
+
+# -- the host itself -----------------------------------------------------------------------------------
+
+_STATES = {
+    HostState.INIT: ("not monitored yet", "once {} is monitored", 0.3),
+    HostState.ERROR: ("in error (see onehost show)", "if {} were not in error", 0.8),
+    HostState.DISABLED: ("disabled (onehost enable)", "if {} were enabled", 0.4),
+    HostState.OFFLINE: ("offline (onehost enable)", "if {} were enabled", 0.6),
+}
+"""State of a host that takes no VMs: what is told, what would help, how far that is."""
+_UNKNOWN_STATE = ("not MONITORED", "if {} were monitored", 0.8)
+
+
+def state(vm: WaitingVm, view: View) -> Judge:
+    """Only a monitored host takes VMs."""
+
+    def judge(host: HostView) -> Verdict:
+        if host.state == MONITORED:
+            return Verdict(True, "monitored")
+        known = {int(state): told for state, told in _STATES.items()}
+        text, change, lack = known.get(host.state, _UNKNOWN_STATE)
+        return Verdict(False, text, change.format(host.name), lack)
+
+    return judge
+
+
+def host_to_leave(vm: WaitingVm, view: View) -> Judge | None:
+    """A VM that moves goes to another host than the one it is on."""
+    if vm.host_id < 0:
+        return None
+    return lambda host: Verdict(False, "the VM is on it and must leave", lack=1.0) if host.id == vm.host_id else HOLDS
+
+
+def driver(vm: WaitingVm, view: View) -> Judge | None:
+    """A VM that moves needs the same driver where it goes."""
+    if not vm.vmm:
+        return None
+
+    def judge(host: HostView) -> Verdict:
+        if host.vmm == vm.vmm:
+            return Verdict(True, host.vmm)
+        return Verdict(False, f"needs driver {vm.vmm}, the host has {host.vmm}", lack=1.0)
+
+    return judge
+
+
+def cluster(vm: WaitingVm, view: View) -> Judge | None:
+    """A VM runs only in a cluster that has its networks and images."""
+    allowed = vm.cluster_ids
+    if allowed is None:
+        return None
+    needed = ", ".join(map(str, sorted(allowed))) or "none"
+
+    def judge(host: HostView) -> Verdict:
+        if host.cluster_id in allowed:
+            return Verdict(True, f"cluster {host.cluster_id}")
+        text = f"is in cluster {host.cluster_id}, the VM's networks and images are in {needed}"
+        return Verdict(False, text, f"if its networks and images were in cluster {host.cluster_id}", 0.9)
+
+    return judge
+
+
+def refusals(vm: WaitingVm, view: View) -> Judge | None:
+    """A host that refused a VM lately is left alone for a while."""
+    if not vm.banned_host_ids:
+        return None
+
+    def judge(host: HostView) -> Verdict:
+        if host.id not in vm.banned_host_ids:
+            return HOLDS
+        return Verdict(False, "refused the VM lately and is not tried yet", "when it is tried again", 0.2)
+
+    return judge
+
+
+# -- requirements --------------------------------------------------------------------------------------
+
+_AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
+
+
+def meaning(expression: Expression) -> str:
+    """Return the text of a requirement on hosts in which comparing CURRENT_VMS means any of the VMs.
+
+    Source: reference/templates.md §2.2.
+    """
+    if expression.dialect != "modern" or "CURRENT_VMS" not in expression.text:
+        return expression.text
+    return _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", expression.text)
+
+
+def requirement(vm: WaitingVm, view: View) -> Judge | None:
+    """A host must meet the VM's requirement."""
+    expression = vm.requirement
+    if not expression.text.strip():
+        return None
+    try:
+        parts = requirement_parts(meaning(expression), expression.dialect)
+    except BadTemplate as bad:
+        wrong = Verdict(False, f"{expression.attribute} is wrong: {bad.message}", "if it were corrected", 1.0)
+        return lambda host: wrong
+    met = Verdict(True, f"meets {shown(expression.text.strip())}")
+
+    def judge(host: HostView) -> Verdict:
+        obstacle = parts.obstacle(lambda name: values_of(host, name))
+        return met if obstacle is None else against(obstacle, expression.attribute, lambda name: values_of(host, name))
+
+    return judge
+
+
+def against(obstacle: Obstacle, attribute: str, lookup: Lookup, has: str = "the host has") -> Verdict:
+    """Return the verdict about what does not meet a requirement: which comparisons, and what is there instead."""
+    told = [_told(one, lookup(one.name), has) for one in obstacle.comparisons]
+    asked = [f"{shown(one.text)}{' not' if one.holds else ''}" for one in obstacle.comparisons]
+    if obstacle.count > len(told):
+        told.append(f"and {obstacle.count - len(told)} more")
+        asked.append(f"{obstacle.count - len(asked)} more")
+    negated = all(one.holds for one in obstacle.comparisons)
+    change = (
+        f"if {attribute} did not exclude {' and '.join(shown(one.text) for one in obstacle.comparisons)}"
+        if negated and obstacle.count == len(obstacle.comparisons)
+        else f"if {attribute} did not ask {' and '.join(asked)}"
+    )
+    return Verdict(False, "; ".join(told), change, min(1.0, 0.5 * obstacle.count))
+
+
+def _told(comparison: Comparison, values: list[str], has: str) -> str:
+    present = ", ".join(shown(value) or '""' for value in values[:3]) if values else f"no {comparison.name}"
+    must_not = " must not hold" if comparison.holds else ""
+    return f"{shown(comparison.text)}{must_not}: {has} {present}"
+
+
+def values_of(host: HostView, name: str) -> list[str]:
+    """Return every occurrence of an attribute of a host."""
+    if name == "CURRENT_VMS":
+        return [str(vm_id) for vm_id in sorted(host.vm_ids)]
+    if name == "RUNNING_VMS":
+        return [str(host.running_vms)]
+    return host.attributes.get(name, [])
+
+
+# -- capacity ------------------------------------------------------------------------------------------
+
+
+def cpu(vm: WaitingVm, view: View) -> Judge:
+    """A host must have the CPU free that the VM asks for."""
+    needed = vm.cpu_percent
+
+    def judge(host: HostView) -> Verdict:
+        free = host.free_cpu_percent
+        text = f"needs {_cores(needed)}, {_free(free / 100)}"
+        if needed <= free:
+            return Verdict(True, text)
+        lacking = _cores(needed - free)
+        change = f"with {lacking} less CPU" if free > 0 else f"with {lacking} more of CPU free there"
+        return Verdict(False, text, change, _lack(needed, free))
+
+    return judge
+
+
+def memory(vm: WaitingVm, view: View) -> Judge:
+    """A host must have the memory free that the VM asks for."""
+    needed_kib = vm.memory_mib * 1024
+
+    def judge(host: HostView) -> Verdict:
+        free_kib = host.free_memory_kib
+        text = f"needs {vm.memory_mib} MiB, {_free(free_kib // 1024)}"
+        if needed_kib <= free_kib:
+            return Verdict(True, text)
+        lacking_mib = -((free_kib - needed_kib) // 1024)
+        change = f"with {lacking_mib} MiB {'less memory' if free_kib > 0 else 'more of memory free there'}"
+        return Verdict(False, text, change, _lack(needed_kib, free_kib))
+
+    return judge
+
+
+def _cores(percent: int) -> str:
+    return f"{percent / 100:g} core{'' if percent == 100 else 's'}"
+
+
+def _free(amount: float) -> str:
+    return f"{amount:g} free" if amount >= 0 else f"{-amount:g} too many are promised"
+
+
+def _lack(needed: int, free: int) -> float:
+    return min(1.0, (needed - free) / max(needed, 1))
+
+
+# -- devices -------------------------------------------------------------------------------------------
+
+
+def devices(vm: WaitingVm, view: View) -> Judge | None:
+    """A host must have a free PCI device for each that the VM asks for."""
+    if not vm.devices:
+        return None
+
+    def judge(host: HostView) -> Verdict:
+        missing = _without_device(vm.devices, host.devices)
+        if not missing:
+            return Verdict(True, f"{len(vm.devices)} of {len(host.devices)} free devices")
+        wanted = ", ".join(_named(one) for one in missing)
+        text = f"no free device for {wanted}, {len(host.devices)} free"
+        return Verdict(False, text, f"if a device for {wanted} were free there", len(missing) / len(vm.devices))
+
+    return judge
+
+
+def _without_device(wanted: tuple[Device, ...], free: tuple[Device, ...]) -> list[Device]:
+    """Return the wishes that get no device when as many as possible get one, each another."""
+    taken_by: dict[int, int] = {}
+
+    def gets(wish: int, tried: set[int]) -> bool:
+        for number, device in enumerate(free):
+            if number not in tried and _is_like(wanted[wish], device):
+                tried.add(number)
+                if number not in taken_by or gets(taken_by[number], tried):
+                    taken_by[number] = wish
+                    return True
+        return False
+
+    return [one for wish, one in enumerate(wanted) if not gets(wish, set())]
+
+
+def _is_like(wish: Device, device: Device) -> bool:
+    return all(
+        not asked or asked.lower() == has.lower()
+        for asked, has in (
+            (wish.vendor, device.vendor),
+            (wish.device, device.device),
+            (wish.class_, device.class_),
+            (wish.address, device.address),
+        )
+    )
+
+
+def _named(device: Device) -> str:
+    return ":".join(one or "*" for one in (device.vendor, device.device, device.class_)) + (
+        f" at {device.address}" if device.address else ""
+    )
