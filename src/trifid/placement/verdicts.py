@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from trifid.core.host import HostState
-from trifid.core.template.requirement_parts import Comparison, Obstacle, requirement_parts
+from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
@@ -177,7 +177,7 @@ def against(obstacle: Obstacle, attribute: str, lookup: Lookup, has: str = "the 
     return Verdict(False, "; ".join(told), change, min(1.0, 0.5 * obstacle.count))
 
 
-def _told(comparison: Comparison, values: list[str], has: str) -> str:
+def _told(comparison: InTheWay, values: list[str], has: str) -> str:
     present = ", ".join(shown(value) or '""' for value in values[:3]) if values else f"no {comparison.name}"
     must_not = " must not hold" if comparison.holds else ""
     return f"{shown(comparison.text)}{must_not}: {has} {present}"

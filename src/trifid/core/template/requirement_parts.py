@@ -1,8 +1,7 @@
 """Which comparisons of a requirement stand in the way: so that somebody can be told, not only refused.
 
-A requirement is taken apart into its comparisons, each of which is compiled as a requirement of its own; so what a
-comparison means is said in one place.  Of every part it is known whether it holds, and the fewest comparisons that
-would have to come out otherwise for it to turn.
+Of every part of a requirement it is known whether it holds on a host, and the fewest comparisons that would have to
+come out otherwise for it to turn.
 
 Source: reference/templates.md §5.1.
 """
@@ -11,18 +10,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from trifid.core.template.expression import Dialect, Tokens
-from trifid.core.template.requirements import OPERATORS, Lookup, compile_requirement
+from trifid.core.template.expression import Dialect
+from trifid.core.template.requirements import Comparison, Lookup, Node, Not, parse_requirement, test_of
 
 COMPARISONS_MAX = 5
 """Comparisons that are named one by one; the others are counted."""
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class InTheWay(msgspec.Struct, frozen=True):
     """A comparison that would have to come out otherwise.
 
     Attributes:
-        text: as written.
+        text: for people.
         name: the attribute that it looks at, as it is looked up.
         holds: it does, and must not: it stands behind a `!`.
     """
@@ -41,7 +40,7 @@ class Obstacle(msgspec.Struct, frozen=True):
     """
 
     count: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[InTheWay, ...]
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -72,62 +71,36 @@ def requirement_parts(text: str, dialect: Dialect = "modern") -> RequirementPart
     """Return a requirement taken apart; a blank text is met by every host.
 
     Raises:
-        BadTemplate: as `compile_requirement`.
+        BadTemplate: as `parse_requirement`.
     """
-    compile_requirement(text, dialect)  # from here on the text is known to be well-formed
-    tokens = Tokens(text, dialect, OPERATORS, "requirement")
-    return RequirementParts(None if tokens.now.kind == "end" else _Reader(text, tokens, dialect).expression())
+    node = parse_requirement(text, dialect).node
+    return RequirementParts(None if node is None else _part(node))
 
 
-class _Reader:
-    """Reads a well-formed requirement."""
+def _part(node: Node) -> _Part:
+    if isinstance(node, Comparison):
+        return _comparison(node)
+    if isinstance(node, Not):
+        negated = _part(node.inner)
+        return lambda lookup: _not(negated(lookup))
+    first = _part(node.first)
+    rest = [(is_and, _part(term)) for is_and, term in node.rest]
 
-    def __init__(self, text: str, tokens: Tokens, dialect: Dialect) -> None:
-        self.text = text
-        self.tokens = tokens
-        self.dialect = dialect
+    def part(lookup: Lookup) -> _Outcome:
+        outcome = first(lookup)
+        for is_and, term in rest:
+            outcome = _joined(outcome, term(lookup), is_and)
+        return outcome
 
-    def expression(self) -> _Part:
-        """Read terms joined by & and |, from the left."""
-        first = self.term()
-        rest: list[tuple[bool, _Part]] = []
-        while operator := self.tokens.took("&", "|"):
-            rest.append((operator == "&", self.term()))
-        if not rest:
-            return first
+    return part
 
-        def part(lookup: Lookup) -> _Outcome:
-            outcome = first(lookup)
-            for is_and, term in rest:
-                outcome = _joined(outcome, term(lookup), is_and)
-            return outcome
 
-        return part
-
-    def term(self) -> _Part:
-        if self.tokens.took("!"):
-            negated = self.term()
-            return lambda lookup: _not(negated(lookup))
-        if self.tokens.took("("):
-            inner = self.expression()
-            self.tokens.took(")")
-            return inner
-        return self.comparison()
-
-    def comparison(self) -> _Part:
-        begin = self.tokens.now.at
-        self.tokens.take()
-        self.tokens.take()
-        self.tokens.take()
-        text = self.text[begin : self.tokens.now.at].strip()
-        compiled = compile_requirement(text, self.dialect)
-        (name,) = compiled.names
-
-        def part(lookup: Lookup) -> _Outcome:
-            holds = compiled.matches(lookup)
-            return _Outcome(holds, Obstacle(1, (Comparison(text, name, holds),)))
-
-        return part
+def _comparison(node: Comparison) -> _Part:
+    test = test_of(node)
+    literal = f'"{node.literal}"' if node.kind == "text" else node.literal
+    text = f"{node.name} {node.operator} {literal}"
+    outcomes = {holds: _Outcome(holds, Obstacle(1, (InTheWay(text, node.name, holds),))) for holds in (True, False)}
+    return lambda lookup: outcomes[test(lookup)]
 
 
 def _not(outcome: _Outcome) -> _Outcome:
