@@ -14,7 +14,9 @@ from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
     cluster,
     datastore,
+    dry_run,
     empty_pools,
+    explain,
     host,
     image,
     image_changes,
@@ -44,7 +46,7 @@ log = logging.getLogger("trifid.call")
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
 
-_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring")
+_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring", "explain", "dry_run")
 """Last words of methods that change nothing and are not logged one by one."""
 
 _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)

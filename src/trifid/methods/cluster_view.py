@@ -1,0 +1,101 @@
+"""The view of the cluster as the scheduler gets it, made inside the engine of the same documents.
+
+Documents are collected on the loop, where they are kept anyway; they are read in a worker thread, since a large
+cluster takes a fraction of a second.
+
+Whoever may not see a host (USE HOST) is told its numbers, as SCHED_MESSAGE tells them, but neither its name nor its
+attributes: in such a view its name is HIDDEN_NAME, so that no text made of the view can tell another.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.access import Right, allowed
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.methods.registry import Call
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import View, WaitingVm
+from trifid.wire.xmlrpc import Escaped
+from trifid.wire.xmltext import unescape
+
+HIDDEN_NAME = "a host"
+
+_WAIT_FOR_A_HOST = frozenset(
+    state.state
+    for state in (
+        *(VmState.INIT, VmState.PENDING, VmState.HOLD, VmState.STOPPED, VmState.UNDEPLOYED),
+        *(VmState.CLONING, VmState.CLONING_FAILURE),
+    )
+)
+"""STATE of VMs that are on no host."""
+
+
+class ClusterTexts(msgspec.Struct, frozen=True):
+    """The documents that a view is read from, escaped as they are kept.
+
+    Attributes:
+        vms: those that wait.
+        hidden_ids: hosts that the caller may not see.
+    """
+
+    hosts: Escaped
+    clusters: Escaped
+    datastores: Escaped
+    vms: Escaped
+    hidden_ids: frozenset[int]
+    now: int
+
+    def view(self) -> View:
+        """Return the view; takes long for many hosts."""
+        seen = hosts(_text(self.hosts), _text(self.clusters))
+        return View(
+            vms=tuple(waiting_vms(_text(self.vms))),
+            hosts=tuple(replace(one, name=HIDDEN_NAME) if one.id in self.hidden_ids else one for one in seen),
+            datastores=tuple(datastores(_text(self.datastores))),
+            now=self.now,
+        )
+
+
+def cluster_texts(call: Call, now: int, *, with_waiting: bool) -> ClusterTexts:
+    """Return the documents of the cluster for a caller.
+
+    Args:
+        with_waiting: with the VMs that wait for a host.
+    """
+    memory, documents = call.engine.turns.memory, call.engine.documents
+    hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
+    waiting = [vm for vm in memory.vms.values() if vm.state.state == VmState.PENDING] if with_waiting else []
+    return ClusterTexts(
+        hosts=documents.host_pool(list(memory.hosts.values())),
+        clusters=documents.cluster_pool(list(memory.clusters.values())),
+        datastores=documents.datastore_pool(list(memory.datastores.values())),
+        vms=documents.vm_pool_extended(waiting),
+        hidden_ids=hidden,
+        now=now,
+    )
+
+
+def wanting_document(call: Call, vm: VM) -> str:
+    """Return the document of a VM as if it wanted a host now: another one when it is on one already."""
+    if vm.state.state in _WAIT_FOR_A_HOST:
+        return call.engine.documents.vm_as_if(replace(vm, state=VmState.PENDING))
+    return call.engine.documents.vm_as_if(replace(vm, state=VmState.RUNNING, resched=True))
+
+
+def wanting(document: str) -> WaitingVm:
+    """Return the VM of a `wanting_document`."""
+    (vm,) = waiting_vms(document)
+    return vm
+
+
+def names_of(view: View) -> Callable[[int], str]:
+    """Return what tells the name of a host of a view by its id; empty for none."""
+    names = {host.id: host.name for host in view.hosts}
+    return lambda host_id: names.get(host_id, "")
+
+
+def _text(escaped: Escaped) -> str:
+    return unescape("".join(escaped.chunks))
