@@ -135,7 +135,7 @@ def test_a_vm_that_moves_leaves_its_host_and_keeps_its_driver():
 
 
 def test_a_host_that_refused_lately_is_told():
-    assert said("refused", {}, {}, banned_host_ids=frozenset({0}))[2] == "when it is tried again"
+    assert said("banned", {}, {}, banned_host_ids=frozenset({0}))[2] == "when it is tried again"
 
 
 GPU = Device("10de", "1eb8", "0302")

@@ -7,7 +7,7 @@ thrown away; what the scheduler would decide is asked of placement.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -26,8 +26,10 @@ from trifid.methods.registry import Call, method
 from trifid.methods.template_use import instantiate_in
 from trifid.methods.vm import MIGRATE_SAVE, deploy_in, move, submission_of
 from trifid.methods.vm_requests import find_vm
-from trifid.placement.trial import Asked, Outcome, try_out
 from trifid.placement.view import View
+
+if TYPE_CHECKING:
+    from trifid.placement.trial import Outcome
 
 VMS_MAX = 2000
 _AT_ONCE = 16
@@ -133,6 +135,8 @@ async def dry_run(call: Call, batch: str) -> str:
     settings = call.engine.config.scheduler
 
     def work() -> str:
+        from trifid.placement.trial import Asked, try_out  # loads numpy: not before somebody asks
+
         view = _without(texts.view(), closed)
         open_cases = (case for case in cases if not case.why)
         asked = [Asked(wanting(one.document), one.host_id, one.datastore_id) for one in open_cases]
@@ -265,7 +269,7 @@ def _without(view: View, closed: frozenset[int]) -> View:
     return replace(view, hosts=hosts)
 
 
-def _result(case: _Case, outcome: Outcome | None, texts: ClusterTexts, name_of: Callable[[int], str]) -> Result:
+def _result(case: _Case, outcome: "Outcome | None", texts: ClusterTexts, name_of: Callable[[int], str]) -> Result:
     if outcome is None:
         return Result(case.what, case.vm_id, fits=False, why=case.why)
     if outcome.host_id < 0:

@@ -1,7 +1,7 @@
 """trifid.vm.explain: why a VM waits, and which hosts would take it."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,7 +11,9 @@ from trifid.core.vm.record import VM
 from trifid.errors import BadRequest, NotFound, Refused
 from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document
 from trifid.methods.registry import Call, method
-from trifid.placement.explain import Explanation, HostTold, explain
+
+if TYPE_CHECKING:
+    from trifid.placement.explain import Explanation, HostTold
 
 _HOSTS_TOLD = 10
 _ALL = -1
@@ -38,13 +40,15 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
     document, settings = wanting_document(call, vm), call.engine.config.scheduler
 
     def work() -> str:
+        from trifid.placement.explain import explain  # loads numpy: not before somebody asks
+
         found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
     return await asyncio.to_thread(work)
 
 
-def _answer(vm: VM, found: Explanation, texts: ClusterTexts, count: int) -> dict[str, Any]:
+def _answer(vm: VM, found: "Explanation", texts: ClusterTexts, count: int) -> dict[str, Any]:
     seen = [host for host in found.hosts if host.id not in texts.hidden_ids]
     names = {host.id: host.name for host in seen}
     chosen = found.chosen if found.chosen is not None and found.chosen[0] in names else None
@@ -72,6 +76,6 @@ def _answer(vm: VM, found: Explanation, texts: ClusterTexts, count: int) -> dict
     }
 
 
-def _host(host: HostTold) -> dict[str, Any]:
+def _host(host: "HostTold") -> dict[str, Any]:
     rules = [{"rule": one.rule, "holds": one.holds, "text": one.text, "change": one.change} for one in host.verdicts]
     return {"id": host.id, "name": host.name, "fits": host.fits, "rank": host.rank, "rules": rules}

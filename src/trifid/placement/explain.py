@@ -12,17 +12,18 @@ from trifid.core.template.rank import Rank, compile_rank
 from trifid.errors import BadTemplate
 from trifid.placement import verdicts
 from trifid.placement.datastore_verdicts import datastore
-from trifid.placement.place import POLICIES, place
+from trifid.placement.place import place
+from trifid.placement.scorers import POLICIES
 from trifid.placement.verdicts import Judge, Rule, values_of
 from trifid.placement.view import Expression, HostView, View, WaitingVm
 
 RULES: tuple[Rule, ...] = (
     Rule("state", verdicts.state),
-    Rule("leave", verdicts.host_to_leave),
+    Rule("leaving", verdicts.host_to_leave),
     Rule("driver", verdicts.driver),
     Rule("cluster", verdicts.cluster),
     Rule("requirement", verdicts.requirement),
-    Rule("refused", verdicts.refusals),
+    Rule("banned", verdicts.refusals),
     Rule("cpu", verdicts.cpu),
     Rule("memory", verdicts.memory),
     Rule("devices", verdicts.devices),

@@ -7,7 +7,6 @@ written plainly, one host at a time: what is told here must never differ from wh
 Source: reference/templates.md §5.1, §6.3; reference/lifecycle.md §1.3.
 """
 
-import re
 from collections.abc import Callable
 
 import msgspec
@@ -17,7 +16,9 @@ from trifid.core.template.requirement_parts import InTheWay, Obstacle, requireme
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
-from trifid.placement.view import MONITORED, Device, Expression, HostView, View, WaitingVm
+from trifid.placement.expressions import any_of_the_vms
+from trifid.placement.filters import why_not
+from trifid.placement.view import MONITORED, Device, HostView, View, WaitingVm
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,14 +56,14 @@ HOLDS = Verdict(True, "")
 
 # -- the host itself -----------------------------------------------------------------------------------
 
-_STATES = {
-    HostState.INIT: ("not monitored yet", "once {} is monitored", 0.3),
-    HostState.ERROR: ("in error (see onehost show)", "if {} were not in error", 0.8),
-    HostState.DISABLED: ("disabled (onehost enable)", "if {} were enabled", 0.4),
-    HostState.OFFLINE: ("offline (onehost enable)", "if {} were enabled", 0.6),
+_CHANGES = {
+    int(HostState.INIT): ("once {} is monitored", 0.3),
+    int(HostState.ERROR): ("if {} were not in error", 0.8),
+    int(HostState.DISABLED): ("if {} were enabled", 0.4),
+    int(HostState.OFFLINE): ("if {} were enabled", 0.6),
 }
-"""State of a host that takes no VMs: what is told, what would help, how far that is."""
-_UNKNOWN_STATE = ("not MONITORED", "if {} were monitored", 0.8)
+"""State of a host that takes no VMs: what would help, and how far that is."""
+_OTHER_STATE = ("if {} were monitored", 0.8)
 
 
 def state(vm: WaitingVm, view: View) -> Judge:
@@ -71,9 +72,8 @@ def state(vm: WaitingVm, view: View) -> Judge:
     def judge(host: HostView) -> Verdict:
         if host.state == MONITORED:
             return Verdict(True, "monitored")
-        known = {int(state): told for state, told in _STATES.items()}
-        text, change, lack = known.get(host.state, _UNKNOWN_STATE)
-        return Verdict(False, text, change.format(host.name), lack)
+        change, lack = _CHANGES.get(host.state, _OTHER_STATE)
+        return Verdict(False, why_not(host), change.format(host.name), lack)
 
     return judge
 
@@ -129,26 +129,15 @@ def refusals(vm: WaitingVm, view: View) -> Judge | None:
 
 # -- requirements --------------------------------------------------------------------------------------
 
-_AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
-
-
-def meaning(expression: Expression) -> str:
-    """Return the text of a requirement on hosts in which comparing CURRENT_VMS means any of the VMs.
-
-    Source: reference/templates.md §2.2.
-    """
-    if expression.dialect != "modern" or "CURRENT_VMS" not in expression.text:
-        return expression.text
-    return _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", expression.text)
-
 
 def requirement(vm: WaitingVm, view: View) -> Judge | None:
     """A host must meet the VM's requirement."""
     expression = vm.requirement
     if not expression.text.strip():
         return None
+    text = any_of_the_vms(expression.text) if expression.dialect == "modern" else expression.text
     try:
-        parts = requirement_parts(meaning(expression), expression.dialect)
+        parts = requirement_parts(text, expression.dialect)
     except BadTemplate as bad:
         wrong = Verdict(False, f"{expression.attribute} is wrong: {bad.message}", "if it were corrected", 1.0)
         return lambda host: wrong
