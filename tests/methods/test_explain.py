@@ -202,4 +202,4 @@ async def test_explaining_on_many_hosts_leaves_the_loop_to_others(world):
     assert (await explained(world))["hosts_total"] == 501
     took = time.perf_counter() - began
     task.cancel()
-    assert answers > 2, f"nothing else was answered in {took:.3f} s"
+    assert answers > 20, f"{answers} others were answered in {took:.3f} s"

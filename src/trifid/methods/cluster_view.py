@@ -98,4 +98,4 @@ def names_of(view: View) -> Callable[[int], str]:
 
 
 def _text(escaped: Escaped) -> str:
-    return unescape("".join(escaped.chunks))
+    return "".join(map(unescape, escaped.chunks))  # one by one: a whole pool at once would hold up the other threads
