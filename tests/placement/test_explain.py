@@ -2,12 +2,15 @@
 
 import random
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from tests.placement.test_place import view
 from tests.scheduler.builders import datastore_xml, history_xml
 from trifid.placement.explain import explain
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Filter, builtin
 from trifid.placement.place import POLICIES, place
 from trifid.placement.reading import datastores
 from trifid.placement.view import Device, Expression, View
@@ -196,6 +199,48 @@ def test_why_each_datastore_does_not_fit_is_told():
         "if datastore ds4 [4] were enabled",
     )
     assert about_datastores({}, {})[1].startswith("there is no system datastore")
+
+
+class Even(Filter):
+    """A rule of one's own."""
+
+    name = "even"
+
+    def mask(self, vm, table):
+        return np.array([host.id % 2 == 0 for host in table.hosts]) if vm.priority < 9 else None
+
+    def why(self, vm, table, hosts):
+        return f"{len(hosts)} has an odd number"
+
+
+class Likes(Even):
+    """The same, which prefers the host with the highest id."""
+
+    def prefer(self, vm, table, left):
+        return np.array([host.id == max(table.index) for host in table.hosts])
+
+
+def test_a_filter_of_ones_own_is_told_in_its_own_words():
+    seen = view([{}], [{}, {}])
+    found = explain(seen.vms[0], seen, filters=[Even()])
+    assert [one.text for one in found.hosts[1].verdicts if not one.holds] == ["has an odd number"]
+    assert (found.chosen, found.fitting) == ((0, 0), 1)
+    urgent = replace(seen.vms[0], priority=9.0)
+    assert explain(urgent, seen, filters=[Even()]).fitting == 2
+
+
+def test_the_host_that_a_filter_prefers_comes_first_as_it_is_taken_first():
+    seen = view([{}], [{}, {}, {"vms": (7,)}])
+    found = explain(seen.vms[0], seen, filters=[Likes()])
+    assert [host.id for host in found.hosts] == [2, 0, 1]
+    assert found.chosen == (2, 0)
+
+
+def test_every_built_in_filter_is_told():
+    seen = view([MOVING | {"AUTOMATIC_REQUIREMENTS": "(CLUSTER_ID = 0)", "SCHED_REQUIREMENTS": "A = 1"}], [{}])
+    vm = replace(seen.vms[0], banned_host_ids=frozenset({4}))
+    (host,) = explain(vm, seen).hosts
+    assert {one.name for one in builtin(Compiler())} <= {one.rule for one in host.verdicts}
 
 
 # -- the whole ---------------------------------------------------------------------------------------

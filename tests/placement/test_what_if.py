@@ -20,6 +20,15 @@ def test_a_host_is_as_if_the_vm_were_there_already():
     assert [one.id for one in later.vms] == [8]
 
 
+def test_a_vm_that_moves_is_placed_where_it_went_and_nowhere_else():
+    seen = replace(view([{"id": 7, "cpu": "1"}], [{}, {}]), now=50)
+    (vm,) = seen.vms
+    moving = replace(vm, vm_group_id=3, role="db")
+    later = after(after(seen, [(moving, 0, 0)]), [(moving, 1, 0)])
+    (placed,) = later.placed
+    assert (placed.id, placed.host_id, placed.vm_group_id, placed.role, placed.since) == (7, 1, 3, "db", 50)
+
+
 def test_room_is_taken_from_the_datastore_that_all_share():
     seen = view([{"disks": DISK}], [{}])
     seen = View(seen.vms, seen.hosts, tuple(datastores(datastore_xml(0, total=500, free=300))))

@@ -12,9 +12,11 @@ from trifid.core.template.rank import Rank, compile_rank
 from trifid.errors import BadTemplate
 from trifid.placement import verdicts
 from trifid.placement.datastore_verdicts import datastore
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Filter, builtin
 from trifid.placement.place import place
 from trifid.placement.scorers import POLICIES
-from trifid.placement.verdicts import Judge, Rule, values_of
+from trifid.placement.verdicts import Judge, Rule, of_filter, values_of
 from trifid.placement.view import Expression, HostView, View, WaitingVm
 
 RULES: tuple[Rule, ...] = (
@@ -29,7 +31,7 @@ RULES: tuple[Rule, ...] = (
     Rule("devices", verdicts.devices),
     Rule("datastore", datastore),
 )
-"""Every rule that a host must keep to take a VM, in the order in which tables show them."""
+"""The rules that have a plain form, in the order in which tables show them; all other filters follow."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -94,20 +96,22 @@ def explain(
     view: View,
     policy: str = "striping",
     datastore_policy: str = "striping",
-    rules: Sequence[Rule] = RULES,
+    filters: Sequence[Filter] = (),
 ) -> Explanation:
     """Return what every rule says of every host of a view for one VM, as if no other waited.
 
     Args:
-        policy, datastore_policy: as of `place`.
+        policy, datastore_policy, filters: as of `place`.
     """
-    plan = place(replace(view, vms=(vm,)), policy, datastore_policy)
+    plan = place(replace(view, vms=(vm,)), policy, datastore_policy, filters=filters)
+    chosen = next(((host_id, datastore_id) for _, host_id, datastore_id in plan.placements), None)
     rank, expression = _rank(vm, policy)
-    judges = [(rule.name, judge) for rule in rules if (judge := rule.judge(vm, view)) is not None]
+    judges = judges_of(vm, view, filters)
     told = [_told(host, judges, rank) for host in view.hosts]
     fitting = sorted((one for one in told if one.fits), key=lambda one: (-(one.rank or 0), one.id))
+    if chosen is not None:
+        fitting.sort(key=lambda one: one.id != chosen[0])  # a filter may prefer a host whatever its rank
     others = sorted((one for one in told if not one.fits), key=lambda one: (*one.distance, one.id))
-    chosen = next(((host_id, datastore_id) for _, host_id, datastore_id in plan.placements), None)
     return Explanation(
         vm=vm,
         hosts=(*fitting, *others),
@@ -119,6 +123,13 @@ def explain(
         change="" if fitting else smallest_change(others),
         counts=_counts(others, [name for name, _ in judges]),
     )
+
+
+def judges_of(vm: WaitingVm, view: View, filters: Sequence[Filter] = ()) -> list[tuple[str, Judge]]:
+    """Return what judges hosts for a VM, with the names of the rules that concern it."""
+    plain = {rule.name for rule in RULES}
+    others = [of_filter(one) for one in (*builtin(Compiler()), *filters) if one.name not in plain]
+    return [(rule.name, judge) for rule in (*RULES, *others) if (judge := rule.judge(vm, view)) is not None]
 
 
 def smallest_change(hosts: Sequence[HostTold]) -> str:

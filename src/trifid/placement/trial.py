@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from trifid.placement.explain import RULES, explain
+from trifid.placement.explain import explain, judges_of
 from trifid.placement.place import place
 from trifid.placement.view import View, WaitingVm
 from trifid.placement.what_if import after
@@ -84,8 +84,7 @@ def _notes(asked: Asked, view: View) -> tuple[str, ...]:
     host = next((host for host in view.hosts if host.id == asked.host_id), None)
     if host is None:
         return ()
-    judges = [(rule.name, judge) for rule in RULES if (judge := rule.judge(asked.vm, view)) is not None]
-    told = [(name, judge(host)) for name, judge in judges]
+    told = [(name, judge(host)) for name, judge in judges_of(asked.vm, view)]
     return tuple(f"{name}: {verdict.text}" for name, verdict in told if verdict is not None and not verdict.holds)
 
 

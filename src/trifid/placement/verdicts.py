@@ -17,7 +17,8 @@ from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
 from trifid.placement.expressions import any_of_the_vms
-from trifid.placement.filters import why_not
+from trifid.placement.filters import Filter, why_not
+from trifid.placement.table import HostTable
 from trifid.placement.view import MONITORED, Device, HostView, View, WaitingVm
 
 
@@ -53,6 +54,27 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 HOLDS = Verdict(True, "")
+
+
+def of_filter(rule: Filter) -> Rule:
+    """Return the rule that a filter is, told in the filter's own words: for those that have no plain form here."""
+
+    def judge(vm: WaitingVm, view: View) -> Judge | None:
+        table = HostTable(view.hosts)
+        rule.begin(view, table)
+        mask = rule.mask(vm, table)
+        if mask is None:
+            return None
+
+        def verdict(host: HostView) -> Verdict:
+            if mask[table.index[host.id]]:
+                return HOLDS
+            return Verdict(False, rule.why(vm, table, [host]).removeprefix("1 "), lack=0.7)
+
+        return verdict
+
+    return Rule(rule.name, judge)
+
 
 # -- the host itself -----------------------------------------------------------------------------------
 

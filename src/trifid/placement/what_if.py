@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from trifid.core.vm.files import needed_mib, place_of
-from trifid.placement.view import DatastoreView, HostView, View, WaitingVm
+from trifid.placement.reading import ACTIVE, RUNNING
+from trifid.placement.view import DatastoreView, HostView, PlacedVm, View, WaitingVm
 
 _CPU_NAMES = ("CPU_USAGE", "FREE_CPU", "FREECPU")
 _MEMORY_NAMES = ("MEM_USAGE", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM")
@@ -20,6 +21,7 @@ def after(view: View, placements: Iterable[tuple[WaitingVm, int, int]]) -> View:
     """
     hosts = {host.id: host for host in view.hosts}
     datastores = {one.record.id: one for one in view.datastores}
+    placed = {vm.id: vm for vm in view.placed}
     gone: set[int] = set()
     for vm, host_id, datastore_id in placements:
         gone.add(vm.id)
@@ -27,10 +29,40 @@ def after(view: View, placements: Iterable[tuple[WaitingVm, int, int]]) -> View:
         if host is None:
             continue
         hosts[host_id] = _with_vm(host, vm)
+        placed[vm.id] = _placed(vm, host, view.now)
         if datastore is not None:
             _take_room(hosts, datastores, vm, host_id, datastore)
     waiting = tuple(vm for vm in view.vms if vm.id not in gone)
-    return replace(view, vms=waiting, hosts=tuple(hosts.values()), datastores=tuple(datastores.values()))
+    return replace(
+        view,
+        vms=waiting,
+        hosts=tuple(hosts.values()),
+        datastores=tuple(datastores.values()),
+        placed=tuple(placed.values()),
+    )
+
+
+def _placed(vm: WaitingVm, host: HostView, now: int) -> PlacedVm:
+    return PlacedVm(
+        id=vm.id,
+        host_id=host.id,
+        cpu_percent=vm.cpu_percent,
+        memory_mib=vm.memory_mib,
+        state=ACTIVE,
+        lcm_state=RUNNING,
+        name=vm.name,
+        uid=vm.uid,
+        gid=vm.gid,
+        vm_group_id=vm.vm_group_id,
+        role=vm.role,
+        priority=vm.priority,
+        since=now,
+        here_since=now,
+        lease=vm.lease,
+        requirement=vm.requirement,
+        cluster_ids=vm.cluster_ids,
+        vmm=host.vmm,
+    )
 
 
 def _with_vm(host: HostView, vm: WaitingVm) -> HostView:
