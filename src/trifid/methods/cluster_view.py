@@ -1,13 +1,15 @@
 """The view of the cluster as the scheduler gets it, made inside the engine of the same documents.
 
-Documents are collected on the loop, where they are kept anyway; they are read in a worker thread, since a large
-cluster takes a fraction of a second.
+Documents are collected on the loop, where they are kept anyway; they are read in a thread, one question after the
+other, since a large cluster takes a fraction of a second.
 
 Whoever may not see a host (USE HOST) is told its numbers, as SCHED_MESSAGE tells them, but neither its name nor its
 attributes: in such a view its name is HIDDEN_NAME, so that no text made of the view can tell another.
 """
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +33,9 @@ _WAIT_FOR_A_HOST = frozenset(
     )
 )
 """STATE of VMs that are on no host."""
+
+_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="placement")
+"""One for all: whoever asks much waits for others of his kind, and nobody else does."""
 
 
 class ClusterTexts(msgspec.Struct, frozen=True):
@@ -57,6 +62,11 @@ class ClusterTexts(msgspec.Struct, frozen=True):
             datastores=tuple(datastores(_text(self.datastores))),
             now=self.now,
         )
+
+
+async def worked(work: Callable[[], str]) -> str:
+    """Return what `work` returns, done in the thread for what takes long with many hosts."""
+    return await asyncio.get_running_loop().run_in_executor(_WORKER, work)
 
 
 def cluster_texts(call: Call, now: int, *, with_waiting: bool) -> ClusterTexts:

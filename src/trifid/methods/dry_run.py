@@ -20,7 +20,7 @@ from trifid.core.vm.table import TABLE
 from trifid.engine.submit import submit
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused, TrifidError
-from trifid.methods.cluster_view import ClusterTexts, cluster_texts, names_of, wanting, wanting_document
+from trifid.methods.cluster_view import ClusterTexts, cluster_texts, names_of, wanting, wanting_document, worked
 from trifid.methods.common import parse_allocate
 from trifid.methods.registry import Call, method
 from trifid.methods.template_use import instantiate_in
@@ -144,7 +144,7 @@ async def dry_run(call: Call, batch: str) -> str:
         results = [_result(case, found.get(case.key), texts, names_of(view)) for case in cases]
         return msgspec.json.encode(_answer(results)).decode()
 
-    return await asyncio.to_thread(work)
+    return await worked(work)
 
 
 def _items(batch: str) -> list[Item]:

@@ -1,6 +1,5 @@
 """trifid.vm.explain: why a VM waits, and which hosts would take it."""
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +8,7 @@ from trifid.core.access import Right, check
 from trifid.core.template.amend import DECISION
 from trifid.core.vm.record import VM
 from trifid.errors import BadRequest, NotFound, Refused
-from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document
+from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document, worked
 from trifid.methods.registry import Call, method
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
         found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
-    return await asyncio.to_thread(work)
+    return await worked(work)
 
 
 def _answer(vm: VM, found: "Explanation", texts: ClusterTexts, count: int) -> dict[str, Any]:
