@@ -8,6 +8,7 @@ attributes: in such a view its name is HIDDEN_NAME, so that no text made of the 
 """
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -66,7 +67,16 @@ class ClusterTexts(msgspec.Struct, frozen=True):
 
 async def worked(work: Callable[[], str]) -> str:
     """Return what `work` returns, done in the thread for what takes long with many hosts."""
-    return await asyncio.get_running_loop().run_in_executor(_WORKER, work)
+
+    def without_pauses() -> str:
+        # A view has a hundred thousand small objects and no cycles; looking for some would stop all threads.
+        gc.disable()
+        try:
+            return work()
+        finally:
+            gc.enable()
+
+    return await asyncio.get_running_loop().run_in_executor(_WORKER, without_pauses)
 
 
 def cluster_texts(call: Call, now: int, *, with_waiting: bool) -> ClusterTexts:
