@@ -147,7 +147,7 @@ async def test_a_deployment_is_tried_and_what_the_scheduler_would_ask_is_a_note(
 async def test_a_deployment_without_room_does_not_fit_though_it_would_be_done(waiting):
     result = await one(waiting, vm=OTHER_VM_ID, action="deploy", host=SECOND_ID)
     assert not result["fits"] and "Not enough memory: needs 3072 MiB, has 2048 free" in result["why"]
-    assert result["why"].endswith("it would be done all the same, since room is not to be enforced")
+    assert result["why"].endswith("without enforce it would be done all the same")
     enforced = await one(waiting, vm=OTHER_VM_ID, action="deploy", host=SECOND_ID, enforce=True)
     assert not enforced["fits"] and "all the same" not in enforced["why"]
 

@@ -7,12 +7,15 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, ALICE, BOB, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.template.model import template
+from trifid.core.template.scanner import parse
 from trifid.core.vm.record import Needs
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.define import defined
+from trifid.core.vm_group.record import VmGroup
 
 SECOND_ID = 9
 WHY = "2026-11-25 12:00 node1 [3] of 2 that fit (2 hosts): SCHED_RANK FREE_CPU = 812; next node2 with 700"
@@ -125,6 +128,62 @@ async def test_explaining_leaves_everything_as_it_was(two_hosts):
     before = (two_hosts.memory.journal_id, two_hosts.memory.vms[VM_ID], two_hosts.memory.shares)
     await explained(two_hosts)
     assert (two_hosts.memory.journal_id, two_hosts.memory.vms[VM_ID], two_hosts.memory.shares) == before
+
+
+# -- VM groups -----------------------------------------------------------------------------------------
+
+GROUP_ID, NEIGHBOUR_ID = 7, 8
+
+
+def member(vm_id, *hosts, **more):
+    """A VM of the role `a` of the group, on these hosts."""
+    stays = tuple(replace(STAY, host_id=host_id, hostname=f"node{host_id}") for host_id in hosts)
+    vector = {"VMGROUP_ID": str(GROUP_ID), "ROLE": "a"}
+    state = VmState.RUNNING if hosts else VmState.PENDING
+    vm = replace(VM_OF_ALICE, id=vm_id, state=state, history=stays, needs=Needs(100, 64), **more)
+    return replace(vm, template=template(CPU="1", MEMORY="64", VMGROUP=vector))
+
+
+async def grouped(world, text, *members):
+    await world.put(defined(VmGroup(GROUP_ID, ALICE_ID, 1, "app"), parse(text)), *members)
+    return failing(await explained(world))
+
+
+async def test_why_its_group_keeps_a_vm_off_a_host_is_told(two_hosts):
+    apart = 'ROLE = [ NAME = "a", POLICY = "ANTI_AFFINED" ]'
+    told = await grouped(two_hosts, apart, member(VM_ID), member(NEIGHBOUR_ID, HOST_ID))
+    assert told == {"node2": {}, "node1": {"affinity": f"role a is kept apart: VM {NEIGHBOUR_ID} of it is on node1"}}
+    assert (await explained(two_hosts))["chosen"]["name"] == "node2"
+    together = 'ROLE = [ NAME = "a", POLICY = "AFFINED" ]'
+    assert list((await grouped(two_hosts, together))["node2"]) == ["affinity"]
+    await two_hosts.change("hosts", HOST_ID, state=HostState.DISABLED)
+    told = await explained(two_hosts)
+    assert (told["chosen"], told["hosts_fitting"]) == (None, 0)
+    assert "not pass affinity" in told["why"]
+
+
+async def test_of_a_spread_only_the_hosts_that_take_vms_count(two_hosts):
+    spread = 'ROLE = [ NAME = "a" ]\nSPREAD = [ ROLE = "a", OVER = "HOST", MAX_SKEW = "1" ]'
+    two = (member(NEIGHBOUR_ID, HOST_ID), member(VM_ID))
+    told = await grouped(two_hosts, spread, *two)
+    assert "affinity" in told["node1"] and told["node2"] == {}
+    await two_hosts.change("hosts", SECOND_ID, state=HostState.DISABLED)
+    told = await grouped(two_hosts, spread)
+    assert told["node1"] == {} and list(told["node2"]) == ["state"]
+
+
+async def test_vms_of_a_group_that_are_to_move_hold_each_other_nowhere(two_hosts):
+    together = 'ROLE = [ NAME = "a", POLICY = "AFFINED" ]'
+    both = (member(VM_ID, HOST_ID, resched=True), member(NEIGHBOUR_ID, HOST_ID))
+    assert list((await grouped(two_hosts, together, *both))["node2"]) == ["affinity"]
+    await two_hosts.change("vms", NEIGHBOUR_ID, resched=True)
+    assert failing(await explained(two_hosts))["node2"] == {}
+
+
+async def test_the_hosts_of_a_group_are_not_named_to_who_may_not_see_them(two_hosts):
+    apart = 'ROLE = [ NAME = "a", POLICY = "ANTI_AFFINED" ]'
+    await grouped(two_hosts, apart, member(VM_ID), member(NEIGHBOUR_ID, HOST_ID))
+    assert "node" not in await two_hosts.ask(ALICE, "trifid.vm.explain", VM_ID, -1)
 
 
 # -- the decision that is kept -----------------------------------------------------------------------

@@ -237,7 +237,7 @@ def _put(call: Call, draft: Draft, item: Item) -> _Case:
         datastore_id = draft.vm(vm.id).current.datastore_id
         return _Case(what, vm.id, vm.id, document=document, host_id=item.host, datastore_id=datastore_id)
     if not item.enforce and not isinstance(_tried(draft.child(), lambda mine: put(mine, False)), str):
-        done += "; it would be done all the same, since room is not to be enforced"
+        done += "; without enforce it would be done all the same"
     return _Case(what, vm.id, vm.id, done)
 
 

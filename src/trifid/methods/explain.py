@@ -8,8 +8,10 @@ from trifid.core.access import Right, check
 from trifid.core.template.amend import DECISION
 from trifid.core.vm.record import VM
 from trifid.errors import BadRequest, NotFound, Refused
+from trifid.methods.affinity_rule import membership_of
 from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document, worked
 from trifid.methods.registry import Call, method
+from trifid.placement.affinity_verdicts import affinity
 
 if TYPE_CHECKING:
     from trifid.placement.explain import Explanation, HostTold
@@ -38,10 +40,13 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
     texts = cluster_texts(call, now, with_waiting=False)
     document, settings = wanting_document(call, vm), call.engine.config.scheduler
 
+    member = membership_of(call, vm)
+
     def work() -> str:
         from trifid.placement.explain import explain  # loads numpy: not before somebody asks
 
-        found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy)
+        rules = [affinity(member)] if member is not None else []
+        found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy, rules=rules)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
     return await worked(work)

@@ -9,7 +9,8 @@ from trifid.core.image.datastore import DatastoreType
 from trifid.core.template.requirement_parts import RequirementParts, requirement_parts
 from trifid.core.vm.files import UNSHARED, needed_mib, why_unfit
 from trifid.errors import BadTemplate
-from trifid.placement.verdicts import Judge, Verdict, against
+from trifid.placement.rule import Judge, Verdict
+from trifid.placement.verdicts import against
 from trifid.placement.view import DatastoreView, HostView, View, WaitingVm
 
 _NAMED_MAX = 3

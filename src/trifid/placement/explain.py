@@ -15,8 +15,9 @@ from trifid.placement.datastore_verdicts import datastore
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter, builtin
 from trifid.placement.place import place
+from trifid.placement.rule import Judge, Rule
 from trifid.placement.scorers import POLICIES
-from trifid.placement.verdicts import Judge, Rule, of_filter, values_of
+from trifid.placement.verdicts import OfRule, of_filter, values_of
 from trifid.placement.view import Expression, HostView, View, WaitingVm
 
 RULES: tuple[Rule, ...] = (
@@ -97,16 +98,19 @@ def explain(
     policy: str = "striping",
     datastore_policy: str = "striping",
     filters: Sequence[Filter] = (),
+    rules: Sequence[Rule] = (),
 ) -> Explanation:
     """Return what every rule says of every host of a view for one VM, as if no other waited.
 
     Args:
         policy, datastore_policy, filters: as of `place`.
+        rules: beside RULES, those that only concern this VM: they stand for filters of the same names.
     """
-    plan = place(replace(view, vms=(vm,)), policy, datastore_policy, filters=filters)
+    asked = (*filters, *map(OfRule, rules))
+    plan = place(replace(view, vms=(vm,)), policy, datastore_policy, filters=asked)
     chosen = next(((host_id, datastore_id) for _, host_id, datastore_id in plan.placements), None)
     rank, expression = _rank(vm, policy)
-    judges = judges_of(vm, view, filters)
+    judges = judges_of(vm, view, filters, rules)
     told = [_told(host, judges, rank) for host in view.hosts]
     fitting = sorted((one for one in told if one.fits), key=lambda one: (-(one.rank or 0), one.id))
     if chosen is not None:
@@ -125,11 +129,14 @@ def explain(
     )
 
 
-def judges_of(vm: WaitingVm, view: View, filters: Sequence[Filter] = ()) -> list[tuple[str, Judge]]:
+def judges_of(
+    vm: WaitingVm, view: View, filters: Sequence[Filter] = (), rules: Sequence[Rule] = ()
+) -> list[tuple[str, Judge]]:
     """Return what judges hosts for a VM, with the names of the rules that concern it."""
-    plain = {rule.name for rule in RULES}
+    rules = (*RULES, *rules)
+    plain = {rule.name for rule in rules}
     others = [of_filter(one) for one in (*builtin(Compiler()), *filters) if one.name not in plain]
-    return [(rule.name, judge) for rule in (*RULES, *others) if (judge := rule.judge(vm, view)) is not None]
+    return [(rule.name, judge) for rule in (*rules, *others) if (judge := rule.judge(vm, view)) is not None]
 
 
 def smallest_change(hosts: Sequence[HostTold]) -> str:

@@ -1,59 +1,25 @@
-"""What a rule says of a host for a VM, and the rules that do not look at datastores.
+"""The rules by which placement goes, written plainly, one host at a time, without those about datastores.
 
-A rule is asked once for a VM and a view, and answers with a judge of hosts, so that what is the same for all hosts is
-found out once; it answers nothing where it does not concern the VM.  These are the rules by which placement goes,
-written plainly, one host at a time: what is told here must never differ from what is done there.
+What is told here must never differ from what the filters do.
 
 Source: reference/templates.md §5.1, §6.3; reference/lifecycle.md §1.3.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
-import msgspec
+import numpy as np
 
 from trifid.core.host import HostState
 from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
+from trifid.placement.columns import Booleans
 from trifid.placement.expressions import any_of_the_vms
-from trifid.placement.filters import Filter, why_not
+from trifid.placement.filters import Filter, count, why_not
+from trifid.placement.rule import HOLDS, Judge, Rule, Verdict
 from trifid.placement.table import HostTable
 from trifid.placement.view import MONITORED, Device, HostView, View, WaitingVm
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a rule says of a host.
-
-    Attributes:
-        text: why, with the numbers.
-        change: the smallest change that would make it hold, to be followed by "it would fit on HOST"; empty when it
-            holds, or nothing would do.
-        lack: how far it is from holding: 0 = it holds, 1 = nothing of what it asks is there.
-    """
-
-    holds: bool
-    text: str
-    change: str = ""
-    lack: float = 0.0
-
-
-Judge = Callable[[HostView], Verdict | None]
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """A rule of placement.
-
-    Attributes:
-        name: what tables call it.
-        judge: returns what judges hosts for a VM; None when the rule does not concern the VM.
-    """
-
-    name: str
-    judge: Callable[[WaitingVm, View], Judge | None]
-
-
-HOLDS = Verdict(True, "")
 
 
 def of_filter(rule: Filter) -> Rule:
@@ -74,6 +40,26 @@ def of_filter(rule: Filter) -> Rule:
         return verdict
 
     return Rule(rule.name, judge)
+
+
+class OfRule(Filter):
+    """The filter that a rule is, so that placement keeps what only an explanation knows of."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._view = View((), ())
+
+    def begin(self, view: View, table: HostTable) -> None:
+        self._view = view
+
+    def mask(self, vm: WaitingVm, table: HostTable) -> Booleans | None:
+        judge = self._rule.judge(vm, self._view)
+        if judge is None:
+            return None
+        return np.array([(told := judge(host)) is None or told.holds for host in table.hosts], dtype=np.bool_)
+
+    def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
+        return f"{count(len(hosts), 'do')} not pass {self._rule.name}"
 
 
 # -- the host itself -----------------------------------------------------------------------------------
