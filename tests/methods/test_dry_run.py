@@ -22,8 +22,11 @@ from tests.methods.world import (
 from trifid.core.access import Permissions
 from trifid.core.host import HostState
 from trifid.core.template.model import template
+from trifid.core.template.scanner import parse
 from trifid.core.vm.record import Needs
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.define import defined
+from trifid.core.vm_group.record import VmGroup
 
 SECOND_ID, THIRD_ID, OTHER_VM_ID = 9, 10, 8
 SMALL, LARGE = "CPU=1\nMEMORY=1024", "CPU=1\nMEMORY=3000"
@@ -124,6 +127,15 @@ async def test_vms_that_wait_already_are_served_first(two_hosts):
     await two_hosts.put(replace(waiting, template=template(CPU="1", MEMORY="3500")))
     result = await one(two_hosts, template=LARGE)
     assert (result["fits"], result["change"]) == (False, "with 952 MiB less memory it would fit on node2")
+
+
+async def test_vms_of_a_group_are_tried_by_its_rules(two_hosts):
+    roles = parse('ROLE = [ NAME = "a", POLICY = "ANTI_AFFINED" ]')
+    await two_hosts.put(defined(VmGroup(7, 0, 0, "app"), roles))
+    answer = await tried(two_hosts, {"template": f'{SMALL}\nVMGROUP=[VMGROUP_ID=7,ROLE="a"]', "count": 3})
+    assert sorted(places(answer)) == ["", "node1", "node2"]
+    (left,) = [one for one in answer["results"] if not one["fits"]]
+    assert left["change"] == "if VM group app [7] allowed that host it would fit on node1"
 
 
 # -- VMs that are there ------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ async def test_why_its_group_keeps_a_vm_off_a_host_is_told(two_hosts):
     await two_hosts.change("hosts", HOST_ID, state=HostState.DISABLED)
     told = await explained(two_hosts)
     assert (told["chosen"], told["hosts_fitting"]) == (None, 0)
-    assert "not pass affinity" in told["why"]
+    assert "1 is not for its VM group" in told["why"]
 
 
 async def test_of_a_spread_only_the_hosts_that_take_vms_count(two_hosts):

@@ -9,7 +9,7 @@ attributes: in such a view its name is HIDDEN_NAME, so that no text made of the 
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -18,9 +18,11 @@ from msgspec.structs import replace
 from trifid.core.access import Right, allowed
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import VmGroup
+from trifid.engine.transaction import Draft
 from trifid.methods.registry import Call
 from trifid.placement.reading import datastores, hosts, waiting_vms
-from trifid.placement.view import View, WaitingVm
+from trifid.placement.view import GroupView, View, WaitingVm
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import unescape
 
@@ -43,7 +45,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     """The documents that a view is read from, escaped as they are kept.
 
     Attributes:
-        vms: those that wait.
+        vms: those that want a host.
         hidden_ids: hosts that the caller may not see.
     """
 
@@ -51,6 +53,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     clusters: Escaped
     datastores: Escaped
     vms: Escaped
+    groups: tuple[GroupView, ...]
     hidden_ids: frozenset[int]
     now: int
 
@@ -61,6 +64,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
             vms=tuple(waiting_vms(_text(self.vms))),
             hosts=tuple(replace(one, name=HIDDEN_NAME) if one.id in self.hidden_ids else one for one in seen),
             datastores=tuple(datastores(_text(self.datastores))),
+            groups=self.groups,
             now=self.now,
         )
 
@@ -79,23 +83,28 @@ async def worked(work: Callable[[], str]) -> str:
     return await asyncio.get_running_loop().run_in_executor(_WORKER, without_pauses)
 
 
-def cluster_texts(call: Call, now: int, *, with_waiting: bool) -> ClusterTexts:
+def cluster_texts(call: Call, draft: Draft, vms: Iterable[VM]) -> ClusterTexts:
     """Return the documents of the cluster for a caller.
 
     Args:
-        with_waiting: with the VMs that wait for a host.
+        draft: tells who is in which VM group.
+        vms: those that want a host, in the view as far as they do.
     """
     memory, documents = call.engine.turns.memory, call.engine.documents
     hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
-    waiting = [vm for vm in memory.vms.values() if vm.state.state == VmState.PENDING] if with_waiting else []
     return ClusterTexts(
         hosts=documents.host_pool(list(memory.hosts.values())),
         clusters=documents.cluster_pool(list(memory.clusters.values())),
         datastores=documents.datastore_pool(list(memory.datastores.values())),
-        vms=documents.vm_pool_extended(waiting),
+        vms=documents.vm_pool_extended(vms),
+        groups=tuple(_group(draft, group) for group in memory.vm_groups.values()),
         hidden_ids=hidden,
-        now=now,
+        now=draft.now,
     )
+
+
+def _group(draft: Draft, group: VmGroup) -> GroupView:
+    return GroupView(group, {vm_id: role for role, ids in draft.members_of(group.id).vms.items() for vm_id in ids})
 
 
 def wanting_document(call: Call, vm: VM) -> str:

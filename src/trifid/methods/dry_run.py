@@ -16,6 +16,8 @@ from trifid.core.access import Right, check, check_use
 from trifid.core.host import HostState
 from trifid.core.template.model import Template
 from trifid.core.vm import events
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE
 from trifid.engine.submit import submit
 from trifid.engine.transaction import Draft
@@ -130,7 +132,7 @@ async def dry_run(call: Call, batch: str) -> str:
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
     _refuse_twice(cases)
-    texts = cluster_texts(call, now, with_waiting=True)
+    texts = cluster_texts(call, draft, _waiting(call))
     closed = frozenset(item.host for item in items if item.action == "flush")
     settings = call.engine.config.scheduler
 
@@ -145,6 +147,12 @@ async def dry_run(call: Call, batch: str) -> str:
         return msgspec.json.encode(_answer(results)).decode()
 
     return await worked(work)
+
+
+def _waiting(call: Call) -> list[VM]:
+    """Return the VMs that the scheduler would serve anyway."""
+    vms = call.engine.turns.memory.vms.values()
+    return [vm for vm in vms if vm.resched or vm.state.state == VmState.PENDING]
 
 
 def _items(batch: str) -> list[Item]:

@@ -7,11 +7,11 @@ import msgspec
 from trifid.core.access import Right, check
 from trifid.core.template.amend import DECISION
 from trifid.core.vm.record import VM
+from trifid.core.vm_group.record import membership
+from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused
-from trifid.methods.affinity_rule import membership_of
 from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document, worked
 from trifid.methods.registry import Call, method
-from trifid.placement.affinity_verdicts import affinity
 
 if TYPE_CHECKING:
     from trifid.placement.explain import Explanation, HostTold
@@ -37,19 +37,23 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
         raise NotFound("virtual machine", vm_id)
     check(call.caller, Right.USE, "VM", vm)
     now = await call.engine.turns.ask(lambda draft: draft.now)
-    texts = cluster_texts(call, now, with_waiting=False)
+    texts = cluster_texts(call, Draft(call.engine.turns.memory, now), _moving_with(call, vm))
     document, settings = wanting_document(call, vm), call.engine.config.scheduler
-
-    member = membership_of(call, vm)
 
     def work() -> str:
         from trifid.placement.explain import explain  # loads numpy: not before somebody asks
 
-        rules = [affinity(member)] if member is not None else []
-        found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy, rules=rules)
+        found = explain(wanting(document), texts.view(), settings.policy, settings.datastore_policy)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
     return await worked(work)
+
+
+def _moving_with(call: Call, vm: VM) -> list[VM]:
+    """Return the VMs of the same group that are to move too."""
+    group = membership(vm)
+    others = call.engine.turns.memory.vms.values() if group is not None else ()
+    return [one for one in others if one.resched and (membership(one) or (None,))[0] == (group or (None,))[0]]
 
 
 def _answer(vm: VM, found: "Explanation", texts: ClusterTexts, count: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Which host would be taken is not found out here but asked of `place`, so that what is told is what would be done.
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -13,11 +14,12 @@ from trifid.errors import BadTemplate
 from trifid.placement import verdicts
 from trifid.placement.datastore_verdicts import datastore
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
+from trifid.placement.filters import Filter
 from trifid.placement.place import place
 from trifid.placement.rule import Judge, Rule
+from trifid.placement.rules import builtin
 from trifid.placement.scorers import POLICIES
-from trifid.placement.verdicts import OfRule, of_filter, values_of
+from trifid.placement.verdicts import of_filter, values_of
 from trifid.placement.view import Expression, HostView, View, WaitingVm
 
 RULES: tuple[Rule, ...] = (
@@ -29,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     Rule("banned", verdicts.refusals),
     Rule("cpu", verdicts.cpu),
     Rule("memory", verdicts.memory),
+    Rule("affinity", verdicts.affinity),
     Rule("devices", verdicts.devices),
     Rule("datastore", datastore),
 )
@@ -98,19 +101,17 @@ def explain(
     policy: str = "striping",
     datastore_policy: str = "striping",
     filters: Sequence[Filter] = (),
-    rules: Sequence[Rule] = (),
 ) -> Explanation:
-    """Return what every rule says of every host of a view for one VM, as if no other waited.
+    """Return what every rule says of every host of a view for one VM, as if it were served first.
 
     Args:
         policy, datastore_policy, filters: as of `place`.
-        rules: beside RULES, those that only concern this VM: they stand for filters of the same names.
     """
-    asked = (*filters, *map(OfRule, rules))
-    plan = place(replace(view, vms=(vm,)), policy, datastore_policy, filters=asked)
-    chosen = next(((host_id, datastore_id) for _, host_id, datastore_id in plan.placements), None)
+    first = replace(vm, priority=math.inf)
+    plan = place(replace(view, vms=(first, *_moving_with(vm, view))), policy, datastore_policy, filters=filters)
+    chosen = next(((host_id, store_id) for vm_id, host_id, store_id in plan.placements if vm_id == vm.id), None)
     rank, expression = _rank(vm, policy)
-    judges = judges_of(vm, view, filters, rules)
+    judges = judges_of(vm, view, filters)
     told = [_told(host, judges, rank) for host in view.hosts]
     fitting = sorted((one for one in told if one.fits), key=lambda one: (-(one.rank or 0), one.id))
     if chosen is not None:
@@ -129,14 +130,18 @@ def explain(
     )
 
 
-def judges_of(
-    vm: WaitingVm, view: View, filters: Sequence[Filter] = (), rules: Sequence[Rule] = ()
-) -> list[tuple[str, Judge]]:
+def _moving_with(vm: WaitingVm, view: View) -> tuple[WaitingVm, ...]:
+    """Return the VMs of the same group that are to move too: they hold the VM nowhere, and come after it."""
+    if vm.vm_group_id < 0:
+        return ()
+    return tuple(one for one in view.vms if one.vm_group_id == vm.vm_group_id and one.host_id >= 0 and one.id != vm.id)
+
+
+def judges_of(vm: WaitingVm, view: View, filters: Sequence[Filter] = ()) -> list[tuple[str, Judge]]:
     """Return what judges hosts for a VM, with the names of the rules that concern it."""
-    rules = (*RULES, *rules)
-    plain = {rule.name for rule in rules}
+    plain = {rule.name for rule in RULES}
     others = [of_filter(one) for one in (*builtin(Compiler()), *filters) if one.name not in plain]
-    return [(rule.name, judge) for rule in (*rules, *others) if (judge := rule.judge(vm, view)) is not None]
+    return [(rule.name, judge) for rule in (*RULES, *others) if (judge := rule.judge(vm, view)) is not None]
 
 
 def smallest_change(hosts: Sequence[HostTold]) -> str:

@@ -7,16 +7,16 @@ Source: reference/templates.md §5.1, §6.3; reference/lifecycle.md §1.3.
 
 from collections.abc import Sequence
 
-import numpy as np
+from msgspec.structs import replace
 
 from trifid.core.host import HostState
 from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
-from trifid.placement.columns import Booleans
+from trifid.placement.affinity import Affinity
 from trifid.placement.expressions import any_of_the_vms
-from trifid.placement.filters import Filter, count, why_not
+from trifid.placement.filters import Filter, why_not
 from trifid.placement.rule import HOLDS, Judge, Rule, Verdict
 from trifid.placement.table import HostTable
 from trifid.placement.view import MONITORED, Device, HostView, View, WaitingVm
@@ -40,26 +40,6 @@ def of_filter(rule: Filter) -> Rule:
         return verdict
 
     return Rule(rule.name, judge)
-
-
-class OfRule(Filter):
-    """The filter that a rule is, so that placement keeps what only an explanation knows of."""
-
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-        self._view = View((), ())
-
-    def begin(self, view: View, table: HostTable) -> None:
-        self._view = view
-
-    def mask(self, vm: WaitingVm, table: HostTable) -> Booleans | None:
-        judge = self._rule.judge(vm, self._view)
-        if judge is None:
-            return None
-        return np.array([(told := judge(host)) is None or told.holds for host in table.hosts], dtype=np.bool_)
-
-    def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
-        return f"{count(len(hosts), 'do')} not pass {self._rule.name}"
 
 
 # -- the host itself -----------------------------------------------------------------------------------
@@ -234,6 +214,35 @@ def _free(amount: float) -> str:
 
 def _lack(needed: int, free: int) -> float:
     return min(1.0, (needed - free) / max(needed, 1))
+
+
+# -- VM groups -----------------------------------------------------------------------------------------
+
+
+def affinity(vm: WaitingVm, view: View) -> Judge | None:
+    """A VM's group must allow the host, where the others of the group are."""
+    group = next((one.group for one in view.groups if one.group.id == vm.vm_group_id), None)
+    if group is None:
+        return None
+    now, called = _group_rules(view, view.hosts), f"VM group {group.name} [{group.id}]"
+
+    def judge(host: HostView) -> Verdict:
+        told = now if host.state == MONITORED else _group_rules(view, _with_up(view.hosts, host))
+        why = told.reason(vm, host)
+        return Verdict(False, why, f"if {called} allowed that host", 0.6) if why else Verdict(True, f"allowed by {called}")
+
+    return judge
+
+
+def _group_rules(view: View, hosts: Sequence[HostView]) -> Affinity:
+    rules = Affinity()
+    rules.begin(view, HostTable(hosts))
+    return rules
+
+
+def _with_up(hosts: Sequence[HostView], one: HostView) -> list[HostView]:
+    """Return the hosts with one of them monitored: one that takes no VMs counts when it is asked about itself."""
+    return [replace(host, state=MONITORED) if host.id == one.id else host for host in hosts]
 
 
 # -- devices -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from trifid.core.vm.files import needed_mib, place_of
 from trifid.placement.reading import ACTIVE, RUNNING
-from trifid.placement.view import DatastoreView, HostView, PlacedVm, View, WaitingVm
+from trifid.placement.view import DatastoreView, GroupView, HostView, PlacedVm, View, WaitingVm
 
 _CPU_NAMES = ("CPU_USAGE", "FREE_CPU", "FREECPU")
 _MEMORY_NAMES = ("MEM_USAGE", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM")
@@ -39,7 +39,13 @@ def after(view: View, placements: Iterable[tuple[WaitingVm, int, int]]) -> View:
         hosts=tuple(hosts.values()),
         datastores=tuple(datastores.values()),
         placed=tuple(placed.values()),
+        groups=tuple(_with_members(one, placed.values()) for one in view.groups),
     )
+
+
+def _with_members(known: GroupView, placed: Iterable[PlacedVm]) -> GroupView:
+    members = {vm.id: vm.role for vm in placed if vm.vm_group_id == known.group.id}
+    return replace(known, members={**known.members, **members})
 
 
 def _placed(vm: WaitingVm, host: HostView, now: int) -> PlacedVm:
