@@ -12,7 +12,7 @@ import msgspec
 from trifid.core.template.rank import compile_rank
 from trifid.errors import BadTemplate
 from trifid.placement import storage
-from trifid.placement.scorers import POLICIES
+from trifid.placement.policies import POLICIES
 
 NETWORK_POLICIES = ("packing", "striping", "fixed")
 CUSTOM = "custom"

@@ -16,7 +16,7 @@ import click
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
-from trifid.placement.scorers import POLICIES
+from trifid.placement.policies import POLICIES
 from trifid.placement.settings import BadSettings
 from trifid.scheduler.config import settings_of, with_options
 from trifid.scheduler.decider import Decider
