@@ -51,7 +51,7 @@ def integer(text: Any, otherwise: int = 0) -> int:
 def number(text: str) -> float:
     """Return a text as a number, 0 where it is none."""
     try:
-        number = float(text)
+        found = float(text)
     except ValueError:
         return 0.0
-    return number if math.isfinite(number) else 0.0
+    return found if math.isfinite(found) else 0.0
