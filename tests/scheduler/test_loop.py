@@ -15,7 +15,7 @@ def engine():
 
 
 def loop(engine):
-    return Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep)
+    return Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep, now=engine.clock)
 
 
 def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):

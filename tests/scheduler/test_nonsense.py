@@ -23,7 +23,7 @@ def test_nonsense_is_an_outage_with_a_line_in_the_log(method, answer, caplog, mo
     caplog.set_level(logging.INFO, "trifid.scheduler")
     engine = Engine()
     engine.pending, engine.hosts = {4: {}}, {2: {}}
-    scheduler = Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep)
+    scheduler = Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep, now=engine.clock)
     with monkeypatch.context() as patch:
         patch.setattr(engine, method, lambda *_: answer)
         scheduler.round()

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.client.errors import ApiError, ClientError
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
+from trifid.placement.lease_rules import DEFAULT_PACE, Pace
 from trifid.placement.place import Plan, place
 from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
+from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.news import Event, News
 from trifid.wire.elements import BadDocument
 
@@ -31,7 +35,7 @@ PAUSE_S, PAUSE_S_MAX = 0.05, 1.0
 MESSAGES_MAX = 200
 """SCHED_MESSAGEs written in one round, so that explaining never keeps VMs from being placed."""
 
-_FILTER_ALL, _STATE_PENDING, _STATE_ACTIVE = -2, 1, 3
+_FILTER_ALL, _STATE_NOT_DONE, _STATE_PENDING = -2, -1, 1
 _NOT_FOUND = 0x0400
 
 
@@ -65,6 +69,8 @@ class Loop:
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
+        now: seconds since 1970.
+        pace: how fast VMs come and go, for leases in time.
     """
 
     def __init__(
@@ -76,6 +82,8 @@ class Loop:
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        now: Callable[[], float],
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._client = client
         self._policy = policy
@@ -84,7 +92,10 @@ class Loop:
         self._clock = clock
         self._sleep = sleep
         self._after: int | None = None
+        self._now = now
         self._news = News()
+        self._leasing = Leasing(client, placer=self._place, wrote=self._news.wrote, pace=pace)
+        self._wake_at = FOREVER
         self._back_off: dict[int, _BackOff] = {}
         self._explained_at: dict[int, float] = {}
         self._outages = 0
@@ -119,8 +130,12 @@ class Loop:
         """Begin to listen, then learn what was asked before: no event between the two is missed."""
         self._after = self._hear(-1, 0, 1).last
         self._news.forget()
-        active = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE)
-        self._news.moving = {vm.id for vm in waiting_vms(active)}
+        everything = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_NOT_DONE)
+        self._news.moving = {vm.id for vm in waiting_vms(everything) if vm.host_id >= 0}
+        self._leasing.catch_up(everything)
+
+    def _place(self, view: View) -> Plan:
+        return place(view, self._policy, self._datastore_policy)
 
     def cycle(self) -> None:
         """Place every VM that can be placed, and tell the others why not."""
@@ -129,17 +144,23 @@ class Loop:
         self._back_off = {vm_id: one for vm_id, one in self._back_off.items() if vm_id in vms}
         self._explained_at = {vm_id: at for vm_id, at in self._explained_at.items() if vm_id in vms}
         now = self._clock()
-        ready = tuple(vm for vm in vms.values() if vm.id not in self._back_off or self._back_off[vm.id].until <= now)
-        if not ready:
+        ready = {vm.id for vm in vms.values() if vm.id not in self._back_off or self._back_off[vm.id].until <= now}
+        has_leases = self._leasing.is_needed(vms.values())
+        self._wake_at = FOREVER
+        if not ready and not has_leases:
             return
         view = View(
-            ready,
+            tuple(vms.values()),
             tuple(hosts(self._client.call("one.hostpool.info"), self._client.call("one.clusterpool.info"))),
             tuple(datastores(self._client.call("one.datastorepool.info"))),
+            now=math.floor(self._now()),
         )
-        plan = place(view, self._policy, self._datastore_policy)
+        turn = self._leasing.round(view) if has_leases else Turn(view)
+        self._wake_at = turn.wake_at
+        plan = self._place(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
         self._carry_out(plan, vms)
-        self._explain(plan.refusals, vms)
+        refusals = {vm_id: f"{text}{turn.remark}" for vm_id, text in plan.refusals.items()}
+        self._explain({**refusals, **turn.refusals}, vms)
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
@@ -205,12 +226,13 @@ class Loop:
     def _wait(self, due: float) -> None:
         """Return when there is news, or at `due`, or when a VM may be tried again."""
         due = min((due, *(one.until for one in self._back_off.values())))
+        due = min(due, self._clock() + self._wake_at - self._now())
         while (left_s := due - self._clock()) > 0:
             wait_s = max(1, math.floor(min(left_s, WAIT_S_MAX)))
             heard = self._hear(self._after, wait_s, EVENTS_MAX)
             self._after = heard.last
             # Each one is looked at: they also tell which VMs move and which updates were ours.
-            mattering = [event for event in heard.events if self._news.matters(event)]
+            mattering = [one for one in heard.events if self._leasing.follows(one, self._news.matters(one))]
             if mattering:
                 return
             if heard.events:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+from msgspec.structs import replace
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
+from trifid.placement.lease_rules import DEFAULT_PACE
 from trifid.placement.place import POLICIES
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
 
@@ -48,8 +50,17 @@ DEFAULT_INTERVAL_S = 30
     show_default=True,
     help="How system datastores are ranked for VMs without SCHED_DS_RANK.",
 )
+@click.option(
+    "--suspend-lead",
+    type=click.IntRange(min=0),
+    default=DEFAULT_PACE.suspend_lead_s,
+    show_default=True,
+    help="How long before a reservation others are suspended, in seconds, beside what saving their memory takes.",
+)
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(home: Path | None, interval: int, policy: str, datastore_policy: str, stdin_guard: bool) -> None:
+def main(
+    home: Path | None, interval: int, policy: str, datastore_policy: str, suspend_lead: int, stdin_guard: bool
+) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -68,6 +79,8 @@ def main(home: Path | None, interval: int, policy: str, datastore_policy: str, s
         interval_s=interval,
         clock=time.monotonic,
         sleep=time.sleep,
+        now=time.time,
+        pace=replace(DEFAULT_PACE, suspend_lead_s=suspend_lead),
     ).run()
 
 
