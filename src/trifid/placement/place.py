@@ -104,8 +104,8 @@ def place(
     lowest id is taken.
 
     Args:
-        policy: one of POLICIES.
-        datastore_policy: one of storage.POLICIES.
+        policy: one of POLICIES, or the text of a rank.
+        datastore_policy: one of storage.POLICIES, or the text of a rank.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
@@ -129,11 +129,15 @@ class Placing:
         self.table = HostTable(view.hosts)
         self.compiler = compiler
         self.filters = (*builtin(compiler), *filters)
+        for rule in self.filters:
+            rule.begin(view, self.table)
         self.ranked = Ranked(compiler, policy)
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
-        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.storage_rank = Expression(
+            storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
+        )
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()
@@ -156,6 +160,8 @@ class Placing:
                 continue
             index, datastore = found
             self.table.put(index, vm)
+            for rule in self.filters:
+                rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
         return plan
@@ -202,6 +208,30 @@ class Placing:
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
+        for chosen in self.preferred(vm, keys, left):
+            if found := self.first(asked, chosen):
+                return found
+        if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
+            self.hopeless.add(wish)
+        return None
+
+    def preferred(
+        self, vm: WaitingVm, keys: Sequence[Hashable | None], left: Booleans | None
+    ) -> Iterator[Booleans | None]:
+        """Yield the hosts that filters would rather have, if there are such, and then all that are left."""
+        chosen = left
+        for rule, key in zip(self.filters, keys, strict=True):
+            if key is None and type(rule).prefer is not Filter.prefer:
+                among = np.ones(len(self.table.hosts), np.bool_) if chosen is None else chosen
+                better = rule.prefer(vm, self.table, among)
+                chosen = chosen if better is None or not better.any() else better
+        if chosen is not left:
+            yield chosen
+        yield left
+
+    def first(self, asked: _Asked, left: Booleans | None) -> tuple[int, DatastoreView] | None:
+        """Return the best of some hosts that has a datastore, and that."""
+        vm = asked.vm
         scores = np.where(left, self.scores(vm), -np.inf) if left is not None else self.scores(vm).copy()
         while len(scores):
             index = int(scores.argmax())
@@ -213,8 +243,6 @@ class Placing:
             scores[index] = -np.inf
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
-        if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
-            self.hopeless.add(wish)
         return None
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:

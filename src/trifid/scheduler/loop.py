@@ -7,6 +7,7 @@ comes through the public API.
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +18,7 @@ from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
 from trifid.placement.lease_rules import DEFAULT_PACE, Pace
 from trifid.placement.place import Plan, place
+from trifid.placement.policy import Planner
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
@@ -66,6 +68,8 @@ class Loop:
     Args:
         policy: the rank of hosts for VMs without their own, see place.POLICIES.
         datastore_policy: that of system datastores, see storage.POLICIES.
+        planner: decides instead of the matchmaker with these policies.
+        decided: told of every plan, once it was carried out.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
@@ -77,8 +81,10 @@ class Loop:
         self,
         client: Caller,
         *,
-        policy: str,
+        policy: str = "striping",
         datastore_policy: str = "striping",
+        planner: Planner | None = None,
+        decided: Callable[[View, Plan], None] = lambda view, plan: None,
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -86,15 +92,15 @@ class Loop:
         pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._client = client
-        self._policy = policy
-        self._datastore_policy = datastore_policy
+        self._planner = planner or partial(place, policy=policy, datastore_policy=datastore_policy)
+        self._decided = decided
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
         self._after: int | None = None
         self._now = now
         self._news = News()
-        self._leasing = Leasing(client, placer=self._place, wrote=self._news.wrote, pace=pace)
+        self._leasing = Leasing(client, placer=self._planner, wrote=self._news.wrote, pace=pace)
         self._wake_at = FOREVER
         self._back_off: dict[int, _BackOff] = {}
         self._explained_at: dict[int, float] = {}
@@ -134,9 +140,6 @@ class Loop:
         self._news.moving = {vm.id for vm in waiting_vms(everything) if vm.host_id >= 0}
         self._leasing.catch_up(everything)
 
-    def _place(self, view: View) -> Plan:
-        return place(view, self._policy, self._datastore_policy)
-
     def cycle(self) -> None:
         """Place every VM that can be placed, and tell the others why not."""
         pool = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_PENDING)
@@ -157,10 +160,12 @@ class Loop:
         )
         turn = self._leasing.round(view) if has_leases else Turn(view)
         self._wake_at = turn.wake_at
-        plan = self._place(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
+        view = replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready))
+        plan = self._planner(view)
         self._carry_out(plan, vms)
         refusals = {vm_id: f"{text}{turn.remark}" for vm_id, text in plan.refusals.items()}
         self._explain({**refusals, **turn.refusals}, vms)
+        self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
