@@ -42,10 +42,7 @@ class Filter:
         raise NotImplementedError
 
     def prefer(self, vm: WaitingVm, table: HostTable, left: Booleans) -> Booleans | None:
-        """Return which of the hosts that pass all filters come before the others, whatever their scores; None = any.
-
-        Asked of filters whose mask changes with placements only.
-        """
+        """Return which of the hosts that pass all filters come before the others, whatever their scores; None = any."""
         return None
 
     def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:

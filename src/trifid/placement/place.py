@@ -131,6 +131,8 @@ class Placing:
         self.filters = (*builtin(compiler), *filters)
         for rule in self.filters:
             rule.begin(view, self.table)
+        self.noticing = [rule for rule in self.filters if type(rule).put is not Filter.put]
+        self.preferring = [rule for rule in self.filters if type(rule).prefer is not Filter.prefer]
         self.ranked = Ranked(compiler, policy)
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
@@ -160,7 +162,7 @@ class Placing:
                 continue
             index, datastore = found
             self.table.put(index, vm)
-            for rule in self.filters:
+            for rule in self.noticing:
                 rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
@@ -208,26 +210,22 @@ class Placing:
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
-        for chosen in self.preferred(vm, keys, left):
-            if found := self.first(asked, chosen):
-                return found
+        if (chosen := self.preferred(vm, left)) is not left and (found := self.first(asked, chosen)):
+            return found
+        if found := self.first(asked, left):
+            return found
         if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
             self.hopeless.add(wish)
         return None
 
-    def preferred(
-        self, vm: WaitingVm, keys: Sequence[Hashable | None], left: Booleans | None
-    ) -> Iterator[Booleans | None]:
-        """Yield the hosts that filters would rather have, if there are such, and then all that are left."""
-        chosen = left
-        for rule, key in zip(self.filters, keys, strict=True):
-            if key is None and type(rule).prefer is not Filter.prefer:
-                among = np.ones(len(self.table.hosts), np.bool_) if chosen is None else chosen
-                better = rule.prefer(vm, self.table, among)
-                chosen = chosen if better is None or not better.any() else better
-        if chosen is not left:
-            yield chosen
-        yield left
+    def preferred(self, vm: WaitingVm, left: Booleans | None) -> Booleans | None:
+        """Return the hosts of those left that filters would rather have; the very same when none would."""
+        for rule in self.preferring:
+            among = np.ones(len(self.table.hosts), np.bool_) if left is None else left
+            better = rule.prefer(vm, self.table, among)
+            if better is not None and better.any():
+                left = better
+        return left
 
     def first(self, asked: _Asked, left: Booleans | None) -> tuple[int, DatastoreView] | None:
         """Return the best of some hosts that has a datastore, and that."""
