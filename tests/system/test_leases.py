@@ -1,8 +1,13 @@
 """Leases in time on a real engine: best effort makes room for a reservation and goes on after it."""
 
+import re
+import subprocess
 import time
+from pathlib import Path
 
 from tests.system.home import Api, Home
+
+PAGE = (Path(__file__).parents[2] / "docs" / "leases.md").read_text(encoding="utf-8")
 
 CORES = 4
 
@@ -49,3 +54,21 @@ def test_a_wish_that_makes_no_sense_is_refused_when_it_is_submitted(home: Home, 
     refused = home.run("onevm", "create", "-", text=lease("tomorrow"), status=None)
     assert refused.returncode != 0
     assert "START must be best_effort, now, +HH:MM:SS or YYYY-MM-DD HH:MM:SS (UTC)" in refused.stderr
+
+
+def test_the_examples_of_the_manual_do_what_it_says(home: Home, api: Api, tmp_path: Path) -> None:
+    (typed,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    said = {}
+    for command in (line.removeprefix("$ ") for line in typed.splitlines()):
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, env=home.environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        said[command] = done.stdout
+        if "NAME=big" in command:
+            api.until_state(2, "HOLD")
+    assert "is reserved for it" in said["onevm show course"]
+    assert "Rejected, from" in said["onevm show big"]
+    lines = [line.split() for line in said["trifid sched leases"].splitlines()]
+    assert [line[-1] for line in lines if line[:1] in (["0"], ["1"], ["2"])][:3] == ["running", "accepted", "hold"]
+    assert f"....========{'.' * 36}" in said["trifid sched leases"]

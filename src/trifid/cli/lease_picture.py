@@ -39,9 +39,7 @@ def picture(bars: list[Bar], now: int, hours: int) -> list[str]:
 
 
 def _drawn(bar: Bar, now: int, sign_s: float) -> str:
-    """Return a sign for every part of the time in which the lease has its host, if only for a moment."""
-    signs = []
-    for number in range(SIGNS):
-        begin, end = now + number * sign_s, now + (number + 1) * sign_s
-        signs.append(bar.sign if bar.start < end and (bar.end is None or bar.end > begin) else ".")
-    return "".join(signs)
+    """Return a sign for every part of the time in whose middle the lease has its host, at least for one."""
+    begin = max(0, round((bar.start - now) / sign_s))
+    end = SIGNS if bar.end is None else min(SIGNS, max(begin + 1, round((bar.end - now) / sign_s)))
+    return ("." * min(begin, SIGNS) + bar.sign * (end - begin)).ljust(SIGNS, ".")
