@@ -39,6 +39,7 @@ def test_best_effort_is_suspended_for_a_reservation_and_goes_on_after_it(engine,
     engine.until(scheduler, lambda: engine.mark(2).get("STATE") == "accepted")
     assert (engine.mark(2)["HOST_ID"], engine.mark(2)["START"]) == ("0", str(int(began) + 120))
     assert "is reserved for it" in engine.message(2)
+    assert len(engine.called("one.vm.update")) == 1
     engine.until(scheduler, lambda: engine.state(1) == "SUSPENDED")
     assert 104 <= engine.now - began <= 106  # 10 s, and 6 s for 512 MiB
     assert engine.mark(1) == {"STATE": "suspended"}

@@ -123,8 +123,9 @@ class Leasing:
         """Tell whether there is anything to do for leases, when these VMs wait."""
         return bool(self._known or self._stale) or any(vm.lease is not None for vm in vms)
 
-    def _read_again(self) -> None:
-        for vm_id in sorted(self._stale):
+    def _read_again(self, now: int) -> None:
+        stale, self._stale = self._stale, set()
+        for vm_id in sorted(stale):
             self._placed.pop(vm_id, None)
             try:
                 document = self._client.call("one.vm.info", vm_id, False)
@@ -140,10 +141,9 @@ class Leasing:
                 continue
             self._known.add(vm_id)
             self._placed.update((vm.id, vm) for vm in placed_vms(document, (ACTIVE, SUSPENDED, POWEROFF)))
-            if state == _HOLD and lease.mark.state == ACCEPTED:
-                self._update(vm_id, mark=LeaseMark())
+            is_held = state == _HOLD and lease.mark.state == ACCEPTED
+            if is_held and self._try(vm_id, now, self._update, vm_id, mark=LeaseMark()):
                 log.info("vm %d  was put on hold, its reservation is given up", vm_id)
-        self._stale.clear()
 
     # -- one round ---------------------------------------------------------------------------------
 
@@ -156,9 +156,9 @@ class Leasing:
         Raises:
             ClientError, BadDocument: the engine is away, or answers nonsense.
         """
-        self._read_again()
-        self._known |= {vm.id for vm in view.vms if vm.lease is not None}
         self._retry_at = {vm_id: at for vm_id, at in self._retry_at.items() if at > view.now}
+        self._read_again(view.now)
+        self._known |= {vm.id for vm in view.vms if vm.lease is not None}
         # One that was placed since the pool was read does not wait any more.
         view = replace(view, vms=tuple(vm for vm in view.vms if vm.host_id >= 0 or vm.id not in self._placed))
 
@@ -185,9 +185,9 @@ class Leasing:
             if vm_id in self._retry_at:
                 continue
             message = done.waiting.get(vm_id) if mark.state == ACCEPTED else None
-            self._try(vm_id, now, self._update, vm_id, mark=mark, message=message)
-            if mark.state == ACCEPTED:
+            if self._try(vm_id, now, self._update, vm_id, mark=mark, message=message) and mark.state == ACCEPTED:
                 log.info("vm %d  %s is reserved for it", vm_id, names.get(mark.host_id, "a host"))
+                done.waiting.pop(vm_id, None)
         for word, vm_ids in (
             ("suspend", done.suspend),
             ("terminate", done.over),
