@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from tests.scheduler.builders import Engine
 from trifid.cli import engine
 from trifid.placement.filters import Filter
 from trifid.placement.policy import Parts, planner_of
@@ -17,6 +18,7 @@ from trifid.placement.problem import read_answer
 from trifid.placement.scorers import Scorer
 from trifid.placement.settings import Settings, settings_from
 from trifid.placement.synthetic import synthetic
+from trifid.scheduler.loop import Loop
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scheduler.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -95,6 +97,16 @@ def test_the_planner_of_the_page_works(mine):
     plan = planner_of(Settings(), Parts(planner=mine.OneAtATime))(view)
     assert [vm_id for vm_id, *_ in plan.placements] == [view.vms[0].id]
     assert set(plan.refusals) == {vm.id for vm in view.vms[1:]}
+
+
+def test_the_binder_of_the_page_works(mine):
+    engine = Engine()
+    engine.pending = {1: {}, 2: {}}
+    engine.hosts = {0: {}}
+    loop = Loop(engine, binder=mine.one_by_one, interval_s=30, clock=engine.clock, sleep=engine.sleep, now=engine.clock)
+    loop.round()
+    assert engine.pending == {}
+    assert len(engine.called("trifid.vm.place_all")) == 2
 
 
 def test_the_plan_of_the_page_is_one():

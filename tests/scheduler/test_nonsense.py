@@ -12,7 +12,12 @@ from trifid.scheduler.loop import Loop
     ("method", "answer"),
     [
         ("one_vmpool_info", "<VM_POOL><VM>"),
-        ("one_hostpool_info", "not a document"),
+        ("trifid_host_changes", "not a document"),
+        ("trifid_host_changes", "<HOST_CHANGES><READ>1</READ></HOST_CHANGES>"),
+        ("trifid_host_changes", "<HOST_CHANGES><READ>1</READ><IDS>2 x</IDS></HOST_CHANGES>"),
+        ("trifid_host_changes", "<HOST_CHANGES><READ>1</READ><IDS>77</IDS></HOST_CHANGES>"),
+        ("trifid_vm_place_all", "[]"),
+        ("trifid_vm_place_all", '[{"code": "x"}]'),
         ("one_datastorepool_info", "<DATASTORE_POOL>"),
         ("trifid_event_list", "not json"),
         ("trifid_event_list", '{"events": []}'),

@@ -20,6 +20,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     image_changes,
     network,
     network_addresses,
+    placing,
     reconcile,
     secgroup,
     system,

@@ -26,6 +26,8 @@ def candidates(view: View, filters: Sequence[Filter] = ()) -> tuple[Candidates, 
     """
     table = HostTable(view.hosts)
     rules = [rule for rule in (*builtin(Compiler()), *filters) if rule.name not in _ROOM]
+    for rule in rules:
+        rule.begin(view, table)
     known: dict[Hashable, bytes] = {}
     groups: dict[bytes, list[int]] = {}
     for vm in view.vms:

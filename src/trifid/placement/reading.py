@@ -19,6 +19,9 @@ from trifid.wire.elements import iter_elements, numbers, several
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
 
+ClusterTemplates = dict[str, dict[str, Any]]
+"""The elements of each cluster's TEMPLATE by its id."""
+
 _SYSTEM = str(DatastoreType.SYSTEM.value)
 
 _OTHER_NAMES = {
@@ -80,6 +83,9 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
         since=_integer(element.get("STIME")),
         lease=lease_of(user),
+        name=_text(element, "NAME"),
+        uid=_integer(element.get("UID"), -1),
+        gid=_integer(element.get("GID"), -1),
     )
 
 
@@ -122,15 +128,22 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    templates = {
-        _text(element, "ID"): _branch(element, ("TEMPLATE",))
-        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
-    }
-    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    templates = cluster_templates(clusters) if clusters else {}
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
     return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+def cluster_templates(document: str) -> ClusterTemplates:
+    """Return what expressions see of each cluster of a CLUSTER_POOL document.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+
+
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
@@ -147,6 +160,8 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
+        max_cpu_percent=_integer(share.get("MAX_CPU")),
+        max_memory_kib=_integer(share.get("MAX_MEM")),
     )
 
 

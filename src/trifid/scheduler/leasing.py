@@ -6,7 +6,7 @@ have leases is learned once and followed by events: where there are none, nothin
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from trifid.placement.reading import ACTIVE, lease_of
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import HostView, LeaseMark, PlacedVm, View, WaitingVm
+from trifid.scheduler.look import Caller
 from trifid.scheduler.news import Event
 from trifid.wire.elements import iter_elements, one_element
 
@@ -32,13 +33,6 @@ RETRY_S = 5
 """How long a VM is left alone when the engine refused something that was to be done to it."""
 
 _HOLD, _DONE = 2, 6
-
-
-class Caller(Protocol):
-    """The part of the API client that is used."""
-
-    def call(self, method: str, *args: Any) -> Any:
-        """Return the result of a method; raises ClientError."""
 
 
 class Turn(msgspec.Struct, frozen=True):
