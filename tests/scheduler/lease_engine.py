@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from tests.scheduler.builders import Engine, host_xml, tags, vm_xml
+from tests.scheduler.builders import Engine, tags, vm_xml
 from trifid.client.errors import ApiError
 from trifid.core.template.scanner import parse
 from trifid.placement.lease_rules import Pace
@@ -110,16 +110,15 @@ class LeaseEngine(Engine):
     def one_vm_info(self, vm_id, decrypt):
         return self.vms[vm_id].xml()
 
-    def one_hostpool_info(self):
-        return f"<HOST_POOL>{''.join(self._host(host_id, more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+    def trifid_host_changes(self, read):
+        self.hosts = {host_id: self._host(host_id) for host_id in self.hosts}
+        return super().trifid_host_changes(read)
 
-    def _host(self, host_id: int, more: dict) -> str:
+    def _host(self, host_id: int) -> dict:
         there = [vm for vm in self.vms.values() if vm.state == "RUNNING" and vm.stays[-1][0] == host_id]
         used = sum(int(vm.more.get("cpu", "1")) for vm in there)
         assert used <= 4, "over capacity"
-        return host_xml(
-            host_id, cpu_used=100 * used, memory_used_mib=512 * len(there), vms=[vm.id for vm in there], **more
-        )
+        return {"cpu_used": 100 * used, "memory_used_mib": 512 * len(there), "vms": [vm.id for vm in there]}
 
     def one_vm_action(self, word, vm_id):
         self._refuse(word, vm_id)
