@@ -95,7 +95,7 @@ def test_what_is_no_problem_is_told(type_in, tmp_path):
     (tmp_path / "x").write_text('{"trifid_problem": 1}')
     result = type_in("trifid", "sched", "sim", "--problem", str(tmp_path / "x"))
     assert result.exit_code == 1
-    assert "not a problem: Object missing required field now" in result.stderr
+    assert "not a problem: Object missing required field vms" in result.stderr
 
 
 def test_decisions_are_listed(type_in, home):

@@ -15,8 +15,7 @@ from trifid.core.template.lease import moment_text
 from trifid.core.vm.states import printable_state
 from trifid.errors import BadTemplate
 from trifid.placement import lease_rules as rules
-from trifid.placement.fields import branch, integer, text
-from trifid.placement.reading import lease_of
+from trifid.placement.fields import branch, integer, lease_of, text
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import LeaseMark

@@ -18,8 +18,9 @@ from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
+from trifid.placement.filters import Filter
 from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.rules import builtin
 from trifid.placement.scorers import POLICIES, Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable

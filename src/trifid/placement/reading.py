@@ -10,11 +10,13 @@ from trifid.core.vm.files import Files, files_of_disks
 from trifid.placement.fields import branch as _branch
 from trifid.placement.fields import expression as _expression
 from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import lease_of
 from trifid.placement.fields import needs as _needs
 from trifid.placement.fields import number as _number
 from trifid.placement.fields import text as _text
-from trifid.placement.view import DatastoreView, Expression, HostView, Lease, LeaseMark, WaitingVm
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
+from trifid.wire.vm_group_reading import read_group, read_members
 
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
@@ -81,29 +83,13 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
-        since=_integer(element.get("STIME")),
-        lease=lease_of(user),
         name=_text(element, "NAME"),
         uid=_integer(element.get("UID"), -1),
         gid=_integer(element.get("GID"), -1),
-    )
-
-
-def lease_of(user: dict[str, Any]) -> Lease | None:
-    """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
-    wish, mark = user.get("HAIZEA"), _branch(user, ("SCHED_LEASE",))
-    if not isinstance(wish, dict):
-        return None
-    return Lease(
-        start=_text(wish, "START"),
-        duration=_text(wish, "DURATION"),
-        preemptible=_text(wish, "PREEMPTIBLE"),
-        mark=LeaseMark(
-            state=_text(mark, "STATE"),
-            host_id=_integer(mark.get("HOST_ID"), -1),
-            start=_integer(mark.get("START")),
-            end=_integer(mark.get("END")),
-        ),
+        vm_group_id=_integer(_branch(body, ("VMGROUP",)).get("VMGROUP_ID"), -1),
+        role=_text(_branch(body, ("VMGROUP",)), "ROLE"),
+        since=_integer(element.get("STIME")),
+        lease=lease_of(user),
     )
 
 
@@ -173,6 +159,20 @@ def datastores(document: str) -> list[DatastoreView]:
     """
     found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
     return sorted(found, key=lambda one: one.record.id)
+
+
+def groups(document: str) -> list[GroupView]:
+    """Return the VM groups of a VM_GROUP_POOL document.
+
+    Raises:
+        BadDocument: not XML, or not of groups.
+    """
+    try:
+        return [
+            GroupView(read_group(element), read_members(element)) for element in iter_elements(document, "VM_GROUP")
+        ]
+    except (KeyError, ValueError) as bad:
+        raise BadDocument(f"a VM group cannot be read: {bad}") from None
 
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:

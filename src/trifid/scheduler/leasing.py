@@ -15,11 +15,11 @@ from trifid.client.errors import ApiError
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import render
 from trifid.core.vm.record import Needs
-from trifid.placement.fields import branch, integer
+from trifid.placement.fields import branch, integer, lease_of
 from trifid.placement.lease_rules import ACCEPTED, DEFAULT_PACE, Pace
 from trifid.placement.leases import POWEROFF, Choice, Decisions, decide
 from trifid.placement.place import Plan
-from trifid.placement.reading import ACTIVE, lease_of
+from trifid.placement.reading import ACTIVE
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import HostView, LeaseMark, PlacedVm, View, WaitingVm
