@@ -128,3 +128,21 @@ def test_a_change_of_a_cluster_is_seen_on_its_hosts():
     engine.clusters[0] = {"RACK": "r1"}
     scheduler.cycle()
     assert placed(engine) == [4]
+
+
+GROUP = """<VM_GROUP_POOL><VM_GROUP><ID>1</ID><UID>0</UID><GID>0</GID><UNAME>a</UNAME><GNAME>a</GNAME><NAME>web</NAME>
+<PERMISSIONS></PERMISSIONS><ROLES><ROLE><HOST_AFFINED>3</HOST_AFFINED><ID>0</ID><NAME>front</NAME><VMS>4</VMS></ROLE>
+</ROLES><TEMPLATE></TEMPLATE></VM_GROUP></VM_GROUP_POOL>"""
+
+
+def test_the_rules_of_a_vms_group_are_read_with_it():
+    engine = Engine()
+    engine.hosts = {2: {}, 3: {}}
+    engine.pending = {4: {"group": (1, "front")}}
+    engine.one_vmgrouppool_info = lambda *_: GROUP
+    loop(engine).cycle()
+    assert engine.called("trifid.vm.place") == [[4, 3, 0]]
+    assert len(engine.called("one.vmgrouppool.info")) == 1
+    engine.pending = {5: {}}
+    loop(engine).cycle()
+    assert len(engine.called("one.vmgrouppool.info")) == 1

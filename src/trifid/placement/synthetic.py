@@ -47,7 +47,7 @@ def synthetic(seed: int, hosts: int, vms: int, expressions: int = 0) -> View:
     placed = tuple(vm for on_host in running for vm in on_host)
     clusters = tuple(range(1 + max(0, hosts - 1) // _HOSTS_OF_CLUSTER))
     waiting = _waiting(dice, len(placed), vms, expressions, racks=1 + hosts // _HOSTS_OF_RACK)
-    return View(waiting, made, _datastores(clusters), placed, _usages(placed), NOW)
+    return View(waiting, made, _datastores(clusters), placed, _usages(placed), now=NOW)
 
 
 def requirement(number: int, racks: int) -> str:

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, host_view, waiting_vms
-from trifid.placement.view import DatastoreView, HostView, Usage, View, WaitingVm
+from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, groups, host_view, waiting_vms
+from trifid.placement.view import DatastoreView, GroupView, HostView, Usage, View, WaitingVm
 from trifid.scheduler.kept import KeptPool
 from trifid.wire.elements import BadDocument, one_element, several
 
@@ -30,6 +30,7 @@ class Looks:
         self._vms: KeptPool[WaitingVm] = KeptPool("VM", waiting_vms)
         self._hosts: dict[int, HostView] = {}
         self._read = ""
+        self._groups: KeptPool[GroupView] = KeptPool("VM_GROUP", groups)
         self._datastores: KeptPool[DatastoreView] = KeptPool("DATASTORE", datastores)
 
     @property
@@ -72,6 +73,10 @@ class Looks:
         found = self._datastores.read(self._client.call("one.datastorepool.info"))
         return sorted(found, key=lambda one: one.record.id)
 
+    def groups(self) -> list[GroupView]:
+        """Return all VM groups."""
+        return self._groups.read(self._client.call("one.vmgrouppool.info", _FILTER_ALL, -1, -1))
+
     def usages(self) -> tuple[Usage, ...]:
         """Return what users have, and what they weigh."""
         answer = self._client.call("trifid.user.usage")
@@ -81,10 +86,15 @@ class Looks:
             raise BadDocument(f"trifid.user.usage answered what is not a list of usages: {bad}") from None
 
     def view(self, vms: Collection[WaitingVm], now: int) -> View:
-        """Return what these VMs are to be planned in; what users have matters only where several of them wait.
+        """Return what these VMs are to be planned in.
+
+        What users have is asked only where several of them wait, and groups only where a VM is in one.
 
         Args:
             now: seconds since 1970.
         """
         usages = self.usages() if len({vm.uid for vm in vms}) > 1 else ()
-        return View(tuple(vms), tuple(self.hosts()), tuple(self.datastores()), usages=usages, now=now)
+        groups = self.groups() if any(vm.vm_group_id >= 0 for vm in vms) else ()
+        return View(
+            tuple(vms), tuple(self.hosts()), tuple(self.datastores()), usages=usages, groups=tuple(groups), now=now
+        )

@@ -46,20 +46,20 @@ class Options(msgspec.Struct, frozen=True):
 
     Attributes:
         hours: of virtual time in which things go wrong; then they are given time to come to rest.
-        memory_mib: of each host.
         vms: most that there are at the same time.
         faults: names of the kinds that may strike.
         pause_s: mean time between two calls of one person.
         store: "memory", or "sqlite" for the real one beside it.
+        memory_mib: of each host.
     """
 
     hours: float = 2.0
     hosts: int = 4
-    memory_mib: int = 1024
     vms: int = 8
     faults: frozenset[str] = frozenset()
     pause_s: float = 25.0
     store: str = "memory"
+    memory_mib: int = 1024
 
 
 class History(msgspec.Struct):
