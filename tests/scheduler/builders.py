@@ -18,12 +18,13 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
 
 
 def vm_xml(
-    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), uid=0, **user
+    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), uid=0, group=None, **user
 ) -> str:
+    group_text = f"<VMGROUP><VMGROUP_ID>{group[0]}</VMGROUP_ID><ROLE>{group[1]}</ROLE></VMGROUP>" if group else ""
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     return (
         f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
-        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}{group_text}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
 
