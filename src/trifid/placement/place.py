@@ -17,6 +17,7 @@ from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
+from trifid.placement.devices import Devices
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter, builtin
 from trifid.placement.scorers import POLICIES, Ranked, Scorer
@@ -128,7 +129,7 @@ class Placing:
         self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
         self.table = HostTable(view.hosts)
         self.compiler = compiler
-        self.filters = (*builtin(compiler), *filters)
+        self.filters = (*builtin(compiler), Devices(), *filters)
         for rule in self.filters:
             rule.begin(view, self.table)
         self.noticing = [rule for rule in self.filters if type(rule).put is not Filter.put]
@@ -312,7 +313,10 @@ class Placing:
             return self.roomless[asked.storage]
         keys = tuple(rule.key(vm) for rule in self.filters)
         key = (keys, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
-        if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
+        is_settled = all(
+            one is not None or rule.name in _ONLY_FALLING for one, rule in zip(keys, self.filters, strict=True)
+        )
+        if not is_settled or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]
 

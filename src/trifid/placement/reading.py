@@ -4,8 +4,11 @@ import math
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
+from trifid.core.pci import Device, devices_of, wish_of
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
@@ -77,19 +80,26 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        devices=tuple(_wish(vector) for vector in _vectors(body, "PCI") or _vectors(user, "PCI")),
     )
 
 
 def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     """Return what the disks say; a VM that was on a host left its files there, unless it begins anew."""
-    disks = [
-        {key: value for key, value in disk.items() if isinstance(value, str)}
-        for disk in several(body.get("DISK"))
-        if isinstance(disk, dict)
-    ]
+    disks = _vectors(body, "DISK")
     if not record or _integer(record.get("ACTION")) == DeleteRecreate.number:
         return files_of_disks(disks)
     return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
+
+
+def _wish(vector: dict[str, str]) -> Device:
+    """Return what a PCI wishes of its next host; the address that one has where it is says nothing of that.
+
+    One that fixes its device has no other wish to go by.
+    """
+    wish = wish_of(vector)
+    has_device = "DOMAIN" in vector and (wish.vendor or wish.device or wish.class_)
+    return replace(wish, address="") if has_device else wish
 
 
 def _needs(cpu: str, memory: str) -> Needs:
@@ -142,7 +152,15 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
+        devices=_free_devices(share),
     )
+
+
+def _free_devices(share: dict[str, Any]) -> tuple[Device, ...]:
+    """Return the PCI devices of a host that no VM has, in the order of their addresses."""
+    told = _vectors(_branch(share, ("PCI_DEVICES",)), "PCI")
+    free = (("PCI", vector) for vector in told if _integer(vector.get("VMID"), -1) < 0)
+    return tuple(devices_of(Template(tuple(free))).values())
 
 
 def datastores(document: str) -> list[DatastoreView]:
@@ -194,6 +212,15 @@ def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -
             if texts:
                 found.setdefault(name, []).extend(texts)
     return found
+
+
+def _vectors(element: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Return the vectors of a name, of each the keys that are texts."""
+    return [
+        {key: value for key, value in vector.items() if isinstance(value, str)}
+        for vector in several(element.get(name))
+        if isinstance(vector, dict)
+    ]
 
 
 def _branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
