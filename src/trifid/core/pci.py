@@ -154,10 +154,12 @@ def match(wishes: Sequence[Device], free: Collection[Device], preferred: Sequenc
     given: dict[Device, int] = {}
 
     def give(wish: int, tried: set[Device]) -> bool:
-        """Give a wish a device, though others must take another one for it."""
+        """Give a wish a device: one that is left, else one for whose owner there is another."""
         address = preferred[wish] if wish < len(preferred) else ""
-        for device in sorted(free, key=lambda one: one.address != address) if address else free:
-            if device in tried or not device.suits(wishes[wish]):
+        suiting = [device for device in free if device.suits(wishes[wish])]
+        suiting.sort(key=lambda device: (device in given, device.address != address))
+        for device in suiting:
+            if device in tried:
                 continue
             tried.add(device)
             if device not in given or give(given[device], tried):
