@@ -1,6 +1,10 @@
 """Which PCI devices a VM has, from its placement to its end."""
 
+import contextlib
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.core.vm.builders import ALICE, event_of, stay, vm
@@ -9,7 +13,7 @@ from trifid.core.host import Host, HostState
 from trifid.core.template.model import template
 from trifid.core.vm import events
 from trifid.core.vm.effects import Moment
-from trifid.core.vm.host_devices import with_devices
+from trifid.core.vm.host_devices import held_by, with_devices
 from trifid.core.vm.states import VmState as S
 from trifid.engine.life import happen
 from trifid.engine.memory import Memory
@@ -42,7 +46,8 @@ class Hosts:
         event = replace(event_of(kind, machine.step), **more)
         if host_id is not None:
             event = replace(event, host_id=host_id)
-        return happen(self.draft, machine, event, Moment(1000, ALICE)).current.devices
+        after = happen(self.draft, machine, event, Moment(1000, ALICE))
+        return after.current.devices if after.history else ()
 
     def runs(self, vm_id, host_id=1):
         devices = self.happens(vm_id, events.Deploy, host_id)
@@ -131,14 +136,38 @@ def test_a_vm_that_was_changed_while_it_runs_keeps_its_device(hosts):
 
 
 def test_one_that_is_seen_to_run_has_its_device_again_unless_another_has_it(hosts):
-    for number in (7, 8):
-        hosts.runs(hosts.vm(number))
-        hosts.happens(number, events.Poweroff)
-        hosts.happens(number, events.Done)
-    assert hosts.runs(hosts.vm(9)) == (FIRST,)
+    hosts.runs(hosts.vm(7))
+    hosts.happens(7, events.SeenOff)
+    assert hosts.happens(7, events.SeenRunning) == (FIRST,)
+    hosts.happens(7, events.SeenOff)
+    assert hosts.runs(hosts.vm(8)) == (FIRST,)
     assert hosts.happens(7, events.SeenRunning) == ("",)
-    assert hosts.happens(8, events.SeenRunning) == (FIRST,) or hosts.draft.devices_on(1)[FIRST] == 9
-    assert hosts.draft.devices_on(1)[FIRST] == 9
+    assert hosts.draft.devices_on(1) == {FIRST: 8}
+
+
+KINDS = [
+    *(events.Deploy, events.MigrateOff, events.MigrateSave, events.MigrateLive, events.Resume, events.Poweroff),
+    *(events.Suspend, events.Stop, events.Undeploy, events.SeenOff, events.SeenRunning, events.DeleteRecreate),
+    *(events.Abandon, events.Found, events.Absent, events.Failed),
+]
+OFTEN = [events.Deploy, events.SeenOff, events.SeenRunning] * 3
+HAPPENINGS = st.tuples(st.integers(0, 3), st.sampled_from([*KINDS, *[events.Done] * 8, *OFTEN]), st.integers(1, 2))
+
+
+@given(st.lists(HAPPENINGS, min_size=30, max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_whatever_happens_no_device_is_given_to_two_vms(happenings):
+    hosts = Hosts()
+    wishes = [{"VENDOR": "10de"}, {"SHORT_ADDRESS": "01:00.0"}, {"VENDOR": "10de"}, {"DEVICE": "1eb8"}]
+    for number, wish in enumerate(wishes):
+        hosts.vm(number, template(PCI=[wish]))
+    for number in (0, 1):
+        hosts.runs(number, 1 + number)
+    for number, kind, host_id in happenings:
+        with contextlib.suppress(Refused):
+            hosts.happens(number, kind, host_id if issubclass(kind, events.Deploy) else None)
+        held = [place for vm_id in range(4) for place in held_by(hosts.draft.vm(vm_id))]
+        assert len(set(held)) == len(held), f"after {kind.__name__} of {number}: {held}"
 
 
 def test_a_finished_vm_has_none(hosts):
