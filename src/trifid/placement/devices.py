@@ -52,12 +52,15 @@ class Devices(Filter):
     def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
         frees = [self._free[table.index[host.id]] for host in hosts]
         for number, wish in enumerate(vm.devices):
+            if any(_has_all(free, vm.devices[: number + 1]) for free in frees):
+                continue
             best = max(sum(device.suits(wish) for device in free) for free in frees)
-            if not any(_has_all(free, vm.devices[: number + 1]) for free in frees):
-                needed = sum(one == wish for one in vm.devices)
-                needs = f"needs {needed}, best has {best} free" if needed > 1 else f"{best} free"
-                return f"{count(len(hosts), 'lack')} a PCI device {wish.kind} ({needs})"
-        return f"{count(len(hosts), 'lack')} a PCI device that it wishes"
+            needed = sum(one == wish for one in vm.devices)
+            needs = f"needs {needed}, best has {best} free" if needed > 1 else f"{best} free"
+            beside = " beside its others" if best >= needed else ""
+            return f"{count(len(hosts), 'lack')} a PCI device {wish.kind}{beside} ({needs})"
+        # Some host has the first ones, and another the rest.
+        return f"{count(len(hosts), 'lack')} one of its {len(vm.devices)} PCI devices"
 
 
 def _has_all(free: Sequence[Device], wishes: Wishes) -> bool:
