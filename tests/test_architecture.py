@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "scheduler": {"core", "wire", "client", "placement"},
     "services": {"core", "wire", "client"},
     "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "placement", "scheduler"},
-    "cli": {"core", "wire", "client", "placement", "simulator"},
+    "cli": {"core", "wire", "client", "placement", "scheduler", "simulator"},
 }
 """Layer: the layers that it may import, besides itself and `trifid.errors`."""
 
@@ -227,7 +227,7 @@ DOC = '"""A module."""\n'
         (
             "cli/x.py",
             DOC + "import trifid.engine",
-            "cli may import client, core, placement, simulator, wire, not trifid.engine",
+            "cli may import client, core, placement, scheduler, simulator, wire, not trifid.engine",
         ),
         ("attic/x.py", DOC, "attic is a new layer"),
         ("core/x.py", DOC + "import time", "core is pure, time belongs outside"),

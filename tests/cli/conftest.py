@@ -15,10 +15,12 @@ from trifid.cli import (
     image,
     network,
     network_template,
+    sched,
     security_group,
     template,
     user,
     vm,
+    vm_group,
 )
 
 PROGRAMS = {
@@ -27,12 +29,14 @@ PROGRAMS = {
     "onevnet": network.main,
     "onevntemplate": network_template.main,
     "onesecgroup": security_group.main,
+    "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
     "trifid": engine.main,
+    "trifid sched": sched.main,
 }
 
 Type = Callable[..., Result]

@@ -12,10 +12,12 @@ from trifid.cli import (
     image,
     network,
     network_template,
+    sched,
     security_group,
     template,
     user,
     vm,
+    vm_group,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -24,11 +26,13 @@ from trifid.cli.vm_columns import HISTORY_COLUMNS, VM_COLUMNS
 
 PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (engine.main, ()),
+    (sched.main, ()),
     (vm.main, (VM_COLUMNS, HISTORY_COLUMNS)),
     (host.main, (host.HOST_COLUMNS,)),
     (network.main, (network.NETWORK_COLUMNS,)),
     (network_template.main, (network_template.TEMPLATE_COLUMNS,)),
     (security_group.main, (security_group.GROUP_COLUMNS,)),
+    (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
@@ -61,7 +65,7 @@ def document() -> str:
 
 
 def _command(program: CommandTable, row: Command) -> Iterator[str]:
-    command = SubCommand(row, program.kind)
+    command = SubCommand(row, program.kind, str(program.name), calls=program.calls)
     context = click.Context(command, info_name=row.word, parent=click.Context(program, info_name=program.name))
     # Asked without options, of which every command has some.
     words = [piece for piece in command.collect_usage_pieces(context) if piece != command.options_metavar]

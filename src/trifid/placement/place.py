@@ -17,9 +17,10 @@ from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
-from trifid.placement.devices import Devices
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
+from trifid.placement.filters import Filter
+from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.rules import builtin
 from trifid.placement.scorers import POLICIES, Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
@@ -98,20 +99,22 @@ def place(
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
+    is_fair: bool = True,
 ) -> Plan:
     """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
-    VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
-    lowest id is taken.
+    VMs are served by priority, then so that every user gets a fair share (see order.py); of equally good hosts the
+    one with the lowest id is taken.
 
     Args:
-        policy: one of POLICIES.
-        datastore_policy: one of storage.POLICIES.
+        policy: one of POLICIES, or the text of a rank.
+        datastore_policy: one of storage.POLICIES, or the text of a rank.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
+        is_fair: users take turns; else lower ids come first.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers).plan()
+    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, is_fair=is_fair).plan()
 
 
 class Placing:
@@ -125,11 +128,13 @@ class Placing:
         compiler: Compiler,
         filters: Sequence[Filter] = (),
         scorers: Sequence[tuple[Scorer, float]] = (),
+        *,
+        is_fair: bool = True,
     ) -> None:
-        self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
+        self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
         self.compiler = compiler
-        self.filters = (*builtin(compiler), Devices(), *filters)
+        self.filters = (*builtin(compiler), *filters)
         for rule in self.filters:
             rule.begin(view, self.table)
         self.noticing = [rule for rule in self.filters if type(rule).put is not Filter.put]
@@ -138,7 +143,9 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
-        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.storage_rank = Expression(
+            storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
+        )
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()
@@ -149,15 +156,17 @@ class Placing:
         """Place all VMs."""
         reasons = Reasons(self.reason)
         plan = Plan(refusals=reasons)
-        for vm in self.vms:
+        for vm in self.order:
             try:
                 asked = self.asked(vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
+                self.order.refused()
                 continue
             found = self.best(asked)
             if found is None:
                 reasons.note(asked.vm)
+                self.order.refused()
                 continue
             index, datastore = found
             self.table.put(index, vm)
@@ -313,10 +322,7 @@ class Placing:
             return self.roomless[asked.storage]
         keys = tuple(rule.key(vm) for rule in self.filters)
         key = (keys, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
-        is_settled = all(
-            one is not None or rule.name in _ONLY_FALLING for one, rule in zip(keys, self.filters, strict=True)
-        )
-        if not is_settled or key not in self.said:
+        if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]
 

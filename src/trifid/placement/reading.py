@@ -15,11 +15,15 @@ from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.core.vm.record import Needs
-from trifid.placement.view import DatastoreView, Expression, HostView, WaitingVm
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
+from trifid.wire.vm_group_reading import read_group, read_members
 
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
+
+ClusterTemplates = dict[str, dict[str, Any]]
+"""The elements of each cluster's TEMPLATE by its id."""
 
 _SYSTEM = str(DatastoreType.SYSTEM.value)
 
@@ -80,6 +84,12 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        name=_text(element, "NAME"),
+        uid=_integer(element.get("UID"), -1),
+        gid=_integer(element.get("GID"), -1),
+        vm_group_id=_integer(_branch(body, ("VMGROUP",)).get("VMGROUP_ID"), -1),
+        role=_text(_branch(body, ("VMGROUP",)), "ROLE"),
+        since=_integer(element.get("STIME")),
         devices=tuple(_wish(vector) for vector in _vectors(body, "PCI") or _vectors(user, "PCI")),
     )
 
@@ -127,15 +137,22 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    templates = {
-        _text(element, "ID"): _branch(element, ("TEMPLATE",))
-        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
-    }
-    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    templates = cluster_templates(clusters) if clusters else {}
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
     return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+def cluster_templates(document: str) -> ClusterTemplates:
+    """Return what expressions see of each cluster of a CLUSTER_POOL document.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+
+
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
@@ -152,6 +169,8 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
+        max_cpu_percent=_integer(share.get("MAX_CPU")),
+        max_memory_kib=_integer(share.get("MAX_MEM")),
         devices=_free_devices(share),
     )
 
@@ -171,6 +190,20 @@ def datastores(document: str) -> list[DatastoreView]:
     """
     found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
     return sorted(found, key=lambda one: one.record.id)
+
+
+def groups(document: str) -> list[GroupView]:
+    """Return the VM groups of a VM_GROUP_POOL document.
+
+    Raises:
+        BadDocument: not XML, or not of groups.
+    """
+    try:
+        return [
+            GroupView(read_group(element), read_members(element)) for element in iter_elements(document, "VM_GROUP")
+        ]
+    except (KeyError, ValueError) as bad:
+        raise BadDocument(f"a VM group cannot be read: {bad}") from None
 
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:
