@@ -69,6 +69,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
     body = _branch(element, ("TEMPLATE",))
     user = _branch(element, ("USER_TEMPLATE",))
     needs = _needs(_text(body, "CPU"), _text(body, "MEMORY"))
+    group = _branch(body, ("VMGROUP",)) or _branch(user, ("VMGROUP",))  # the short document has it there
     record = (several(_branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
         id=_integer(element.get("ID")),
@@ -87,8 +88,8 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         name=_text(element, "NAME"),
         uid=_integer(element.get("UID"), -1),
         gid=_integer(element.get("GID"), -1),
-        vm_group_id=_integer(_branch(body, ("VMGROUP",)).get("VMGROUP_ID"), -1),
-        role=_text(_branch(body, ("VMGROUP",)), "ROLE"),
+        vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
+        role=_text(group, "ROLE"),
         since=_integer(element.get("STIME")),
         devices=tuple(_wish(vector) for vector in _vectors(body, "PCI") or _vectors(user, "PCI")),
     )

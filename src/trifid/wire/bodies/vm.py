@@ -93,9 +93,8 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
 
 def _short_user_template(vm: VM) -> Template:
     """Return what the scheduler needs of the attributes, and what else it needs: the schema has no other place."""
-    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(
-        *with_devices(vm).only("AUTOMATIC_REQUIREMENTS", "PCI")
-    )
+    more = with_devices(vm).only("AUTOMATIC_REQUIREMENTS", "PCI", "VMGROUP")
+    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*more)
 
 
 def _document(
