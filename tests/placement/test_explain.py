@@ -18,7 +18,7 @@ from trifid.placement.filters import Filter
 from trifid.placement.place import POLICIES, place
 from trifid.placement.reading import datastores
 from trifid.placement.rules import builtin
-from trifid.placement.view import Device, Expression, GroupView, View
+from trifid.placement.view import Expression, GroupView, View
 
 KVM = 'HYPERVISOR = "kvm"'
 
