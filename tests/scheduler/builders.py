@@ -18,13 +18,26 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
 
 
 def vm_xml(
-    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), pci=(), uid=0, **user
+    vm_id=0,
+    *,
+    cpu="1",
+    memory="512",
+    state=1,
+    lcm_state=0,
+    resched=0,
+    history="",
+    disks=(),
+    pci=(),
+    uid=0,
+    group=None,
+    **user,
 ) -> str:
+    group_text = f"<VMGROUP><VMGROUP_ID>{group[0]}</VMGROUP_ID><ROLE>{group[1]}</ROLE></VMGROUP>" if group else ""
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     disk_texts += "".join(f"<PCI>{tags(wish)}</PCI>" for wish in pci)
     return (
         f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
-        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}{group_text}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
 
@@ -137,9 +150,9 @@ class Engine:
         return json.dumps({"last": found[-1]["id"] if found else after, "events": found})
 
     def one_vmpool_info(self, flag, start, end, state):
-        if state == 3:
-            return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
-        return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
+        running = "".join(self.running.values()) if state in (-1, 3) else ""
+        pending = "".join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items()) if state in (-1, 1) else ""
+        return f"<VM_POOL>{running}{pending}</VM_POOL>"
 
     def trifid_host_changes(self, read):
         texts = {host_id: host_xml(host_id, **more) for host_id, more in self.hosts.items()}

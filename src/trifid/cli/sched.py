@@ -4,9 +4,10 @@ Each command is a row in a file of its own; its work is imported when it is aske
 """
 
 from trifid.cli.command import CommandTable
+from trifid.cli.sched_leases import LEASES
 from trifid.cli.sched_options import DECISIONS, REPLAY, SIM
 
-ROWS = (SIM, REPLAY, DECISIONS)
+ROWS = (SIM, REPLAY, DECISIONS, LEASES)
 
 main = CommandTable(
     "trifid sched",

@@ -20,8 +20,9 @@ from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
 from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.policies import POLICIES
 from trifid.placement.rules import builtin
-from trifid.placement.scorers import POLICIES, Ranked, Scorer
+from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm

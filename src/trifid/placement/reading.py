@@ -1,20 +1,20 @@
 """The view of the cluster out of the documents that the API answers."""
 
-import math
-import re
 from typing import Any
-
-from msgspec.structs import replace
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.pci import Device, devices_of, wish_of
-from trifid.core.template.model import Template
-from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
-from trifid.core.vm.record import Needs
+from trifid.placement.fields import branch as _branch
+from trifid.placement.fields import expression as _expression
+from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import lease_of
+from trifid.placement.fields import needs as _needs
+from trifid.placement.fields import number as _number
+from trifid.placement.fields import text as _text
+from trifid.placement.reading_devices import free_devices, wishes
 from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
 from trifid.wire.vm_group_reading import read_group, read_members
@@ -91,42 +91,21 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
         role=_text(group, "ROLE"),
         since=_integer(element.get("STIME")),
-        devices=tuple(_wish(vector) for vector in _vectors(body, "PCI") or _vectors(user, "PCI")),
+        lease=lease_of(user),
+        devices=wishes(body, user),
     )
 
 
 def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     """Return what the disks say; a VM that was on a host left its files there, unless it begins anew."""
-    disks = _vectors(body, "DISK")
+    disks = [
+        {key: value for key, value in disk.items() if isinstance(value, str)}
+        for disk in several(body.get("DISK"))
+        if isinstance(disk, dict)
+    ]
     if not record or _integer(record.get("ACTION")) == DeleteRecreate.number:
         return files_of_disks(disks)
     return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
-
-
-def _wish(vector: dict[str, str]) -> Device:
-    """Return what a PCI wishes of its next host; the address that one has where it is says nothing of that.
-
-    One that fixes its device has no other wish to go by.
-    """
-    wish = wish_of(vector)
-    has_device = "DOMAIN" in vector and (wish.vendor or wish.device or wish.class_)
-    return replace(wish, address="") if has_device else wish
-
-
-def _needs(cpu: str, memory: str) -> Needs:
-    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
-    try:
-        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
-    except (ArithmeticError, ValueError):
-        return Needs()
-
-
-def _expression(user: dict[str, Any], name: str) -> Expression:
-    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
-    modern = f"SCHED_{name}"
-    if modern in user or name not in user:
-        return Expression(_text(user, modern), "modern", modern)
-    return Expression(_text(user, name), "classic", name)
 
 
 def hosts(document: str, clusters: str = "") -> list[HostView]:
@@ -172,15 +151,8 @@ def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
         max_cpu_percent=_integer(share.get("MAX_CPU")),
         max_memory_kib=_integer(share.get("MAX_MEM")),
-        devices=_free_devices(share),
+        devices=free_devices(share),
     )
-
-
-def _free_devices(share: dict[str, Any]) -> tuple[Device, ...]:
-    """Return the PCI devices of a host that no VM has, in the order of their addresses."""
-    told = _vectors(_branch(share, ("PCI_DEVICES",)), "PCI")
-    free = (("PCI", vector) for vector in told if _integer(vector.get("VMID"), -1) < 0)
-    return tuple(devices_of(Template(tuple(free))).values())
 
 
 def datastores(document: str) -> list[DatastoreView]:
@@ -246,38 +218,3 @@ def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -
             if texts:
                 found.setdefault(name, []).extend(texts)
     return found
-
-
-def _vectors(element: dict[str, Any], name: str) -> list[dict[str, str]]:
-    """Return the vectors of a name, of each the keys that are texts."""
-    return [
-        {key: value for key, value in vector.items() if isinstance(value, str)}
-        for vector in several(element.get(name))
-        if isinstance(vector, dict)
-    ]
-
-
-def _branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for name in path:
-        inner = element.get(name)
-        if not isinstance(inner, dict):
-            return {}
-        element = inner
-    return element
-
-
-def _text(element: dict[str, Any], name: str) -> str:
-    values = several(element.get(name))
-    return values[0] if values and isinstance(values[0], str) else ""
-
-
-def _integer(text: Any, otherwise: int = 0) -> int:
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0

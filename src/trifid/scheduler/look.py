@@ -10,7 +10,7 @@ from trifid.placement.view import DatastoreView, GroupView, HostView, Usage, Vie
 from trifid.scheduler.kept import KeptPool
 from trifid.wire.elements import BadDocument, one_element, several
 
-_FILTER_ALL, _STATE_PENDING, _STATE_ACTIVE = -2, 1, 3
+_FILTER_ALL, _STATE_NOT_DONE, _STATE_PENDING = -2, -1, 1
 
 
 class Caller(Protocol):
@@ -42,9 +42,10 @@ class Looks:
         """Return the VMs that wait for a host."""
         return self._vms.read(self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_PENDING))
 
-    def to_be_moved(self) -> list[WaitingVm]:
-        """Return the running VMs that are marked to be moved: all active ones are looked at."""
-        return waiting_vms(self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE))
+    def everything(self) -> str:
+        """Return the pool of all VMs that are not done, as a document."""
+        document: str = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_NOT_DONE)
+        return document
 
     def vm(self, vm_id: int) -> WaitingVm | None:
         """Return a VM, None when it wants no host; raises ApiError as well."""

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+from msgspec.structs import asdict
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
-from trifid.placement.scorers import POLICIES
+from trifid.placement.lease_rules import Pace
+from trifid.placement.policies import POLICIES
 from trifid.placement.settings import BadSettings
 from trifid.scheduler.config import settings_of, with_options
 from trifid.scheduler.decider import Decider
@@ -69,6 +71,7 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
         sleep=time.sleep,
         now=time.time,
         limits=decider.limits,
+        pace=Pace(**asdict(settings.leases)),
     ).run()
 
 
