@@ -18,14 +18,15 @@ MAY_IMPORT = {
     "wire": {"core"},
     "store": {"core", "wire"},
     "engine": {"core", "wire", "store"},
-    "methods": {"core", "wire", "engine"},
+    "placement": {"core", "wire"},
+    "methods": {"core", "wire", "engine", "placement"},
     "doors": {"wire", "methods"},
     "drivers": {"core", "wire"},
     "client": {"wire"},
-    "scheduler": {"core", "wire", "client"},
+    "scheduler": {"core", "wire", "client", "placement"},
     "services": {"core", "wire", "client"},
-    "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "scheduler"},
-    "cli": {"core", "wire", "client", "simulator"},
+    "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "placement", "scheduler"},
+    "cli": {"core", "wire", "client", "placement", "scheduler", "simulator"},
 }
 """Layer: the layers that it may import, besides itself and `trifid.errors`."""
 
@@ -35,7 +36,7 @@ OF_CORE = {"drivers": ("trifid.core.template", "trifid.core.vm", "trifid.core.ne
 COMPOSES = {"engine/main.py"}
 """Where the parts are put together: it alone knows all of them."""
 
-PURE = {"core", "wire"}
+PURE = {"core", "wire", "placement"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib"),
     *("random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlalchemy", "sqlite3", "ssl"),
@@ -223,7 +224,11 @@ DOC = '"""A module."""\n'
         ("drivers/x.py", DOC + "from trifid.client import Client", "not trifid.client"),
         ("drivers/x.py", DOC + "from trifid.core.network import nic", "drivers may use trifid.core.template and"),
         ("client/x.py", DOC + "from trifid.core.host import Host", "client may import wire, not trifid.core.host"),
-        ("cli/x.py", DOC + "import trifid.engine", "cli may import client, core, simulator, wire, not trifid.engine"),
+        (
+            "cli/x.py",
+            DOC + "import trifid.engine",
+            "cli may import client, core, placement, scheduler, simulator, wire, not trifid.engine",
+        ),
         ("attic/x.py", DOC, "attic is a new layer"),
         ("core/x.py", DOC + "import time", "core is pure, time belongs outside"),
         ("wire/x.py", DOC + "from os import path", "wire is pure, os belongs outside"),

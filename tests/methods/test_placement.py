@@ -12,7 +12,7 @@ from trifid.core.image.datastore import SYSTEM_ID, DatastoreType, Space
 from trifid.core.template.model import template
 from trifid.core.vm.files import files_of
 from trifid.core.vm.states import VmState
-from trifid.scheduler.view import waiting_vms
+from trifid.placement.reading import waiting_vms
 
 SECOND_ID, OTHER_VM_ID = 120, 8
 DISK = {"DISK_ID": "0", "TYPE": "FS", "SIZE": "100", "CLONE": "YES", "SAVE": "NO"}

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.scheduler.builders import datastore_xml, history_xml, host_xml, vm_xml
-from trifid.scheduler.place import place
-from trifid.scheduler.storage import POLICIES
-from trifid.scheduler.view import View, datastores, hosts, waiting_vms
+from trifid.placement.place import place
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.storage import POLICIES
+from trifid.placement.view import View
 
 VOLATILE = {"TYPE": "FS", "SIZE": "100"}
 CLONE = {"TYPE": "DISK", "CLONE": "YES", "SIZE": "100", "IMAGE_ID": "3", "DATASTORE_ID": "1"}

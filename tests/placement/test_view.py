@@ -1,7 +1,8 @@
 from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
 from trifid.core.image.datastore import DatastoreType
 from trifid.core.vm.files import Files
-from trifid.scheduler.view import Expression, datastores, hosts, waiting_vms
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import Expression
 
 
 def test_a_pending_vm_is_read_with_what_it_needs():

@@ -1,26 +1,28 @@
-"""What the scheduler sees: the VMs that want a host, the hosts and the datastores, as read from the API's pools."""
+"""The view of the cluster out of the documents that the API answers."""
 
-import math
-import re
 from typing import Any
-
-import msgspec
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.template.expression import Dialect
-from trifid.core.template.model import Template
-from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
-from trifid.core.vm.record import Needs
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.placement.fields import branch as _branch
+from trifid.placement.fields import expression as _expression
+from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import lease_of
+from trifid.placement.fields import needs as _needs
+from trifid.placement.fields import number as _number
+from trifid.placement.fields import text as _text
+from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
+from trifid.wire.vm_group_reading import read_group, read_members
 
-MONITORED = 2
-"""The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
+
+ClusterTemplates = dict[str, dict[str, Any]]
+"""The elements of each cluster's TEMPLATE by its id."""
 
 _SYSTEM = str(DatastoreType.SYSTEM.value)
 
@@ -49,98 +51,6 @@ _BRANCHES = (
 """Where the attributes of expressions are found, in document order (reference/templates.md §5.1)."""
 
 
-class Expression(msgspec.Struct, frozen=True, array_like=True):
-    """A requirement or a rank as its user wrote it.
-
-    Attributes:
-        attribute: the attribute's name: REQUIREMENTS, SCHED_RANK …
-    """
-
-    text: str
-    dialect: Dialect
-    attribute: str
-
-
-class WaitingVm(msgspec.Struct, frozen=True):
-    """A VM that wants a host.
-
-    Attributes:
-        cpu_percent: 100 = one core.
-        message: the SCHED_MESSAGE it has.
-        priority: USER_PRIORITY; higher is served first.
-        host_id: the host that it must leave, -1 for a VM that has none yet.
-        vmm: the VM driver that its next host must have, "" = any.
-        cluster_ids: the clusters that have its networks and images, None = any.
-        files: its disks, and where they are already.
-        datastore_requirement, datastore_rank: which system datastore they may lie in, and how good one is.
-    """
-
-    id: int
-    cpu_percent: int
-    memory_mib: int
-    requirement: Expression
-    rank: Expression
-    message: str = ""
-    priority: float = 0.0
-    host_id: int = -1
-    vmm: str = ""
-    cluster_ids: frozenset[int] | None = None
-    files: Files = Files()
-    datastore_requirement: Expression = Expression("", "modern", "SCHED_DS_REQUIREMENTS")
-    datastore_rank: Expression = Expression("", "modern", "SCHED_DS_RANK")
-
-
-class HostView(msgspec.Struct, frozen=True):
-    """A host at the moment of looking.
-
-    Attributes:
-        free_cpu_percent, free_memory_kib: what may still be promised; below 0 when too much is.
-        attributes: every occurrence of each name that expressions may use.
-        vm_ids: the VMs it carries.
-        free_disk_mib: room in datastores of its own that may still be promised; None when it was never told.
-    """
-
-    id: int
-    name: str
-    state: int
-    vmm: str
-    free_cpu_percent: int
-    free_memory_kib: int
-    running_vms: int
-    attributes: dict[str, list[str]] = {}
-    vm_ids: frozenset[int] = frozenset()
-    cluster_id: int = 0
-    free_disk_mib: int | None = None
-
-
-class DatastoreView(msgspec.Struct, frozen=True):
-    """A datastore at the moment of looking.
-
-    Attributes:
-        record: what decides whether files can lie in it: of its type only whether it is SYSTEM.
-        free_mib: room that may still be promised, below 0 when too much is; None when it was never told.
-        used_mib: as told.
-        attributes: every occurrence of each name that expressions may use.
-    """
-
-    record: Datastore
-    free_mib: int | None = None
-    used_mib: int = 0
-    attributes: dict[str, list[str]] = {}
-
-    def all_of(self, name: str) -> list[str]:
-        """Return every occurrence of an attribute."""
-        return self.attributes.get(name, [])
-
-
-class View(msgspec.Struct, frozen=True):
-    """Everything that a plan is made from."""
-
-    vms: tuple[WaitingVm, ...]
-    hosts: tuple[HostView, ...]
-    datastores: tuple[DatastoreView, ...] = ()
-
-
 def waiting_vms(document: str) -> list[WaitingVm]:
     """Return the VMs of a VM_POOL or VM document that want a host: pending ones and those to be moved.
 
@@ -158,6 +68,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
     body = _branch(element, ("TEMPLATE",))
     user = _branch(element, ("USER_TEMPLATE",))
     needs = _needs(_text(body, "CPU"), _text(body, "MEMORY"))
+    group = _branch(body, ("VMGROUP",)) or _branch(user, ("VMGROUP",))  # the short document has it there
     record = (several(_branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
         id=_integer(element.get("ID")),
@@ -173,6 +84,13 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        name=_text(element, "NAME"),
+        uid=_integer(element.get("UID"), -1),
+        gid=_integer(element.get("GID"), -1),
+        vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
+        role=_text(group, "ROLE"),
+        since=_integer(element.get("STIME")),
+        lease=lease_of(user),
     )
 
 
@@ -188,22 +106,6 @@ def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
 
 
-def _needs(cpu: str, memory: str) -> Needs:
-    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
-    try:
-        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
-    except (ArithmeticError, ValueError):
-        return Needs()
-
-
-def _expression(user: dict[str, Any], name: str) -> Expression:
-    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
-    modern = f"SCHED_{name}"
-    if modern in user or name not in user:
-        return Expression(_text(user, modern), "modern", modern)
-    return Expression(_text(user, name), "classic", name)
-
-
 def hosts(document: str, clusters: str = "") -> list[HostView]:
     """Return the hosts of a HOST_POOL document, lowest id first.
 
@@ -213,15 +115,22 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    templates = {
-        _text(element, "ID"): _branch(element, ("TEMPLATE",))
-        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
-    }
-    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    templates = cluster_templates(clusters) if clusters else {}
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
     return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+def cluster_templates(document: str) -> ClusterTemplates:
+    """Return what expressions see of each cluster of a CLUSTER_POOL document.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+
+
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
@@ -238,6 +147,8 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
+        max_cpu_percent=_integer(share.get("MAX_CPU")),
+        max_memory_kib=_integer(share.get("MAX_MEM")),
     )
 
 
@@ -249,6 +160,20 @@ def datastores(document: str) -> list[DatastoreView]:
     """
     found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
     return sorted(found, key=lambda one: one.record.id)
+
+
+def groups(document: str) -> list[GroupView]:
+    """Return the VM groups of a VM_GROUP_POOL document.
+
+    Raises:
+        BadDocument: not XML, or not of groups.
+    """
+    try:
+        return [
+            GroupView(read_group(element), read_members(element)) for element in iter_elements(document, "VM_GROUP")
+        ]
+    except (KeyError, ValueError) as bad:
+        raise BadDocument(f"a VM group cannot be read: {bad}") from None
 
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:
@@ -290,29 +215,3 @@ def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -
             if texts:
                 found.setdefault(name, []).extend(texts)
     return found
-
-
-def _branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for name in path:
-        inner = element.get(name)
-        if not isinstance(inner, dict):
-            return {}
-        element = inner
-    return element
-
-
-def _text(element: dict[str, Any], name: str) -> str:
-    values = several(element.get(name))
-    return values[0] if values and isinstance(values[0], str) else ""
-
-
-def _integer(text: Any, otherwise: int = 0) -> int:
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0

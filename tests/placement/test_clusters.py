@@ -1,9 +1,10 @@
 """Clusters in placement: where a VM's networks and images are, and what its host's cluster says."""
 
 from tests.scheduler.builders import datastore_xml, host_xml, tags, vm_xml
+from trifid.placement.place import place
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import View
 from trifid.scheduler.news import Event, News
-from trifid.scheduler.place import place
-from trifid.scheduler.view import View, datastores, hosts, waiting_vms
 
 
 def planned(vm, host_clusters, clusters=None):

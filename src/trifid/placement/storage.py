@@ -16,7 +16,7 @@ from trifid.core.template.rank import Rank
 from trifid.core.template.requirements import Requirement
 from trifid.core.template.validate import shown
 from trifid.core.vm.files import UNSHARED, Files, Place, needed_mib, place_of, why_unfit
-from trifid.scheduler.view import DatastoreView, Expression, HostView
+from trifid.placement.view import DatastoreView, Expression, HostView
 
 POLICIES = {"packing": "- FREE_MB", "striping": "FREE_MB", "fixed": "PRIORITY"}
 """The rank of datastores for a VM without its own, by name of the policy (reference/templates.md §6.2)."""

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
-from trifid.scheduler.place import POLICIES, place
-from trifid.scheduler.view import View, datastores, hosts, waiting_vms
+from trifid.placement.place import POLICIES, place
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import View
 
 
 def view(vms, machines):

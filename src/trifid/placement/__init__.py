@@ -1,0 +1,1 @@
+"""Which virtual machine goes where: pure functions from a view of the cluster to a plan."""
