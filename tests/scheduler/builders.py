@@ -136,9 +136,9 @@ class Engine:
         return json.dumps({"last": found[-1]["id"] if found else after, "events": found})
 
     def one_vmpool_info(self, flag, start, end, state):
-        if state == 3:
-            return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
-        return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
+        running = "".join(self.running.values()) if state in (-1, 3) else ""
+        pending = "".join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items()) if state in (-1, 1) else ""
+        return f"<VM_POOL>{running}{pending}</VM_POOL>"
 
     def trifid_host_changes(self, read):
         texts = {host_id: host_xml(host_id, **more) for host_id, more in self.hosts.items()}

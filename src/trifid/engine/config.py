@@ -70,17 +70,10 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     vxlan_start: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
-class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The scheduler process.
-
-    Attributes:
-        policy, datastore_policy: how hosts and system datastores are ranked for VMs that do not say.
-    """
+class SchedulerSettings(msgspec.Struct):
+    """What the engine itself does about the scheduler; the other keys of the table are for that process."""
 
     enabled: bool = True
-    interval_s: int = 30
-    policy: str = "striping"
-    datastore_policy: str = "striping"
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -41,9 +41,13 @@ class FairOrder:
 
     Args:
         usages: what users have; one that is not here has nothing and weighs 1.
+        is_fair: users take turns; else VMs of a priority come by their ids.
     """
 
-    def __init__(self, vms: Collection[WaitingVm], usages: Iterable[Usage], totals: Totals) -> None:
+    def __init__(
+        self, vms: Collection[WaitingVm], usages: Iterable[Usage], totals: Totals, *, is_fair: bool = True
+    ) -> None:
+        self._is_fair = is_fair
         self._vms = vms
         self._cpu_percent, self._memory_mib = max(1, totals.cpu_percent), max(1, totals.memory_mib)
         known = list(usages)
@@ -66,7 +70,7 @@ class FairOrder:
         queues: dict[int, list[WaitingVm]] = {}
         for vm in reversed(vms):
             queues.setdefault(vm.uid, []).append(vm)
-        if len(queues) == 1:
+        if len(queues) == 1 or not self._is_fair:
             for vm in vms:
                 yield from self._served(vm)
             return

@@ -20,8 +20,9 @@ from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
 from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.policies import POLICIES
 from trifid.placement.rules import builtin
-from trifid.placement.scorers import POLICIES, Ranked, Scorer
+from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
@@ -99,6 +100,7 @@ def place(
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
+    is_fair: bool = True,
 ) -> Plan:
     """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
@@ -106,13 +108,14 @@ def place(
     one with the lowest id is taken.
 
     Args:
-        policy: one of POLICIES.
-        datastore_policy: one of storage.POLICIES.
+        policy: one of POLICIES, or the text of a rank.
+        datastore_policy: one of storage.POLICIES, or the text of a rank.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
+        is_fair: users take turns; else lower ids come first.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers).plan()
+    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, is_fair=is_fair).plan()
 
 
 class Placing:
@@ -126,8 +129,10 @@ class Placing:
         compiler: Compiler,
         filters: Sequence[Filter] = (),
         scorers: Sequence[tuple[Scorer, float]] = (),
+        *,
+        is_fair: bool = True,
     ) -> None:
-        self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts))
+        self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
         self.compiler = compiler
         self.filters = (*builtin(compiler), *filters)
@@ -139,7 +144,9 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
-        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.storage_rank = Expression(
+            storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
+        )
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()

@@ -52,10 +52,11 @@ def synthetic(seed: int, hosts: int, vms: int, expressions: int = 0) -> View:
 
 def requirement(number: int, racks: int) -> str:
     """Return the text of a requirement; each number gives another one, and most hosts meet each."""
+    rack = number % (racks + 1)  # one more than there are: where there is one rack only, it is not always the wrong one
     texts = (
         f'HYPERVISOR = "kvm" & FREE_MEMORY > {number}',
-        f'ARCH = "x86*" & !(RACK = "r{number % racks}") & PRIORITY < {10 + number}',
-        f'(HYPERVISOR = "k*" | RACK = "r{number % racks}") & RUNNING_VMS < {1000 + number}',
+        f'ARCH = "x86*" & !(RACK = "r{rack}") & PRIORITY < {10 + number}',
+        f'(HYPERVISOR = "k*" | RACK = "r{rack}") & RUNNING_VMS < {1000 + number}',
         f'HOSTNAME != "host-{number}"',
     )
     return texts[number % len(texts)]

@@ -1,7 +1,7 @@
 """Carrying out a plan: many placements in one call, each taken or refused on its own, within limits."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -56,6 +56,10 @@ class Answered(msgspec.Struct, frozen=True):
 
     code: int = 0
     message: str = ""
+
+
+Binder = Callable[[Caller, Sequence[Placement], Limits], Iterator[Outcome]]
+"""What carries placements out, and tells what became of each."""
 
 
 def carry_out(client: Caller, placements: Sequence[Placement], limits: Limits) -> Iterator[Outcome]:

@@ -10,7 +10,7 @@ from trifid.placement.view import DatastoreView, GroupView, HostView, Usage, Vie
 from trifid.scheduler.kept import KeptPool
 from trifid.wire.elements import BadDocument, one_element, several
 
-_FILTER_ALL, _STATE_PENDING, _STATE_ACTIVE = -2, 1, 3
+_FILTER_ALL, _STATE_NOT_DONE, _STATE_PENDING = -2, -1, 1
 
 
 class Caller(Protocol):
@@ -30,8 +30,8 @@ class Looks:
         self._vms: KeptPool[WaitingVm] = KeptPool("VM", waiting_vms)
         self._hosts: dict[int, HostView] = {}
         self._read = ""
-        self._groups: KeptPool[GroupView] = KeptPool("VM_GROUP", groups)
         self._datastores: KeptPool[DatastoreView] = KeptPool("DATASTORE", datastores)
+        self._groups: KeptPool[GroupView] = KeptPool("VM_GROUP", groups)
 
     @property
     def hosts_seen(self) -> int:
@@ -42,9 +42,10 @@ class Looks:
         """Return the VMs that wait for a host."""
         return self._vms.read(self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_PENDING))
 
-    def to_be_moved(self) -> list[WaitingVm]:
-        """Return the running VMs that are marked to be moved: all active ones are looked at."""
-        return waiting_vms(self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE))
+    def everything(self) -> str:
+        """Return the pool of all VMs that are not done, as a document."""
+        document: str = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_NOT_DONE)
+        return document
 
     def vm(self, vm_id: int) -> WaitingVm | None:
         """Return a VM, None when it wants no host; raises ApiError as well."""
@@ -73,9 +74,9 @@ class Looks:
         found = self._datastores.read(self._client.call("one.datastorepool.info"))
         return sorted(found, key=lambda one: one.record.id)
 
-    def groups(self) -> list[GroupView]:
-        """Return all VM groups."""
-        return self._groups.read(self._client.call("one.vmgrouppool.info", _FILTER_ALL, -1, -1))
+    def groups(self) -> tuple[GroupView, ...]:
+        """Return all VM groups with who is in them."""
+        return tuple(self._groups.read(self._client.call("one.vmgrouppool.info", _FILTER_ALL, -1, -1)))
 
     def usages(self) -> tuple[Usage, ...]:
         """Return what users have, and what they weigh."""
@@ -86,15 +87,13 @@ class Looks:
             raise BadDocument(f"trifid.user.usage answered what is not a list of usages: {bad}") from None
 
     def view(self, vms: Collection[WaitingVm], now: int) -> View:
-        """Return what these VMs are to be planned in.
-
-        What users have is asked only where several of them wait, and groups only where a VM is in one.
+        """Return what these VMs are to be planned in; what users have matters only where several of them wait, groups
+        only where VMs of some do.
 
         Args:
             now: seconds since 1970.
         """
         usages = self.usages() if len({vm.uid for vm in vms}) > 1 else ()
         groups = self.groups() if any(vm.vm_group_id >= 0 for vm in vms) else ()
-        return View(
-            tuple(vms), tuple(self.hosts()), tuple(self.datastores()), usages=usages, groups=tuple(groups), now=now
-        )
+        hosts, stores = tuple(self.hosts()), tuple(self.datastores())
+        return View(tuple(vms), hosts, stores, usages=usages, groups=groups, now=now)

@@ -12,13 +12,18 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.client.errors import ApiError, ClientError
-from trifid.placement.expressions import Compiler
+from trifid.placement.lease_rules import DEFAULT_PACE, Pace
 from trifid.placement.order import ordered, totals_of
-from trifid.placement.place import Plan, place
+from trifid.placement.place import Plan
+from trifid.placement.policy import Planner, planner_of
+from trifid.placement.reading import waiting_vms
+from trifid.placement.settings import Settings
+from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.backoff import BackOff
 from trifid.scheduler.considered import Considered
-from trifid.scheduler.dispatch import NO_LIMITS, Limits, carry_out
+from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out
+from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.look import Caller, Looks
 from trifid.scheduler.messages import Messages, not_yet
 from trifid.scheduler.news import Event, News
@@ -50,38 +55,48 @@ class Loop:
     Args:
         policy: the rank of hosts for VMs without their own, see place.POLICIES.
         datastore_policy: that of system datastores, see storage.POLICIES.
+        planner: decides instead of the matchmaker with these policies.
+        binder: carries a plan out.
+        decided: told of every plan, once it was carried out.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
         now: seconds since 1970.
         limits: how much is done in one round.
+        pace: how fast VMs come and go, for leases in time.
     """
 
     def __init__(
         self,
         client: Caller,
         *,
-        policy: str,
+        policy: str = "striping",
         datastore_policy: str = "striping",
+        planner: Planner | None = None,
+        binder: Binder = carry_out,
+        decided: Callable[[View, Plan], None] = lambda view, plan: None,
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         now: Callable[[], float],
         limits: Limits = NO_LIMITS,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._client = client
-        self._policy = policy
-        self._datastore_policy = datastore_policy
+        self._planner = planner or planner_of(Settings(policy=policy, datastore_policy=datastore_policy))
+        self._binder = binder
+        self._decided = decided
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
         self._now = now
         self._limits = limits
         self._looks = Looks(client)
-        self._compiler = Compiler()
         self._messages = Messages(client, interval_s)
         self._after: int | None = None
         self._news = News()
+        self._leasing = Leasing(client, placer=self._planner, wrote=self._news.wrote, pace=pace)
+        self._wake_at = FOREVER
         self._back_off = BackOff()
         self._considered = Considered(limits.max_vm)
         self._waiting: frozenset[int] = frozenset()
@@ -122,7 +137,9 @@ class Loop:
         self._after = self._hear(-1, 0, 1).last
         self._news.forget()
         self._back_off.lost_track()
-        self._news.moving = {vm.id for vm in self._looks.to_be_moved()}
+        everything = self._looks.everything()
+        self._news.moving = {vm.id for vm in waiting_vms(everything) if vm.host_id >= 0}
+        self._leasing.catch_up(everything)
         self._warm_up()
 
     # -- one round ---------------------------------------------------------------------------------
@@ -135,13 +152,20 @@ class Loop:
         self._is_unfinished = False
         self._back_off.tidy(vms.keys(), now)
         self._messages.tidy(vms.keys())
-        ready = [self._with_bans(vm, now) for vm in vms.values() if self._back_off.is_ready(vm.id, now)]
-        if not ready:
+        has_leases = self._leasing.is_needed(vms.values())
+        self._wake_at = FOREVER
+        ready = {vm.id for vm in vms.values() if self._back_off.is_ready(vm.id, now)}
+        seen = [self._with_bans(vm, now) for vm in vms.values() if has_leases or vm.id in ready]
+        if not seen and not has_leases:
             return
-        view = self._limited(self._looks.view(ready, round(self._now())))
-        plan = place(view, self._policy, self._datastore_policy, compiler=self._compiler)
+        view = self._looks.view(seen, math.floor(self._now()))
+        turn = self._leasing.round(view) if has_leases else Turn(view)
+        self._wake_at = turn.wake_at
+        view = self._limited(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
+        plan = self._planner(view)
         placed = self._carry_out(plan)
-        self._explain(plan, placed, vms)
+        self._explain(plan, turn, placed, vms)
+        self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
@@ -173,7 +197,7 @@ class Loop:
             log.warning("vm %d  %s", vm_id, text)
         placed = []
         outcomes = 0
-        for outcome in carry_out(self._client, plan.placements, self._limits):
+        for outcome in self._binder(self._client, plan.placements, self._limits):
             vm_id, host_id, datastore_id = outcome.placement
             outcomes += 1
             if not outcome.code:
@@ -188,13 +212,15 @@ class Loop:
         self._is_unfinished |= outcomes < len(plan.placements)
         return placed
 
-    def _explain(self, plan: Plan, placed: list[int], vms: dict[int, WaitingVm]) -> None:
+    def _explain(self, plan: Plan, turn: Turn, placed: list[int], vms: dict[int, WaitingVm]) -> None:
         now = self._clock()
 
         def reason(vm_id: int) -> str:
-            return plan.refusals[vm_id] + not_yet(self._back_off.banned(vm_id, now), self._now())
+            if vm_id in turn.refusals:
+                return turn.refusals[vm_id]
+            return plan.refusals[vm_id] + turn.remark + not_yet(self._back_off.banned(vm_id, now), self._now())
 
-        for vm_id in self._messages.write(plan.refusals, reason, placed, vms, now):
+        for vm_id in self._messages.write([*plan.refusals, *turn.refusals], reason, placed, vms, now):
             self._news.wrote(vm_id)
 
     # -- waiting -----------------------------------------------------------------------------------
@@ -202,6 +228,7 @@ class Loop:
     def _wait(self, due: float) -> None:
         """Return when there is news, or at `due`, or when a VM may be tried again."""
         due = min(due, self._back_off.next_at(self._waiting, self._clock()))
+        due = min(due, self._clock() + self._wake_at - self._now())
         while (left_s := due - self._clock()) > 0:
             wait_s = math.floor(max(1, min(left_s, WAIT_S_MAX, self._warm_s())))
             heard = self._hear(self._after, wait_s, EVENTS_MAX)
@@ -223,7 +250,7 @@ class Loop:
             if host_id is not None:
                 left_s = self._back_off.banned(event.object_id, now)[host_id]
                 log.warning("host %d  left out for %g s: different VMs failed there in a row", host_id, left_s)
-        return self._news.matters(event)
+        return self._leasing.follows(event, self._news.matters(event))
 
     def _warm_s(self) -> float:
         """Return in how long the hosts should be read though nobody waits."""
