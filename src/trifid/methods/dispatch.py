@@ -51,8 +51,17 @@ CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
 
 _QUIET = (
-    *("info", "list", "version", "config", "story", "infoextended", "monitoring"),
-    *("changes", "usage", "explain", "dry_run"),
+    "explain",
+    "dry_run",
+    "info",
+    "list",
+    "version",
+    "config",
+    "story",
+    "infoextended",
+    "monitoring",
+    "changes",
+    "usage",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
