@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -74,13 +74,17 @@ class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """The scheduler process.
 
     Attributes:
-        policy, datastore_policy: how hosts and system datastores are ranked for VMs that do not say.
+        policy, datastore_policy, network_policy: how hosts, system datastores and the networks of NICs that take any
+            are ranked for VMs that do not say.
+        different_networks: the NICs of one VM whose networks are chosen get different ones.
     """
 
     enabled: bool = True
     interval_s: int = 30
     policy: str = "striping"
     datastore_policy: str = "striping"
+    network_policy: Literal["packing", "striping", "fixed"] = "striping"
+    different_networks: bool = True
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from trifid.engine.submit import Submission, submit
 from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, Internal, NotFound, Refused
+from trifid.methods.auto_networks import with_all_networks
 from trifid.methods.common import (
     FILTER_MINE,
     bounded,
@@ -118,17 +119,18 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
 async def deploy(
     call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
 ) -> int:
-    """Run a waiting VM on a host; with `enforce` only if it has room.  The template must be empty.
+    """Run a waiting VM on a host; with `enforce` only if it has room.
 
-    A VM whose template names a domain that runs there already (DEPLOY_ID) takes that over instead.
+    The template may choose networks for NICs with NETWORK_MODE=auto, `NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]`; those that
+    it does not name get the best that there are.  A VM whose template names a domain that runs there already
+    (DEPLOY_ID) takes that over instead.
     """
-    if template.strip():
-        raise Refused("deploy takes no template here: leave it empty, and change the VM with update", vm_id)
     wild = await domain_named(call, vm_id, host_id)
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
+        vm = with_all_networks(call, draft, vm, host_id, template)
         if wild is not None:
             return take_over(call, draft, vm, draft.host(host_id), wild)
         request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
@@ -254,16 +256,19 @@ def _refuse_unshared(vm: VM, place: dict[str, Any]) -> None:
 
 
 @method("trifid.vm.place")
-async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1) -> int:
+async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, why: str = "", networks: str = "") -> int:
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
 
     A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
     mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.
+
+    `networks` are those that were chosen for NICs with NETWORK_MODE=auto, as deploy takes them.
     """
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
+        vm = with_all_networks(call, draft, vm, host_id, networks)
         if vm.state.state == VmState.PENDING:
             request = events.Deploy(**_place(call, draft, vm, host_id, True, datastore_id))
             happen(draft, vm, request, call.moment(draft.now))

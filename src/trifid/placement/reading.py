@@ -1,7 +1,6 @@
 """The view of the cluster out of the documents that the API answers."""
 
 import math
-import re
 from typing import Any
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
@@ -12,6 +11,11 @@ from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.core.vm.record import Needs
+from trifid.placement.elements import branch as _branch
+from trifid.placement.elements import collected as _collected
+from trifid.placement.elements import integer as _integer
+from trifid.placement.elements import text as _text
+from trifid.placement.reading_networks import nic_wishes
 from trifid.placement.view import DatastoreView, Expression, HostView, WaitingVm
 from trifid.wire.elements import iter_elements, numbers, several
 
@@ -77,6 +81,9 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        uid=_integer(element.get("UID"), -1),
+        gid=_integer(element.get("GID"), -1),
+        nics=nic_wishes(body),
     )
 
 
@@ -183,35 +190,6 @@ def _attributes(element: dict[str, Any]) -> dict[str, list[str]]:
         if name not in found and today in found:
             found[name] = found[today]
     return found
-
-
-def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
-    """Return every occurrence of each name in these branches of an element."""
-    found: dict[str, list[str]] = {}
-    for path in branches:
-        for name, value in _branch(element, path).items():
-            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-            if texts:
-                found.setdefault(name, []).extend(texts)
-    return found
-
-
-def _branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for name in path:
-        inner = element.get(name)
-        if not isinstance(inner, dict):
-            return {}
-        element = inner
-    return element
-
-
-def _text(element: dict[str, Any], name: str) -> str:
-    values = several(element.get(name))
-    return values[0] if values and isinstance(values[0], str) else ""
-
-
-def _integer(text: Any, otherwise: int = 0) -> int:
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
 
 
 def _number(text: str) -> float:
