@@ -17,10 +17,13 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
     )
 
 
-def vm_xml(vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), **user) -> str:
+def vm_xml(
+    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), nics=(), uid=0, **user
+) -> str:
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
+    disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
     return (
-        f"<VM><ID>{vm_id}</ID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
+        f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><GID>1</GID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
         f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
@@ -64,6 +67,22 @@ def datastore_xml(
         f"<CLUSTERS>{''.join(f'<ID>{number}</ID>' for number in clusters)}</CLUSTERS><TOTAL_MB>{total}</TOTAL_MB>"
         f"<FREE_MB>{free}</FREE_MB><USED_MB>{total - free}</USED_MB><TEMPLATE>{tags(more)}</TEMPLATE></DATASTORE>"
     )
+
+
+def network_xml(network_id=0, *, uid=0, gid=0, bits=0o604, state=1, clusters=(0,), size=10, used=0, VLAN_ID="", **more):
+    names = [f"{who}_{right}" for who in ("OWNER", "GROUP", "OTHER") for right in "UMA"]
+    return (
+        f"<VNET><ID>{network_id}</ID><UID>{uid}</UID><GID>{gid}</GID><NAME>net{network_id}</NAME>"
+        f"<PERMISSIONS>{tags(dict(zip(names, f'{bits:09b}', strict=True)))}</PERMISSIONS>"
+        f"<CLUSTERS>{''.join(f'<ID>{number}</ID>' for number in clusters)}</CLUSTERS><STATE>{state}</STATE>"
+        f"<VLAN_ID>{VLAN_ID}</VLAN_ID><USED_LEASES>{used}</USED_LEASES><TEMPLATE>{tags(more)}</TEMPLATE>"
+        f"<AR_POOL><AR><AR_ID>0</AR_ID><SIZE>{size}</SIZE></AR></AR_POOL></VNET>"
+    )
+
+
+def user_xml(user_id=0, gids=(0,)):
+    groups = "".join(f"<ID>{gid}</ID>" for gid in gids)
+    return f"<USER><ID>{user_id}</ID><GID>{gids[0]}</GID><GROUPS>{groups}</GROUPS><NAME>u{user_id}</NAME></USER>"
 
 
 class Engine:

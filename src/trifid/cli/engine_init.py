@@ -66,6 +66,10 @@ transfer = {transfer}
 # The same for system datastores: striping (most room first), packing (least room first) or fixed (by the
 # datastore's attribute PRIORITY).
 #datastore_policy = "striping"
+# The same for networks of NICs that take any: striping (fewest addresses in use), packing (most) or fixed.
+#network_policy = "striping"
+# Whether such NICs of one VM get different networks.
+#different_networks = true
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
 # (keeps images) or vnm (makes networks on hosts).  "onehost create HOST --im NAME --vm NAME" chooses among

@@ -77,7 +77,9 @@ def _best(
     """
     settings = call.engine.config.scheduler
     if settings.different_networks:
-        taken |= {int(nic["NETWORK_ID"]) for nic in vm.template.vectors("NIC") if is_auto(nic) and "NETWORK_ID" in nic}
+        taken |= {
+            int(nic["NETWORK_ID"]) for nic in vm.template.vectors("NIC") if is_auto(nic) and nic.get("NETWORK_ID")
+        }
     owner = owner_of(draft, vm)
     others = [
         one
