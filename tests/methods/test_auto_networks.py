@@ -188,7 +188,7 @@ class TestPlacing:
         first, second = await made(world), await made(world, AUTO + AUTO)
         await place(world, first, (0, SECOND_ID))
         before = vm(world, second)
-        with pytest.raises(Refusal, match="NIC 1: network second .* has no free address"):
+        with pytest.raises(Refusal, match=r"NIC 1: network second .* has no free address"):
             await place(world, second, (0, NETWORK_ID), (1, SECOND_ID))
         assert vm(world, second) == before
         assert holders(world) == {SECOND_ID: [first]}
@@ -343,7 +343,7 @@ class TestAttaching:
         assert holders(world) == {SECOND_ID: [running]}
 
     async def test_what_the_nic_asks_is_met_or_refused_with_the_reason(self, world, running):
-        with pytest.raises(Refusal, match="for NIC 1, of 2 networks: 1 not matching .*, 1 in no cluster"):
+        with pytest.raises(Refusal, match=r"for NIC 1, of 2 networks: 1 not matching .*, 1 in no cluster"):
             await world.ask(ALICE, "one.vm.attachnic", running, 'NIC=[NETWORK_MODE=auto,SCHED_REQUIREMENTS="ID = 21"]')
         assert vm(world, running).state is VmState.RUNNING
 

@@ -5,11 +5,13 @@ import random
 
 import pytest
 
-from tests.scheduler.builders import network_xml, user_xml, vm_xml
+from tests.scheduler.builders import datastore_xml, host_xml, network_xml, user_xml, vm_xml
 from trifid.errors import BadTemplate
 from trifid.placement.networks import POLICIES, Networks
-from trifid.placement.reading import waiting_vms
+from trifid.placement.place import place
+from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.reading_networks import networks, owners
+from trifid.placement.view import View
 
 ALICE = 10
 
@@ -188,3 +190,44 @@ def test_a_vm_whose_nics_would_do_one_by_one_is_told_that_they_do_not_together()
         "No virtual network meets SCHED_NIC_REQUIREMENTS for NIC 1 beside those of its other NICs: "
         "they must be different ones, in one cluster"
     )
+
+
+# -- within a plan -----------------------------------------------------------------------------------
+
+
+def plan(vms, nets, machines):
+    seen = View(
+        tuple(waiting_vms(f"<P>{''.join(vm_xml(number, uid=ALICE, **one) for number, one in enumerate(vms))}</P>")),
+        tuple(hosts(f"<P>{''.join(host_xml(number, **one) for number, one in enumerate(machines))}</P>")),
+        tuple(datastores(f"<P>{datastore_xml(0, clusters=range(4))}</P>")),
+        networks=tuple(views(*nets)),
+    )
+    return place(seen)
+
+
+WAITING = {"nics": [{"NIC_ID": 0, "NETWORK_MODE": "auto"}]}
+
+
+def test_a_vm_goes_where_its_networks_are_even_to_a_worse_host():
+    machines = [{}, {"cluster_id": 1, "vms": (8, 9)}]
+    result = plan([WAITING, {}], [{"clusters": (1,)}], machines)
+    assert result.placements == [(0, 1, 0), (1, 0, 0)]
+    assert result.networks == {0: ((0, 0),)}
+
+
+def test_a_vm_that_finds_no_host_takes_no_address():
+    result = plan([{**WAITING, "memory": "99999"}, WAITING], [{"size": 1}], [{}])
+    assert result.networks == {1: ((0, 0),)}
+    assert result.refusals[0].startswith("No host meets SCHED_REQUIREMENTS: 1 host, 1 lacks memory")
+
+
+def test_vms_that_want_too_much_of_one_network_are_told_which_nic_waits():
+    result = plan([WAITING] * 3, [{"size": 2}], [{}])
+    assert len(result.placements) == 2
+    assert result.refusals[2].endswith("for NIC 0, of 1 network: 1 without a free address")
+
+
+def test_a_vm_that_cannot_be_where_any_host_is_is_told_of_the_hosts():
+    alone = {**WAITING, "AUTOMATIC_REQUIREMENTS": "(CLUSTER_ID = 3)"}
+    assert "not in a cluster with its networks and images (3)" in plan([alone], [{}], [{}]).refusals[0]
+    assert "there is no host" in plan([WAITING], [{}], []).refusals[0]

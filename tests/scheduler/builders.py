@@ -93,6 +93,8 @@ class Engine:
         hosts: host id to those of host_xml.
         datastores: datastore id to those of datastore_xml.
         clusters: cluster id to its attributes.
+        networks: network id to keyword arguments of network_xml.
+        users: user id to group ids.
         refuse: VM ids whose deploy is refused.
         coming: (second, event or function) that happen while the scheduler waits.
     """
@@ -104,6 +106,8 @@ class Engine:
         self.hosts: dict[int, dict] = {}
         self.datastores: dict[int, dict] = {0: {}}
         self.clusters: dict[int, dict] = {0: {}}
+        self.networks: dict[int, dict] = {}
+        self.users: dict[int, tuple[int, ...]] = {0: (0,)}
         self.refuse: set[int] = set()
         self.events: list[dict] = []
         self.coming: list[tuple[float, object]] = []
@@ -167,12 +171,20 @@ class Engine:
         texts = [datastore_xml(datastore_id, **more) for datastore_id, more in self.datastores.items()]
         return f"<DATASTORE_POOL>{''.join(texts)}</DATASTORE_POOL>"
 
+    def one_vnpool_info(self, flag):
+        assert flag == -2
+        texts = [network_xml(network_id, **more) for network_id, more in self.networks.items()]
+        return f"<VNET_POOL>{''.join(texts)}</VNET_POOL>"
+
+    def one_userpool_info(self):
+        return f"<USER_POOL>{''.join(user_xml(uid, gids) for uid, gids in self.users.items())}</USER_POOL>"
+
     def one_vm_info(self, vm_id, decrypt):
         if vm_id not in self.running:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
 
-    def trifid_vm_place(self, vm_id, host_id, datastore_id):
+    def trifid_vm_place(self, vm_id, host_id, datastore_id, why="", networks=""):
         if vm_id in self.refuse:
             raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
         if vm_id in self.pending:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from trifid.core.network.auto import Choice
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.errors import BadTemplate
@@ -19,6 +20,7 @@ from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter, builtin
+from trifid.placement.networks import Networks
 from trifid.placement.scorers import POLICIES, Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
@@ -73,11 +75,13 @@ class Plan(msgspec.Struct):
         placements: (VM id, host id, datastore id) in the order to be carried out.
         refusals: VM id to why no host takes it.
         warnings: VM id to what is wrong with it though it was placed or will be.
+        networks: VM id to the networks of its NICs that take any, for VMs that have such.
     """
 
     placements: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
     refusals: MutableMapping[int, str] = msgspec.field(default_factory=dict)
     warnings: dict[int, str] = msgspec.field(default_factory=dict)
+    networks: dict[int, Choice] = msgspec.field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -94,6 +98,8 @@ def place(
     policy: str = "striping",
     datastore_policy: str = "striping",
     *,
+    network_policy: str = "striping",
+    different_networks: bool = True,
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
@@ -106,11 +112,14 @@ def place(
     Args:
         policy: one of POLICIES.
         datastore_policy: one of storage.POLICIES.
+        network_policy: one of networks.POLICIES.
+        different_networks: the NICs of one VM that take any network get different ones.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers).plan()
+    networks = Networks(view.networks, network_policy, differ=different_networks)
+    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, networks).plan()
 
 
 class Placing:
@@ -124,6 +133,7 @@ class Placing:
         compiler: Compiler,
         filters: Sequence[Filter] = (),
         scorers: Sequence[tuple[Scorer, float]] = (),
+        networks: Networks | None = None,
     ) -> None:
         self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
         self.table = HostTable(view.hosts)
@@ -137,6 +147,7 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
+        self.networks = networks or Networks(view.networks)
         self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
@@ -150,6 +161,9 @@ class Placing:
         plan = Plan(refusals=reasons)
         for vm in self.vms:
             try:
+                choices = self.network_choices(vm)
+                if choices:
+                    vm = replace(vm, cluster_ids=frozenset(choices))
                 asked = self.asked(vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
@@ -163,8 +177,25 @@ class Placing:
             for rule in self.noticing:
                 rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
+            if choice := choices.get(self.table.hosts[index].cluster_id):
+                self.networks.put(choice)
+                plan.networks[vm.id] = choice
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
         return plan
+
+    def network_choices(self, vm: WaitingVm) -> dict[int, Choice]:
+        """Return, for each cluster that has them, the networks of a VM's NICs that take any.
+
+        Raises:
+            BadTemplate: no cluster has them, or an expression is wrong; the message is the reason to be told.
+        """
+        if not vm.nics or not self.cluster_ids:
+            return {}
+        cluster_ids = [one for one in self.cluster_ids if vm.cluster_ids is None or one in vm.cluster_ids]
+        choices = self.networks.choices(vm, cluster_ids)
+        if cluster_ids and not choices:
+            raise BadTemplate(self.networks.why_none(vm, cluster_ids))
+        return choices
 
     def asked(self, vm: WaitingVm, plan: Plan) -> _Asked:
         """Compile a VM's expressions; a wrong rank is noted in the plan and counts as none.

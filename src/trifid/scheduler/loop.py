@@ -12,11 +12,13 @@ from typing import Any, Protocol
 import msgspec
 
 from trifid.client.errors import ApiError, ClientError
+from trifid.core.network.auto import choice_text
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
 from trifid.placement.place import Plan, place
 from trifid.placement.reading import datastores, hosts, waiting_vms
-from trifid.placement.view import View, WaitingVm
+from trifid.placement.reading_networks import networks, owners
+from trifid.placement.view import NetworkView, View, WaitingVm
 from trifid.scheduler.news import Event, News
 from trifid.wire.elements import BadDocument
 
@@ -62,6 +64,8 @@ class Loop:
     Args:
         policy: the rank of hosts for VMs without their own, see place.POLICIES.
         datastore_policy: that of system datastores, see storage.POLICIES.
+        network_policy: that of networks for NICs that take any, see networks.POLICIES.
+        different_networks: such NICs of one VM get different networks.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
@@ -73,6 +77,8 @@ class Loop:
         *,
         policy: str,
         datastore_policy: str = "striping",
+        network_policy: str = "striping",
+        different_networks: bool = True,
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -80,6 +86,7 @@ class Loop:
         self._client = client
         self._policy = policy
         self._datastore_policy = datastore_policy
+        self._network_policy, self._different_networks = network_policy, different_networks
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
@@ -136,10 +143,26 @@ class Loop:
             ready,
             tuple(hosts(self._client.call("one.hostpool.info"), self._client.call("one.clusterpool.info"))),
             tuple(datastores(self._client.call("one.datastorepool.info"))),
+            networks=self._networks(ready),
         )
-        plan = place(view, self._policy, self._datastore_policy)
+        plan = place(
+            view,
+            self._policy,
+            self._datastore_policy,
+            network_policy=self._network_policy,
+            different_networks=self._different_networks,
+        )
+        self._news.wants_networks = any(vms[vm_id].nics for vm_id in plan.refusals)
         self._carry_out(plan, vms)
         self._explain(plan.refusals, vms)
+
+    def _networks(self, vms: Iterable[WaitingVm]) -> tuple[NetworkView, ...]:
+        """Return the networks when a VM wants some to be chosen; for others they are of no interest."""
+        uids = {vm.uid for vm in vms if vm.nics}
+        if not uids:
+            return ()
+        people = owners(self._client.call("one.userpool.info"), uids)
+        return tuple(networks(self._client.call("one.vnpool.info", _FILTER_ALL), people))
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
@@ -159,8 +182,9 @@ class Loop:
             log.warning("vm %d  %s", vm_id, text)
         for vm_id, host_id, datastore_id in plan.placements:
             vm = vms[vm_id]
+            chosen = ("", choice_text(plan.networks[vm_id])) if vm_id in plan.networks else ()
             try:
-                self._client.call("trifid.vm.place", vm_id, host_id, datastore_id)
+                self._client.call("trifid.vm.place", vm_id, host_id, datastore_id, *chosen)
             except ApiError as refused:
                 self._refused(vm_id, host_id, refused, plan)
                 continue

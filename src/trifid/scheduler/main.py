@@ -15,7 +15,7 @@ from typing import BinaryIO
 import click
 
 from trifid.client import Client, ClientError, from_environment
-from trifid.placement import storage
+from trifid.placement import networks, storage
 from trifid.placement.place import POLICIES
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
 
@@ -48,8 +48,24 @@ DEFAULT_INTERVAL_S = 30
     show_default=True,
     help="How system datastores are ranked for VMs without SCHED_DS_RANK.",
 )
+@click.option(
+    "--network-policy",
+    type=click.Choice(sorted(networks.POLICIES)),
+    default="striping",
+    show_default=True,
+    help="How networks are ranked for NICs with NETWORK_MODE=auto and without SCHED_RANK.",
+)
+@click.option("--same-network", is_flag=True, help="Such NICs of one VM may get the same network.")
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(home: Path | None, interval: int, policy: str, datastore_policy: str, stdin_guard: bool) -> None:
+def main(
+    home: Path | None,
+    interval: int,
+    policy: str,
+    datastore_policy: str,
+    network_policy: str,
+    same_network: bool,
+    stdin_guard: bool,
+) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -65,6 +81,8 @@ def main(home: Path | None, interval: int, policy: str, datastore_policy: str, s
         client,
         policy=policy,
         datastore_policy=datastore_policy,
+        network_policy=network_policy,
+        different_networks=not same_network,
         interval_s=interval,
         clock=time.monotonic,
         sleep=time.sleep,

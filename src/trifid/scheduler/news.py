@@ -22,10 +22,12 @@ class News:
 
     Attributes:
         moving: VMs that were told to move; to be looked at until they have.
+        wants_networks: a VM waits for a network that may be made, opened or given addresses at any time.
     """
 
     def __init__(self) -> None:
         self.moving: set[int] = set()
+        self.wants_networks = False
         self._own_updates: Counter[int] = Counter()
 
     def wrote(self, vm_id: int) -> None:
@@ -41,7 +43,7 @@ class News:
         if event.kind in ("HOST", "DATASTORE", "CLUSTER"):
             return True
         if event.kind == "NET":
-            return event.what == "cluster changed"
+            return self.wants_networks or event.what == "cluster changed"
         if event.kind != "VM":
             return False
         vm_id, old, new = event.object_id, event.old, event.new
