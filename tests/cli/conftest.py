@@ -19,6 +19,7 @@ from trifid.cli import (
     template,
     user,
     vm,
+    vm_group,
 )
 
 PROGRAMS = {
@@ -27,6 +28,7 @@ PROGRAMS = {
     "onevnet": network.main,
     "onevntemplate": network_template.main,
     "onesecgroup": security_group.main,
+    "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
     "oneimage": image.main,

@@ -15,9 +15,11 @@ from tests.methods.world import (
     VM_ID,
     VN_TEMPLATE_ID,
 )
+from trifid.core.vm_group.record import Role, VmGroup
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
+VM_GROUP_ID = 9
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
@@ -136,6 +138,20 @@ REFUSED: dict[str, list[tuple]] = {
     "one.secgroup.chown": [(0, EVE_ID, -1), (0, -1, GUESTS_GID)],
     "one.secgroup.clone": [(0, "mine")],
     "one.secgroup.commit": [(0, False), (0, True)],
+    "one.vmgroup.allocate": [("NAME=x\nROLE=[NAME=a]",)],
+    "one.vmgroup.delete": [(VM_GROUP_ID,), (99,)],
+    "one.vmgroup.info": [(VM_GROUP_ID,), (99,)],
+    "one.vmgroup.update": [(VM_GROUP_ID, "X=1", append) for append in (0, 1)],
+    "one.vmgroup.rename": [(VM_GROUP_ID, "mine")],
+    "one.vmgroup.chmod": [(VM_GROUP_ID, *FLAGS)],
+    "one.vmgroup.chown": [(VM_GROUP_ID, EVE_ID, -1), (VM_GROUP_ID, -1, GUESTS_GID)],
+    "one.vmgroup.lock": [(VM_GROUP_ID, 1, False), (VM_GROUP_ID, 4, True)],
+    "one.vmgroup.unlock": [(VM_GROUP_ID,)],
+    "one.vmgroup.roleadd": [(VM_GROUP_ID, "ROLE=[NAME=b]")],
+    "one.vmgroup.roledelete": [(VM_GROUP_ID, 0)],
+    "one.vmgroup.roleupdate": [(VM_GROUP_ID, 0, "ROLE=[NAME=b]")],
+    "one.vm.vmgroupadd": [(VM_ID, VM_GROUP_ID, "web"), (VM_ID, 99, "web")],
+    "one.vm.vmgroupdel": [(VM_ID,)],
     "one.cluster.allocate": [("mine",)],
     "one.cluster.delete": [(0,), (99,)],
     "one.cluster.info": [(0,), (99,)],
@@ -186,6 +202,7 @@ SHOW_NOTHING = {
     "one.datastorepool.info": (),
     "one.clusterpool.info": (),
     "one.vntemplatepool.info": (-2, -1, -1),
+    "one.vmgrouppool.info": (-2, -1, -1),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 
@@ -204,6 +221,12 @@ def test_every_method_is_here() -> None:
     nothing = {name for name in METHODS if name.endswith("pool.info") and name not in tried}
     assert tried | nothing == set(METHODS)
     assert {METHODS[name].handler.__module__ for name in nothing} == {"trifid.methods.empty_pools"}
+
+
+@pytest.fixture(autouse=True)
+async def _group(world):
+    role = Role(0, "web")
+    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1))
 
 
 @pytest.mark.parametrize(

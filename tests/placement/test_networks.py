@@ -63,7 +63,15 @@ def test_a_nic_says_how_networks_are_ranked_and_of_equally_good_ones_the_first_i
 
 @pytest.mark.parametrize(
     ("requirement", "network_id"),
-    [('TRAFFIC = "pub*"', 1), ("ID = 2", 2), ("CLUSTERS/ID @> 7", 2), ("USED_LEASES > 3", 2), ("VLAN_ID = 5", 0)],
+    [
+        ('TRAFFIC = "pub*"', 1),
+        ("ID = 2", 2),
+        ("CLUSTERS/ID @> 7", 2),
+        ("USED_LEASES > 3", 2),
+        ("USED_LEASES @> 4", 2),
+        ('USED_LEASES = "4"', 2),
+        ("VLAN_ID = 5", 0),
+    ],
 )
 def test_a_network_must_meet_what_its_nic_asks_of_fields_and_attributes(requirement, network_id):
     seen = views({"VLAN_ID": 5}, {"TRAFFIC": "public"}, {"used": 4, "clusters": (0, 7)})
@@ -178,7 +186,7 @@ def test_a_vm_without_network_is_told_what_is_in_the_way_of_each():
     seen = views({"uid": 0, "bits": 0o600}, {"size": 0}, {"state": 5}, {"clusters": (3,)}, {"A": 2}, {"A": 2})
     assert why(seen, {}, {"SCHED_REQUIREMENTS": "A = 1"}) == (
         "No virtual network meets SCHED_NIC_REQUIREMENTS for NIC 1, of 6 networks: 1 not for its owner to use, "
-        "3 not matching the expression A = 1, 1 not READY, 1 in no cluster where the VM can be (0)"
+        "1 not READY, 1 in no cluster where the VM can be (0), 3 not matching the expression A = 1"
     )
     assert why(views({"size": 0}), {}).endswith("for NIC 0, of 1 network: 1 without a free address")
     assert why([], {}).endswith('for NIC 0, of 0 networks: add one with "onevnet create"')

@@ -20,6 +20,7 @@ from trifid.cli.shell import Shell
 from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
 from trifid.cli.vm_devices import DEVICE_ROWS
+from trifid.cli.vm_membership import MEMBERSHIP_ROWS
 from trifid.cli.vm_nics import NIC_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
@@ -34,7 +35,9 @@ _MIGRATE_SAVE, _MIGRATE_OFF, _MIGRATE_OFF_HARD = 0, 1, 2
 VMS = Argument("VM", VM, many=True)
 
 HARD = click.Option(["--hard"], is_flag=True, help="At once, without asking the guest.")
-ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host has room for it.")
+ENFORCE = click.Option(
+    ["-e", "--enforce"], is_flag=True, help="Only if the host has room for it, and the rules of its VM group allow it."
+)
 ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
 NAME = click.Option(["--name"], metavar="NAME", help="What it is called.")
 TYPE = click.Option(["-t", "--type"], metavar="TYPE", default="", help="What it is; what its source is by default.")
@@ -322,6 +325,7 @@ ROWS = (
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
     *NIC_ROWS,
+    *MEMBERSHIP_ROWS,
     Command(
         "disk-saveas",
         "Make an image of a disk of a VM, running or not.",

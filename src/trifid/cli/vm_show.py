@@ -14,6 +14,7 @@ from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
 from trifid.cli.snapshot_tables import print_vm_snapshots
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
+from trifid.cli.vm_membership import group_of
 from trifid.cli.vm_schedule import print_schedule
 from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
@@ -37,6 +38,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
             "STATE": VmState.ACTIVE.name if int(vm["STATE"]) == VmState.ACTIVE.state else state,
             "LCM_STATE": state if int(vm["STATE"]) == VmState.ACTIVE.state else "LCM_INIT",
             "HOST": last_record(vm).get("HOSTNAME"),
+            **({"VM GROUP": group} if (group := group_of(shell, vm)) else {}),
             **({"LOCK": lock_word(vm["LOCK"])} if vm.get("LOCK") else {}),
             "RESCHED": "Yes" if vm.get("RESCHED") == "1" else "No",
             "START TIME": full_moment(vm["STIME"]),

@@ -22,13 +22,15 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.members import Members, member
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
 Named = TypeVar("Named", Host, Cluster, User, Group)
-Owned = TypeVar("Owned", Network, SecurityGroup, VnTemplate, Datastore, Image, VmTemplate)
+Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -47,6 +49,7 @@ class Memory:
         image_users: image id to the ids of the VMs that hold it; derived.
         clones_of: image id to the ids of the clones that are being made of it; derived.
         vms_in_group: security group id to the ids of the VMs whose NICs name it; derived.
+        members: the VMs of VM groups and where they are; derived.
         images_in: datastore id to the ids of its images; derived.
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
@@ -59,6 +62,7 @@ class Memory:
         self.networks: dict[int, Network] = {}
         self.leases: dict[LeaseKey, Lease] = {}
         self.security_groups: dict[int, SecurityGroup] = {}
+        self.vm_groups: dict[int, VmGroup] = {}
         self.clusters: dict[int, Cluster] = {}
         self.vn_templates: dict[int, VnTemplate] = {}
         self.datastores: dict[int, Datastore] = {}
@@ -83,6 +87,7 @@ class Memory:
         self.images_in: dict[int, set[int]] = defaultdict(set)
         self.room_of_images: dict[int, Room] = {}
         self.vms_in_group: dict[int, set[int]] = defaultdict(set)
+        self.members = Members()
         self.owned: dict[tuple[str, int, str], int] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.adopt(
@@ -92,6 +97,7 @@ class Memory:
                 networks={network.id: network for network in snapshot.networks},
                 leases={lease.key: lease for lease in snapshot.leases},
                 security_groups={group.id: group for group in snapshot.security_groups},
+                vm_groups={group.id: group for group in snapshot.vm_groups},
                 clusters={cluster.id: cluster for cluster in snapshot.clusters},
                 vn_templates={template.id: template for template in snapshot.vn_templates},
                 datastores={datastore.id: datastore for datastore in snapshot.datastores},
@@ -117,6 +123,7 @@ class Memory:
         self._put_named("group", self.groups, batch.groups)
         self._put_networks(batch.networks)
         self._put_owned("security_groups", self.security_groups, batch.security_groups)
+        self._put_owned("vm_groups", self.vm_groups, batch.vm_groups)
         self._put_owned("vn_templates", self.vn_templates, batch.vn_templates)
         self._put_owned("datastores", self.datastores, batch.datastores)
         self._put_images(batch.images)
@@ -142,6 +149,7 @@ class Memory:
         self._promise(vm, 1)
         self._hold_images(vm_id, old, vm)
         self._join_groups(vm_id, old, vm)
+        self.members.put(vm_id, member(vm))
         if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:

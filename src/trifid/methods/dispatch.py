@@ -29,10 +29,12 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm,
     vm_devices,
     vm_lock,
+    vm_membership,
     vm_nics,
     vm_schedules,
     vm_size,
     vm_snapshots,
+    vmgroup,
     vn_template,
 )
 from trifid.methods.common import BadUpdate

@@ -19,6 +19,7 @@ from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
 from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
+from trifid.engine.vm_groups import refuse_against_rules
 from trifid.errors import BadRequest, Internal, NotFound, Refused
 from trifid.methods.auto_networks import with_all_networks
 from trifid.methods.common import (
@@ -119,7 +120,7 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
 async def deploy(
     call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
 ) -> int:
-    """Run a waiting VM on a host; with `enforce` only if it has room.
+    """Run a waiting VM on a host; with `enforce` only if it has room and the VM's group allows it.
 
     The template may choose networks for NICs with NETWORK_MODE=auto, `NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]`; those that
     it does not name get the best that there are.  A VM whose template names a domain that runs there already
@@ -150,6 +151,7 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
     refuse_apart(draft, vm, host)
     if enforce:
         check_room(host_in_cluster(draft, host), draft.share(host_id), vm.needs)
+        refuse_against_rules(draft, vm, host)
     room = space_on(call.engine.monitoring, call.engine.documents.space_of) if enforce else None
     datastore = system_datastore(draft, call.caller, vm, host, datastore_id, room)
     return {
@@ -183,6 +185,7 @@ def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
             vm.needs,
             "power off or terminate another VM there first",
         )
+        refuse_against_rules(draft, vm, host, "migrate it first")
     if request is events.TerminateHard:
         _refuse_loss(vm)
     happen(draft, vm, request(), call.moment(draft.now))
@@ -260,7 +263,8 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
 
     A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
-    mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.
+    mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.  So it is when
+    others of its VM group have come to the host, or left it.
 
     `networks` are those that were chosen for NICs with NETWORK_MODE=auto, as deploy takes them.
     """

@@ -7,33 +7,37 @@ where it would get none itself.
 Source: reference/templates.md §5.1, §6.2, §6.3 (DIFFERENT_VNETS).
 """
 
-from bisect import bisect_left, insort
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from trifid.core.network.auto import Choice
-from trifid.core.network.record import NetworkState
-from trifid.core.template.rank import Rank, compile_rank
-from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
+from trifid.placement.columns import Booleans, Floats
+from trifid.placement.expressions import Compiler, Rank, Requirement
+from trifid.placement.network_table import CHANGING, NetworkTable
 from trifid.placement.view import Expression, NetworkView, NicWish, WaitingVm
 
 POLICIES = {"packing": "USED_LEASES", "striping": "- USED_LEASES", "fixed": "PRIORITY"}
 """The rank of networks for a NIC without its own, by name of the policy (reference/templates.md §6.2)."""
 
-_CHANGING = frozenset(("USED_LEASES",))
-"""Attributes that a placement changes at once, so that the next VM sees it."""
-
-_KEPT_MAX = 2_000_000
-"""Networks in all orders that are kept for later VMs; beyond it they are made anew, which only costs time."""
-
-_Kind = tuple[int, Expression, Expression, int]
-"""(owner, requirement, rank, cluster): NICs of one kind have the same networks in the same order."""
+_KEPT_MAX = 4000
+"""Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
 
 _T = TypeVar("_T")
+_Key = TypeVar("_Key")
+_Array = TypeVar("_Array", Booleans, Floats)
+
+
+class _Kept(dict[_Key, _Array]):
+    """Arrays of VMs alike, up to a bound."""
+
+    def keep(self, key: _Key, found: _Array) -> None:
+        if len(self) >= _KEPT_MAX:
+            self.clear()
+        self[key] = found
 
 
 class Networks:
@@ -43,15 +47,23 @@ class Networks:
         views: all that there are.
         policy: one of POLICIES.
         differ: the NICs of one VM get different networks.
+        compiler: keeps expressions from one plan to the next.
     """
 
-    def __init__(self, views: Iterable[NetworkView], policy: str = "striping", *, differ: bool = True) -> None:
-        self._views = {one.id: one for one in sorted(views, key=lambda one: one.id)}
+    def __init__(
+        self,
+        views: Iterable[NetworkView],
+        policy: str = "striping",
+        *,
+        differ: bool = True,
+        compiler: Compiler | None = None,
+    ) -> None:
+        self._table = NetworkTable(views)
         self._default = Expression(POLICIES[policy], "modern", policy)
         self._differ = differ
-        self._given: Counter[int] = Counter()
-        self._log: list[int] = []
-        self._orders: dict[_Kind, _Order] = {}
+        self._compiler = compiler or Compiler()
+        self._masks: _Kept[tuple[int, Expression], Booleans] = _Kept()
+        self._scored: _Kept[Expression, Floats] = _Kept()
 
     def choices(self, vm: WaitingVm, cluster_ids: Iterable[int]) -> dict[int, Choice]:
         """Return, of these clusters, those that have a network for each NIC of a VM, and which ones.
@@ -64,114 +76,91 @@ class Networks:
 
     def choice(self, vm: WaitingVm, cluster_id: int) -> Choice | None:
         """Return the networks of a VM in a cluster, () when all its NICs have one; raises as `choices` does."""
-        orders = [self._order(vm, nic, cluster_id).network_ids() for nic in vm.nics]
-        seated = _seated(orders, self._seats)
-        return None if seated is None else tuple(zip((nic.nic_id for nic in vm.nics), seated, strict=True))
+        seats = np.minimum(self._table.free, 1) if self._differ else self._table.free
+        seated = _seated([self._best_first(vm, nic, cluster_id, len(vm.nics) == 1) for nic in vm.nics], seats.item)
+        if seated is None:
+            return None
+        return tuple((nic.nic_id, self._table.views[index].id) for nic, index in zip(vm.nics, seated, strict=True))
 
     def put(self, choice: Choice) -> None:
         """Take the addresses of a VM."""
         for _, network_id in choice:
-            self._given[network_id] += 1
-            self._log.append(network_id)
+            self._table.put(network_id)
 
     def why_none(self, vm: WaitingVm, cluster_ids: Collection[int]) -> str:
         """Return why no cluster has a network for each NIC: what is in the way of the first that gets none."""
         for nic in vm.nics:
-            orders = [self._order(vm, nic, cluster_id).network_ids() for cluster_id in cluster_ids]
-            if not any(self._seats(network_id) for order in orders for network_id in order):
+            if not any(self._best_first(vm, nic, cluster_id, True) for cluster_id in cluster_ids):
                 return f"{_begin(nic)}, of {self._obstacles(vm, nic, cluster_ids)}"
         others = "they must be different ones, in one cluster" if self._differ else "they must be in one cluster"
         return f"{_begin(vm.nics[-1])} beside those of its other NICs: {others}"
 
     # -- networks ----------------------------------------------------------------------------------
 
-    def _seats(self, network_id: int) -> int:
-        """Return how many NICs of one VM a network takes."""
-        free = self._views[network_id].free - self._given[network_id]
-        return min(free, 1) if self._differ else free
+    def _best_first(self, vm: WaitingVm, nic: NicWish, cluster_id: int, is_only: bool) -> list[int]:
+        """Return the indexes of the networks that a NIC can have, best first; when it `is_only` the best will do."""
+        left = self._fitting(vm, nic) & self._table.in_cluster(cluster_id) & (self._table.free > 0)
+        indexes = np.flatnonzero(left)
+        if not indexes.size:
+            return []
+        scores = self._scores(nic)[indexes]
+        return [int(indexes[scores.argmax()])] if is_only else indexes[np.argsort(-scores, kind="stable")].tolist()
 
-    def _order(self, vm: WaitingVm, nic: NicWish, cluster_id: int) -> "_Order":
-        rank = nic.rank if nic.rank.text.strip() else self._default
-        kind = (vm.uid, nic.requirement, rank, cluster_id)
-        order = self._orders.get(kind)
-        if order is None:
-            requirement = _compiled(compile_requirement, nic.requirement, nic)
-            fitting = [one for one in self._views.values() if self._why_unfit(one, vm, cluster_id) == ""]
-            order = _Order(fitting, requirement, _compiled(compile_rank, rank, nic), self._given, self._log)
-            if len(self._orders) * max(len(self._views), 1) > _KEPT_MAX:
-                self._orders.clear()
-            self._orders[kind] = order
-        return order
+    def _fitting(self, vm: WaitingVm, nic: NicWish) -> Booleans:
+        """Return the networks that are for a VM's owner and meet what a NIC asks."""
+        key = (vm.uid, nic.requirement)
+        found = self._masks.get(key)
+        if found is None:
+            requirement = self._requirement(nic)
+            found = self._table.usable_by(vm.uid) & self._table.is_ready
+            if (mask := requirement.mask(self._table)) is not None:
+                found &= mask
+            if not requirement.names & CHANGING:
+                self._masks.keep(key, found)
+        return found
 
-    def _why_unfit(self, one: NetworkView, vm: WaitingVm, cluster_id: int | None) -> str:
-        """Return why a network is not for a VM, whatever it is asked; empty when it is.
+    def _scores(self, nic: NicWish) -> Floats:
+        """Return how good each network is for a NIC."""
+        expression = nic.rank if nic.rank.text.strip() else self._default
+        found = self._scored.get(expression)
+        if found is None:
+            rank: Rank = _compiled(self._compiler.rank, expression, nic)
+            found = rank.scores(self._table)
+            if not rank.names & CHANGING:
+                self._scored.keep(expression, found)
+        return found
 
-        Args:
-            cluster_id: None = any.
-        """
-        if vm.uid not in one.uids:
-            return "not for its owner to use"
-        if one.state != NetworkState.READY:
-            return "not READY"
-        return "" if cluster_id is None or cluster_id in one.cluster_ids else "in another cluster"
+    def _requirement(self, nic: NicWish) -> Requirement:
+        return _compiled(self._compiler.requirement, nic.requirement, nic)
 
     # -- reasons -----------------------------------------------------------------------------------
 
     def _obstacles(self, vm: WaitingVm, nic: NicWish, cluster_ids: Collection[int]) -> str:
-        """Return what is in the way of each network, counted."""
-        if not self._views:
+        """Return what is in the way of each network, counted; each is counted once."""
+        table = self._table
+        if not table.views:
             return '0 networks: add one with "onevnet create"'
-        requirement = _compiled(compile_requirement, nic.requirement, nic)
-        counted = Counter(self._obstacle(one, vm, requirement, cluster_ids) for one in self._views.values())
-        number = len(self._views)
-        told = ", ".join(f"{count} {why}" for why, count in counted.items())
-        return f"{number} network{'s' if number != 1 else ''}: {told}"
-
-    def _obstacle(self, one: NetworkView, vm: WaitingVm, requirement: Requirement, cluster_ids: Collection[int]) -> str:
-        if why := self._why_unfit(one, vm, None):
-            return why
-        if not one.cluster_ids & set(cluster_ids):
-            return f"in no cluster where the VM can be ({', '.join(map(str, sorted(cluster_ids))) or 'none'})"
-        if not requirement.matches(partial(_now, one, self._given)):
-            return f"not matching the expression {shown(requirement.text.strip())}"
-        return "without a free address"
-
-
-class _Order:
-    """The networks of one kind of NIC, best first; those that were given addresses since are ranked anew."""
-
-    def __init__(
-        self, fitting: Iterable[NetworkView], requirement: Requirement, rank: Rank, given: Counter[int], log: list[int]
-    ) -> None:
-        self._views = {one.id: one for one in fitting}
-        self._requirement, self._rank = requirement, rank
-        self._given, self._log = given, log
-        self._seen = len(log)
-        self._keys: dict[int, tuple[int, int]] = {}
-        self._sorted: list[tuple[int, int]] = []
-        for network_id in self._views:
-            self._enter(network_id)
-
-    def network_ids(self) -> list[int]:
-        """Return the ids of those that match and have a free address."""
-        for network_id in set(self._log[self._seen :]) & set(self._views):
-            key = self._keys.pop(network_id, None)
-            if key is not None:
-                del self._sorted[bisect_left(self._sorted, key)]
-            self._enter(network_id)
-        self._seen = len(self._log)
-        return [network_id for _, network_id in self._sorted]
-
-    def _enter(self, network_id: int) -> None:
-        one = self._views[network_id]
-        if one.free <= self._given[network_id] or not self._requirement.matches(partial(_now, one, self._given)):
-            return
-        value = self._rank.value(partial(_first_now, one, self._given))
-        self._keys[network_id] = (-value, network_id)
-        insort(self._sorted, (-value, network_id))
+        near = np.zeros(len(table), np.bool_)
+        for cluster_id in cluster_ids:
+            near |= table.in_cluster(cluster_id)
+        where = ", ".join(map(str, sorted(cluster_ids))) or "none"
+        rules = (
+            ("not for its owner to use", table.usable_by(vm.uid)),
+            ("not READY", table.is_ready),
+            (f"in no cluster where the VM can be ({where})", near),
+            (f"not matching the expression {shown(nic.requirement.text.strip())}", self._fitting(vm, nic)),
+            ("without a free address", table.free > 0),
+        )
+        left = np.ones(len(table), np.bool_)
+        parts = []
+        for why, mask in rules:
+            if number := int((left & ~mask).sum()):
+                parts.append(f"{number} {why}")
+            left &= mask
+        return f"{len(table)} network{'s' if len(table) != 1 else ''}: {', '.join(parts)}"
 
 
-def _seated(orders: list[list[int]], seats: Callable[[int], int]) -> list[int] | None:
+def _seated(orders: Sequence[Sequence[int]], seats: Callable[[int], int]) -> list[int] | None:
     """Return a network for each NIC, the best that it can have beside the others; None when not all can have one.
 
     Args:
@@ -182,16 +171,16 @@ def _seated(orders: list[list[int]], seats: Callable[[int], int]) -> list[int] |
     seen: set[int] = set()
 
     def seat(nic: int) -> bool:
-        for network_id in orders[nic]:
-            if len(holders.get(network_id, ())) < seats(network_id):
-                holders.setdefault(network_id, []).append(nic)
+        for network in orders[nic]:
+            if len(holders.get(network, ())) < seats(network):
+                holders.setdefault(network, []).append(nic)
                 return True
-        for network_id in orders[nic]:
-            if network_id not in seen:
-                seen.add(network_id)
-                for place, other in enumerate(holders.get(network_id, ())):
+        for network in orders[nic]:
+            if network not in seen:
+                seen.add(network)
+                for place, other in enumerate(holders.get(network, ())):
                     if seat(other):
-                        holders[network_id][place] = nic
+                        holders[network][place] = nic
                         return True
         return False
 
@@ -199,22 +188,13 @@ def _seated(orders: list[list[int]], seats: Callable[[int], int]) -> list[int] |
         seen.clear()
         if not seat(nic):
             return None
-    network_of = {nic: network_id for network_id, nics in holders.items() for nic in nics}
-    return [network_of[nic] for nic in range(len(orders))]
+    seat_of = {nic: network for network, nics in holders.items() for nic in nics}
+    return [seat_of[nic] for nic in range(len(orders))]
 
 
-def _now(one: NetworkView, given: Counter[int], name: str) -> list[str]:
-    """Return every occurrence of an attribute, as changed by the plan."""
-    return [str(one.used + given[one.id])] if name in _CHANGING else one.attributes.get(name, [])
-
-
-def _first_now(one: NetworkView, given: Counter[int], name: str) -> str | None:
-    return next(iter(_now(one, given, name)), None)
-
-
-def _compiled(compile_: Callable[[str], _T], expression: Expression, nic: NicWish) -> _T:
+def _compiled(compile_: Callable[[Expression], _T], expression: Expression, nic: NicWish) -> _T:
     try:
-        return compile_(expression.text)
+        return compile_(expression)
     except BadTemplate as bad:
         raise BadTemplate(
             f"Error in {expression.attribute} of NIC {nic.nic_id}: '{expression.text}', error: {bad.message}"

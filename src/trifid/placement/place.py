@@ -19,8 +19,9 @@ from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
+from trifid.placement.filters import Filter
 from trifid.placement.networks import Networks
+from trifid.placement.rules import builtin
 from trifid.placement.scorers import POLICIES, Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
@@ -118,8 +119,9 @@ def place(
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
     """
-    networks = Networks(view.networks, network_policy, differ=different_networks)
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, networks).plan()
+    compiler = compiler or Compiler()
+    networks = Networks(view.networks, network_policy, differ=different_networks, compiler=compiler)
+    return Placing(view, policy, datastore_policy, compiler, filters, scorers, networks).plan()
 
 
 class Placing:

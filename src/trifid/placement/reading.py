@@ -16,8 +16,9 @@ from trifid.placement.elements import collected as _collected
 from trifid.placement.elements import integer as _integer
 from trifid.placement.elements import text as _text
 from trifid.placement.reading_networks import nic_wishes
-from trifid.placement.view import DatastoreView, Expression, HostView, WaitingVm
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
+from trifid.wire.vm_group_reading import read_group, read_members
 
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
@@ -81,8 +82,12 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        name=_text(element, "NAME"),
         uid=_integer(element.get("UID"), -1),
         gid=_integer(element.get("GID"), -1),
+        vm_group_id=_integer(_branch(body, ("VMGROUP",)).get("VMGROUP_ID"), -1),
+        role=_text(_branch(body, ("VMGROUP",)), "ROLE"),
+        since=_integer(element.get("STIME")),
         nics=nic_wishes(body),
     )
 
@@ -160,6 +165,20 @@ def datastores(document: str) -> list[DatastoreView]:
     """
     found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
     return sorted(found, key=lambda one: one.record.id)
+
+
+def groups(document: str) -> list[GroupView]:
+    """Return the VM groups of a VM_GROUP_POOL document.
+
+    Raises:
+        BadDocument: not XML, or not of groups.
+    """
+    try:
+        return [
+            GroupView(read_group(element), read_members(element)) for element in iter_elements(document, "VM_GROUP")
+        ]
+    except (KeyError, ValueError) as bad:
+        raise BadDocument(f"a VM group cannot be read: {bad}") from None
 
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:
