@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB_ID, HOST_ID, NETWORK_ID, STAFF_GID, Refusal
 from trifid.core.access import Caller, Permissions
-from trifid.core.network.record import AddressRange
+from trifid.core.network.record import AddressRange, NetworkState
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.vm import events
 from trifid.core.vm.states import VmState
@@ -235,6 +235,12 @@ class TestPlacing:
             await place(world, vm_id, choice)
         assert vm(world, vm_id).state is VmState.PENDING
 
+    async def test_a_network_that_is_not_ready_is_refused(self, world):
+        await world.change("networks", SECOND_ID, state=NetworkState.ERROR)
+        vm_id = await made(world)
+        with pytest.raises(Refusal, match=r"network second \[20\] is ERROR, choose another"):
+            await place(world, vm_id, (0, SECOND_ID))
+
     async def test_a_network_is_not_chosen_twice(self, world):
         vm_id = await made(world)
         await place(world, vm_id, (0, SECOND_ID))
@@ -279,7 +285,9 @@ class TestChoosing:
             await world.ask(ADMIN, "one.vm.deploy", vm_id, HOST_ID)
         assert vm(world, vm_id).state is VmState.PENDING
 
-    async def test_addresses_given_in_the_same_turn_count(self, world):
+    @pytest.mark.parametrize("policy", ["striping", "fixed"])
+    async def test_addresses_given_in_the_same_turn_count(self, world, policy):
+        world.engine.config.scheduler.network_policy = policy
         for network_id in (NETWORK_ID, SECOND_ID):
             await world.change("networks", network_id, ranges=(ip_range(0x0A000100, 1),))
         vms = [await made(world), await made(world)]

@@ -332,8 +332,10 @@ def test_a_wrong_reference_to_a_nic_is_refused_before_it_has_its_network():
 
 
 def test_the_addresses_of_a_seed_are_looked_at_when_they_are_known():
-    context = {"CLOUD_INIT": "YES", "NETWORK": "YES", "ETH0_IP": "$NIC[IP]"}
-    waiting = filled(context, NIC=AUTO)
-    with_nics_told(template(CONTEXT=waiting, NIC=GOT), network_attribute, name="web")
+    other = {"NIC_ID": "1", "MAC": "02:00:0a:00:00:01"}
+    context = {"CLOUD_INIT": "YES", "ETH1_IP": "$NIC[IP]", "ETH1_MAC": other["MAC"]}
+    waiting = filled(context, NIC=[AUTO, other])
+    told = with_nics_told(template(CONTEXT=waiting, NIC=[GOT, other]), network_attribute, name="web")
+    assert told["ETH1_IP"] == "10.0.0.7"
     with pytest.raises(BadTemplate):
-        with_nics_told(template(CONTEXT=waiting, NIC=GOT | {"IP": "nowhere"}), network_attribute, name="web")
+        with_nics_told(template(CONTEXT=waiting, NIC=[GOT | {"IP": "nowhere"}, other]), network_attribute, name="web")
