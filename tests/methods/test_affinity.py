@@ -18,6 +18,7 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import Policy, Role, VmGroup, membership
 from trifid.engine.life import happen
 from trifid.errors import NotFound, Refused
+from trifid.placement.reading import groups, waiting_vms
 
 GROUP_ID, OTHER_VM_ID, OTHER_ID, THIRD_ID = 4, 8, 9, 10
 WAITING = replace(VM_OF_ALICE, state=VmState.PENDING, history=())
@@ -52,6 +53,17 @@ async def test_a_scheduler_is_told_what_came_between(apart):
         await apart.ask(ADMIN, "trifid.vm.place", OTHER_VM_ID, HOST_ID)
     assert refused.value.code == 0x0800
     assert await apart.ask(ADMIN, "trifid.vm.place", OTHER_VM_ID, OTHER_ID) == OTHER_VM_ID
+
+
+async def test_a_scheduler_reads_of_groups_what_the_engine_knows_of_them(apart):
+    for text in (
+        await apart.ask(ADMIN, "one.vmpool.info", -2, -1, -1, 1),
+        await apart.ask(ADMIN, "one.vm.info", OTHER_VM_ID),
+    ):
+        (seen,) = waiting_vms(text)
+        assert (seen.vm_group_id, seen.role) == (GROUP_ID, "web")
+    (group,) = groups(await apart.ask(ADMIN, "one.vmgrouppool.info", -2, -1, -1))
+    assert (group.group.roles, group.members) == ((KEPT_APART,), {VM_ID: "web", OTHER_VM_ID: "web"})
 
 
 async def test_people_may_break_a_rule_unless_they_enforce(apart):

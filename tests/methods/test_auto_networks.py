@@ -1,6 +1,7 @@
 """NICs that take any network: submitted without one, given one with the VM's host, and kept from then on."""
 
 import asyncio
+import json
 
 import pytest
 from msgspec.structs import replace
@@ -255,7 +256,7 @@ class TestChoosing:
     @pytest.mark.parametrize(("policy", "best"), [("striping", SECOND_ID), ("packing", NETWORK_ID)])
     async def test_deploy_by_hand_takes_the_best_network_of_the_hosts_cluster(self, world, policy, best):
         await made(world, "NIC=[NETWORK=lan]\n")
-        world.engine.config.scheduler.network_policy = policy
+        world.decide_by(network_policy=policy)
         vm_id = await made(world)
         await world.ask(ADMIN, "one.vm.deploy", vm_id, HOST_ID)
         assert network_ids(world, vm_id) == [str(best)]
@@ -275,7 +276,7 @@ class TestChoosing:
         vm_id = await made(world, only + only)
         with pytest.raises(Refusal, match="for NIC 1 beside those of its other NICs"):
             await world.ask(ADMIN, "one.vm.deploy", vm_id, HOST_ID)
-        world.engine.config.scheduler.different_networks = False
+        world.decide_by(different_networks=False)
         await world.ask(ADMIN, "one.vm.deploy", vm_id, HOST_ID)
         assert network_ids(world, vm_id) == [str(SECOND_ID)] * 2
 
@@ -287,7 +288,7 @@ class TestChoosing:
 
     @pytest.mark.parametrize("policy", ["striping", "fixed"])
     async def test_addresses_given_in_the_same_turn_count(self, world, policy):
-        world.engine.config.scheduler.network_policy = policy
+        world.decide_by(network_policy=policy)
         for network_id in (NETWORK_ID, SECOND_ID):
             await world.change("networks", network_id, ranges=(ip_range(0x0A000100, 1),))
         vms = [await made(world), await made(world)]
@@ -364,3 +365,23 @@ class TestAttaching:
         with pytest.raises(Refusal, match="No virtual network meets"):
             await world.ask("bob:token", "one.vm.attachnic", running, AUTO)
         await world.ask(ALICE, "one.vm.attachnic", running, AUTO)
+
+
+class TestTrying:
+    """What explanations and dry runs say of networks."""
+
+    async def test_an_explanation_knows_the_networks(self, world):
+        vm_id = await made(world, 'NIC=[NETWORK_MODE=auto,SCHED_REQUIREMENTS="NAME = second"]')
+        told = json.loads(await world.ask(ADMIN, "trifid.vm.explain", vm_id))
+        assert (told["chosen"]["id"], told["why"]) == (HOST_ID, "")
+        vm_id = await made(world, 'NIC=[NETWORK_MODE=auto,SCHED_REQUIREMENTS="NAME = third"]')
+        told = json.loads(await world.ask(ADMIN, "trifid.vm.explain", vm_id))
+        assert told["why"].startswith("No virtual network meets SCHED_NIC_REQUIREMENTS for NIC 0, of 3 networks: ")
+
+    async def test_a_dry_run_counts_addresses(self, world):
+        only = 'NIC=[NETWORK_MODE=auto,SCHED_REQUIREMENTS="NAME = second"]'
+        batch = json.dumps({"vms": [{"template": SMALL + only, "count": 5}]})
+        found = json.loads(await world.ask(ALICE, "trifid.placement.dry_run", batch))
+        assert [one["fits"] for one in found["results"]] == [True] * 4 + [False]
+        assert "without a free address" in found["results"][4]["why"]
+        assert holders(world) == {}

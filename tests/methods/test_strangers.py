@@ -67,6 +67,17 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vm.chmod": [(VM_ID, *FLAGS), (VM_ID, *[-1] * 9)],
     "one.vm.chown": [(VM_ID, EVE_ID, -1), (VM_ID, -1, GUESTS_GID), (VM_ID, -1, -1)],
     "one.vm.info": [(VM_ID,), (99,)],
+    "trifid.vm.explain": [(VM_ID,), (VM_ID, -1), (99,)],
+    "trifid.placement.dry_run": [
+        (f'{{"vms": [{item}]}}',)
+        for item in (
+            '{"template": "CPU=1\\nMEMORY=64"}',
+            f'{{"template_id": {TEMPLATE_ID}}}',
+            f'{{"vm": {VM_ID}, "action": "deploy", "host": {HOST_ID}}}',
+            f'{{"vm": {VM_ID}, "action": "migrate"}}',
+            f'{{"action": "flush", "host": {HOST_ID}}}',
+        )
+    ],
     "one.host.allocate": [("node2", "dummy", "dummy", -1)],
     "one.host.delete": [(HOST_ID,)],
     "one.host.info": [(HOST_ID,)],

@@ -23,7 +23,7 @@ def vm_xml(
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
     return (
-        f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><GID>1</GID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
+        f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
         f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
@@ -96,6 +96,7 @@ class Engine:
         networks: network id to keyword arguments of network_xml.
         users: user id to group ids.
         refuse: VM ids whose deploy is refused.
+        usages: user id to what trifid.user.usage tells of it.
         coming: (second, event or function) that happen while the scheduler waits.
     """
 
@@ -109,7 +110,9 @@ class Engine:
         self.networks: dict[int, dict] = {}
         self.users: dict[int, tuple[int, ...]] = {0: (0,)}
         self.refuse: set[int] = set()
+        self.usages: dict[int, dict] = {}
         self.events: list[dict] = []
+        self._read: dict[str, dict[int, str]] = {}
         self.coming: list[tuple[float, object]] = []
         self.calls: list[tuple] = []
         self.is_up = True
@@ -153,12 +156,17 @@ class Engine:
         return json.dumps({"last": found[-1]["id"] if found else after, "events": found})
 
     def one_vmpool_info(self, flag, start, end, state):
-        if state == 3:
-            return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
-        return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
+        running = "".join(self.running.values()) if state in (-1, 3) else ""
+        pending = "".join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items()) if state in (-1, 1) else ""
+        return f"<VM_POOL>{running}{pending}</VM_POOL>"
 
-    def one_hostpool_info(self):
-        return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+    def trifid_host_changes(self, read):
+        texts = {host_id: host_xml(host_id, **more) for host_id, more in self.hosts.items()}
+        before = self._read.get(read, {})
+        changed = [text for host_id, text in texts.items() if before.get(host_id) != text]
+        self._read[token := f"t{len(self._read)}"] = texts
+        ids = " ".join(map(str, texts))
+        return f"<HOST_CHANGES><READ>{token}</READ><IDS>{ids}</IDS>{''.join(changed)}</HOST_CHANGES>"
 
     def one_clusterpool_info(self):
         texts = [
@@ -171,7 +179,7 @@ class Engine:
         texts = [datastore_xml(datastore_id, **more) for datastore_id, more in self.datastores.items()]
         return f"<DATASTORE_POOL>{''.join(texts)}</DATASTORE_POOL>"
 
-    def one_vnpool_info(self, flag):
+    def one_vnpool_info(self, flag, start, end):
         assert flag == -2
         texts = [network_xml(network_id, **more) for network_id, more in self.networks.items()]
         return f"<VNET_POOL>{''.join(texts)}</VNET_POOL>"
@@ -183,6 +191,23 @@ class Engine:
         if vm_id not in self.running:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
+
+    def trifid_vm_place_all(self, placements):
+        return json.dumps([self._outcome("trifid.vm.place", *one) for one in json.loads(placements)])
+
+    def trifid_vm_tell_all(self, messages):
+        updates = ([vm_id, f'SCHED_MESSAGE="{text}"', 1] for vm_id, text in json.loads(messages))
+        return json.dumps([self._outcome("one.vm.update", *one) for one in updates])
+
+    def trifid_user_usage(self):
+        return json.dumps([{"uid": uid, **more} for uid, more in self.usages.items()])
+
+    def _outcome(self, method, *args):
+        try:
+            self.call(method, *args)
+        except ApiError as refused:
+            return {"code": refused.code, "message": str(refused)}
+        return {"code": 0, "message": ""}
 
     def trifid_vm_place(self, vm_id, host_id, datastore_id, why="", networks=""):
         if vm_id in self.refuse:
@@ -197,6 +222,6 @@ class Engine:
     def one_vm_update(self, vm_id, template, append):
         assert append == 1
         if vm_id in self.pending:
-            self.pending[vm_id]["SCHED_MESSAGE"] = template.removeprefix('SCHED_MESSAGE="').rstrip().removesuffix('"')
+            self.pending[vm_id]["SCHED_MESSAGE"] = template.removeprefix('SCHED_MESSAGE="').removesuffix('"')
         self.event(object_id=vm_id, what="updated")
         return vm_id

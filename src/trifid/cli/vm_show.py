@@ -63,7 +63,8 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
 
 def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:
     told = vm.get("USER_TEMPLATE") or {}
-    known = {"WHY": told.get("ERROR"), "SCHEDULER": told.get("SCHED_MESSAGE") if state == "PENDING" else None}
+    waits = told.get("SCHED_MESSAGE") if state == "PENDING" else None
+    known = {"WHY": told.get("ERROR"), "SCHEDULER": waits, "PLACED": told.get("SCHED_DECISION")}
     lines = {label: value for label, value in known.items() if value}
     next_step = _next_step(vm["ID"], state, bool(told.get("SCHED_MESSAGE")))
     if lines or next_step:
@@ -83,7 +84,7 @@ def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
         return f"onevm resume {vm_id} starts it again"
     if state == "PENDING" and is_refused:
         return (
-            f"onehost list -l ID,NAME,STAT,ACPU,AMEM tells what room there is; "
+            f"onevm explain {vm_id} tells what is in the way on every host, and what would help; "
             f"onevm deploy --enforce {vm_id} HOST puts it where you say, if it fits there"
         )
     return ""

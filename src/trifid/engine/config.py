@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -70,21 +70,10 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     vxlan_start: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
-class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The scheduler process.
-
-    Attributes:
-        policy, datastore_policy, network_policy: how hosts, system datastores and the networks of NICs that take any
-            are ranked for VMs that do not say.
-        different_networks: the NICs of one VM whose networks are chosen get different ones.
-    """
+class SchedulerSettings(msgspec.Struct):
+    """What the engine itself does about the scheduler; the other keys of the table are for that process."""
 
     enabled: bool = True
-    interval_s: int = 30
-    policy: str = "striping"
-    datastore_policy: str = "striping"
-    network_policy: Literal["packing", "striping", "fixed"] = "striping"
-    different_networks: bool = True
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -41,6 +41,7 @@ class Memory:
     Attributes:
         vms: all but those DONE.
         shares: host id to what it carries; derived from `vms`.
+        usages: user id to what the user's VMs have on hosts; derived.
         vms_on: host id to the ids of the VMs charged there; derived.
         promised: where files of VMs are expected to how much they will take there, MiB; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
@@ -76,6 +77,7 @@ class Memory:
         self.journal_id = snapshot.journal_id
 
         self.shares: dict[int, Share] = {}
+        self.usages: dict[int, Share] = {}
         self.vms_on: dict[int, set[int]] = defaultdict(set)
         self.promised: dict[Place, int] = {}
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
@@ -138,7 +140,7 @@ class Memory:
         old = self.vms.get(vm_id)
         before = charged_hosts(old) if old else frozenset()
         after = charged_hosts(vm) if vm else frozenset()
-        if before != after or (old and vm and old.needs != vm.needs):
+        if before != after or (old and vm and (old.needs, old.uid) != (vm.needs, vm.uid)):
             if old:
                 for host_id in before:
                     self._charge(host_id, old, -1)
@@ -156,13 +158,14 @@ class Memory:
             self.vms[vm_id] = vm
 
     def _charge(self, host_id: int, vm: VM, sign: int) -> None:
-        """Charge (1) or credit (-1) a host with a VM; what carries nothing has no entry."""
-        share = self.shares.get(host_id, NO_SHARE).plus(vm.needs, sign)
-        if share.vms:
-            self.shares[host_id] = share
-        else:
-            assert share == NO_SHARE, f"host {host_id} carries no VM and yet {share}"
-            del self.shares[host_id]
+        """Charge (1) or credit (-1) a host, and the VM's user, with a VM; what carries nothing has no entry."""
+        for shares, key in ((self.shares, host_id), (self.usages, vm.uid)):
+            share = shares.get(key, NO_SHARE).plus(vm.needs, sign)
+            if share.vms:
+                shares[key] = share
+            else:
+                assert share == NO_SHARE, f"host or user {key} carries no VM and yet {share}"
+                del shares[key]
         if sign > 0:
             self.vms_on[host_id].add(vm.id)
         else:

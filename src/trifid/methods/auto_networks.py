@@ -15,7 +15,6 @@ from trifid.engine.transaction import Draft
 from trifid.errors import BadTemplate, NoLease, NotAllocated, Refused
 from trifid.methods.common import BadUpdate, parse_update
 from trifid.methods.registry import Call
-from trifid.placement.networks import Networks
 from trifid.placement.reading_networks import networks, wish_of
 from trifid.placement.view import Expression, NetworkView, WaitingVm
 from trifid.wire.bodies.network import network_pool_entry
@@ -75,7 +74,9 @@ def _best(
         taken: networks that were chosen for other NICs.
         who: may use it as well as the owner.
     """
-    settings = call.engine.config.scheduler
+    from trifid.placement.networks import Networks  # loads numpy: not before somebody needs it
+
+    settings = call.placement
     if settings.different_networks:
         taken |= {
             int(nic["NETWORK_ID"]) for nic in vm.template.vectors("NIC") if is_auto(nic) and nic.get("NETWORK_ID")
@@ -91,7 +92,7 @@ def _best(
 
     def known(records: Collection[Network]) -> Networks:
         views = [_view(call, draft, one, owner) for one in records]
-        return Networks(views, settings.network_policy, differ=settings.different_networks)
+        return Networks(views, settings.address_policy, differ=settings.different_networks)
 
     choice = known([one for one in others if cluster_id in one.cluster_ids]).choice(asked, cluster_id)
     if choice is None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.ledger import check_room
-from trifid.core.template.amend import amended
+from trifid.core.template.amend import DECISION, amended
 from trifid.core.vm import events
 from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
@@ -36,6 +36,7 @@ from trifid.methods.ownership import Owned, allow_any_name, declare_ownership
 from trifid.methods.reconcile import domain_named, take_over
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
+from trifid.placement.decision import TEXT_LENGTH_MAX as DECISION_LENGTH_MAX
 from trifid.wire.xmlrpc import Escaped
 
 STATE_ANY, STATE_NOT_DONE = -2, -1
@@ -103,17 +104,21 @@ _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
 async def allocate(call: Call, template: str, hold: bool = False) -> int:
     """Submit a VM; its addresses are chosen now, its host later."""
     check(call.caller, Right.CREATE, "VM")
-    parsed = parse_allocate(template)
+    submission = submission_of(call, template, hold)
+    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
+
+
+def submission_of(call: Call, template: str, hold: bool) -> Submission:
+    """Return what a caller asks to run; raises BadTemplate."""
     config = call.engine.config
-    submission = Submission(
+    return Submission(
         call.caller,
-        parsed,
+        parse_allocate(template),
         hold,
         config.network.mac_prefix,
         tuple(config.engine.user_paths),
         call.engine.schedule.calendar,
     )
-    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
 
 
 @method("one.vm.deploy")
@@ -134,11 +139,16 @@ async def deploy(
         vm = with_all_networks(call, draft, vm, host_id, template)
         if wild is not None:
             return take_over(call, draft, vm, draft.host(host_id), wild)
-        request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
-        happen(draft, vm, request, call.moment(draft.now))
-        return vm_id
+        return deploy_in(call, draft, vm, host_id, enforce=enforce, datastore_id=datastore_id)
 
     return await call.engine.turns.ask(command)
+
+
+def deploy_in(call: Call, draft: Draft, vm: VM, host_id: int, *, enforce: bool, datastore_id: int) -> int:
+    """Run a waiting VM on a host inside a draft; see one.vm.deploy."""
+    request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
+    happen(draft, vm, request, call.moment(draft.now))
+    return vm.id
 
 
 def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datastore_id: int) -> dict[str, Any]:
@@ -266,23 +276,33 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
     mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.  So it is when
     others of its VM group have come to the host, or left it.
 
-    `networks` are those that were chosen for NICs with NETWORK_MODE=auto, as deploy takes them.
+    With `why`, one line of at most 1000 characters, the decision is kept with the VM as SCHED_DECISION, in place of
+    the one before.  `networks` are those that were chosen for NICs with NETWORK_MODE=auto, as deploy takes them.
     """
+    if len(why) > DECISION_LENGTH_MAX or not why.isprintable():
+        raise BadRequest(f"why must be one line of at most {DECISION_LENGTH_MAX} characters, has {len(why)}")
 
     def command(draft: Draft) -> int:
-        vm = _find(draft, vm_id)
-        check(call.caller, Right.ADMIN, "VM", vm)
-        vm = with_all_networks(call, draft, vm, host_id, networks)
-        if vm.state.state == VmState.PENDING:
-            request = events.Deploy(**_place(call, draft, vm, host_id, True, datastore_id))
-            happen(draft, vm, request, call.moment(draft.now))
-            return vm_id
-        if not vm.resched:
-            here = vm.state.printable
-            raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
-        return move(call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=datastore_id, kind=MIGRATE_SAVE)
+        _carry_out(call, draft, vm_id, host_id, datastore_id, networks)
+        vm = draft.vm(vm_id)
+        told = vm.user_template.replacing(DECISION, why) if why else vm.user_template.without(DECISION)
+        if told != vm.user_template:
+            draft.put(replace(vm, user_template=told))
+        return vm_id
 
     return await call.engine.turns.ask(command)
+
+
+def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int, networks: str) -> int:
+    vm = _find(draft, vm_id)
+    check(call.caller, Right.ADMIN, "VM", vm)
+    vm = with_all_networks(call, draft, vm, host_id, networks)
+    if vm.state.state == VmState.PENDING:
+        return deploy_in(call, draft, vm, host_id, enforce=True, datastore_id=datastore_id)
+    if not vm.resched:
+        here = vm.state.printable
+        raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
+    return move(call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=datastore_id, kind=MIGRATE_SAVE)
 
 
 def _migration(vm: VM, live: bool, kind: int) -> type[events.Deploy]:

@@ -18,10 +18,8 @@ from trifid.errors import BadTemplate
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler, Rank, Requirement
 from trifid.placement.network_table import CHANGING, NetworkTable
+from trifid.placement.policies import NETWORK_POLICIES
 from trifid.placement.view import Expression, NetworkView, NicWish, WaitingVm
-
-POLICIES = {"packing": "USED_LEASES", "striping": "- USED_LEASES", "fixed": "PRIORITY"}
-"""The rank of networks for a NIC without its own, by name of the policy (reference/templates.md §6.2)."""
 
 _KEPT_MAX = 4000
 """Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
@@ -45,7 +43,7 @@ class Networks:
 
     Args:
         views: all that there are.
-        policy: one of POLICIES.
+        policy: one of NETWORK_POLICIES, or the text of a rank.
         differ: the NICs of one VM get different networks.
         compiler: keeps expressions from one plan to the next.
     """
@@ -59,7 +57,7 @@ class Networks:
         compiler: Compiler | None = None,
     ) -> None:
         self._table = NetworkTable(views)
-        self._default = Expression(POLICIES[policy], "modern", policy)
+        self._default = Expression(NETWORK_POLICIES.get(policy, policy), "modern", policy)
         self._differ = differ
         self._compiler = compiler or Compiler()
         self._masks: _Kept[tuple[int, Expression], Booleans] = _Kept()

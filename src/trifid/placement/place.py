@@ -21,8 +21,10 @@ from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
 from trifid.placement.networks import Networks
+from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.policies import POLICIES
 from trifid.placement.rules import builtin
-from trifid.placement.scorers import POLICIES, Ranked, Scorer
+from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
@@ -104,24 +106,27 @@ def place(
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
+    is_fair: bool = True,
 ) -> Plan:
     """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
-    VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
-    lowest id is taken.
+    VMs are served by priority, then so that every user gets a fair share (see order.py); of equally good hosts the
+    one with the lowest id is taken.
 
     Args:
-        policy: one of POLICIES.
-        datastore_policy: one of storage.POLICIES.
-        network_policy: one of networks.POLICIES.
+        policy: one of POLICIES, or the text of a rank.
+        datastore_policy: one of storage.POLICIES, or the text of a rank.
+        network_policy: one of policies.NETWORK_POLICIES, or the text of a rank.
         different_networks: the NICs of one VM that take any network get different ones.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
+        is_fair: users take turns; else lower ids come first.
     """
     compiler = compiler or Compiler()
     networks = Networks(view.networks, network_policy, differ=different_networks, compiler=compiler)
-    return Placing(view, policy, datastore_policy, compiler, filters, scorers, networks).plan()
+    placing = Placing(view, policy, datastore_policy, compiler, filters, scorers, is_fair=is_fair, networks=networks)
+    return placing.plan()
 
 
 class Placing:
@@ -135,9 +140,11 @@ class Placing:
         compiler: Compiler,
         filters: Sequence[Filter] = (),
         scorers: Sequence[tuple[Scorer, float]] = (),
+        *,
+        is_fair: bool = True,
         networks: Networks | None = None,
     ) -> None:
-        self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
+        self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
         self.compiler = compiler
         self.filters = (*builtin(compiler), *filters)
@@ -150,7 +157,9 @@ class Placing:
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
         self.networks = networks or Networks(view.networks)
-        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.storage_rank = Expression(
+            storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
+        )
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()
@@ -161,18 +170,18 @@ class Placing:
         """Place all VMs."""
         reasons = Reasons(self.reason)
         plan = Plan(refusals=reasons)
-        for vm in self.vms:
+        for vm in self.order:
             try:
                 choices = self.network_choices(vm)
-                if choices:
-                    vm = replace(vm, cluster_ids=frozenset(choices))
-                asked = self.asked(vm, plan)
+                asked = self.asked(replace(vm, cluster_ids=frozenset(choices)) if choices else vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
+                self.order.refused()
                 continue
             found = self.best(asked)
             if found is None:
                 reasons.note(asked.vm)
+                self.order.refused()
                 continue
             index, datastore = found
             self.table.put(index, vm)
@@ -191,7 +200,7 @@ class Placing:
         Raises:
             BadTemplate: no cluster has them, or an expression is wrong; the message is the reason to be told.
         """
-        if not vm.nics or not self.cluster_ids:
+        if not vm.nics:
             return {}
         cluster_ids = [one for one in self.cluster_ids if vm.cluster_ids is None or one in vm.cluster_ids]
         choices = self.networks.choices(vm, cluster_ids)

@@ -1,20 +1,20 @@
 """The view of the cluster out of the documents that the API answers."""
 
-import math
 from typing import Any
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.template.model import Template
-from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
-from trifid.core.vm.record import Needs
-from trifid.placement.elements import branch as _branch
-from trifid.placement.elements import collected as _collected
-from trifid.placement.elements import integer as _integer
-from trifid.placement.elements import text as _text
+from trifid.placement.fields import branch as _branch
+from trifid.placement.fields import collected as _collected
+from trifid.placement.fields import expression as _expression
+from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import lease_of
+from trifid.placement.fields import needs as _needs
+from trifid.placement.fields import number as _number
+from trifid.placement.fields import text as _text
 from trifid.placement.reading_networks import nic_wishes
 from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
@@ -22,6 +22,9 @@ from trifid.wire.vm_group_reading import read_group, read_members
 
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
+
+ClusterTemplates = dict[str, dict[str, Any]]
+"""The elements of each cluster's TEMPLATE by its id."""
 
 _SYSTEM = str(DatastoreType.SYSTEM.value)
 
@@ -67,6 +70,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
     body = _branch(element, ("TEMPLATE",))
     user = _branch(element, ("USER_TEMPLATE",))
     needs = _needs(_text(body, "CPU"), _text(body, "MEMORY"))
+    group = _branch(body, ("VMGROUP",)) or _branch(user, ("VMGROUP",))  # the short document has it there
     record = (several(_branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
         id=_integer(element.get("ID")),
@@ -84,11 +88,12 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
         name=_text(element, "NAME"),
         uid=_integer(element.get("UID"), -1),
-        gid=_integer(element.get("GID"), -1),
-        vm_group_id=_integer(_branch(body, ("VMGROUP",)).get("VMGROUP_ID"), -1),
-        role=_text(_branch(body, ("VMGROUP",)), "ROLE"),
-        since=_integer(element.get("STIME")),
         nics=nic_wishes(body),
+        gid=_integer(element.get("GID"), -1),
+        vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
+        role=_text(group, "ROLE"),
+        since=_integer(element.get("STIME")),
+        lease=lease_of(user),
     )
 
 
@@ -104,22 +109,6 @@ def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
 
 
-def _needs(cpu: str, memory: str) -> Needs:
-    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
-    try:
-        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
-    except (ArithmeticError, ValueError):
-        return Needs()
-
-
-def _expression(user: dict[str, Any], name: str) -> Expression:
-    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
-    modern = f"SCHED_{name}"
-    if modern in user or name not in user:
-        return Expression(_text(user, modern), "modern", modern)
-    return Expression(_text(user, name), "classic", name)
-
-
 def hosts(document: str, clusters: str = "") -> list[HostView]:
     """Return the hosts of a HOST_POOL document, lowest id first.
 
@@ -129,15 +118,22 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    templates = {
-        _text(element, "ID"): _branch(element, ("TEMPLATE",))
-        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
-    }
-    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    templates = cluster_templates(clusters) if clusters else {}
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
     return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+def cluster_templates(document: str) -> ClusterTemplates:
+    """Return what expressions see of each cluster of a CLUSTER_POOL document.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+
+
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
@@ -154,6 +150,8 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
+        max_cpu_percent=_integer(share.get("MAX_CPU")),
+        max_memory_kib=_integer(share.get("MAX_MEM")),
     )
 
 
@@ -209,11 +207,3 @@ def _attributes(element: dict[str, Any]) -> dict[str, list[str]]:
         if name not in found and today in found:
             found[name] = found[today]
     return found
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0

@@ -8,10 +8,11 @@ import msgspec
 from trifid.core.access import Caller, Permissions, Right, allowed
 from trifid.core.network.auto import is_undecided
 from trifid.core.network.define import FREE
-from trifid.placement.elements import Element, branch, collected, integer, text
+from trifid.placement.fields import branch, collected, integer, text
 from trifid.placement.view import Expression, NetworkView, NicWish
 from trifid.wire.elements import iter_elements, numbers, several
 
+Element = dict[str, Any]
 _FLAGS = tuple(f"{who}_{right}" for who in ("OWNER", "GROUP", "OTHER") for right in "UMA")
 
 

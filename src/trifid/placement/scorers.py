@@ -9,16 +9,9 @@ from typing import ClassVar
 
 from trifid.placement.columns import Floats
 from trifid.placement.expressions import Compiler
+from trifid.placement.policies import POLICIES
 from trifid.placement.table import HostTable
 from trifid.placement.view import Expression, WaitingVm
-
-POLICIES = {
-    "packing": "RUNNING_VMS",
-    "striping": "- RUNNING_VMS",
-    "load-aware": "FREE_CPU",
-    "fixed": "PRIORITY",
-}
-"""The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
 
 
 class Scorer:
@@ -40,13 +33,17 @@ class Scorer:
 
 
 class Ranked(Scorer):
-    """RANK and SCHED_RANK, or the policy's."""
+    """RANK and SCHED_RANK, or the policy's.
+
+    Args:
+        policy: one of POLICIES, or the text of a rank.
+    """
 
     name = "rank"
 
     def __init__(self, compiler: Compiler, policy: str) -> None:
         self._compiler = compiler
-        self._default = Expression(POLICIES[policy], "modern", policy)
+        self._default = Expression(POLICIES.get(policy, policy), "modern", policy)
 
     def expression(self, vm: WaitingVm) -> Expression:
         """Return the rank that holds for a VM."""

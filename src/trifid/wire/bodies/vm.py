@@ -52,10 +52,10 @@ _SHORT_VECTORS = {
     "GRAPHICS": words("LISTEN PORT TYPE"),
 }
 _SHORT_USER_ATTRIBUTES = words(
-    "ERROR LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_MESSAGE SCHED_RANK "
-    "SCHED_REQUIREMENTS USER_PRIORITY"
+    "ERROR HAIZEA LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_LEASE SCHED_MESSAGE "
+    "SCHED_RANK SCHED_REQUIREMENTS USER_PRIORITY"
 )
-"""RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them.
+"""HAIZEA, RANK and REQUIREMENTS are names of 2009, SCHED_LEASE is the scheduler's own: today's pool lacks them.
 Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place, and what of
 a NIC says which network may be chosen for it."""
 
@@ -95,8 +95,8 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
 
 
 def _short_user_template(vm: VM) -> Template:
-    """Return what the scheduler needs of the attributes; for AUTOMATIC_REQUIREMENTS the schema has no other place."""
-    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS"))
+    """Return what the scheduler needs of the attributes, and what else it needs: the schema has no other place."""
+    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS", "VMGROUP"))
 
 
 def _document(

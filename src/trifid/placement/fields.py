@@ -1,0 +1,86 @@
+"""Fields of documents that were read as dictionaries: what is missing or no number counts as nothing."""
+
+import math
+import re
+from typing import Any
+
+from trifid.core.template.model import Template
+from trifid.core.template.prepare import needs_of
+from trifid.core.vm.record import Needs
+from trifid.placement.view import Expression, Lease, LeaseMark
+from trifid.wire.elements import several
+
+
+def needs(cpu: str, memory: str) -> Needs:
+    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
+    try:
+        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
+    except (ArithmeticError, ValueError):
+        return Needs()
+
+
+def expression(user: dict[str, Any], name: str) -> Expression:
+    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
+    modern = f"SCHED_{name}"
+    if modern in user or name not in user:
+        return Expression(text(user, modern), "modern", modern)
+    return Expression(text(user, name), "classic", name)
+
+
+def branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """Return the element under a path of names; empty where there is none."""
+    for name in path:
+        inner = element.get(name)
+        if not isinstance(inner, dict):
+            return {}
+        element = inner
+    return element
+
+
+def collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
+    """Return every occurrence of each name in these branches of an element."""
+    found: dict[str, list[str]] = {}
+    for path in branches:
+        for name, value in branch(element, path).items():
+            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+            if texts:
+                found.setdefault(name, []).extend(texts)
+    return found
+
+
+def text(element: dict[str, Any], name: str) -> str:
+    """Return the first text of a name, empty where there is none."""
+    values = several(element.get(name))
+    return values[0] if values and isinstance(values[0], str) else ""
+
+
+def integer(text: Any, otherwise: int = 0) -> int:
+    """Return a text as a whole number, or `otherwise` where it is none."""
+    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
+
+
+def lease_of(user: dict[str, Any]) -> Lease | None:
+    """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
+    wish, mark = user.get("HAIZEA"), branch(user, ("SCHED_LEASE",))
+    if not isinstance(wish, dict):
+        return None
+    return Lease(
+        start=text(wish, "START"),
+        duration=text(wish, "DURATION"),
+        preemptible=text(wish, "PREEMPTIBLE"),
+        mark=LeaseMark(
+            state=text(mark, "STATE"),
+            host_id=integer(mark.get("HOST_ID"), -1),
+            start=integer(mark.get("START")),
+            end=integer(mark.get("END")),
+        ),
+    )
+
+
+def number(text: str) -> float:
+    """Return a text as a number, 0 where it is none."""
+    try:
+        found = float(text)
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
