@@ -15,7 +15,9 @@ from trifid.core.cluster import Cluster, within
 from trifid.core.host import Host, HostObservation
 from trifid.core.image.datastore import Datastore, Space
 from trifid.core.image.record import Image
+from trifid.core.network.index_set import NOTHING_TAKEN
 from trifid.core.network.kept import VnTemplate
+from trifid.core.network.lease import free_addresses
 from trifid.core.network.record import Network, reserved_spans
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
@@ -253,8 +255,9 @@ class Documents:
         taken = self._memory.taken
 
         def entry(network: Network) -> str:
-            sets = [taken[network.id, ar.id] for ar in network.ranges if (network.id, ar.id) in taken]
-            return network_body.network_pool_entry(network, self, sum(one.count for one in sets))
+            sets = {ar.id: taken.get((network.id, ar.id), NOTHING_TAKEN) for ar in network.ranges}
+            free = free_addresses(network, sets.__getitem__)
+            return network_body.network_pool_entry(network, self, sum(one.count for one in sets.values()), free)
 
         return escaped_pool("VNET_POOL", [escape(entry(network)) for network in networks])
 

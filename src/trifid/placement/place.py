@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from trifid.core.network.auto import Choice
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.errors import BadTemplate
@@ -19,6 +20,7 @@ from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
+from trifid.placement.networks import Networks
 from trifid.placement.order import FairOrder, totals_of
 from trifid.placement.policies import POLICIES
 from trifid.placement.rules import builtin
@@ -76,11 +78,13 @@ class Plan(msgspec.Struct):
         placements: (VM id, host id, datastore id) in the order to be carried out.
         refusals: VM id to why no host takes it.
         warnings: VM id to what is wrong with it though it was placed or will be.
+        networks: VM id to the networks of its NICs that take any, for VMs that have such.
     """
 
     placements: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
     refusals: MutableMapping[int, str] = msgspec.field(default_factory=dict)
     warnings: dict[int, str] = msgspec.field(default_factory=dict)
+    networks: dict[int, Choice] = msgspec.field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -97,6 +101,8 @@ def place(
     policy: str = "striping",
     datastore_policy: str = "striping",
     *,
+    network_policy: str = "striping",
+    different_networks: bool = True,
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
@@ -110,12 +116,17 @@ def place(
     Args:
         policy: one of POLICIES, or the text of a rank.
         datastore_policy: one of storage.POLICIES, or the text of a rank.
+        network_policy: one of policies.NETWORK_POLICIES, or the text of a rank.
+        different_networks: the NICs of one VM that take any network get different ones.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
         is_fair: users take turns; else lower ids come first.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, is_fair=is_fair).plan()
+    compiler = compiler or Compiler()
+    networks = Networks(view.networks, network_policy, differ=different_networks, compiler=compiler)
+    placing = Placing(view, policy, datastore_policy, compiler, filters, scorers, is_fair=is_fair, networks=networks)
+    return placing.plan()
 
 
 class Placing:
@@ -131,6 +142,7 @@ class Placing:
         scorers: Sequence[tuple[Scorer, float]] = (),
         *,
         is_fair: bool = True,
+        networks: Networks | None = None,
     ) -> None:
         self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
@@ -144,6 +156,7 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
+        self.networks = networks or Networks(view.networks)
         self.storage_rank = Expression(
             storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
         )
@@ -159,7 +172,8 @@ class Placing:
         plan = Plan(refusals=reasons)
         for vm in self.order:
             try:
-                asked = self.asked(vm, plan)
+                choices = self.network_choices(vm)
+                asked = self.asked(replace(vm, cluster_ids=frozenset(choices)) if choices else vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
                 self.order.refused()
@@ -174,8 +188,25 @@ class Placing:
             for rule in self.noticing:
                 rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
+            if choice := choices.get(self.table.hosts[index].cluster_id):
+                self.networks.put(choice)
+                plan.networks[vm.id] = choice
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
         return plan
+
+    def network_choices(self, vm: WaitingVm) -> dict[int, Choice]:
+        """Return, for each cluster that has them, the networks of a VM's NICs that take any.
+
+        Raises:
+            BadTemplate: no cluster has them, or an expression is wrong; the message is the reason to be told.
+        """
+        if not vm.nics:
+            return {}
+        cluster_ids = [one for one in self.cluster_ids if vm.cluster_ids is None or one in vm.cluster_ids]
+        choices = self.networks.choices(vm, cluster_ids)
+        if cluster_ids and not choices:
+            raise BadTemplate(self.networks.why_none(vm, cluster_ids))
+        return choices
 
     def asked(self, vm: WaitingVm, plan: Plan) -> _Asked:
         """Compile a VM's expressions; a wrong rank is noted in the plan and counts as none.

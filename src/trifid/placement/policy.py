@@ -45,6 +45,8 @@ def planner_of(settings: Settings, parts: Parts = NO_PARTS) -> Planner:
             view,
             settings.host_policy,
             settings.storage_policy,
+            network_policy=settings.address_policy,
+            different_networks=settings.different_networks,
             compiler=compiler,
             filters=parts.filters,
             scorers=parts.scorers,

@@ -77,6 +77,9 @@ class HostTable:
         self._live: dict[str, _Live] = {}
         self._vms: dict[int, list[int]] | None = None
 
+    def __len__(self) -> int:
+        return len(self.hosts)
+
     def put(self, index: int, vm: WaitingVm) -> None:
         """Count a VM as on a host."""
         self.cpu_percent[index] -= vm.cpu_percent

@@ -192,6 +192,26 @@ class DatastoreView(msgspec.Struct, frozen=True):
         return self.attributes.get(name, [])
 
 
+class NetworkView(msgspec.Struct, frozen=True):
+    """A virtual network at the moment of looking.
+
+    Attributes:
+        free: addresses that are given to whoever asks for none.
+        used: addresses in use.
+        uids: of the owners of VMs that wait for a network, those who may use it.
+        attributes: every occurrence of each name that expressions may use.
+    """
+
+    id: int
+    name: str
+    state: int
+    cluster_ids: frozenset[int] = frozenset()
+    free: int = 0
+    used: int = 0
+    uids: frozenset[int] = frozenset()
+    attributes: dict[str, list[str]] = {}
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What a user has on hosts already, and how much of everything is theirs by right.
 
@@ -223,6 +243,7 @@ class View(msgspec.Struct, frozen=True):
         groups: those of the VMs that wait.
         placed: the VMs that are on hosts; only as far as somebody asked for them.
         usages: of users who wait; one who is not here has nothing yet.
+        networks: needed only where a VM has `nics`.
         now: when it was looked, seconds since 1970.
     """
 
@@ -233,3 +254,4 @@ class View(msgspec.Struct, frozen=True):
     usages: tuple[Usage, ...] = ()
     groups: tuple[GroupView, ...] = ()
     now: int = 0
+    networks: tuple[NetworkView, ...] = ()

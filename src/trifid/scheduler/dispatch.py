@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
+from trifid.core.network.auto import choice_text
+from trifid.placement.place import Plan
 from trifid.scheduler.look import Caller
 from trifid.wire.elements import BadDocument
 
 AT_ONCE = 256
 """Asked in one call: as many as the engine decides in one turn, so that one commit serves them all."""
 
-Placement = tuple[int, int, int]
-"""(VM id, host id, datastore id)"""
+Placement = tuple[int, int, int] | tuple[int, int, int, str, str]
+"""(VM id, host id, datastore id); then also why, and the networks that were chosen, as trifid.vm.place takes them."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -60,6 +62,12 @@ class Answered(msgspec.Struct, frozen=True):
 
 Binder = Callable[[Caller, Sequence[Placement], Limits], Iterator[Outcome]]
 """What carries placements out, and tells what became of each."""
+
+
+def with_networks(plan: Plan) -> list[Placement]:
+    """Return the placements of a plan, with the networks of NICs that take any."""
+    chosen = plan.networks
+    return [(*one, "", choice_text(chosen[one[0]])) if one[0] in chosen else one for one in plan.placements]
 
 
 def carry_out(client: Caller, placements: Sequence[Placement], limits: Limits) -> Iterator[Outcome]:

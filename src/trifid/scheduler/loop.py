@@ -22,7 +22,7 @@ from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.backoff import BackOff
 from trifid.scheduler.considered import Considered
-from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out
+from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out, with_networks
 from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.look import Caller, Looks
 from trifid.scheduler.messages import Messages, not_yet
@@ -167,6 +167,7 @@ class Loop:
         plan = self._planner(view)
         placed = self._carry_out(plan)
         self._explain(plan, turn, placed, vms)
+        self._news.wants_networks = any(vm.nics for vm in view.vms if vm.id in plan.refusals)
         self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
@@ -199,8 +200,8 @@ class Loop:
             log.warning("vm %d  %s", vm_id, text)
         placed = []
         outcomes = 0
-        for outcome in self._binder(self._client, plan.placements, self._limits):
-            vm_id, host_id, datastore_id = outcome.placement
+        for outcome in self._binder(self._client, with_networks(plan), self._limits):
+            vm_id, host_id, datastore_id = outcome.placement[:3]
             outcomes += 1
             if not outcome.code:
                 log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)

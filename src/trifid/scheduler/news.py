@@ -23,10 +23,12 @@ class News:
 
     Attributes:
         moving: VMs that were told to move; to be looked at until they have.
+        wants_networks: a VM waits for a network that may be made, opened or given addresses at any time.
     """
 
     def __init__(self) -> None:
         self.moving: set[int] = set()
+        self.wants_networks = False
         self._own_updates: Counter[int] = Counter()
 
     def wrote(self, vm_id: int) -> None:
@@ -42,7 +44,7 @@ class News:
         if event.kind in ("HOST", "DATASTORE", "CLUSTER", "VMGROUP"):
             return True
         if event.kind == "NET":
-            return event.what == "cluster changed"
+            return self.wants_networks or event.what == "cluster changed"
         if event.kind != "VM":
             return False
         if event.what.startswith(_CHANGES_GROUP):

@@ -46,7 +46,10 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z", re.ASCII)
 _SHORT_CAPACITY = ("CPU", "MEMORY", "VCPU")
 _SHORT_VECTORS = {
     "DISK": words("CLONE DATASTORE DATASTORE_ID DISK_ID IMAGE IMAGE_ID SIZE SOURCE TARGET TYPE"),
-    "NIC": words("AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NIC_ID SECURITY_GROUPS"),
+    "NIC": words(
+        "AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NETWORK_MODE NIC_ID SCHED_RANK "
+        "SCHED_REQUIREMENTS SECURITY_GROUPS"
+    ),
     "GRAPHICS": words("LISTEN PORT TYPE"),
 }
 _SHORT_USER_ATTRIBUTES = words(
@@ -54,7 +57,8 @@ _SHORT_USER_ATTRIBUTES = words(
     "SCHED_RANK SCHED_REQUIREMENTS USER_PRIORITY"
 )
 """HAIZEA, RANK and REQUIREMENTS are names of 2009, SCHED_LEASE is the scheduler's own: today's pool lacks them.
-Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place."""
+Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place, and what of
+a NIC says which network may be chosen for it."""
 
 _ALLOW_ORPHANS = "YES"
 """Any snapshot of a disk may go, whatever was made after it; those who descend from it stay."""
