@@ -29,7 +29,8 @@ def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
 
 
 def test_a_vm_is_placed_with_the_reason_and_the_next_best_host(engine):
-    engine.pending, engine.hosts = {4: {"SCHED_RANK": "SPEED * 2"}}, {1: {"SPEED": 5}, 2: {"SPEED": 7}, 3: {"state": 4}}
+    engine.pending = {4: {"SCHED_RANK": "SPEED * 2"}}
+    engine.hosts = {1: {"SPEED": 5}, 2: {"SPEED": 7}, 3: {"state": 4}}
     loop(engine).round()
     assert engine.whys[4].endswith(
         " UTC host2 [2] of 2 that fit (3 hosts): SCHED_RANK SPEED * 2 = 14; next host1 with 10"
