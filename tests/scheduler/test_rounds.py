@@ -11,7 +11,7 @@ from trifid.scheduler.loop import WARM_HOSTS_MIN, Loop
 from trifid.scheduler.messages import MESSAGES_MAX
 
 ALICE, BOB = 2, 3
-CYCLES_MAX = 12
+CYCLES_PER_VM = 4
 
 
 def loop(engine, **limits):
@@ -104,7 +104,7 @@ def test_whatever_bad_vms_there_are_those_that_fit_are_placed_within_some_cycles
     engine.refuse = {vm_id for vm_id, kind in enumerate(kinds) if kind == "refused"}
     good = {vm_id for vm_id, kind in enumerate(kinds) if kind == "good"}
     scheduler = loop(engine, **limits)
-    for _ in range(CYCLES_MAX):
+    for _ in range(CYCLES_PER_VM * len(kinds)):
         scheduler.round()
         for vm_id, kind in enumerate(kinds):
             if kind == "fails" and vm_id not in engine.pending:
