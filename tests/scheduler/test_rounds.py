@@ -2,7 +2,7 @@
 
 import logging
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scheduler.builders import Engine
@@ -90,6 +90,7 @@ def test_what_happens_while_there_is_still_to_do_is_heard():
     assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [4, 3], [5, 2]]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_bad_vms_there_are_those_that_fit_are_placed_within_some_cycles(data):
     """Bad ones are refused by the engine, or fail on the host, or fit nowhere, and come back again and again."""
