@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.placement.test_place import view
 from tests.scheduler.builders import datastore_xml, history_xml
+from trifid.core.pci import Device
 from trifid.core.template.scanner import parse
 from trifid.core.vm_group.define import defined
 from trifid.core.vm_group.record import VmGroup
@@ -242,7 +243,7 @@ def test_the_host_that_a_filter_prefers_comes_first_as_it_is_taken_first():
 
 def test_every_built_in_filter_is_told():
     seen = view([MOVING | {"AUTOMATIC_REQUIREMENTS": "(CLUSTER_ID = 0)", "SCHED_REQUIREMENTS": "A = 1"}], [{}])
-    vm = replace(seen.vms[0], banned_host_ids=frozenset({4}), vm_group_id=7, role="a")
+    vm = replace(seen.vms[0], banned_host_ids=frozenset({4}), vm_group_id=7, role="a", devices=(Device("10de"),))
     group = defined(VmGroup(7, 0, 0, "app"), parse('ROLE = [ NAME = "a" ]'))
     (host,) = explain(vm, replace(seen, groups=(GroupView(group),))).hosts
     assert {one.name for one in builtin(Compiler())} <= {one.rule for one in host.verdicts}

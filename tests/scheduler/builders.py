@@ -18,13 +18,28 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
 
 
 def vm_xml(
-    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), nics=(), uid=0, **user
+    vm_id=0,
+    *,
+    cpu="1",
+    memory="512",
+    state=1,
+    lcm_state=0,
+    resched=0,
+    history="",
+    disks=(),
+    nics=(),
+    pci=(),
+    uid=0,
+    group=None,
+    **user,
 ) -> str:
+    group_text = f"<VMGROUP><VMGROUP_ID>{group[0]}</VMGROUP_ID><ROLE>{group[1]}</ROLE></VMGROUP>" if group else ""
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
+    disk_texts += "".join(f"<PCI>{tags(wish)}</PCI>" for wish in pci)
     return (
         f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
-        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}{group_text}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
 
@@ -43,6 +58,7 @@ def host_xml(
     free_disk=0,
     max_disk=0,
     disk_usage=0,
+    pci=(),
     **more,
 ):
     return (
@@ -52,7 +68,7 @@ def host_xml(
         f"<MAX_MEM>{memory_mib * 1024}</MAX_MEM><MAX_CPU>{cpu}</MAX_CPU>"
         f"<RUNNING_VMS>{len(vms)}</RUNNING_VMS><DATASTORES><DISK_USAGE>{disk_usage}</DISK_USAGE>"
         f"<FREE_DISK>{free_disk}</FREE_DISK><MAX_DISK>{max_disk}</MAX_DISK><USED_DISK>0</USED_DISK></DATASTORES>"
-        f"</HOST_SHARE>"
+        f"<PCI_DEVICES>{''.join(f'<PCI>{tags(device)}</PCI>' for device in pci)}</PCI_DEVICES></HOST_SHARE>"
         f"<VMS>{''.join(f'<ID>{vm}</ID>' for vm in vms)}</VMS><TEMPLATE>{tags(more)}</TEMPLATE>"
         f"<MONITORING><CAPACITY><FREE_CPU>{cpu - cpu_used}</FREE_CPU></CAPACITY></MONITORING></HOST>"
     )

@@ -27,6 +27,9 @@ OPTIONS = Options(hours=1.0, faults=chosen("all"), pause_s=10.0)
 DEATHS = Options(hours=1.0, faults=chosen("orphaned,driver-dies,kill,kill-at-line,dies-mid-line,late"), pause_s=5.0)
 """For what shows only when drivers die over what they do."""
 
+CROWDED = Options(hours=1.0, faults=chosen("all"), pause_s=5.0, hosts=2, memory_mib=384, vms=12)
+"""For what shows only when there is not room for all."""
+
 IN_A_HURRY = Options(hours=0.5, faults=chosen("late"), pause_s=3.0)
 """For what shows only when much is asked while little is done."""
 
@@ -219,6 +222,25 @@ def delete_an_image_while_it_is_cloned(patch) -> None:
     patch.setattr(images, "_refuse_used", _refuse_used)
 
 
+# -- placing -------------------------------------------------------------------------------------------
+
+
+def place_without_looking_at_the_room_there_is(patch) -> None:
+    patch.setattr("trifid.methods.vm.check_room", lambda *_: None)
+    patch.setattr("trifid.placement.filters.Memory.mask", lambda self, vm, table: None)
+
+
+def never_try_a_vm_again_that_was_refused(patch) -> None:
+    patch.setattr("trifid.scheduler.backoff.VM_S", 1e9)
+    patch.setattr("trifid.scheduler.backoff.VM_S_MAX", 1e9)
+
+
+def leave_a_host_out_for_ever(patch) -> None:
+    patch.setattr("trifid.scheduler.backoff.IN_A_ROW", 1)
+    patch.setattr("trifid.scheduler.backoff.HOST_S", 1e9)
+    patch.setattr("trifid.scheduler.backoff.HOST_S_MAX", 1e9)
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -247,9 +269,18 @@ MUTATIONS = {
     make_an_image_of_a_disk_that_was_not_saved: "which is not there|is READY, and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
+    place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
+    never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
+    leave_a_host_out_for_ever: "waits and .* has room for it",
 }
 """Each with what must be said of it, where that is always the same."""
-OTHER_OPTIONS = {have_no_fence: DEATHS, believe_a_late_import_of_a_deleted_image: IN_A_HURRY}
+OTHER_OPTIONS = {
+    have_no_fence: DEATHS,
+    believe_a_late_import_of_a_deleted_image: IN_A_HURRY,
+    place_without_looking_at_the_room_there_is: CROWDED,
+    never_try_a_vm_again_that_was_refused: CROWDED,
+    leave_a_host_out_for_ever: CROWDED,
+}
 
 
 @pytest.mark.timeout(600)

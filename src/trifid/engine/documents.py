@@ -206,6 +206,7 @@ class Documents:
         seen = self._monitoring.hosts.get(host.id, _NO_HOST_OBSERVATION)
         promised_mib = self._memory.promised.get(("host", host.id), 0)
         cluster = self._memory.clusters.get(host.cluster_id)
+        devices = dict(self._memory.devices_on.get(host.id, ()))
 
         def make() -> str:
             usage = host_body.HostUsage(
@@ -214,12 +215,13 @@ class Documents:
                 running_vms=share.vms,
                 vm_ids=self._memory.vms_on.get(host.id, ()),
                 disk_mib=promised_mib,
+                devices=devices,
             )
             name = cluster.name if cluster is not None else str(host.cluster_id)
             return host_body.host_full(host, usage, seen, name, within(host, cluster))
 
         capacity = (seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
-        figures = (seen.at, *capacity, seen.disk, promised_mib, seen.wilds)
+        figures = (seen.at, *capacity, seen.disk, promised_mib, seen.wilds, devices)
         return self._hosts.text(host.id, (host, share, seen.more, cluster), make, figures)
 
     # -- networks --------------------------------------------------------------------------------

@@ -37,17 +37,6 @@ def branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return element
 
 
-def collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
-    """Return every occurrence of each name in these branches of an element."""
-    found: dict[str, list[str]] = {}
-    for path in branches:
-        for name, value in branch(element, path).items():
-            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-            if texts:
-                found.setdefault(name, []).extend(texts)
-    return found
-
-
 def text(element: dict[str, Any], name: str) -> str:
     """Return the first text of a name, empty where there is none."""
     values = several(element.get(name))
@@ -57,6 +46,26 @@ def text(element: dict[str, Any], name: str) -> str:
 def integer(text: Any, otherwise: int = 0) -> int:
     """Return a text as a whole number, or `otherwise` where it is none."""
     return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
+
+
+def vectors(element: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Return the vectors of a name, of each the keys that are texts."""
+    return [
+        {key: value for key, value in vector.items() if isinstance(value, str)}
+        for vector in several(element.get(name))
+        if isinstance(vector, dict)
+    ]
+
+
+def collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
+    """Return every occurrence of each name in these branches of an element."""
+    found: dict[str, list[str]] = {}
+    for path in branches:
+        for name, value in branch(element, path).items():
+            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+            if texts:
+                found.setdefault(name, []).extend(texts)
+    return found
 
 
 def lease_of(user: dict[str, Any]) -> Lease | None:

@@ -6,6 +6,7 @@ Everything a plan is made from is here and nothing else, so that a view that was
 import msgspec
 
 from trifid.core.image.datastore import Datastore
+from trifid.core.pci import Device
 from trifid.core.template.expression import Dialect
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
@@ -63,15 +64,6 @@ class NicWish(msgspec.Struct, frozen=True):
     nic_id: int
     requirement: Expression
     rank: Expression
-
-
-class Device(msgspec.Struct, frozen=True):
-    """A PCI device of a host, or what a VM asks of one; "" = any."""
-
-    vendor: str = ""
-    device: str = ""
-    class_: str = ""
-    address: str = ""
 
 
 class WaitingVm(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 _GIVES_CAPACITY_BACK = frozenset(("DONE", "POWEROFF", "UNDEPLOYED", "STOPPED", "SUSPENDED"))
+_CHANGES_GROUP = ("joined VM group", "left its VM group")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -40,12 +41,14 @@ class News:
 
     def matters(self, event: Event) -> bool:
         """Tell whether something may be placed now that could not before."""
-        if event.kind in ("HOST", "DATASTORE", "CLUSTER"):
+        if event.kind in ("HOST", "DATASTORE", "CLUSTER", "VMGROUP"):
             return True
         if event.kind == "NET":
             return self.wants_networks or event.what == "cluster changed"
         if event.kind != "VM":
             return False
+        if event.what.startswith(_CHANGES_GROUP):
+            return True
         vm_id, old, new = event.object_id, event.old, event.new
         if event.what == "updated":
             if self._own_updates[vm_id] > 0:
