@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trifid.core.pci import Device
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
 from trifid.placement.candidates import candidates
@@ -13,7 +14,7 @@ from trifid.placement.problem import BadProblem, answer_of, plan_of, read_answer
 from trifid.placement.recorded import Decision, pack, unpack
 from trifid.placement.settings import Settings
 from trifid.placement.synthetic import synthetic
-from trifid.placement.view import Device, Expression, GroupView, HostView, Lease, NicWish, View, WaitingVm
+from trifid.placement.view import Expression, GroupView, HostView, Lease, NicWish, View, WaitingVm
 
 TEXTS = st.text(max_size=8)
 IDS = st.integers(0, 10_000)

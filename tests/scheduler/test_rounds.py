@@ -2,11 +2,16 @@
 
 import logging
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.scheduler.builders import Engine
 from trifid.scheduler.dispatch import Limits
 from trifid.scheduler.loop import WARM_HOSTS_MIN, Loop
+from trifid.scheduler.messages import MESSAGES_MAX
 
 ALICE, BOB = 2, 3
+CYCLES_MAX = 12
 
 
 def loop(engine, **limits):
@@ -60,6 +65,51 @@ def test_what_users_have_is_asked_only_when_several_wait():
     engine.pending, engine.hosts = {4: {"uid": ALICE}, 5: {"uid": ALICE}}, {2: {}}
     loop(engine).cycle()
     assert engine.called("trifid.user.usage") == []
+
+
+def test_everybody_is_told_a_reason_before_it_waits_for_news():
+    engine = Engine()
+    engine.pending = {vm_id: {"memory": "99999"} for vm_id in range(2 * MESSAGES_MAX + 5)}
+    engine.hosts = {2: {}}
+    scheduler = loop(engine)
+    for _ in range(3):
+        assert engine.now < 1
+        scheduler.round()
+    assert {args[0] for args in engine.called("one.vm.update")} == set(engine.pending)
+    assert engine.now >= 30
+
+
+def test_what_happens_while_there_is_still_to_do_is_heard():
+    engine = Engine()
+    engine.pending, engine.hosts = {4: {}, 5: {}}, {2: {}, 3: {"vms": (1,)}}
+    scheduler = loop(engine, max_dispatch=1)
+    scheduler.round()
+    fail(engine, 4)
+    scheduler.round()
+    scheduler.round()
+    assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [4, 3], [5, 2]]
+
+
+@given(st.data())
+def test_whatever_bad_vms_there_are_those_that_fit_are_placed_within_some_cycles(data):
+    """Bad ones are refused by the engine, or fail on the host, or fit nowhere, and come back again and again."""
+    engine = Engine()
+    kinds = data.draw(st.lists(st.sampled_from(["good", "refused", "fails", "too big"]), min_size=1, max_size=12))
+    limits = data.draw(
+        st.fixed_dictionaries({name: st.integers(0, 3) for name in ("max_vm", "max_dispatch", "max_host")})
+    )
+    engine.hosts = {host_id: {} for host_id in range(data.draw(st.integers(1, 4)))}
+    for vm_id, kind in enumerate(kinds):
+        engine.pending[vm_id] = {"cpu": "0.1", "memory": "99999" if kind == "too big" else "16", "uid": vm_id % 3}
+    engine.refuse = {vm_id for vm_id, kind in enumerate(kinds) if kind == "refused"}
+    good = {vm_id for vm_id, kind in enumerate(kinds) if kind == "good"}
+    scheduler = loop(engine, **limits)
+    for _ in range(CYCLES_MAX):
+        scheduler.round()
+        for vm_id, kind in enumerate(kinds):
+            if kind == "fails" and vm_id not in engine.pending:
+                fail(engine, vm_id)
+    assert not good & engine.pending.keys()
 
 
 def fail(engine, vm_id):

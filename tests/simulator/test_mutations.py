@@ -18,6 +18,7 @@ from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
 from trifid.engine.turn import Turns
 from trifid.engine.used_images import UsedImages
+from trifid.methods import vm as vm_methods
 from trifid.simulator.faults import chosen
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.simulation import Options, Simulation
@@ -241,6 +242,10 @@ def leave_a_host_out_for_ever(patch) -> None:
     patch.setattr("trifid.scheduler.backoff.HOST_S_MAX", 1e9)
 
 
+def put_vms_anywhere(patch) -> None:
+    patch.setattr(vm_methods, "refuse_against_rules", lambda *_: None)
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -255,7 +260,7 @@ MUTATIONS = {
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
     charge_a_host_for_what_is_off: "it is charged on hosts",
     move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain|its domain is on|is started on",
-    delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain",
+    delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain|its domain is on",
     delete_what_was_to_be_saved: "the only copy of a disk is gone",
     leave_gaps_in_the_history: "its history has gaps",
     let_two_drivers_work_at_one_vm: "",
@@ -272,6 +277,7 @@ MUTATIONS = {
     place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
     never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
     leave_a_host_out_for_ever: "waits and .* has room for it",
+    put_vms_anywhere: "are kept apart, and run on host",
 }
 """Each with what must be said of it, where that is always the same."""
 OTHER_OPTIONS = {

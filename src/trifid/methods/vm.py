@@ -11,6 +11,7 @@ from trifid.core.ledger import check_room
 from trifid.core.template.amend import DECISION, amended
 from trifid.core.vm import events
 from trifid.core.vm.files import UNSHARED
+from trifid.core.vm.host_devices import refuse_moved_devices
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE, needed_states
@@ -252,24 +253,11 @@ def move(
     place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
     if vm.history and vm.current.vmm != place["vmm"]:
         raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
-    _refuse_devices(vm, wanted)
+    refuse_moved_devices(vm, wanted)
     if wanted is events.MigrateLive:
         _refuse_unshared(vm, place)
     happen(draft, vm, wanted(**place), call.moment(draft.now))
     return vm_id
-
-
-def _refuse_devices(vm: VM, wanted: type[events.Deploy]) -> None:
-    """Raise Refused for a move that would take the state of a PCI device along (reference/lifecycle.md §5.2)."""
-    devices = len(vm.template.vectors("PCI"))
-    is_saved = wanted in (events.MigrateLive, events.MigrateSave) and vm.state in (VmState.RUNNING, VmState.PAUSED)
-    if devices and is_saved:
-        how = "live" if wanted is events.MigrateLive else "saved and restored"
-        raise Refused(
-            f"VM {vm.id} is {vm.state.printable} and cannot move {how}: the state of its {devices} PCI devices"
-            " stays on the host: move it switched off and on (type 1), there it gets other devices",
-            vm.id,
-        )
 
 
 def _refuse_unshared(vm: VM, place: dict[str, Any]) -> None:

@@ -246,7 +246,7 @@ class Placing:
         vm = asked.vm
         keys = tuple(rule.key(vm) for rule in self.filters)
         # Within a plan a host only gets fuller, so what found no room finds none later; unless a rule changes.
-        wish = (keys, vm.cpu_percent, vm.memory_mib, asked.storage)
+        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage)
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
@@ -353,7 +353,7 @@ class Placing:
         if self.table.hosts and asked.storage in self.roomless:
             return self.roomless[asked.storage]
         keys = tuple(rule.key(vm) for rule in self.filters)
-        key = (keys, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
+        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
         if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]
@@ -390,7 +390,7 @@ class Placing:
         return self.storage.why_none_fits(wish, requirement, hosts)
 
 
-_ONLY_FALLING = ("memory", "cpu")
+_ONLY_FALLING = ("devices", "memory", "cpu")
 """Filters that a placement makes stricter, never laxer."""
 
 

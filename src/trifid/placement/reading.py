@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.pci import Device, devices_of, wish_of
-from trifid.core.template.model import Template
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.placement import fields
+from trifid.placement.reading_devices import free_devices, wishes
 from trifid.placement.reading_networks import nic_wishes
 from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
@@ -91,7 +88,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         role=fields.text(group, "ROLE"),
         since=fields.integer(element.get("STIME")),
         lease=fields.lease_of(user),
-        devices=tuple(_wish(vector) for vector in fields.vectors(body, "PCI") or fields.vectors(user, "PCI")),
+        devices=wishes(body, user),
     )
 
 
@@ -101,16 +98,6 @@ def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     if not record or fields.integer(record.get("ACTION")) == DeleteRecreate.number:
         return files_of_disks(disks)
     return files_of_disks(disks, fields.integer(record.get("DS_ID"), -1), fields.text(record, "TM_MAD"))
-
-
-def _wish(vector: dict[str, str]) -> Device:
-    """Return what a PCI wishes of its next host; the address that one has where it is says nothing of that.
-
-    One that fixes its device has no other wish to go by.
-    """
-    wish = wish_of(vector)
-    has_device = "DOMAIN" in vector and (wish.vendor or wish.device or wish.class_)
-    return replace(wish, address="") if has_device else wish
 
 
 def hosts(document: str, clusters: str = "") -> list[HostView]:
@@ -161,15 +148,8 @@ def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
         else None,
         max_cpu_percent=fields.integer(share.get("MAX_CPU")),
         max_memory_kib=fields.integer(share.get("MAX_MEM")),
-        devices=_free_devices(share),
+        devices=free_devices(share),
     )
-
-
-def _free_devices(share: dict[str, Any]) -> tuple[Device, ...]:
-    """Return the PCI devices of a host that no VM has, in the order of their addresses."""
-    told = fields.vectors(fields.branch(share, ("PCI_DEVICES",)), "PCI")
-    free = (("PCI", vector) for vector in told if fields.integer(vector.get("VMID"), -1) < 0)
-    return tuple(devices_of(Template(tuple(free))).values())
 
 
 def datastores(document: str) -> list[DatastoreView]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from trifid.core.host import HostState
-from trifid.core.pci import Device, match
+from trifid.core.pci import match
 from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
@@ -261,14 +261,8 @@ def devices(vm: WaitingVm, view: View) -> Judge | None:
         missing = [wish for wish, device in zip(vm.devices, given, strict=True) if device is None]
         if not missing:
             return Verdict(True, f"{len(vm.devices)} of {len(host.devices)} free devices")
-        wanted = ", ".join(_named(one) for one in missing)
-        text = f"no free device for {wanted}, {len(host.devices)} free"
-        return Verdict(False, text, f"if a device for {wanted} were free there", len(missing) / len(vm.devices))
+        wanted = ", ".join(wish.kind for wish in missing)
+        text = f"no free device {wanted}, {len(host.devices)} free"
+        return Verdict(False, text, f"if a device {wanted} were free there", len(missing) / len(vm.devices))
 
     return judge
-
-
-def _named(device: Device) -> str:
-    return ":".join(one or "*" for one in (device.vendor, device.device, device.class_)) + (
-        f" at {device.address}" if device.address else ""
-    )

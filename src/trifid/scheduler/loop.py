@@ -115,6 +115,8 @@ class Loop:
         try:
             if self._after is None:
                 self._catch_up()
+            elif self._is_unfinished:
+                self._listen(0)
             began = self._clock()
             self.cycle()
             if self._outages:
@@ -223,6 +225,7 @@ class Loop:
 
         for vm_id in self._messages.write([*plan.refusals, *turn.refusals], reason, placed, vms, now):
             self._news.wrote(vm_id)
+        self._is_unfinished |= self._messages.is_unfinished
 
     # -- waiting -----------------------------------------------------------------------------------
 
@@ -232,16 +235,21 @@ class Loop:
         due = min(due, self._clock() + self._wake_at - self._now())
         while (left_s := due - self._clock()) > 0:
             wait_s = math.floor(max(1, min(left_s, WAIT_S_MAX, self._warm_s())))
-            heard = self._hear(self._after, wait_s, EVENTS_MAX)
-            self._after = heard.last
-            # Each one is looked at: they also tell which VMs move, which failed, and which updates were ours.
-            mattering = [event for event in heard.events if self._follows(event)]
-            if mattering:
+            events, is_news = self._listen(wait_s)
+            if is_news:
                 return
-            if heard.events:
+            if events:
                 self._sleep(PAUSE_S)
             elif self._warm_s() <= 0:
                 self._warm_up()
+
+    def _listen(self, wait_s: int) -> tuple[int, bool]:
+        """Return how many events there were, and whether one of them may let a VM be placed."""
+        heard = self._hear(self._after, wait_s, EVENTS_MAX)
+        self._after = heard.last
+        # Each one is looked at: they also tell which VMs move, which failed, and which updates were ours.
+        mattering = [event for event in heard.events if self._follows(event)]
+        return len(heard.events), bool(mattering)
 
     def _follows(self, event: Event) -> bool:
         """Take in an event; tell whether something may be placed now that could not before."""

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 
+from trifid.core.affinity import limits, rules_of
 from trifid.core.host import Host
 from trifid.core.ledger import charged_hosts, check_room
-from trifid.core.vm.record import Needs
+from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import membership
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import Refused
 from trifid.simulator.broken import Broken
 from trifid.store.interface import Batch
 
 _NOTHING = Needs()
+_NO_GROUP = -1
 
 
 def overcommitted(memory: Memory, batch: Batch, scheduler: str) -> Iterator[str]:
@@ -44,9 +47,17 @@ def check_nobody_starves(memory: Memory) -> None:
         if vm.state.state != VmState.PENDING.state or vm.lock is not None:
             continue
         for host in memory.hosts.values():
-            if host.takes_vms and _has_room(memory, host, vm.needs):
+            if host.takes_vms and _has_room(memory, host, vm.needs) and _may_be_on(memory, vm, host):
                 why = vm.user_template.single("SCHED_MESSAGE") or "it was told no reason"
                 raise Broken(f"vm {vm.id} waits and {host.name} has room for it: {why}")
+
+
+def _may_be_on(memory: Memory, vm: VM, host: Host) -> bool:
+    """Tell whether a VM's group lets it be on a host."""
+    group_id, role = membership(vm) or (_NO_GROUP, "")
+    if group_id not in memory.vm_groups:
+        return True
+    return limits(rules_of(memory.vm_groups[group_id])[role], memory.members.of(group_id).places, vm.id).allow(host.id)
 
 
 def _has_room(memory: Memory, host: Host, needs: Needs) -> bool:

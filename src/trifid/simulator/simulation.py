@@ -24,7 +24,7 @@ from trifid.simulator.inside import RowKey, bugs_are_broken, counting, numbered_
 from trifid.simulator.life import ADMIN, DATASTORES, SCHEDULER, Life, first_batch, session
 from trifid.simulator.misfortune import Misfortune
 from trifid.simulator.people import People
-from trifid.simulator.request import NETWORK
+from trifid.simulator.request import APART, NETWORK
 from trifid.simulator.scheduling import scheduler
 from trifid.simulator.store import Durable, SimulatedStore
 from trifid.store.interface import Store
@@ -195,6 +195,10 @@ class Simulation:
         size = max(4, self._options.vms)
         text = f'NAME="{NETWORK}"\nVN_MAD="dummy"\nBRIDGE="br0"\nAR=[TYPE="IP4", IP="10.0.0.1", SIZE="{size}"]'
         network_id = self._need(ADMIN, "one.vn.allocate", text, -1)
+        group_id = self._need(
+            ADMIN, "one.vmgroup.allocate", f'NAME="{APART}"\nROLE=[NAME="{APART}", POLICY=ANTI_AFFINED]'
+        )
+        self._need(ADMIN, "one.vmgroup.chmod", group_id, -1, -1, -1, -1, -1, -1, 1, 0, 0)
         self._need(ADMIN, "one.vn.chmod", network_id, -1, -1, -1, -1, -1, -1, 1, 0, 0)
 
     def _unschedule(self) -> None:
