@@ -15,7 +15,8 @@ from trifid.core.vm_group.record import VmGroup
 from trifid.placement.explain import explain
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
-from trifid.placement.place import POLICIES, place
+from trifid.placement.place import place
+from trifid.placement.policies import POLICIES
 from trifid.placement.reading import datastores
 from trifid.placement.rules import builtin
 from trifid.placement.view import Expression, GroupView, View

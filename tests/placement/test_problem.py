@@ -9,7 +9,8 @@ from trifid.core.pci import Device
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
 from trifid.placement.candidates import candidates
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.problem import BadProblem, answer_of, plan_of, read_answer, read_problem, write_problem
 from trifid.placement.recorded import Decision, pack, unpack
 from trifid.placement.settings import Settings

@@ -27,16 +27,16 @@ def vm_xml(
     resched=0,
     history="",
     disks=(),
-    nics=(),
     pci=(),
+    nics=(),
     uid=0,
     group=None,
     **user,
 ) -> str:
     group_text = f"<VMGROUP><VMGROUP_ID>{group[0]}</VMGROUP_ID><ROLE>{group[1]}</ROLE></VMGROUP>" if group else ""
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
-    disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
     disk_texts += "".join(f"<PCI>{tags(wish)}</PCI>" for wish in pci)
+    disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
     return (
         f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
         f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}{group_text}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
@@ -112,6 +112,7 @@ class Engine:
         networks: network id to keyword arguments of network_xml.
         users: user id to group ids.
         refuse: VM ids whose deploy is refused.
+        whys: VM id to why it was last placed where it was.
         usages: user id to what trifid.user.usage tells of it.
         coming: (second, event or function) that happen while the scheduler waits.
     """
@@ -127,6 +128,7 @@ class Engine:
         self.users: dict[int, tuple[int, ...]] = {0: (0,)}
         self.refuse: set[int] = set()
         self.usages: dict[int, dict] = {}
+        self.whys: dict[int, str] = {}
         self.events: list[dict] = []
         self._read: dict[str, dict[int, str]] = {}
         self.coming: list[tuple[float, object]] = []
@@ -209,7 +211,12 @@ class Engine:
         return self.running[vm_id]
 
     def trifid_vm_place_all(self, placements):
-        return json.dumps([self._outcome("trifid.vm.place", *one) for one in json.loads(placements)])
+        answers = []
+        for vm_id, host_id, datastore_id, why, networks in json.loads(placements):
+            self.whys[vm_id] = why
+            chosen = (networks,) if networks else ()
+            answers.append(self._outcome("trifid.vm.place", vm_id, host_id, datastore_id, *chosen))
+        return json.dumps(answers)
 
     def trifid_vm_tell_all(self, messages):
         updates = ([vm_id, f'SCHED_MESSAGE="{text}"', 1] for vm_id, text in json.loads(messages))
@@ -225,7 +232,7 @@ class Engine:
             return {"code": refused.code, "message": str(refused)}
         return {"code": 0, "message": ""}
 
-    def trifid_vm_place(self, vm_id, host_id, datastore_id, why="", networks=""):
+    def trifid_vm_place(self, vm_id, host_id, datastore_id, networks=""):
         if vm_id in self.refuse:
             raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
         if vm_id in self.pending:

@@ -28,6 +28,16 @@ def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
     assert engine.called("trifid.vm.place") == [[4, 2, 0]]
 
 
+def test_a_vm_is_placed_with_the_reason_and_the_next_best_host(engine):
+    engine.pending = {4: {"SCHED_RANK": "SPEED * 2"}}
+    engine.hosts = {1: {"SPEED": 5}, 2: {"SPEED": 7}, 3: {"state": 4}}
+    loop(engine).round()
+    assert engine.whys[4].endswith(
+        " UTC host2 [2] of 2 that fit (3 hosts): SCHED_RANK SPEED * 2 = 14; next host1 with 10"
+    )
+    assert engine.whys[4].startswith("2")
+
+
 def test_an_engine_at_rest_is_asked_twice_an_interval(engine):
     scheduler = loop(engine)
     scheduler.round()
@@ -198,7 +208,7 @@ def test_the_networks_of_nics_that_take_any_are_chosen_for_the_owner_and_told_wi
     engine.pending, engine.hosts = {4: {"nics": [AUTO], "uid": 7}, 5: {}}, {2: {}}
     engine.networks, engine.users = {3: {"bits": 0o600}, 6: {"gid": 100, "bits": 0o640}}, {7: (1, 100), 8: (0,)}
     loop(engine).round()
-    chosen = read_choice(parse(engine.called("trifid.vm.place")[0][4]))
+    chosen = read_choice(parse(engine.called("trifid.vm.place")[0][3]))
     assert engine.called("trifid.vm.place")[0][:3] == [4, 2, 0]
     assert chosen == {0: 6}
     assert engine.called("trifid.vm.place")[1:] == [[5, 2, 0]]
@@ -237,4 +247,4 @@ def test_each_policy_of_networks_reaches_the_plan(engine):
         sleep=engine.sleep,
         now=engine.clock,
     ).cycle()
-    assert read_choice(parse(engine.called("trifid.vm.place")[0][4])) == {0: 6, 1: 6}
+    assert read_choice(parse(engine.called("trifid.vm.place")[0][3])) == {0: 6, 1: 6}

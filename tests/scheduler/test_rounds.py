@@ -2,7 +2,7 @@
 
 import logging
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scheduler.builders import Engine
@@ -11,7 +11,7 @@ from trifid.scheduler.loop import WARM_HOSTS_MIN, Loop
 from trifid.scheduler.messages import MESSAGES_MAX
 
 ALICE, BOB = 2, 3
-CYCLES_MAX = 12
+CYCLES_PER_VM = 4
 
 
 def loop(engine, **limits):
@@ -90,6 +90,7 @@ def test_what_happens_while_there_is_still_to_do_is_heard():
     assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [4, 3], [5, 2]]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_bad_vms_there_are_those_that_fit_are_placed_within_some_cycles(data):
     """Bad ones are refused by the engine, or fail on the host, or fit nowhere, and come back again and again."""
@@ -104,7 +105,7 @@ def test_whatever_bad_vms_there_are_those_that_fit_are_placed_within_some_cycles
     engine.refuse = {vm_id for vm_id, kind in enumerate(kinds) if kind == "refused"}
     good = {vm_id for vm_id, kind in enumerate(kinds) if kind == "good"}
     scheduler = loop(engine, **limits)
-    for _ in range(CYCLES_MAX):
+    for _ in range(CYCLES_PER_VM * len(kinds)):
         scheduler.round()
         for vm_id, kind in enumerate(kinds):
             if kind == "fails" and vm_id not in engine.pending:

@@ -6,7 +6,7 @@ the VM and has less room for the next.
 Source: reference/templates.md §5 and §6.
 """
 
-from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
@@ -22,69 +22,17 @@ from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
 from trifid.placement.networks import Networks
 from trifid.placement.order import FairOrder, totals_of
-from trifid.placement.policies import POLICIES
+from trifid.placement.plan import Plan, Reasons, Taken
 from trifid.placement.rules import builtin
 from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
 
-__all__ = ["POLICIES", "Plan", "Reasons", "place"]
-
 _MASKS_MAX, _SCORES_MAX = 4000, 1000
 """Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
 
 _NO_RANK = Expression("0", "modern", "")
-
-
-class Reasons(MutableMapping[int, str]):
-    """VM id to why it has no host; a reason is put into words when somebody asks for it.
-
-    Args:
-        say: gives the reason of a VM.
-    """
-
-    def __init__(self, say: Callable[[WaitingVm], str]) -> None:
-        self._say = say
-        self._known: dict[int, str | WaitingVm] = {}
-
-    def note(self, vm: WaitingVm) -> None:
-        """Keep a VM whose reason can be said later."""
-        self._known[vm.id] = vm
-
-    def __getitem__(self, vm_id: int) -> str:
-        known = self._known[vm_id]
-        if not isinstance(known, str):
-            known = self._known[vm_id] = self._say(known)
-        return known
-
-    def __setitem__(self, vm_id: int, reason: str) -> None:
-        self._known[vm_id] = reason
-
-    def __delitem__(self, vm_id: int) -> None:
-        del self._known[vm_id]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-
-class Plan(msgspec.Struct):
-    """What should be done.
-
-    Attributes:
-        placements: (VM id, host id, datastore id) in the order to be carried out.
-        refusals: VM id to why no host takes it.
-        warnings: VM id to what is wrong with it though it was placed or will be.
-        networks: VM id to the networks of its NICs that take any, for VMs that have such.
-    """
-
-    placements: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
-    refusals: MutableMapping[int, str] = msgspec.field(default_factory=dict)
-    warnings: dict[int, str] = msgspec.field(default_factory=dict)
-    networks: dict[int, Choice] = msgspec.field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -165,6 +113,7 @@ class Placing:
         self.hopeless: set[Hashable] = set()
         self.roomless: dict[StorageWish, str] = {}
         self.said: dict[Hashable, str] = {}
+        self.taken: Taken | None = None
 
     def plan(self) -> Plan:
         """Place all VMs."""
@@ -192,6 +141,8 @@ class Placing:
                 self.networks.put(choice)
                 plan.networks[vm.id] = choice
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
+            if self.taken is not None:
+                plan.taken[vm.id] = self.taken
         return plan
 
     def network_choices(self, vm: WaitingVm) -> dict[int, Choice]:
@@ -277,11 +228,21 @@ class Placing:
                 break
             host = self.table.hosts[index]
             if datastore := self.storage.choice(asked.storage, asked.requirement, asked.rank, host):
+                self.taken = self.why(vm, scores, index)
                 return index, datastore
             scores[index] = -np.inf
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
         return None
+
+    def why(self, vm: WaitingVm, scores: Floats, index: int) -> Taken:
+        """Return why a host is taken; its score is struck out."""
+        fitting = int(np.count_nonzero(scores != -np.inf))
+        value = float(scores[index])
+        scores[index] = -np.inf
+        after = int(scores.argmax())
+        runner_up = (self.table.hosts[after].id, float(scores[after])) if scores[after] != -np.inf else None
+        return Taken(self.ranked.expression(vm), value, fitting, runner_up)
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
         """Return the hosts that pass every filter; None = all."""

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.scorers import Scorer
 from trifid.placement.settings import Settings
 from trifid.placement.view import View

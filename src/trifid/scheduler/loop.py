@@ -7,6 +7,7 @@ comes through the public API.
 import logging
 import math
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from trifid.client.errors import ApiError, ClientError
 from trifid.placement.lease_rules import DEFAULT_PACE, Pace
 from trifid.placement.order import ordered, totals_of
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policy import Planner, planner_of
 from trifid.placement.reading import waiting_vms
 from trifid.placement.settings import Settings
@@ -22,7 +23,7 @@ from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.backoff import BackOff
 from trifid.scheduler.considered import Considered
-from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out, with_networks
+from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, asked_by, carry_out
 from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.look import Caller, Looks
 from trifid.scheduler.messages import Messages, not_yet
@@ -165,7 +166,7 @@ class Loop:
         self._wake_at = turn.wake_at
         view = self._limited(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
         plan = self._planner(view)
-        placed = self._carry_out(plan)
+        placed = self._carry_out(plan, view)
         self._explain(plan, turn, placed, vms)
         self._news.wants_networks = any(vm.nics for vm in view.vms if vm.id in plan.refusals)
         self._decided(view, plan)
@@ -194,13 +195,13 @@ class Loop:
         vms, self._is_unfinished = self._considered.next(ordered(view.vms, view.usages, totals_of(view.hosts)))
         return replace(view, vms=tuple(vms))
 
-    def _carry_out(self, plan: Plan) -> list[int]:
+    def _carry_out(self, plan: Plan, view: View) -> list[int]:
         """Return the VMs that were placed; why others were not is added to the plan."""
         for vm_id, text in plan.warnings.items():
             log.warning("vm %d  %s", vm_id, text)
         placed = []
         outcomes = 0
-        for outcome in self._binder(self._client, with_networks(plan), self._limits):
+        for outcome in self._binder(self._client, asked_by(plan, view, self._at()), self._limits):
             vm_id, host_id, datastore_id = outcome.placement[:3]
             outcomes += 1
             if not outcome.code:
@@ -214,6 +215,9 @@ class Loop:
                 plan.refusals[vm_id] = f"Host {host_id} was chosen, but the engine refused: {outcome.message}"
         self._is_unfinished |= outcomes < len(plan.placements)
         return placed
+
+    def _at(self) -> str:
+        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
     def _explain(self, plan: Plan, turn: Turn, placed: list[int], vms: dict[int, WaitingVm]) -> None:
         now = self._clock()
