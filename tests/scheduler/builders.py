@@ -27,7 +27,6 @@ def vm_xml(
     resched=0,
     history="",
     disks=(),
-    nics=(),
     pci=(),
     uid=0,
     group=None,

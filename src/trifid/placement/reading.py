@@ -82,7 +82,6 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         datastore_rank=Expression(fields.text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
         name=fields.text(element, "NAME"),
         uid=fields.integer(element.get("UID"), -1),
-        nics=nic_wishes(body),
         gid=fields.integer(element.get("GID"), -1),
         vm_group_id=fields.integer(group.get("VMGROUP_ID"), -1),
         role=fields.text(group, "ROLE"),
