@@ -27,6 +27,7 @@ def vm_xml(
     resched=0,
     history="",
     disks=(),
+    nics=(),
     pci=(),
     uid=0,
     group=None,
@@ -57,6 +58,7 @@ def host_xml(
     free_disk=0,
     max_disk=0,
     disk_usage=0,
+    nics=(),
     pci=(),
     **more,
 ):
