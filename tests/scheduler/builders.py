@@ -28,7 +28,6 @@ def vm_xml(
     history="",
     disks=(),
     pci=(),
-    nics=(),
     uid=0,
     group=None,
     **user,
