@@ -28,6 +28,7 @@ def vm_xml(
     history="",
     disks=(),
     pci=(),
+    nics=(),
     uid=0,
     group=None,
     **user,
