@@ -27,6 +27,7 @@ def vm_xml(
     resched=0,
     history="",
     disks=(),
+    nics=(),
     pci=(),
     nics=(),
     uid=0,
@@ -58,6 +59,7 @@ def host_xml(
     free_disk=0,
     max_disk=0,
     disk_usage=0,
+    nics=(),
     pci=(),
     **more,
 ):

@@ -9,7 +9,6 @@ from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
 from trifid.placement import fields
 from trifid.placement.reading_devices import free_devices, wishes
-from trifid.placement.reading_networks import nic_wishes
 from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
 from trifid.wire.vm_group_reading import read_group, read_members
