@@ -29,7 +29,6 @@ def vm_xml(
     disks=(),
     nics=(),
     pci=(),
-    nics=(),
     uid=0,
     group=None,
     **user,

@@ -37,17 +37,6 @@ def branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return element
 
 
-def collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
-    """Return every occurrence of each name in these branches of an element."""
-    found: dict[str, list[str]] = {}
-    for path in branches:
-        for name, value in branch(element, path).items():
-            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-            if texts:
-                found.setdefault(name, []).extend(texts)
-    return found
-
-
 def text(element: dict[str, Any], name: str) -> str:
     """Return the first text of a name, empty where there is none."""
     values = several(element.get(name))

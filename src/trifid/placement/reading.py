@@ -86,7 +86,6 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         role=fields.text(group, "ROLE"),
         since=fields.integer(element.get("STIME")),
         lease=fields.lease_of(user),
-        nics=nic_wishes(body),
         devices=wishes(body, user),
     )
 
