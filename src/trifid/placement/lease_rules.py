@@ -73,9 +73,12 @@ def window_text(start: int, end: int) -> str:
     return f"from {moment_text(start)} {f'to {moment_text(end)}' if end < FOREVER else 'on, without end'} (UTC)"
 
 
-def needs_text(wanted: Needs, free: Needs, host_name: str) -> str:
-    """Return what of a need a host lacks: `needs 4 cores, 3 are free on the best host, host-2`."""
-    where = f"free on the best host, {host_name}"
+def needs_text(wanted: Needs, free: Needs, where: str) -> str:
+    """Return what of a need a host lacks: `needs 4 cores, 3 are free on the best host, host-2`.
+
+    Args:
+        where: how it goes on after "are".
+    """
     lacks = []
     if wanted.cpu_percent > free.cpu_percent:
         lacks.append(f"needs {wanted.cpu_percent / 100:g} cores, {max(0, free.cpu_percent) / 100:g} are {where}")

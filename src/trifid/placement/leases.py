@@ -17,6 +17,7 @@ from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 from trifid.placement import lease_rules as rules
 from trifid.placement.lease_rules import DEFAULT_PACE, LATE_S_MAX, Pace
+from trifid.placement.resting import why_it_rests
 from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser, plus
 from trifid.placement.view import MONITORED, HostView, LeaseMark, PlacedVm, View, WaitingVm
 
@@ -52,6 +53,7 @@ class Decisions(msgspec.Struct):
         suspend, resume: VM ids.
         over, overdue: VM ids to be shut down, and those that did not shut down.
         waiting: VM id to why it is not started yet.
+        resting: VM id of one that was suspended to why it does not go on yet.
         held_back: host id to what VMs without an end must leave free there, of what is free now.
         others: the waiting VMs that ordinary placement decides about.
         wake_at: when there will be something to do, epoch seconds; FOREVER when nothing is known.
@@ -65,6 +67,7 @@ class Decisions(msgspec.Struct):
     over: list[int] = []
     overdue: list[int] = []
     waiting: dict[int, str] = {}
+    resting: dict[int, str] = {}
     held_back: dict[int, Needs] = {}
     others: list[WaitingVm] = []
     wake_at: int = FOREVER
@@ -151,9 +154,10 @@ class _Deciding:
             return
         # Of the host's charge only its own document knows: the VM's was read a moment before or after.
         is_charged = vm.id in line.host.vm_ids
-        is_movable = is_suspended or (terms.is_preemptible and end > self.now)
+        is_movable = (is_suspended or terms.is_preemptible) and end > self.now
+        until = FOREVER if is_movable else end
         line.add(
-            Use(vm.id, rules.needs(vm), self.now, FOREVER if is_movable else end, is_charged), is_movable=is_movable
+            Use(vm.id, rules.needs(vm), self.now, until, is_charged, began=vm.here_since), is_movable=is_movable
         )
 
     def end(self, vm: PlacedVm, end: int) -> None:
@@ -253,11 +257,13 @@ class _Deciding:
         for host_id in by_need[:HOSTS_NAMED_MAX]:
             line = self.lines[host_id]
             if self.choose(one.vm, [with_free(line.host, plenty)]).host_id >= 0:
-                return begin + rules.needs_text(one.needs, free[host_id], line.host.name)
+                return begin + rules.needs_text(
+                    one.needs, free[host_id], f"free on the best host, {line.host.name}"
+                )
         return begin + "no host that would do has room all the time"
 
     def preempt(self) -> None:
-        """Suspend those who are in the room of a reservation that begins soon."""
+        """Suspend those who are in the room of a reservation that begins soon, or of one that came before them."""
         ended = {*self.done.over, *self.done.overdue}
         running = {
             vm.id: vm.lease.mark
@@ -271,13 +277,17 @@ class _Deciding:
             if leaving and begin > self.now:
                 self.wake(begin)
                 continue
-            self.done.suspend += [
-                one.vm_id for one in leaving if one.vm_id in running and one.vm_id not in self.done.suspend
-            ]
+            self.suspend(one.vm_id for one in leaving if one.vm_id in running)
+        for line in self.lines.values():
+            if any(self.may_go_on(line, use) for use in line.resting()):
+                self.suspend(one.vm_id for one in line.leaving(self.now) if one.vm_id in running)
         for vm_id, mark in running.items():
             state = rules.SUSPENDED if vm_id in self.done.suspend else rules.RESUMED
             if (mark.state == rules.SUSPENDED) != (state == rules.SUSPENDED):
                 self.done.marks[vm_id] = LeaseMark(state)
+
+    def suspend(self, vm_ids: Iterable[int]) -> None:
+        self.done.suspend += [vm_id for vm_id in vm_ids if vm_id not in self.done.suspend]
 
     def start_reserved(self) -> None:
         """Start those whose time has come and whose room is free."""
@@ -298,11 +308,17 @@ class _Deciding:
     def resume(self) -> None:
         """Let those go on that were suspended for others, where they have room for a while."""
         for line in self.lines.values():
-            for use in sorted(line.movable, key=lambda use: use.vm_id):
-                is_due = not use.is_charged and line.host.state == MONITORED and fits(use.needs, line.free)
-                if is_due and line.can_stay(use.vm_id, self.now, self.now + self.while_s(use.needs)):
+            for use in line.resting():
+                if self.may_go_on(line, use) and fits(use.needs, line.free):
                     line.begin(use.needs)
                     self.done.resume.append(use.vm_id)
+                else:
+                    self.done.resting[use.vm_id] = why_it_rests(use, line, self.now, self.while_s(use.needs))
+
+    def may_go_on(self, line: Timeline, use: Use) -> bool:
+        """Tell whether one that was suspended has room for a while, once all have left who are to leave."""
+        until = self.now + self.while_s(use.needs)
+        return line.host.state == MONITORED and line.can_stay(use.vm_id, self.now, until)
 
     def best_effort(self, queue: list[_Asked]) -> None:
         """Start those that end, or can be suspended, before the next reservation; the others are ordinary VMs."""
@@ -329,7 +345,8 @@ class _Deciding:
         line = self.lines[choice.host_id]
         line.begin(one.needs)
         is_movable = one.terms.is_preemptible
-        line.add(Use(one.vm.id, one.needs, self.now, FOREVER if is_movable else end), is_movable=is_movable)
+        until = FOREVER if is_movable else end
+        line.add(Use(one.vm.id, one.needs, self.now, until, began=self.now), is_movable=is_movable)
         self.done.starts.append((one.vm.id, choice.host_id, choice.datastore_id))
         return True
 
@@ -341,7 +358,7 @@ class _Deciding:
         for host_id, line in self.lines.items():
             if line.is_quiet:
                 continue
-            allowed = lesser(line.free, line.free_for_others(self.now, FOREVER))
+            allowed = line.free_for_endless(self.now)
             free = Needs(line.host.free_cpu_percent, line.host.free_memory_kib // 1024)
             held = plus(free, allowed, -1)
             if held.cpu_percent > 0 or held.memory_mib > 0:

@@ -119,6 +119,7 @@ class PlacedVm(msgspec.Struct, frozen=True):
         here_since: when it came to this host; likewise.
         runs_since: when its hypervisor began to run it, 0 = it does not run.
         ran_s: how long it had run before that.
+        message: the SCHED_MESSAGE it has.
     """
 
     id: int
@@ -142,6 +143,7 @@ class PlacedVm(msgspec.Struct, frozen=True):
     requirement: Expression = Expression("", "modern", "SCHED_REQUIREMENTS")
     cluster_ids: frozenset[int] | None = None
     vmm: str = ""
+    message: str = ""
 
 
 class HostView(msgspec.Struct, frozen=True):

@@ -178,7 +178,7 @@ class Leasing:
         for vm_id, mark in done.marks.items():
             if vm_id in self._retry_at:
                 continue
-            message = done.waiting.get(vm_id) if mark.state == ACCEPTED else None
+            message = done.waiting.get(vm_id) if mark.state == ACCEPTED else self._no_message(vm_id)
             if self._try(vm_id, now, self._update, vm_id, mark=mark, message=message) and mark.state == ACCEPTED:
                 log.info("vm %d  %s is reserved for it", vm_id, names.get(mark.host_id, "a host"))
                 done.waiting.pop(vm_id, None)
@@ -191,6 +191,9 @@ class Leasing:
             for vm_id in vm_ids:
                 if self._try(vm_id, now, self._client.call, "one.vm.action", word, vm_id):
                     log.info("vm %d  %s, for its lease or another's", vm_id, word)
+        for vm_id, text in done.resting.items():
+            if self._placed[vm_id].message != text:
+                self._try(vm_id, now, self._update, vm_id, message=text)
         messages = {vm.id: vm.message for vm in view.vms}
         for vm_id, host_id, datastore_id in done.starts:
             if self._try(vm_id, now, self._client.call, "trifid.vm.place", vm_id, host_id, datastore_id):
@@ -203,6 +206,10 @@ class Leasing:
             if self._try(vm_id, now, self._update, vm_id, mark=LeaseMark(), message=text):
                 self._try(vm_id, now, self._client.call, "one.vm.action", "hold", vm_id)
                 log.info("vm %d  put on hold: %s", vm_id, text)
+
+    def _no_message(self, vm_id: int) -> str | None:
+        """Return what takes away the message of a VM that was started; None when it has none."""
+        return "" if vm_id in self._placed and self._placed[vm_id].message else None
 
     def _try(self, vm_id: int, now: int, what: Callable[..., Any], *args: Any, **more: Any) -> bool:
         """Do something to a VM and tell whether it was done; one that was refused is left alone for a while."""
