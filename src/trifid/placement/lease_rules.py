@@ -33,6 +33,10 @@ class Pace(msgspec.Struct, frozen=True):
         """Return how long before somebody else's start VMs of so much memory must be suspended."""
         return self.suspend_lead_s + -(-memory_mib // self.save_mib_per_s)
 
+    def stays_s(self, memory_mib: int) -> int:
+        """Return how long a lease that may be suspended must have room, to be worth starting or resuming."""
+        return self.run_s_min + self.lead_s(memory_mib)
+
 
 DEFAULT_PACE = Pace()
 

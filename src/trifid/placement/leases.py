@@ -18,8 +18,8 @@ from trifid.errors import BadTemplate
 from trifid.placement import lease_rules as rules
 from trifid.placement.lease_rules import DEFAULT_PACE, LATE_S_MAX, Pace
 from trifid.placement.resting import why_it_rests
-from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser, plus
-from trifid.placement.view import MONITORED, HostView, LeaseMark, PlacedVm, View, WaitingVm
+from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser
+from trifid.placement.view import MONITORED, HostView, Kept, LeaseMark, PlacedVm, Promise, View, WaitingVm
 
 ACTIVE, SUSPENDED, POWEROFF = 3, 5, 8
 RUNNING, SHUTDOWN, UNKNOWN = 3, 12, 16
@@ -54,7 +54,7 @@ class Decisions(msgspec.Struct):
         over, overdue: VM ids to be shut down, and those that did not shut down.
         waiting: VM id to why it is not started yet.
         resting: VM id of one that was suspended to why it does not go on yet.
-        held_back: host id to what VMs without an end must leave free there, of what is free now.
+        held_back: host id to what VMs without an end must leave free there, of what is free now, and for whom.
         others: the waiting VMs that ordinary placement decides about.
         wake_at: when there will be something to do, epoch seconds; FOREVER when nothing is known.
     """
@@ -68,7 +68,7 @@ class Decisions(msgspec.Struct):
     overdue: list[int] = []
     waiting: dict[int, str] = {}
     resting: dict[int, str] = {}
-    held_back: dict[int, Needs] = {}
+    held_back: dict[int, Kept] = {}
     others: list[WaitingVm] = []
     wake_at: int = FOREVER
 
@@ -80,6 +80,13 @@ def decide(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> Decisions:
         view: its `placed` must have every lease that was started; other VMs there are of no account.
     """
     return _Deciding(view, choose, pace).decisions()
+
+
+def timelines(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> dict[int, Timeline]:
+    """Return what each host has promised once everything is done that is decided now; arguments as of `decide`."""
+    deciding = _Deciding(view, choose, pace)
+    deciding.decisions()
+    return deciding.lines
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -156,9 +163,7 @@ class _Deciding:
         is_charged = vm.id in line.host.vm_ids
         is_movable = (is_suspended or terms.is_preemptible) and end > self.now
         until = FOREVER if is_movable else end
-        line.add(
-            Use(vm.id, rules.needs(vm), self.now, until, is_charged, began=vm.here_since), is_movable=is_movable
-        )
+        line.add(Use(vm.id, rules.needs(vm), self.now, until, is_charged, began=vm.here_since), is_movable=is_movable)
 
     def end(self, vm: PlacedVm, end: int) -> None:
         """Shut a lease down that is over, the hard way when it has not done so for long."""
@@ -257,9 +262,7 @@ class _Deciding:
         for host_id in by_need[:HOSTS_NAMED_MAX]:
             line = self.lines[host_id]
             if self.choose(one.vm, [with_free(line.host, plenty)]).host_id >= 0:
-                return begin + rules.needs_text(
-                    one.needs, free[host_id], f"free on the best host, {line.host.name}"
-                )
+                return begin + rules.needs_text(one.needs, free[host_id], f"free on the best host, {line.host.name}")
         return begin + "no host that would do has room all the time"
 
     def preempt(self) -> None:
@@ -313,11 +316,12 @@ class _Deciding:
                     line.begin(use.needs)
                     self.done.resume.append(use.vm_id)
                 else:
-                    self.done.resting[use.vm_id] = why_it_rests(use, line, self.now, self.while_s(use.needs))
+                    stays_s = self.pace.stays_s(use.needs.memory_mib)
+                    self.done.resting[use.vm_id] = why_it_rests(use, line, self.now, stays_s)
 
     def may_go_on(self, line: Timeline, use: Use) -> bool:
         """Tell whether one that was suspended has room for a while, once all have left who are to leave."""
-        until = self.now + self.while_s(use.needs)
+        until = self.now + self.pace.stays_s(use.needs.memory_mib)
         return line.host.state == MONITORED and line.can_stay(use.vm_id, self.now, until)
 
     def best_effort(self, queue: list[_Asked]) -> None:
@@ -329,7 +333,9 @@ class _Deciding:
             if is_quiet or (duration_s == FOREVER and not one.terms.is_preemptible):
                 self.done.others.append(one.vm)
                 continue
-            stays_s = min(duration_s, self.while_s(one.needs)) if one.terms.is_preemptible else duration_s
+            stays_s = (
+                min(duration_s, self.pace.stays_s(one.needs.memory_mib)) if one.terms.is_preemptible else duration_s
+            )
             kind = (replace(one.vm, id=0, name="", message="", since=0, lease=None), stays_s)
             if len(self.done.starts) >= STARTS_MAX:
                 self.wake(self.now + 1)
@@ -350,24 +356,27 @@ class _Deciding:
         self.done.starts.append((one.vm.id, choice.host_id, choice.datastore_id))
         return True
 
-    def while_s(self, needs: Needs) -> int:
-        """Return how long a lease that may be suspended must have room, to be worth starting."""
-        return self.pace.run_s_min + self.pace.lead_s(needs.memory_mib)
-
     def hold_back(self) -> None:
         for host_id, line in self.lines.items():
             if line.is_quiet:
                 continue
-            allowed = line.free_for_endless(self.now)
-            free = Needs(line.host.free_cpu_percent, line.host.free_memory_kib // 1024)
-            held = plus(free, allowed, -1)
-            if held.cpu_percent > 0 or held.memory_mib > 0:
-                self.done.held_back[host_id] = held
+            kept = kept_beside(line.host, line.free_for_endless(self.now), line.promises())
+            if kept is not None:
+                self.done.held_back[host_id] = kept
 
 
 def with_free(host: HostView, free: Needs) -> HostView:
     """Return a host of which only so much may be used."""
     return replace(host, free_cpu_percent=free.cpu_percent, free_memory_kib=free.memory_mib * 1024)
+
+
+def kept_beside(host: HostView, allowed: Needs, promises: tuple[Promise, ...]) -> Kept | None:
+    """Return what must be left free on a host of which so much may be used; None when that is all."""
+    cpu_percent = host.free_cpu_percent - max(0, allowed.cpu_percent)
+    memory_mib = host.free_memory_kib // 1024 - max(0, allowed.memory_mib)
+    if cpu_percent <= 0 and memory_mib <= 0:
+        return None
+    return Kept(max(0, cpu_percent), max(0, memory_mib), promises)
 
 
 def _lacking(wanted: Needs, free: Needs) -> float:

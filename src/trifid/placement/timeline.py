@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from trifid.core.vm.record import Needs
-from trifid.placement.view import HostView
+from trifid.placement.view import HostView, Promise
 
 FOREVER = 1 << 60
 """An end that never comes, as epoch seconds."""
@@ -87,6 +87,14 @@ class Timeline:
             if fits(use.needs, later):
                 free = lesser(free, plus(later, use.needs, -1))
         return free
+
+    def promises(self) -> tuple[Promise, ...]:
+        """Return what is promised and not charged yet: what is reserved, then what those want back that rest."""
+        reserved = sorted((use for use in self.fixed if not use.is_charged), key=lambda use: (use.start, use.vm_id))
+        return tuple(
+            Promise(use.vm_id, use.needs.cpu_percent, use.needs.memory_mib, start)
+            for use, start in [*((use, use.start) for use in reserved), *((use, 0) for use in self.resting())]
+        )
 
     def in_the_end(self, now: int) -> Needs:
         """Return what is beside the leases that nobody interrupts when all of them that end are over."""
