@@ -116,9 +116,9 @@ def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collecti
         vms: those that want a host, in the view as far as they do; leases that wait are added.
         asked: others that the view is made for.
     """
-    takes_any = any(undecided(vm.template) for vm in (*vms, *asked))
     memory, documents = call.engine.turns.memory, call.engine.documents
     leases = [vm for vm in memory.vms.values() if "HAIZEA" in vm.user_template]
+    takes_any = any(undecided(vm.template) for vm in (*vms, *leases, *asked))
     hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
     return ClusterTexts(
         hosts=documents.host_pool(list(memory.hosts.values())),

@@ -155,7 +155,6 @@ class Leasing:
         self._known |= {vm.id for vm in view.vms if vm.lease is not None}
         # One that was placed since the pool was read does not wait any more.
         view = replace(view, vms=tuple(vm for vm in view.vms if vm.host_id >= 0 or vm.id not in self._placed))
-
         everything = replace(view, placed=tuple(self._placed.values()))
         done = decide(everything, chooser(view, self._placer), self._pace)
         self._carry_out(done, view)
