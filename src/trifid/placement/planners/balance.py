@@ -15,17 +15,28 @@ _ROUNDS = 8
 
 
 def balanced(
-    vms: Sequence[RunningVm], rooms: Sequence[Room], *, migrations_max: int | None = None, allows: Allows | None = None
+    vms: Sequence[RunningVm],
+    rooms: Sequence[Room],
+    *,
+    migrations_max: int | None = None,
+    gain_min: float = 0.0,
+    allows: Allows | None = None,
 ) -> Mapping[int, int]:
     """Return VM id to host id of the VMs that should move, so that the largest utilisation is as low as can be.
 
     The utilisation of a host is the larger one of its fractions of CPU and of memory.  Closed hosts, and VMs on
     them, are left as they are.
+
+    Args:
+        gain_min: nothing moves where the largest utilisation cannot fall by as much, as a fraction of a host.
     """
     open_ = columns(vms, [room for room in rooms if room.is_open])
     if not open_.vms or len(open_.host_ids) < 2:
         return {}
-    best = _searched(open_, utilisation_bound(open_), migrations_max, allows)
+    bound = utilisation_bound(open_)
+    if _worst(open_, open_.homes) - bound < gain_min:
+        return {}
+    best = _searched(open_, bound, migrations_max, allows)
     return open_.targets(_homewards(open_, best, allows))
 
 

@@ -5,7 +5,7 @@ is left is not worth it.  So no VM goes back and forth between plans.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -80,15 +80,6 @@ class Options(msgspec.Struct, frozen=True):
     mib_per_s: float = 100.0
 
 
-class _Planner(Protocol):
-    def __call__(
-        self, vms: Sequence[RunningVm], rooms: Sequence[Room], *, migrations_max: int | None, allows: Allows | None
-    ) -> Mapping[int, int]: ...
-
-
-_PLANNERS: dict[str, _Planner] = {"balance": balanced, "consolidate": consolidated}
-
-
 def plan(
     goal: Goal,
     vms: Sequence[RunningVm],
@@ -102,7 +93,7 @@ def plan(
     now = list(vms)
     for _ in range(_ROUNDS_MAX):
         left = None if options.migrations_max is None else options.migrations_max - len(steps)
-        targets = _PLANNERS[goal](now, rooms, migrations_max=left, allows=allows)
+        targets = _targets(goal, now, rooms, left, options, allows)
         made = ordered(now, rooms, targets, options.limits, allows)
         taken = made.steps if left is None else _cut(made.steps, left)
         then = moved(now, {step.vm_id: step.target_id for step in taken})
@@ -117,6 +108,20 @@ def plan(
     steps = _shorter(steps, ordered(vms, rooms, after, options.limits, allows))
     worth = cost(vms, steps, options.mib_per_s)
     return Plan(goal, tuple(steps), left_out, after, load(vms, rooms), load(now, rooms), worth)
+
+
+def _targets(
+    goal: Goal,
+    vms: Sequence[RunningVm],
+    rooms: Sequence[Room],
+    migrations_max: int | None,
+    options: Options,
+    allows: Allows | None,
+) -> Mapping[int, int]:
+    if goal == "consolidate":
+        return consolidated(vms, rooms, migrations_max=migrations_max, allows=allows)
+    gain_min = options.utilisation_gain_min
+    return balanced(vms, rooms, migrations_max=migrations_max, gain_min=gain_min, allows=allows)
 
 
 def _cut(steps: Sequence[Step], count: int) -> Sequence[Step]:

@@ -12,8 +12,8 @@ import numpy as np
 from trifid.placement.planners.columns import Columns, Flags, Floats, Indices
 from trifid.placement.planners.model import Allows
 
-REST_STEPS = 7
-"""For how many steps a VM that was moved is left alone."""
+REST_STEPS_MAX = 7
+"""For how many steps a VM that was moved is left alone; fewer where there are few."""
 MIGRATION_WEIGHT = 1e-6
 """What a migration counts beside squared fractions of a host: where exchanges are as good otherwise, it decides."""
 _NOTHING = 1e-18
@@ -39,7 +39,7 @@ class Wish(msgspec.Struct, frozen=True):
         migrations_max: how many VMs may be away from home, None = all.
         fullness_weight: below 0, of hosts that are as good the fuller one is taken.
         steps_max: exchanges at most.
-        patience: the search ends when so many exchanges brought nothing.
+        patience: the search ends when so many exchanges brought nothing; fewer when there are few VMs.
     """
 
     ceilings: Floats
@@ -52,11 +52,12 @@ class Wish(msgspec.Struct, frozen=True):
 def search(columns: Columns, start: Indices, wish: Wish, allows: Allows | None = None) -> Found:
     """Return where VMs should be so that no host is over its ceiling, or as little as could be found."""
     state = _Search(columns, start, wish, allows)
+    patience = min(wish.patience, 10 + 4 * len(start))
     found, least, since = Found(start.copy(), state.worst()), state.penalty(), 0
     for step in range(1, wish.steps_max + 1):
-        if state.is_done() or since >= wish.patience:
+        if state.is_done() or since >= patience:
             break
-        if not state.exchange(step):
+        if not state.exchange(step) and not state.rests(step):
             break
         since += 1
         if (penalty := state.penalty()) < least * (1 - 1e-9):
@@ -79,6 +80,7 @@ class _Search:
         self._inverse = np.ascontiguousarray(1.0 / columns.capacities.T)
         self._above = np.ascontiguousarray((columns.loads(start) - wish.ceilings).T)
         self._resting = np.zeros(len(start), dtype=np.intp)
+        self._rest_steps = min(REST_STEPS_MAX, len(start) // 3)
         self._nobody = np.zeros((2, len(self._hosts)))
         self._places = self._all_places() if allows else {}
         self._look()
@@ -96,6 +98,10 @@ class _Search:
 
     def is_done(self) -> bool:
         return self.penalty() <= _NOTHING
+
+    def rests(self, step: int) -> bool:
+        """Tell whether a VM has just moved, so that there may be an exchange in a later step."""
+        return bool(self._resting.max(initial=0) >= step)
 
     def exchange(self, step: int) -> bool:
         """Carry out the best exchange of the worst host that has one; tell whether there was any."""
@@ -124,7 +130,7 @@ class _Search:
             row, column = divmod(best, len(takers))
             vm, back = int(givable[row]), int(others[column]) if column < len(others) else None
             if self._carry_out(vm, int(takers[column]), back, giver):
-                self._resting[[vm] if back is None else [vm, back]] = step + REST_STEPS
+                self._resting[[vm] if back is None else [vm, back]] = step + self._rest_steps
                 return True
             flat[best] = np.inf
         return False
@@ -156,14 +162,16 @@ class _Search:
             cost += wish.fullness_weight * fullness
         if columns.allowed is not None:
             cost[~columns.allowed[np.ix_(givable, takers)]] = np.inf
-            cost[:, : len(others)][:, ~columns.allowed[others][:, giver]] = np.inf
+            welcome: Flags = columns.allowed[:, giver]
+            cost[:, : len(others)][:, np.logical_not(welcome[others])] = np.inf
         return cost
 
     def _away(self, giver: int, givable: Indices, others: Indices, takers: Indices, cost: Floats) -> Floats:
         """Return how many VMs more are away from home; exchanges beyond the limit cost infinitely much."""
         homes = self._columns.homes
         gone_home = homes[givable]
-        more: Floats = (takers[None, :] != gone_home[:, None]).astype(np.float64) - (giver != gone_home)[:, None]
+        more: Floats = np.not_equal.outer(gone_home, takers).astype(np.float64)
+        more -= np.not_equal(gone_home, giver)[:, None]
         more[:, : len(others)] += (homes[others] != giver).astype(np.float64) - (homes[others] != self.where[others])
         if self._wish.migrations_max is not None:
             left = self._wish.migrations_max - int((self.where != homes).sum())
