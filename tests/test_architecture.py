@@ -224,7 +224,7 @@ DOC = '"""A module."""\n'
         ("drivers/x.py", DOC + "from trifid.client import Client", "not trifid.client"),
         ("drivers/x.py", DOC + "from trifid.core.network import nic", "drivers may use trifid.core.template and"),
         ("client/x.py", DOC + "from trifid.core.host import Host", "client may import wire, not trifid.core.host"),
-        ("cli/x.py", DOC + "import trifid.engine", "cli may import client, core, simulator, wire, not trifid.engine"),
+        ("cli/x.py", DOC + "import trifid.engine", "cli may import client, core, placement, simulator, wire, not trifid.engine"),
         ("attic/x.py", DOC, "attic is a new layer"),
         ("core/x.py", DOC + "import time", "core is pure, time belongs outside"),
         ("wire/x.py", DOC + "from os import path", "wire is pure, os belongs outside"),

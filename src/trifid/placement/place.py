@@ -1,43 +1,69 @@
 """Which VM goes on which host, and into which system datastore: a pure function from a view to a plan.
 
-Hosts are filtered by state, driver, requirement, capacity and room for the VM's files, then ranked; the best one
-takes the VM and has less room for the next.  Expressions are evaluated once per host and text, not once per VM, and
-VMs that want the same share one queue of candidates, so that a thousand of them cost little more than one.
+Every rule is asked for all hosts at once (filters), the hosts that are left are ranked (scorers); the best one takes
+the VM and has less room for the next.
 
 Source: reference/templates.md §5 and §6.
 """
 
-import heapq
-import re
-from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
-from trifid.core.host import HostState
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
-from trifid.core.template.validate import shown
 from trifid.errors import BadTemplate
 from trifid.placement import storage
-from trifid.placement.host_load import CHANGING, HostLoad
+from trifid.placement.columns import Booleans, Floats
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Filter, builtin
+from trifid.placement.scorers import POLICIES, Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
-from trifid.placement.view import MONITORED, DatastoreView, Expression, HostView, View, WaitingVm
+from trifid.placement.table import HostTable
+from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
 
-POLICIES = {
-    "packing": "RUNNING_VMS",
-    "striping": "- RUNNING_VMS",
-    "load-aware": "FREE_CPU",
-    "fixed": "PRIORITY",
-}
-"""The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
+__all__ = ["POLICIES", "Plan", "Reasons", "place"]
 
-_NEVER_RISING = frozenset(("- RUNNING_VMS", "FREE_CPU", "FREE_MEMORY"))
-"""Ranks of changing attributes that a placement makes lower, never higher."""
+_MASKS_MAX, _SCORES_MAX = 4000, 1000
+"""Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
 
-_AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
-_QUEUED_MAX = 2_000_000
-"""Candidates kept for later VMs; beyond it the queues are made anew, which only costs time."""
+_NO_RANK = Expression("0", "modern", "")
+
+
+class Reasons(MutableMapping[int, str]):
+    """VM id to why it has no host; a reason is put into words when somebody asks for it.
+
+    Args:
+        say: gives the reason of a VM.
+    """
+
+    def __init__(self, say: Callable[[WaitingVm], str]) -> None:
+        self._say = say
+        self._known: dict[int, str | WaitingVm] = {}
+
+    def note(self, vm: WaitingVm) -> None:
+        """Keep a VM whose reason can be said later."""
+        self._known[vm.id] = vm
+
+    def __getitem__(self, vm_id: int) -> str:
+        known = self._known[vm_id]
+        if not isinstance(known, str):
+            known = self._known[vm_id] = self._say(known)
+        return known
+
+    def __setitem__(self, vm_id: int, reason: str) -> None:
+        self._known[vm_id] = reason
+
+    def __delitem__(self, vm_id: int) -> None:
+        del self._known[vm_id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class Plan(msgspec.Struct):
@@ -49,58 +75,29 @@ class Plan(msgspec.Struct):
         warnings: VM id to what is wrong with it though it was placed or will be.
     """
 
-    placements: list[tuple[int, int, int]] = []
-    refusals: dict[int, str] = {}
-    warnings: dict[int, str] = {}
-
-
-class _Wish(msgspec.Struct, frozen=True):
-    """All that decides about a VM's host: VMs with the same wish share a queue."""
-
-    requirement: Expression
-    rank: Expression
-    cpu_percent: int
-    memory_mib: int
-    host_id: int
-    vmm: str
-    cluster_ids: frozenset[int] | None
-    storage: StorageWish
+    placements: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
+    refusals: MutableMapping[int, str] = msgspec.field(default_factory=dict)
+    warnings: dict[int, str] = msgspec.field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A waiting VM with its expressions compiled."""
+    """A waiting VM with what it asks of datastores."""
 
     vm: WaitingVm
-    wish: _Wish
+    storage: StorageWish
     requirement: Requirement
     rank: Rank
-    storage_requirement: Requirement
-    storage_rank: Rank
 
 
-class _Queue:
-    """The candidates of one kind of VM, best first.
-
-    An entry is (-rank, host id, version of the host when it was ranked).  One whose host has changed since
-    is ranked anew when it comes first, which is enough where ranks only fall; such a queue is shared by
-    VMs that differ in capacity only.  Where ranks may rise, every host that changed is entered again
-    before the queue is used, and the old entry is void.
-
-    Attributes:
-        falls: ranks only fall, and what matches never changes.
-        seen: how many placements of the plan are already reflected; of no use when `falls`.
-    """
-
-    __slots__ = ("falls", "heap", "seen")
-
-    def __init__(self, heap: list[tuple[int, int, int]], falls: bool, seen: int) -> None:
-        heapq.heapify(heap)
-        self.heap = heap
-        self.falls = falls
-        self.seen = seen
-
-
-def place(view: View, policy: str = "striping", datastore_policy: str = "striping") -> Plan:
+def place(
+    view: View,
+    policy: str = "striping",
+    datastore_policy: str = "striping",
+    *,
+    compiler: Compiler | None = None,
+    filters: Sequence[Filter] = (),
+    scorers: Sequence[tuple[Scorer, float]] = (),
+) -> Plan:
     """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
     VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
@@ -109,46 +106,58 @@ def place(view: View, policy: str = "striping", datastore_policy: str = "stripin
     Args:
         policy: one of POLICIES.
         datastore_policy: one of storage.POLICIES.
+        compiler: keeps expressions from one plan to the next.
+        filters: rules beside the built-in ones.
+        scorers: opinions beside the rank, each with its weight.
     """
-    return _Placing(view, policy, datastore_policy).plan()
+    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers).plan()
 
 
-class _Placing:
-    def __init__(self, view: View, policy: str, datastore_policy: str) -> None:
+class Placing:
+    """The making of one plan."""
+
+    def __init__(
+        self,
+        view: View,
+        policy: str,
+        datastore_policy: str,
+        compiler: Compiler,
+        filters: Sequence[Filter] = (),
+        scorers: Sequence[tuple[Scorer, float]] = (),
+    ) -> None:
         self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
-        self.hosts = {host.id: HostLoad(host) for host in sorted(view.hosts, key=lambda one: one.id)}
+        self.table = HostTable(view.hosts)
+        self.compiler = compiler
+        self.filters = (*builtin(compiler), *filters)
+        self.ranked = Ranked(compiler, policy)
+        self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
-        self.default_rank = Expression(POLICIES[policy], "modern", policy)
-        self.default_storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
-        self.done: list[tuple[int, int, int]] = []
-        self.queues: dict[_Wish, _Queue] = {}
-        self.queued = 0
-        self.hopeless: set[_Wish] = set()
-        self.least_cpu_percent = min((vm.cpu_percent for vm in self.vms), default=0)
-        self.least_memory_kib = 1024 * min((vm.memory_mib for vm in self.vms), default=0)
-        self.matched: dict[Expression, dict[int, tuple[int, bool]]] = {}
-        self.ranked: dict[Expression, dict[int, tuple[int, int]]] = {}
-        self.reasons: dict[_Wish, tuple[int, str]] = {}
+        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.masks: dict[Hashable, Booleans | None] = {}
+        self.scored: dict[Hashable, Floats] = {}
+        self.hopeless: set[Hashable] = set()
         self.roomless: dict[StorageWish, str] = {}
+        self.said: dict[Hashable, str] = {}
 
     def plan(self) -> Plan:
-        plan = Plan(placements=self.done)
+        """Place all VMs."""
+        reasons = Reasons(self.reason)
+        plan = Plan(refusals=reasons)
         for vm in self.vms:
             try:
                 asked = self.asked(vm, plan)
             except BadTemplate as bad:
-                plan.refusals[vm.id] = bad.message
+                reasons[vm.id] = bad.message
                 continue
-            why = self.no_datastore(asked)
-            found = self.best(asked) if not why else None
+            found = self.best(asked)
             if found is None:
-                plan.refusals[vm.id] = why or self.reason(asked)
+                reasons.note(asked.vm)
                 continue
-            host, datastore = found
-            host.put(vm)
-            self.storage.put(vm.files, datastore, host.view)
-            self.done.append((vm.id, host.id, datastore.record.id))
+            index, datastore = found
+            self.table.put(index, vm)
+            self.storage.put(vm.files, datastore, self.table.hosts[index])
+            plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
         return plan
 
     def asked(self, vm: WaitingVm, plan: Plan) -> _Asked:
@@ -158,230 +167,169 @@ class _Placing:
             BadTemplate: a requirement is wrong; the message is the reason to be told.
         """
         try:
-            requirement = _requirement(vm.requirement)
+            self.compiler.requirement(vm.requirement)
         except BadTemplate as bad:
             raise BadTemplate(_error_text(vm.requirement, bad)) from None
         try:
-            storage_requirement = compile_requirement(vm.datastore_requirement.text)
+            self.compiler.rank(self.ranked.expression(vm))
+        except BadTemplate as bad:
+            _warn(plan, vm, f"{_error_text(vm.rank, bad)}; all hosts rank 0")
+            vm = replace(vm, rank=_NO_RANK)
+        return self.asked_of_datastores(vm, plan)
+
+    def asked_of_datastores(self, vm: WaitingVm, plan: Plan) -> _Asked:
+        """Compile what is asked of datastores."""
+        try:
+            requirement = compile_requirement(vm.datastore_requirement.text)
         except BadTemplate as bad:
             raise BadTemplate(_error_text(vm.datastore_requirement, bad)) from None
-        rank, expression = _rank(vm, vm.rank, self.default_rank, plan)
-        storage_rank, storage_expression = _rank(vm, vm.datastore_rank, self.default_storage_rank, plan)
-        wanted = StorageWish(vm.files, vm.datastore_requirement, storage_expression)
-        wish = _Wish(
-            vm.requirement,
-            expression,
-            vm.cpu_percent,
-            vm.memory_mib,
-            vm.host_id,
-            vm.vmm,
-            vm.cluster_ids,
-            wanted,
-        )
-        return _Asked(vm, wish, requirement, rank, storage_requirement, storage_rank)
-
-    # -- datastores --------------------------------------------------------------------------------
-
-    def no_datastore(self, asked: _Asked) -> str:
-        """Return why no host need be looked at: no datastore fits, or none has room; empty when one does."""
-        wish, requirement = asked.wish.storage, asked.storage_requirement
-        if not self.hosts or wish in self.roomless:
-            return self.roomless.get(wish, "")
-        views = [host.view for host in self.hosts.values()]
-        if not any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in self.cluster_ids):
-            self.roomless[wish] = self.storage.why_none_fits(wish, requirement, views)
-        elif self.storage.is_full(wish, requirement, self.cluster_ids):
-            self.roomless[wish] = self.storage.why_no_room(wish, requirement, views)
-        return self.roomless.get(wish, "")
-
-    def datastore(self, asked: _Asked, host: HostLoad) -> DatastoreView | None:
-        """Return the best datastore for a VM on a host; None as well when the host itself has no room."""
-        if not host.has_room(asked.vm):
-            return None
-        return self.storage.choice(asked.wish.storage, asked.storage_requirement, asked.storage_rank, host.view)
+        expression = vm.datastore_rank if vm.datastore_rank.text.strip() else self.storage_rank
+        try:
+            rank = compile_rank(expression.text, expression.dialect)
+        except BadTemplate as bad:
+            _warn(plan, vm, f"{_error_text(expression, bad)}; all datastores rank 0")
+            expression, rank = _NO_RANK, compile_rank("0")
+        return _Asked(vm, StorageWish(vm.files, vm.datastore_requirement, expression), requirement, rank)
 
     # -- hosts -------------------------------------------------------------------------------------
 
-    def best(self, asked: _Asked) -> tuple[HostLoad, DatastoreView] | None:
-        wish = asked.wish
-        if wish in self.hopeless:
-            return None  # within a plan a host only gets fuller
-        changing = asked.rank.names & CHANGING and wish.rank.text.strip() not in _NEVER_RISING
-        falls = not asked.requirement.names & CHANGING and not changing
-        kind = _kind(wish) if falls else wish
-        queue = self.queues.get(kind)
-        if queue is None:
-            queue = self.new_queue(asked, kind, falls)
-        if falls:
-            found = self.first(queue, asked)
-            if found is None:
-                self.hopeless.add(wish)
-            return found
-        for host_id in {host_id for _, host_id, _ in self.done[queue.seen :]}:
-            host = self.hosts[host_id]
-            if host.takes(asked.vm) and self.matches(wish.requirement, asked.requirement, host):
-                heapq.heappush(queue.heap, self.entry(wish, asked.rank, host))
-        queue.seen = len(self.done)
-        while queue.heap:
-            _, host_id, version = queue.heap[0]
-            host = self.hosts[host_id]
-            if version == host.version and (datastore := self.datastore(asked, host)):
-                return host, datastore
-            heapq.heappop(queue.heap)
+    def best(self, asked: _Asked) -> tuple[int, DatastoreView] | None:
+        """Return the index of the best host and the datastore there."""
+        vm = asked.vm
+        keys = tuple(rule.key(vm) for rule in self.filters)
+        # Within a plan a host only gets fuller, so what found no room finds none later; unless a rule changes.
+        wish = (keys, vm.cpu_percent, vm.memory_mib, asked.storage)
+        if wish in self.hopeless or not self.has_datastore(asked):
+            return None
+        left = self.suitable(vm, keys)
+        scores = np.where(left, self.scores(vm), -np.inf) if left is not None else self.scores(vm).copy()
+        while len(scores):
+            index = int(scores.argmax())
+            if scores[index] == -np.inf:
+                break
+            host = self.table.hosts[index]
+            if datastore := self.storage.choice(asked.storage, asked.requirement, asked.rank, host):
+                return index, datastore
+            scores[index] = -np.inf
+            if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
+                break
+        if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
+            self.hopeless.add(wish)
         return None
 
-    def first(self, queue: _Queue, asked: _Asked) -> tuple[HostLoad, DatastoreView] | None:
-        """Return the best host of a shared queue that has room; those without stay for smaller VMs."""
-        too_full = []
-        found = None
-        while queue.heap and found is None:
-            _, host_id, version = queue.heap[0]
-            host = self.hosts[host_id]
-            if version != host.version:
-                heapq.heapreplace(queue.heap, self.entry(asked.wish, asked.rank, host))
-            elif datastore := self.datastore(asked, host):
-                found = host, datastore
+    def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
+        """Return the hosts that pass every filter; None = all."""
+        left = self.unchanging(vm, keys)
+        is_own = False
+        for rule, key in zip(self.filters, keys, strict=True):
+            if key is not None or (mask := rule.mask(vm, self.table)) is None:
+                continue
+            if left is None:
+                left = mask
+            elif is_own:
+                left &= mask
             else:
-                entry = heapq.heappop(queue.heap)
-                if host.cpu_percent >= self.least_cpu_percent and host.memory_kib >= self.least_memory_kib:
-                    too_full.append(entry)
-        for entry in too_full:
-            heapq.heappush(queue.heap, entry)
+                left = left & mask
+            is_own = True
+        return left
+
+    def unchanging(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
+        """Return the hosts that pass the filters that no placement changes; the same array for VMs alike."""
+        key = tuple(keys)
+        if key in self.masks:
+            return self.masks[key]
+        left = None
+        for rule, one in zip(self.filters, keys, strict=True):
+            if one is not None and (mask := rule.mask(vm, self.table)) is not None:
+                left = mask if left is None else left & mask
+        if len(self.masks) >= _MASKS_MAX:
+            self.masks.clear()
+        self.masks[key] = left
+        return left
+
+    def scores(self, vm: WaitingVm) -> Floats:
+        """Return how good each host is."""
+        total = self.opinion(self.ranked, vm)
+        for scorer, weight in self.scorers:
+            total = total + weight * self.opinion(scorer, vm)
+        return total
+
+    def opinion(self, scorer: Scorer, vm: WaitingVm) -> Floats:
+        """Return what one scorer says of each host; the same array for VMs alike."""
+        key = scorer.key(vm)
+        if key is None:
+            return scorer.scores(vm, self.table)
+        found = self.scored.get((scorer.name, key))
+        if found is None:
+            if len(self.scored) >= _SCORES_MAX:
+                self.scored.clear()
+            found = self.scored[scorer.name, key] = scorer.scores(vm, self.table)
         return found
 
-    def new_queue(self, asked: _Asked, kind: _Wish, falls: bool) -> _Queue:
-        vm = asked.vm
-        heap = [
-            self.entry(kind, asked.rank, host)
-            for host in self.hosts.values()
-            if host.takes(vm)
-            and (falls or host.has_room(vm))
-            and self.matches(kind.requirement, asked.requirement, host)
-        ]
-        if self.queued > _QUEUED_MAX:
-            self.queues.clear()
-            self.queued = 0
-        self.queued += len(heap)
-        self.queues[kind] = queue = _Queue(heap, falls, len(self.done))
-        return queue
+    # -- datastores --------------------------------------------------------------------------------
 
-    def entry(self, wish: _Wish, rank: Rank, host: HostLoad) -> tuple[int, int, int]:
-        known = self.ranked.setdefault(wish.rank, {})
-        version = host.version if rank.names & CHANGING else 0
-        found = known.get(host.id)
-        if found is None or found[0] != version:
-            found = known[host.id] = (version, rank.value(host.first_of))
-        return -found[1], host.id, host.version
+    def has_datastore(self, asked: _Asked) -> bool:
+        """Tell whether any datastore fits and has room, so that hosts need be looked at."""
+        wish, requirement = asked.storage, asked.requirement
+        if wish in self.roomless:
+            return False
+        if not any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in self.cluster_ids):
+            self.roomless[wish] = self.storage.why_none_fits(wish, requirement, self.table.hosts)
+        elif self.storage.is_full(wish, requirement, self.cluster_ids):
+            self.roomless[wish] = self.storage.why_no_room(wish, requirement, self.table.hosts)
+        return wish not in self.roomless
 
-    def matches(self, expression: Expression, requirement: Requirement, host: HostLoad) -> bool:
-        known = self.matched.setdefault(expression, {})
-        version = host.version if requirement.names & CHANGING else 0
-        found = known.get(host.id)
-        if found is None or found[0] != version:
-            found = known[host.id] = (version, requirement.matches(host.all_of))
-        return found[1]
+    # -- reasons -----------------------------------------------------------------------------------
 
-    def reason(self, asked: _Asked) -> str:
-        known = self.reasons.get(asked.wish)
-        if known is None or known[0] != len(self.done):
-            self.reasons[asked.wish] = known = (len(self.done), self.cause(asked))
-        return known[1]
+    def reason(self, vm: WaitingVm) -> str:
+        """Return why no host takes a VM, as things are now."""
+        asked = self.asked_of_datastores(vm, Plan())
+        if self.table.hosts and asked.storage in self.roomless:
+            return self.roomless[asked.storage]
+        keys = tuple(rule.key(vm) for rule in self.filters)
+        key = (keys, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
+        if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
+            self.said[key] = self.cause(asked)
+        return self.said[key]
 
     def cause(self, asked: _Asked) -> str:
-        """Return why no host takes a VM; each host is counted once, for the first thing it lacks.
+        """Return why no host takes a VM; each host is counted once, for the first rule it breaks.
 
         Where a host would do, were it not for the VM's files, the datastores are what is told of.
         """
-        vm, wish = asked.vm, asked.wish
+        vm, hosts = asked.vm, self.table.hosts
         begin = f"No host meets {vm.requirement.attribute}"
-        if not self.hosts:
+        if not hosts:
             return f'{begin}: there is no host, add one with "onehost create"'
-        hosts = list(self.hosts.values())
-        others = [host for host in hosts if host.id != vm.host_id]
-        up = [host for host in others if host.view.state == MONITORED]
-        near = [host for host in up if vm.cluster_ids is None or host.view.cluster_id in vm.cluster_ids]
-        same = [host for host in near if host.takes(vm)]
-        fitting = [host for host in same if self.matches(wish.requirement, asked.requirement, host)]
-        if roomy := [host.view for host in fitting if host.has_room(vm)]:
-            return self.no_storage_on(asked, roomy)
-        no_memory = [host for host in fitting if vm.memory_mib * 1024 > host.memory_kib]
-        no_cpu = [host for host in fitting if vm.memory_mib * 1024 <= host.memory_kib]
-        parts = []
-        if no_memory:
-            best = max(0, *(host.memory_kib for host in no_memory)) // 1024
-            lacks = _count(len(no_memory), "lack")
-            parts.append(f"{lacks} memory (needs {vm.memory_mib} MiB, best has {best} free)")
-        if no_cpu:
-            best_cpu = max(0, *(host.cpu_percent for host in no_cpu)) / 100
-            lacks = _count(len(no_cpu), "lack")
-            parts.append(f"{lacks} CPU (needs {vm.cpu_percent / 100:g} cores, best has {best_cpu:g} free)")
-        if len(fitting) < len(same):
-            expression = shown(vm.requirement.text.strip())
-            parts.append(f"{_count(len(same) - len(fitting), 'do')} not match the expression {expression}")
-        if len(same) < len(near):
-            parts.append(f"{_count(len(near) - len(same), 'have')} another driver than {vm.vmm}")
-        if len(near) < len(up):
-            needed = ", ".join(map(str, sorted(vm.cluster_ids or ()))) or "none"
-            parts.append(
-                f"{_count(len(up) - len(near), 'are')} not in a cluster with its networks and images ({needed})"
-            )
-        for why, number in Counter(_why_not(host) for host in others if host.view.state != MONITORED).items():
-            parts.append(f"{_count(number, 'are')} {why}")
-        if len(others) < len(hosts):
-            parts.append("1 is the host it must leave")
-        return f"{begin}: {len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(parts)}"
+        left = np.ones(len(hosts), np.bool_)
+        parts: dict[str, str] = {}
+        for rule in self.filters:
+            mask = rule.mask(vm, self.table)
+            if mask is None or not (out := np.flatnonzero(left & ~mask)).size:
+                continue
+            parts[rule.name] = rule.why(vm, self.table, [hosts[index] for index in out])
+            left &= mask
+        if left.any():
+            return self.no_storage_on(asked, [hosts[index] for index in np.flatnonzero(left)])
+        # What is told first is what comes nearest to a host that would do.
+        told = [parts[name] for name in ("memory", "cpu") if name in parts]
+        told += [text for name, text in reversed(parts.items()) if name not in ("memory", "cpu")]
+        return f"{begin}: {len(hosts)} host{'s' if len(hosts) != 1 else ''}, {', '.join(told)}"
 
-    def no_storage_on(self, asked: _Asked, hosts: list[HostView]) -> str:
+    def no_storage_on(self, asked: _Asked, hosts: Sequence[HostView]) -> str:
         """Return why hosts that would take a VM have no datastore for its files."""
-        wish, requirement = asked.wish.storage, asked.storage_requirement
+        wish, requirement = asked.storage, asked.requirement
         if any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in {one.cluster_id for one in hosts}):
             return self.storage.why_no_room(wish, requirement, hosts)
         return self.storage.why_none_fits(wish, requirement, hosts)
 
 
-_WHY_NOT = {
-    HostState.INIT: "not monitored yet",
-    HostState.ERROR: "in error (see onehost show)",
-    HostState.DISABLED: "disabled (onehost enable)",
-    HostState.OFFLINE: "offline (onehost enable)",
-}
+_ONLY_FALLING = ("memory", "cpu")
+"""Filters that a placement makes stricter, never laxer."""
 
 
-def _why_not(host: HostLoad) -> str:
-    return next((why for state, why in _WHY_NOT.items() if state == host.view.state), "not MONITORED")
-
-
-_SINGULAR = {"lack": "lacks", "do": "does", "have": "has", "are": "is"}
-
-
-def _count(hosts: int, verb: str) -> str:
-    return f"{hosts} {_SINGULAR[verb] if hosts == 1 else verb}"
-
-
-def _requirement(expression: Expression) -> Requirement:
-    """Return the compiled requirement; comparing CURRENT_VMS means any of the VMs (reference/templates.md §2.2)."""
-    text = expression.text
-    if expression.dialect == "modern" and "CURRENT_VMS" in text:
-        text = _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", text)
-    return compile_requirement(text, expression.dialect)
-
-
-def _kind(wish: _Wish) -> _Wish:
-    """Return a wish without the sizes in it: VMs that differ in these only can share a queue."""
-    files = replace(wish.storage.files, volatile_mib=0, cloned_mib=0, linked_mib=0)
-    return replace(wish, cpu_percent=0, memory_mib=0, storage=replace(wish.storage, files=files))
-
-
-def _rank(vm: WaitingVm, own: Expression, otherwise: Expression, plan: Plan) -> tuple[Rank, Expression]:
-    """Return the compiled rank and its expression; a wrong one ranks everything 0, with a warning in the plan."""
-    expression = own if own.text.strip() else otherwise
-    try:
-        return compile_rank(expression.text, expression.dialect), expression
-    except BadTemplate as bad:
-        ranked = "datastores" if own is vm.datastore_rank else "hosts"
-        warning = f"{_error_text(expression, bad)}; all {ranked} rank 0"
-        plan.warnings[vm.id] = "; ".join(filter(None, (plan.warnings.get(vm.id), warning)))
-        return compile_rank(""), Expression("", "modern", expression.attribute)
+def _warn(plan: Plan, vm: WaitingVm, warning: str) -> None:
+    plan.warnings[vm.id] = "; ".join(filter(None, (plan.warnings.get(vm.id), warning)))
 
 
 def _error_text(expression: Expression, bad: BadTemplate) -> str:

@@ -6,7 +6,7 @@ comes through the public API.
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -178,7 +178,7 @@ class Loop:
         if refused.code != _NOT_FOUND:
             plan.refusals[vm_id] = f"Host {host_id} was chosen, but the engine refused: {refused.message}"
 
-    def _explain(self, refusals: dict[int, str], vms: dict[int, WaitingVm]) -> None:
+    def _explain(self, refusals: Mapping[int, str], vms: dict[int, WaitingVm]) -> None:
         """Write reasons to VMs that have none yet first; a reason is not replaced more often than once an interval."""
         now = self._clock()
         changed = [vm_id for vm_id, text in refusals.items() if text != vms[vm_id].message]

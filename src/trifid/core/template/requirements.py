@@ -4,7 +4,8 @@
 
 `!`, `&` and `|` share one level and bind from the left: `a | b & c` is `(a | b) & c`.  The literal
 decides how it is compared: as integer, as float, or as a glob.  Nothing else is done here: where an
-attribute comes from is the caller's business.
+attribute comes from is the caller's business.  A text is parsed into nodes; here they are interpreted for
+one host, placement evaluates the same nodes for all hosts at once, and explains by them.
 
 Source: reference/templates.md §5.1.
 """
@@ -14,10 +15,11 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+import msgspec
+
 from trifid.core.template.expression import (
     CACHE_MAX,
     Dialect,
-    Token,
     Tokens,
     leading_integer,
     leading_number,
@@ -26,15 +28,63 @@ from trifid.core.template.expression import (
 Lookup = Callable[[str], list[str]]
 """All occurrences of an attribute, in order; empty when it is missing."""
 
-_Test = Callable[[Lookup], bool]
+Test = Callable[[Lookup], bool]
 
 _OPERATORS = frozenset({"=", "!=", "<", ">", "@>", "&", "|", "!", "(", ")"})
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
+COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
 }
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """An attribute beside a literal.
+
+    Attributes:
+        name: as it is looked up.
+        operator: = != < > or @>.
+        kind: of the literal: integer, float or text.
+        literal: as written, without quotes.
+        at: its index in the text.
+        missing_is_zero: a missing attribute is compared as 0 (integers of 1.2).
+    """
+
+    name: str
+    operator: str
+    kind: str
+    literal: str
+    at: int
+    missing_is_zero: bool = False
+
+
+class Not(msgspec.Struct, frozen=True):
+    """What must not hold."""
+
+    inner: "Node"
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """Terms joined from the left; each of `rest` is (it is joined by &, not by |; the term)."""
+
+    first: "Node"
+    rest: tuple[tuple[bool, "Node"], ...]
+
+
+Node = Comparison | Not | Chain
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """A parsed requirement.
+
+    Attributes:
+        node: None = every host meets it.
+        names: the attributes that it looks at, as they are looked up.
+    """
+
+    node: Node | None
+    names: frozenset[str]
 
 
 class Requirement:
@@ -47,7 +97,7 @@ class Requirement:
 
     __slots__ = ("_test", "names", "text")
 
-    def __init__(self, text: str, test: _Test, names: frozenset[str]) -> None:
+    def __init__(self, text: str, test: Test, names: frozenset[str]) -> None:
         self.text = text
         self.names = names
         self._test = test
@@ -59,7 +109,13 @@ class Requirement:
 
 @lru_cache(maxsize=CACHE_MAX)
 def compile_requirement(text: str, dialect: Dialect = "modern") -> Requirement:
-    """Return the requirement that a text describes; a blank text is met by every host.
+    """Return the requirement that a text describes, as parse_requirement reads it."""
+    parsed = parse_requirement(text, dialect)
+    return Requirement(text, test_of(parsed.node), parsed.names)
+
+
+def parse_requirement(text: str, dialect: Dialect = "modern") -> Parsed:
+    """Return the nodes of a text; a blank text is met by every host.
 
     Args:
         dialect: "classic" looks names up in upper case, compares a missing attribute with an integer
@@ -73,11 +129,11 @@ def compile_requirement(text: str, dialect: Dialect = "modern") -> Requirement:
     tokens = Tokens(text, dialect, operators, "requirement")
     parser = _Parser(tokens, dialect)
     if tokens.now.kind == "end":
-        return Requirement(text, lambda _: True, frozenset())
-    test = parser.expression()
+        return Parsed(None, frozenset())
+    node = parser.expression()
     if tokens.now.kind != "end":
         tokens.expected("& or | or end of text")
-    return Requirement(text, test, frozenset(parser.names))
+    return Parsed(node, frozenset(parser.names))
 
 
 class _Parser:
@@ -86,33 +142,22 @@ class _Parser:
         self.classic = dialect == "classic"
         self.names: set[str] = set()
 
-    def expression(self) -> _Test:
+    def expression(self) -> Node:
         """Read terms joined by & and |, from the left."""
         first = self.term()
-        rest: list[tuple[bool, _Test]] = []
+        rest: list[tuple[bool, Node]] = []
         while operator := self.tokens.took("&", "|"):
             rest.append((operator == "&", self.term()))
-        if not rest:
-            return first
+        return Chain(first, tuple(rest)) if rest else first
 
-        def test(lookup: Lookup) -> bool:
-            holds = first(lookup)
-            for is_and, term in rest:
-                # Where the left side decides, the right side need not be asked.
-                if holds == is_and:
-                    holds = term(lookup)
-            return holds
-
-        return test
-
-    def term(self) -> _Test:
+    def term(self) -> Node:
         """Read one comparison, one negated term, or one expression in parentheses."""
         tokens = self.tokens
         if tokens.took("!"):
             tokens.deeper()
             negated = self.term()
             tokens.shallower()
-            return lambda lookup: not negated(lookup)
+            return Not(negated)
         if tokens.took("("):
             tokens.deeper()
             inner = self.expression()
@@ -122,7 +167,7 @@ class _Parser:
             return inner
         return self.comparison()
 
-    def comparison(self) -> _Test:
+    def comparison(self) -> Comparison:
         tokens = self.tokens
         if tokens.now.kind in ("integer", "float"):
             tokens.refuse(f'the attribute stands left of the operator, the number right; found "{tokens.now.text}"')
@@ -143,11 +188,40 @@ class _Parser:
         if literal.kind in ("word", "quoted"):
             if operator in ("<", ">"):
                 tokens.refuse(f"{operator} compares numbers only; text has = and !=", at)
-            return _text_test(name, operator, literal.text)
-        return _number_test(name, operator, literal, missing_is_zero=self.classic and literal.kind == "integer")
+            return Comparison(name, operator, "text", literal.text, literal.at)
+        is_zero = self.classic and literal.kind == "integer"
+        return Comparison(name, operator, literal.kind, literal.text, literal.at, is_zero)
 
 
-def _text_test(name: str, operator: str, pattern: str) -> _Test:
+def test_of(node: Node | None) -> Test:
+    """Return what tells whether a host holds to a node; None holds for every host."""
+    match node:
+        case None:
+            return lambda _: True
+        case Not(inner):
+            negated = test_of(inner)
+            return lambda lookup: not negated(lookup)
+        case Chain(first, rest):
+            return _chain_test(test_of(first), [(is_and, test_of(term)) for is_and, term in rest])
+        case Comparison(kind="text"):
+            return _text_test(node.name, node.operator, node.literal)
+        case Comparison():
+            return _number_test(node)
+
+
+def _chain_test(first: Test, rest: list[tuple[bool, Test]]) -> Test:
+    def test(lookup: Lookup) -> bool:
+        holds = first(lookup)
+        for is_and, term in rest:
+            # Where the left side decides, the right side need not be asked.
+            if holds == is_and:
+                holds = term(lookup)
+        return holds
+
+    return test
+
+
+def _text_test(name: str, operator: str, pattern: str) -> Test:
     """Return the test of a glob against the first value, or against any for `@>`.
 
     An empty pattern and an empty value never match, not even `!=`.
@@ -166,21 +240,22 @@ def _text_test(name: str, operator: str, pattern: str) -> _Test:
     return test
 
 
-def _number_test(name: str, operator: str, literal: Token, *, missing_is_zero: bool) -> _Test:
+def _number_test(node: Comparison) -> Test:
     """Return the test of a number; a value that is none counts as missing."""
-    read: Callable[[str], float | None] = leading_integer if literal.kind == "integer" else leading_number
-    number = read(literal.text)
-    assert number is not None, f"{literal.text} was scanned as a number"
+    name = node.name
+    read: Callable[[str], float | None] = leading_integer if node.kind == "integer" else leading_number
+    number = read(node.literal)
+    assert number is not None, f"{node.literal} was scanned as a number"
     right: float = number
-    if operator == "@>":
+    if node.operator == "@>":
         return lambda lookup: any(read(value) == right for value in lookup(name))
-    compare = _COMPARE[operator]
+    compare = COMPARE[node.operator]
 
     def test(lookup: Lookup) -> bool:
         values = lookup(name)
         left = read(values[0]) if values else None
         if left is None:
-            if not missing_is_zero:
+            if not node.missing_is_zero:
                 return False
             left = 0
         return compare(left, right)

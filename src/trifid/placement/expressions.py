@@ -1,0 +1,260 @@
+"""Requirements and ranks over all hosts at once.
+
+A text is parsed once (core/template).  Texts that differ in their literals only, as those of many users do, share one
+program: of the second such text nothing but its literals is read.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from math import nan
+from typing import TypeVar
+
+import numpy as np
+
+from trifid.core.template import rank as ranks
+from trifid.core.template import requirements
+from trifid.placement.columns import Booleans, Floats
+from trifid.placement.table import CHANGING, HostTable
+from trifid.placement.view import Expression
+
+KEPT_MAX = 50_000
+"""Texts, and programs, that are kept."""
+
+_Test = Callable[[HostTable, Sequence[str]], Booleans]
+_Value = Callable[[HostTable, Sequence[float]], Floats | float]
+_Key = TypeVar("_Key")
+_Found = TypeVar("_Found")
+
+_LITERAL = re.compile(r'((?<![A-Za-z0-9_])-?[0-9]+(?:\.[0-9]+)?|"[^"]*")')
+_AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
+
+
+class _Kept(dict[_Key, _Found]):
+    """What was compiled, up to a bound."""
+
+    def keep(self, key: _Key, found: _Found) -> _Found:
+        if len(self) >= KEPT_MAX:
+            self.clear()
+        self[key] = found
+        return found
+
+
+class Requirement:
+    """What tells of every host whether a VM may run there.
+
+    Attributes:
+        names: the attributes that it looks at.
+        changes: a placement can change the answer.
+    """
+
+    __slots__ = ("_literals", "_test", "changes", "names")
+
+    def __init__(self, test: _Test | None, names: frozenset[str], literals: Sequence[str]) -> None:
+        self._test = test
+        self._literals = literals
+        self.names = names
+        self.changes = bool(names & CHANGING)
+
+    def mask(self, table: HostTable) -> Booleans | None:
+        """Return the hosts that meet it; None = all."""
+        return None if self._test is None else self._test(table, self._literals)
+
+
+class Rank:
+    """What tells how good every host is.
+
+    Attributes:
+        names: the attributes that it looks at.
+        changes: a placement can change the answer.
+    """
+
+    __slots__ = ("_literals", "_value", "changes", "names")
+
+    def __init__(self, value: _Value | None, names: frozenset[str], literals: Sequence[str]) -> None:
+        self._value = value
+        self._literals = tuple(float(literal) for literal in literals)
+        self.names = names
+        self.changes = bool(names & CHANGING)
+
+    def scores(self, table: HostTable) -> Floats:
+        """Return the rank of each host, cut to an integer towards zero; 0 where it is no number."""
+        if self._value is None:
+            return np.zeros(len(table.hosts))
+        with np.errstate(all="ignore"):
+            found = np.trunc(self._value(table, self._literals))
+        if np.ndim(found) == 0:
+            found = np.full(len(table.hosts), found)
+        finite = np.isfinite(found)
+        return found if finite.all() else np.where(finite, found, 0.0)
+
+
+class Compiler:
+    """Compiles expressions, and keeps them from one plan to the next."""
+
+    def __init__(self) -> None:
+        self._requirements: _Kept[tuple[str, str], Requirement] = _Kept()
+        self._ranks: _Kept[tuple[str, str], Rank] = _Kept()
+        self._tests: _Kept[tuple[str, ...], tuple[_Test, frozenset[str]]] = _Kept()
+        self._values: _Kept[tuple[str, ...], tuple[_Value, frozenset[str]]] = _Kept()
+
+    def requirement(self, expression: Expression) -> Requirement:
+        """Return a requirement; comparing CURRENT_VMS means any of the VMs (reference/templates.md §2.2).
+
+        Raises:
+            BadTemplate: with the column and what was expected.
+        """
+        key = (expression.text, expression.dialect)
+        found = self._requirements.get(key)
+        return found if found is not None else self._requirements.keep(key, self._new_requirement(expression))
+
+    def rank(self, expression: Expression) -> Rank:
+        """Return a rank.
+
+        Raises:
+            BadTemplate: with the column and what was expected.
+        """
+        key = (expression.text, expression.dialect)
+        found = self._ranks.get(key)
+        return found if found is not None else self._ranks.keep(key, self._new_rank(expression))
+
+    def _new_requirement(self, expression: Expression) -> Requirement:
+        text = expression.text
+        if expression.dialect == "modern" and "CURRENT_VMS" in text:
+            text = any_of_the_vms(text)
+        shape, literals = _shape(text, expression.dialect)
+        known = self._tests.get(shape)
+        if known is None:
+            parsed = requirements.parse_requirement(text, expression.dialect)
+            if parsed.node is None:
+                return Requirement(None, parsed.names, ())
+            places = [node.at for node in _comparisons(parsed.node)]
+            written = [node.literal for node in _comparisons(parsed.node)]
+            index = {at: number for number, at in enumerate(sorted(places))}
+            known = _test(parsed.node, index), parsed.names
+            if written != literals:  # a quoted name, a bare word: nothing to share
+                return Requirement(*known, written)
+            self._tests.keep(shape, known)
+        return Requirement(*known, literals)
+
+    def _new_rank(self, expression: Expression) -> Rank:
+        shape, literals = _shape(expression.text, expression.dialect)
+        known = self._values.get(shape)
+        if known is None:
+            parsed = ranks.parse_rank(expression.text, expression.dialect)
+            if parsed.node is None:
+                return Rank(None, parsed.names, ())
+            numbers = sorted(_numbers(parsed.node), key=lambda number: number.at)
+            known = _value(parsed.node, {one.at: number for number, one in enumerate(numbers)}), parsed.names
+            written = [number.text for number in numbers]
+            if written != literals:
+                return Rank(*known, written)
+            self._values.keep(shape, known)
+        return Rank(*known, literals)
+
+
+def any_of_the_vms(text: str) -> str:
+    """Return a requirement in which comparing CURRENT_VMS means any of a host's VMs (reference/templates.md §2.2)."""
+    return _AFFINITY.sub(lambda m: f"({'!' if m[1] == '!=' else ''}(CURRENT_VMS @> {m[3]}))", text)
+
+
+def _shape(text: str, dialect: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return a text without its literals, with what kind each of them is; and the literals."""
+    parts = _LITERAL.split(text)
+    written = parts[1::2]
+    kinds = "".join(_kind(literal) for literal in written)
+    literals = [literal[1:-1] if literal[0] == '"' else literal for literal in written]
+    return (dialect, kinds, *parts[::2]), literals
+
+
+def _kind(literal: str) -> str:
+    if literal[0] == '"':
+        return "t" if len(literal) > 2 else "e"
+    sign = "-" if literal[0] == "-" else "+"
+    return f"{sign}{'f' if '.' in literal else 'i'}"
+
+
+def _comparisons(node: requirements.Node) -> list[requirements.Comparison]:
+    match node:
+        case requirements.Comparison():
+            return [node]
+        case requirements.Not(inner):
+            return _comparisons(inner)
+        case requirements.Chain(first, rest):
+            return [*_comparisons(first), *(one for _, term in rest for one in _comparisons(term))]
+
+
+def _test(node: requirements.Node, index: dict[int, int]) -> _Test:
+    match node:
+        case requirements.Comparison():
+            number = index[node.at]
+            return lambda table, literals: table.compare(node, literals[number])
+        case requirements.Not(inner):
+            negated = _test(inner, index)
+            return lambda table, literals: ~negated(table, literals)
+        case requirements.Chain(first, rest):
+            return _chain(_test(first, index), [(is_and, _test(term, index)) for is_and, term in rest])
+
+
+def _chain(first: _Test, rest: list[tuple[bool, _Test]]) -> _Test:
+    def test(table: HostTable, literals: Sequence[str]) -> Booleans:
+        holds = first(table, literals)
+        for is_and, term in rest:
+            other = term(table, literals)
+            holds = holds & other if is_and else holds | other
+        return holds
+
+    return test
+
+
+def _numbers(node: ranks.Node) -> list[ranks.Number]:
+    match node:
+        case ranks.Number():
+            return [node]
+        case ranks.Attribute():
+            return []
+        case ranks.Negative(inner):
+            return _numbers(inner)
+        case ranks.Sum(first, rest) | ranks.Product(first, rest):
+            return [*_numbers(first), *(one for _, term in rest for one in _numbers(term))]
+
+
+def _value(node: ranks.Node, index: dict[int, int]) -> _Value:
+    match node:
+        case ranks.Number(at=at):
+            number = index[at]
+            return lambda _, literals: literals[number]
+        case ranks.Attribute(name):
+            return lambda table, _: table.numbers(name)
+        case ranks.Negative(inner):
+            positive = _value(inner, index)
+            return lambda table, literals: -positive(table, literals)
+        case ranks.Sum(first, rest):
+            return _sum(_value(first, index), [(is_plus, _value(term, index)) for is_plus, term in rest])
+        case ranks.Product(first, rest):
+            return _product(_value(first, index), [(is_times, _value(term, index)) for is_times, term in rest])
+
+
+def _sum(first: _Value, rest: list[tuple[bool, _Value]]) -> _Value:
+    def value(table: HostTable, literals: Sequence[float]) -> Floats | float:
+        total = first(table, literals)
+        for is_plus, term in rest:
+            other = term(table, literals)
+            total = total + other if is_plus else total - other
+        return total
+
+    return value
+
+
+def _product(first: _Value, rest: list[tuple[bool, _Value]]) -> _Value:
+    def value(table: HostTable, literals: Sequence[float]) -> Floats | float:
+        total = first(table, literals)
+        for is_times, factor in rest:
+            other = factor(table, literals)
+            if is_times:
+                total = total * other
+            else:
+                # Dividing by zero makes the whole rank 0, so it must not vanish again as 1/inf would.
+                total = total / (np.where(other == 0.0, nan, other) if isinstance(other, np.ndarray) else other or nan)
+        return total
+
+    return value
