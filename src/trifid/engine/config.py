@@ -75,12 +75,15 @@ class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         policy, datastore_policy: how hosts and system datastores are ranked for VMs that do not say.
+        live_reschedules: running VMs that are marked to be moved (resched, flush) move live where that is possible;
+            otherwise they are saved, moved and restored (reference/templates.md §6.1, LIVE_RESCHEDS).
     """
 
     enabled: bool = True
     interval_s: int = 30
     policy: str = "striping"
     datastore_policy: str = "striping"
+    live_reschedules: bool = True
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
