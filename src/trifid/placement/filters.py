@@ -15,7 +15,7 @@ from trifid.core.template.validate import shown
 from trifid.placement.columns import Booleans
 from trifid.placement.expressions import Compiler
 from trifid.placement.table import HostTable
-from trifid.placement.view import MONITORED, HostView, WaitingVm
+from trifid.placement.view import MONITORED, HostView, View, WaitingVm
 
 
 class Filter:
@@ -27,6 +27,12 @@ class Filter:
 
     name: ClassVar[str] = ""
 
+    def begin(self, view: View, table: HostTable) -> None:
+        """Get ready for a plan; nothing is left of the one before."""
+
+    def put(self, vm: WaitingVm, index: int) -> None:
+        """Take notice that the plan puts a VM on the host of this index."""
+
     def key(self, vm: WaitingVm) -> Hashable | None:
         """Return what the mask depends on: VMs with the same key share it; None = it changes with every placement."""
         return None
@@ -34,6 +40,10 @@ class Filter:
     def mask(self, vm: WaitingVm, table: HostTable) -> Booleans | None:
         """Return for every host of the table whether the VM may be there; None = everywhere."""
         raise NotImplementedError
+
+    def prefer(self, vm: WaitingVm, table: HostTable, left: Booleans) -> Booleans | None:
+        """Return which of the hosts that pass all filters come before the others, whatever their scores; None = any."""
+        return None
 
     def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
         """Return, for a message, how many hosts the rule leaves out and what they lack: "2 lack …"."""

@@ -129,6 +129,10 @@ class Placing:
         self.table = HostTable(view.hosts)
         self.compiler = compiler
         self.filters = (*builtin(compiler), *filters)
+        for rule in self.filters:
+            rule.begin(view, self.table)
+        self.noticing = [rule for rule in self.filters if type(rule).put is not Filter.put]
+        self.preferring = [rule for rule in self.filters if type(rule).prefer is not Filter.prefer]
         self.ranked = Ranked(compiler, policy)
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
@@ -156,6 +160,8 @@ class Placing:
                 continue
             index, datastore = found
             self.table.put(index, vm)
+            for rule in self.noticing:
+                rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
         return plan
@@ -202,6 +208,26 @@ class Placing:
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
+        if (chosen := self.preferred(vm, left)) is not left and (found := self.first(asked, chosen)):
+            return found
+        if found := self.first(asked, left):
+            return found
+        if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
+            self.hopeless.add(wish)
+        return None
+
+    def preferred(self, vm: WaitingVm, left: Booleans | None) -> Booleans | None:
+        """Return the hosts of those left that filters would rather have; the very same when none would."""
+        for rule in self.preferring:
+            among = np.ones(len(self.table.hosts), np.bool_) if left is None else left
+            better = rule.prefer(vm, self.table, among)
+            if better is not None and better.any():
+                left = better
+        return left
+
+    def first(self, asked: _Asked, left: Booleans | None) -> tuple[int, DatastoreView] | None:
+        """Return the best of some hosts that has a datastore, and that."""
+        vm = asked.vm
         scores = np.where(left, self.scores(vm), -np.inf) if left is not None else self.scores(vm).copy()
         while len(scores):
             index = int(scores.argmax())
@@ -213,8 +239,6 @@ class Placing:
             scores[index] = -np.inf
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
-        if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
-            self.hopeless.add(wish)
         return None
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
