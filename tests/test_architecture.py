@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "scheduler": {"core", "wire", "client", "placement"},
     "services": {"core", "wire", "client"},
     "simulator": {"core", "wire", "store", "engine", "methods", "drivers", "client", "placement", "scheduler"},
-    "cli": {"core", "wire", "client", "placement", "simulator"},
+    "cli": {"core", "wire", "client", "placement", "scheduler", "simulator"},
 }
 """Layer: the layers that it may import, besides itself and `trifid.errors`."""
 
@@ -224,7 +224,11 @@ DOC = '"""A module."""\n'
         ("drivers/x.py", DOC + "from trifid.client import Client", "not trifid.client"),
         ("drivers/x.py", DOC + "from trifid.core.network import nic", "drivers may use trifid.core.template and"),
         ("client/x.py", DOC + "from trifid.core.host import Host", "client may import wire, not trifid.core.host"),
-        ("cli/x.py", DOC + "import trifid.engine", "cli may import client, core, placement, simulator, wire, not trifid.engine"),
+        (
+            "cli/x.py",
+            DOC + "import trifid.engine",
+            "cli may import client, core, placement, scheduler, simulator, wire, not trifid.engine",
+        ),
         ("attic/x.py", DOC, "attic is a new layer"),
         ("core/x.py", DOC + "import time", "core is pure, time belongs outside"),
         ("wire/x.py", DOC + "from os import path", "wire is pure, os belongs outside"),

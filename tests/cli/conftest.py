@@ -15,6 +15,7 @@ from trifid.cli import (
     image,
     network,
     network_template,
+    sched,
     security_group,
     template,
     user,
@@ -33,6 +34,7 @@ PROGRAMS = {
     "onedatastore": datastore.main,
     "onetemplate": template.main,
     "trifid": engine.main,
+    "trifid sched": sched.main,
 }
 
 Type = Callable[..., Result]

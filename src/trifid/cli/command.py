@@ -115,13 +115,18 @@ _WAIT_FOR_GOAL = "="
 
 
 class SubCommand(click.Command):
-    """A sub-command built from its row."""
+    """A sub-command built from its row.
 
-    def __init__(self, row: Command, kind: Kind | None) -> None:
+    Args:
+        program: what is typed before its word.
+        calls: it calls an engine, whose address can be given.
+    """
+
+    def __init__(self, row: Command, kind: Kind | None, program: str, *, calls: bool) -> None:
         self.row = row
         self.kind = kind
         short = {option for declared in row.options for option in declared.opts}
-        shared = [HOME, *([ENDPOINT] if kind else []), LONG_VERBOSE if "-v" in short else VERBOSE]
+        shared = [HOME, *([ENDPOINT] if calls else []), LONG_VERBOSE if "-v" in short else VERBOSE]
         waiting = [WAIT, TIMEOUT] if row.goal else []
         super().__init__(
             row.word,
@@ -129,7 +134,7 @@ class SubCommand(click.Command):
             callback=self._run,
             help="\n\n".join(part for part in (row.about, row.more) if part),
             short_help=row.about,
-            epilog=_epilog(row, kind),
+            epilog=_epilog(row, program),
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -220,6 +225,8 @@ class CommandTable(click.Group):
         kind: what its objects are; None for `trifid`.
         not_here: words that users may know, with what to tell about them.
         failed: exit status of what could not be done.
+        calls: its commands call an engine, whose address can be given; those of a kind always do.
+        groups: word to a table of further commands.
     """
 
     def __init__(
@@ -230,10 +237,13 @@ class CommandTable(click.Group):
         kind: Kind | None = None,
         not_here: dict[str, str] | None = None,
         failed: int = FAILED,
+        calls: bool = False,
+        groups: "dict[str, CommandTable] | None" = None,
     ) -> None:
+        self.calls = calls or kind is not None
         super().__init__(
             name,
-            params=[HOME, *([ENDPOINT] if kind else []), VERBOSE, _version_option()],
+            params=[HOME, *([ENDPOINT] if self.calls else []), VERBOSE, _version_option()],
             callback=_remember,
             help=about,
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -243,18 +253,21 @@ class CommandTable(click.Group):
         self.rows = rows
         self.not_here = not_here or {}
         self.failed = failed
+        self.groups = groups or {}
         self._by_word = {word: row for row in rows for word in (row.word, *row.aliases)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the words, without aliases."""
-        return [row.word for row in self.rows]
+        return [*(row.word for row in self.rows), *self.groups]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the sub-command of a word, built now."""
         if cmd_name in self.not_here:
             raise Failure(f"{self.name} {cmd_name}: {self.not_here[cmd_name]}", f'see "{self.name} --help"')
+        if cmd_name in self.groups:
+            return self.groups[cmd_name]
         row = self._by_word.get(cmd_name)
-        return SubCommand(row, self.kind) if row else None
+        return SubCommand(row, self.kind, str(self.name), calls=self.calls) if row else None
 
     def main(
         self,
@@ -314,7 +327,8 @@ class CommandTable(click.Group):
 def _remember(home: Path | None, verbose: bool, endpoint: str | None = None) -> None:
     shell = click.get_current_context().find_object(Shell)
     assert shell is not None
-    shell.home, shell.endpoint, shell.verbose = home, endpoint or "", verbose
+    # Of a group inside another, either may have been told.
+    shell.home, shell.endpoint, shell.verbose = home or shell.home, endpoint or shell.endpoint, verbose or shell.verbose
 
 
 def _version_option() -> click.Option:
@@ -356,8 +370,7 @@ def _other_words(rows: Sequence[Command]) -> str:
     return f"Other words for the same: {', '.join(words)}.\n\n" if words else ""
 
 
-def _epilog(row: Command, kind: Kind | None) -> str:
-    program = kind.command if kind else "trifid"
+def _epilog(row: Command, program: str) -> str:
     lines = [f"  {program} {example}" for example in row.examples]
     parts = ["\b\nExamples:\n" + "\n".join(lines)] if lines else []
     if row.aliases:

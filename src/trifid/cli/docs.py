@@ -12,6 +12,7 @@ from trifid.cli import (
     image,
     network,
     network_template,
+    sched,
     security_group,
     template,
     user,
@@ -24,6 +25,7 @@ from trifid.cli.vm_columns import HISTORY_COLUMNS, VM_COLUMNS
 
 PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (engine.main, ()),
+    (sched.main, ()),
     (vm.main, (VM_COLUMNS, HISTORY_COLUMNS)),
     (host.main, (host.HOST_COLUMNS,)),
     (network.main, (network.NETWORK_COLUMNS,)),
@@ -61,7 +63,7 @@ def document() -> str:
 
 
 def _command(program: CommandTable, row: Command) -> Iterator[str]:
-    command = SubCommand(row, program.kind)
+    command = SubCommand(row, program.kind, str(program.name), calls=program.calls)
     context = click.Context(command, info_name=row.word, parent=click.Context(program, info_name=program.name))
     # Asked without options, of which every command has some.
     words = [piece for piece in command.collect_usage_pieces(context) if piece != command.options_metavar]

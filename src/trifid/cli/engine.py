@@ -6,6 +6,7 @@ Exit status: 0 done; 1 not done, the reason is told; 3 from `trifid status` when
 import click
 
 from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
+from trifid.cli.sched import main as sched
 from trifid.cli.shell import Shell
 
 NOT_DONE = 1
@@ -158,6 +159,7 @@ main = CommandTable(
     "Make, start and stop an engine.  --home names its directory, TRIFID_HOME does when it is left out.",
     ROWS,
     failed=NOT_DONE,
+    groups={"sched": sched},
 )
 
 if __name__ == "__main__":

@@ -70,19 +70,15 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     vxlan_start: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
-class SchedulerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The scheduler process.
+class SchedulerSettings(msgspec.Struct):
+    """What the engine itself does about the scheduler; the other keys of the table are for that process.
 
     Attributes:
-        policy, datastore_policy: how hosts and system datastores are ranked for VMs that do not say.
         live_reschedules: running VMs that are marked to be moved (resched, flush) move live where that is possible;
             otherwise they are saved, moved and restored (reference/templates.md §6.1, LIVE_RESCHEDS).
     """
 
     enabled: bool = True
-    interval_s: int = 30
-    policy: str = "striping"
-    datastore_policy: str = "striping"
     live_reschedules: bool = True
 
 

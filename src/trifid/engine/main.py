@@ -18,6 +18,8 @@ from typing import IO, Any
 from trifid.engine.children import Scheduler, write_children
 from trifid.engine.config import Config, ConfigFault, load
 from trifid.engine.engine import Engine
+from trifid.placement.settings import BadSettings
+from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
 
 log = logging.getLogger("trifid")
@@ -42,9 +44,10 @@ def main() -> None:
     try:
         lock = _lock(home)
         config = load(home)
+        read_settings(home / "trifid.toml")  # refuses what the scheduler would refuse
         _run(home, config, ready)
         lock.close()
-    except (CannotStart, ConfigFault, StoreFault, OSError) as reason:
+    except (CannotStart, ConfigFault, BadSettings, StoreFault, OSError) as reason:
         log.critical("cannot start: %s", reason)
         ready.failed(str(reason))
         sys.exit(1)

@@ -104,8 +104,8 @@ def place(
     lowest id is taken.
 
     Args:
-        policy: one of POLICIES.
-        datastore_policy: one of storage.POLICIES.
+        policy: one of POLICIES, or the text of a rank.
+        datastore_policy: one of storage.POLICIES, or the text of a rank.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
@@ -137,7 +137,9 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
-        self.storage_rank = Expression(storage.POLICIES[datastore_policy], "modern", datastore_policy)
+        self.storage_rank = Expression(
+            storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
+        )
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()

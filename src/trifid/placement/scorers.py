@@ -40,13 +40,17 @@ class Scorer:
 
 
 class Ranked(Scorer):
-    """RANK and SCHED_RANK, or the policy's."""
+    """RANK and SCHED_RANK, or the policy's.
+
+    Args:
+        policy: one of POLICIES, or the text of a rank.
+    """
 
     name = "rank"
 
     def __init__(self, compiler: Compiler, policy: str) -> None:
         self._compiler = compiler
-        self._default = Expression(POLICIES[policy], "modern", policy)
+        self._default = Expression(POLICIES.get(policy, policy), "modern", policy)
 
     def expression(self, vm: WaitingVm) -> Expression:
         """Return the rank that holds for a VM."""

@@ -7,6 +7,7 @@ comes through the public API.
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ from trifid.client.errors import ApiError, ClientError
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
 from trifid.placement.place import Plan, place
+from trifid.placement.policy import Planner
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.news import Event, News
@@ -62,6 +64,8 @@ class Loop:
     Args:
         policy: the rank of hosts for VMs without their own, see place.POLICIES.
         datastore_policy: that of system datastores, see storage.POLICIES.
+        planner: decides instead of the matchmaker with these policies.
+        decided: told of every plan, once it was carried out.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
@@ -71,15 +75,17 @@ class Loop:
         self,
         client: Caller,
         *,
-        policy: str,
+        policy: str = "striping",
         datastore_policy: str = "striping",
+        planner: Planner | None = None,
+        decided: Callable[[View, Plan], None] = lambda view, plan: None,
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
         self._client = client
-        self._policy = policy
-        self._datastore_policy = datastore_policy
+        self._planner = planner or partial(place, policy=policy, datastore_policy=datastore_policy)
+        self._decided = decided
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
@@ -137,9 +143,10 @@ class Loop:
             tuple(hosts(self._client.call("one.hostpool.info"), self._client.call("one.clusterpool.info"))),
             tuple(datastores(self._client.call("one.datastorepool.info"))),
         )
-        plan = place(view, self._policy, self._datastore_policy)
+        plan = self._planner(view)
         self._carry_out(plan, vms)
         self._explain(plan.refusals, vms)
+        self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""

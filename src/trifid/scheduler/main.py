@@ -16,56 +16,59 @@ import click
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
-from trifid.placement.place import POLICIES
+from trifid.placement.scorers import POLICIES
+from trifid.placement.settings import BadSettings
+from trifid.scheduler.config import settings_of, with_options
+from trifid.scheduler.decider import Decider
 from trifid.scheduler.loop import WAIT_S_MAX, Loop
+from trifid.scheduler.parts import parts_of
 
 log = logging.getLogger("trifid.scheduler")
-
-DEFAULT_INTERVAL_S = 30
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Home of the engine to schedule for.")
 @click.option(
-    "-t",
-    "--interval",
-    type=click.IntRange(min=1),
-    default=DEFAULT_INTERVAL_S,
-    show_default=True,
-    help="Longest time between two looks, in seconds.",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File whose table [scheduler] has the settings, instead of HOME/trifid.toml.  Options come before settings.",
 )
-@click.option(
-    "--policy",
-    type=click.Choice(sorted(POLICIES)),
-    default="striping",
-    show_default=True,
-    help="How hosts are ranked for VMs without SCHED_RANK.",
-)
+@click.option("-t", "--interval", type=click.IntRange(min=1), help="Longest time between two looks, in seconds.")
+@click.option("--policy", help=f"How hosts are ranked for VMs without SCHED_RANK: {', '.join(POLICIES)}.")
 @click.option(
     "--datastore-policy",
-    type=click.Choice(sorted(storage.POLICIES)),
-    default="striping",
-    show_default=True,
-    help="How system datastores are ranked for VMs without SCHED_DS_RANK.",
+    help=f"How system datastores are ranked for VMs without SCHED_DS_RANK: {', '.join(storage.POLICIES)}.",
 )
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(home: Path | None, interval: int, policy: str, datastore_policy: str, stdin_guard: bool) -> None:
+def main(
+    home: Path | None,
+    config: Path | None,
+    interval: int | None,
+    policy: str | None,
+    datastore_policy: str | None,
+    stdin_guard: bool,
+) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    named = os.environ.get("TRIFID_HOME")
+    directory = home or (Path(named) if named else None)
+    options = {"interval_s": interval, "policy": policy, "datastore_policy": datastore_policy}
     try:
+        settings = with_options(settings_of(directory, config), options)
+        decider = Decider(settings, parts_of(settings), directory)
         endpoint, session = from_environment(home)
-    except ClientError as fault:
+    except (ClientError, BadSettings) as fault:
         raise click.ClickException(str(fault)) from fault
     if stdin_guard:
         threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
-    log.info("scheduling for %s, policy %s, at least every %d s", endpoint, policy, interval)
+    log.info("scheduling for %s, %s decides, at least every %d s", endpoint, decider.by, settings.interval_s)
     # A call may wait for news for a while before it is answered.
     client = Client(endpoint, session, timeout_s=WAIT_S_MAX + 10.0)
     Loop(
         client,
-        policy=policy,
-        datastore_policy=datastore_policy,
-        interval_s=interval,
+        planner=decider.planner,
+        decided=decider.decided,
+        interval_s=settings.interval_s,
         clock=time.monotonic,
         sleep=time.sleep,
     ).run()

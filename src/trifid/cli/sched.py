@@ -1,0 +1,17 @@
+"""`trifid sched`: what the scheduler decides, tried out and looked at.
+
+Each command is a row in a file of its own; its work is imported when it is asked for.
+"""
+
+from trifid.cli.command import CommandTable
+from trifid.cli.sched_options import DECISIONS, REPLAY, SIM
+
+ROWS = (SIM, REPLAY, DECISIONS)
+
+main = CommandTable(
+    "trifid sched",
+    "Try the scheduler's decisions out, and look at them.",
+    ROWS,
+    failed=1,
+    calls=True,
+)

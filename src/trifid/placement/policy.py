@@ -1,0 +1,47 @@
+"""A planner made of settings: the built-in matchmaker with a policy, and rules and opinions of one's own."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Filter
+from trifid.placement.place import Plan, place
+from trifid.placement.scorers import Scorer
+from trifid.placement.settings import Settings
+from trifid.placement.view import View
+
+Planner = Callable[[View], Plan]
+"""Decides: from a view of the cluster to a plan."""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What was found of that which the settings name.
+
+    Attributes:
+        scorers: with their weights.
+        planner: makes the planner that decides instead of the built-in one, out of the settings.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    scorers: tuple[tuple[Scorer, float], ...] = ()
+    planner: Callable[[Settings], Planner] | None = None
+
+
+def planner_of(settings: Settings, parts: Parts) -> Planner:
+    """Return what decides by these settings; an executable apart, which is not asked here."""
+    if parts.planner is not None:
+        return parts.planner(settings)
+    compiler = Compiler()
+
+    def plan(view: View) -> Plan:
+        return place(
+            view,
+            settings.host_policy,
+            settings.storage_policy,
+            compiler=compiler,
+            filters=parts.filters,
+            scorers=parts.scorers,
+        )
+
+    return plan
