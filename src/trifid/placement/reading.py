@@ -1,18 +1,19 @@
 """The view of the cluster out of the documents that the API answers."""
 
-import math
-import re
 from typing import Any
 
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.core.image.define_datastore import PROMISED
-from trifid.core.template.model import Template
-from trifid.core.template.prepare import needs_of
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
-from trifid.core.vm.record import Needs
-from trifid.placement.view import DatastoreView, Expression, HostView, WaitingVm
+from trifid.placement.fields import branch as _branch
+from trifid.placement.fields import expression as _expression
+from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import needs as _needs
+from trifid.placement.fields import number as _number
+from trifid.placement.fields import text as _text
+from trifid.placement.view import DatastoreView, Expression, HostView, Lease, LeaseMark, WaitingVm
 from trifid.wire.elements import iter_elements, numbers, several
 
 ACTIVE, RUNNING = 3, 3
@@ -77,6 +78,26 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        since=_integer(element.get("STIME")),
+        lease=lease_of(user),
+    )
+
+
+def lease_of(user: dict[str, Any]) -> Lease | None:
+    """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
+    wish, mark = user.get("HAIZEA"), _branch(user, ("SCHED_LEASE",))
+    if not isinstance(wish, dict):
+        return None
+    return Lease(
+        start=_text(wish, "START"),
+        duration=_text(wish, "DURATION"),
+        preemptible=_text(wish, "PREEMPTIBLE"),
+        mark=LeaseMark(
+            state=_text(mark, "STATE"),
+            host_id=_integer(mark.get("HOST_ID"), -1),
+            start=_integer(mark.get("START")),
+            end=_integer(mark.get("END")),
+        ),
     )
 
 
@@ -90,22 +111,6 @@ def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     if not record or _integer(record.get("ACTION")) == DeleteRecreate.number:
         return files_of_disks(disks)
     return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
-
-
-def _needs(cpu: str, memory: str) -> Needs:
-    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
-    try:
-        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
-    except (ArithmeticError, ValueError):
-        return Needs()
-
-
-def _expression(user: dict[str, Any], name: str) -> Expression:
-    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
-    modern = f"SCHED_{name}"
-    if modern in user or name not in user:
-        return Expression(_text(user, modern), "modern", modern)
-    return Expression(_text(user, name), "classic", name)
 
 
 def hosts(document: str, clusters: str = "") -> list[HostView]:
@@ -194,29 +199,3 @@ def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -
             if texts:
                 found.setdefault(name, []).extend(texts)
     return found
-
-
-def _branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for name in path:
-        inner = element.get(name)
-        if not isinstance(inner, dict):
-            return {}
-        element = inner
-    return element
-
-
-def _text(element: dict[str, Any], name: str) -> str:
-    values = several(element.get(name))
-    return values[0] if values and isinstance(values[0], str) else ""
-
-
-def _integer(text: Any, otherwise: int = 0) -> int:
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0

@@ -25,6 +25,21 @@ class Expression(msgspec.Struct, frozen=True, array_like=True):
     attribute: str
 
 
+class LeaseMark(msgspec.Struct, frozen=True):
+    """What the scheduler has written to a VM about its lease (SCHED_LEASE), so that it holds for ever after.
+
+    Attributes:
+        state: accepted, suspended, resumed, or empty when nothing was decided.
+        host_id: the host that is reserved for it.
+        start, end: the time that was accepted, seconds since 1970; an end of 0 = none.
+    """
+
+    state: str = ""
+    host_id: int = -1
+    start: int = 0
+    end: int = 0
+
+
 class Lease(msgspec.Struct, frozen=True):
     """When a VM shall run: the HAIZEA attributes as written (reference/services.md §3).
 
@@ -32,11 +47,13 @@ class Lease(msgspec.Struct, frozen=True):
         start: best_effort, now, +HH:MM:SS or YYYY-MM-DD HH:MM:SS.
         duration: HH:MM:SS or unlimited.
         preemptible: yes or no.
+        mark: what was decided about it.
     """
 
     start: str = ""
     duration: str = ""
     preemptible: str = ""
+    mark: LeaseMark = LeaseMark()
 
 
 class NicWish(msgspec.Struct, frozen=True):
@@ -104,8 +121,11 @@ class PlacedVm(msgspec.Struct, frozen=True):
 
     Attributes:
         state, lcm_state: STATE and LCM_STATE (reference/lifecycle.md §1).
-        since: when it first came to a host, seconds since 1970.
-        here_since: when it came to this host.
+        submitted_at: when it was made, seconds since 1970.
+        since: when it first came to a host, seconds since 1970; as far as its document has its history.
+        here_since: when it came to this host; likewise.
+        runs_since: when its hypervisor began to run it, 0 = it does not run.
+        ran_s: how long it had run before that.
     """
 
     id: int
@@ -122,6 +142,9 @@ class PlacedVm(msgspec.Struct, frozen=True):
     priority: float = 0.0
     since: int = 0
     here_since: int = 0
+    submitted_at: int = 0
+    runs_since: int = 0
+    ran_s: int = 0
     lease: Lease | None = None
     requirement: Expression = Expression("", "modern", "SCHED_REQUIREMENTS")
     cluster_ids: frozenset[int] | None = None

@@ -49,6 +49,8 @@ SAMPLES = {
     t.IPV6: ("2001:db8::1", "2001:db8::g"),
     t.LISTEN: ("0.0.0.0", "all of them"),
     t.RESOLUTION: ("1280x720", "big"),
+    t.LEASE_START: ("+01:30:00", "tomorrow"),
+    t.LEASE_DURATION: ("36:00:00", "00:00:00"),
     t.PCI_ADDRESS: ("0000:01:00.0", "1:0"),
 }
 """Type: (a value that it takes, a value that it refuses)."""

@@ -9,7 +9,7 @@ from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values, restricted
 from trifid.errors import NotAllowed
 
-TOLD = ("ERROR", "SCHED_MESSAGE")
+TOLD = ("ERROR", "SCHED_MESSAGE", "SCHED_LEASE")
 """What the engine, and the scheduler with an update of an administrator, tell the user here."""
 
 

@@ -209,6 +209,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     # What only the engine writes.
     *_singles(t.ANY, "VMID", "TM_MAD_SYSTEM", "AUTOMATIC_REQUIREMENTS", "AUTOMATIC_DS_REQUIREMENTS", place=NOWHERE),
     *_singles(t.ANY, "AUTOMATIC_NIC_REQUIREMENTS", "QEMU_GA_EXEC", "ERROR", "SCHED_MESSAGE", "IMPORTED", place=NOWHERE),
+    *_singles(t.ANY, "SCHED_LEASE", place=NOWHERE),
     Attribute("SNAPSHOT", t.ANY, repeatable=True, place=NOWHERE),
     Attribute("SECURITY_GROUP_RULE", t.ANY, repeatable=True, place=NOWHERE),
     # What placement and other services read: it lives in USER_TEMPLATE.
@@ -225,7 +226,11 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         repeatable=True,
         place=USER_TEMPLATE,
     ),
-    *_vector("HAIZEA", {t.LINE: "START DURATION PREEMPTIBLE"}, place=USER_TEMPLATE),
+    *_vector(
+        "HAIZEA",
+        {t.LEASE_START: "START", t.LEASE_DURATION: "DURATION", t.YES_NO: "PREEMPTIBLE"},
+        place=USER_TEMPLATE,
+    ),
 )
 
 BY_NAME: dict[str, Attribute] = {row.name: row for row in ATTRIBUTES if not row.key}

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from trifid.core.template.lease import is_duration, is_start
+
 WHOLE_MAX = 1 << 40
 CORES_MAX = 1 << 16
 MEMORY_MIB_MAX = 1 << 31
@@ -132,6 +134,8 @@ SIZE_MIB = whole(1, WHOLE_MAX, "a positive number of MiB, without a unit")
 MEMORY_MIB = whole(1, MEMORY_MIB_MAX, f"a whole number of MiB from 1 to {MEMORY_MIB_MAX}, without a unit")
 CORES = Type(f"a positive number of cores up to {CORES_MAX}", _is_cores)
 VIRTUAL_CORES = whole(1, CORES_MAX, f"a positive whole number up to {CORES_MAX}")
+LEASE_START = Type("best_effort, now, +HH:MM:SS or YYYY-MM-DD HH:MM:SS (UTC)", is_start)
+LEASE_DURATION = Type("HH:MM:SS of at least a second, or unlimited", is_duration)
 NUMBER = _pattern("a number", r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 PORT = whole(0, PORT_MAX, f"a port number up to {PORT_MAX}")
 VLAN = whole(1, 4094, "a VLAN id from 1 to 4094")

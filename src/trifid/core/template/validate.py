@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from trifid.core.template.attributes import ATTRIBUTES, BY_NAME, KEYS, RESTRICTED, Attribute
+from trifid.core.template.lease import terms_of
 from trifid.core.template.model import Template, Value
 from trifid.core.template.rank import compile_rank
 from trifid.core.template.requirements import compile_requirement
@@ -66,6 +67,8 @@ def check_values(template: Template) -> None:
         _check_form(row, value)
         if isinstance(value, dict):
             check_vector(name, value, f"{name} {seen[name]}" if row.repeatable else name)
+            if name == "HAIZEA":
+                terms_of(*(value.get(key, "") for key in ("START", "DURATION", "PREEMPTIBLE")))
         else:
             _check_single(row, value)
         seen[name] += 1

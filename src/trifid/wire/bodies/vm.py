@@ -49,10 +49,10 @@ _SHORT_VECTORS = {
     "GRAPHICS": words("LISTEN PORT TYPE"),
 }
 _SHORT_USER_ATTRIBUTES = words(
-    "ERROR LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_MESSAGE SCHED_RANK "
-    "SCHED_REQUIREMENTS USER_PRIORITY"
+    "ERROR HAIZEA LABELS RANK REQUIREMENTS SCHED_ACTION SCHED_DS_RANK SCHED_DS_REQUIREMENTS SCHED_LEASE SCHED_MESSAGE "
+    "SCHED_RANK SCHED_REQUIREMENTS USER_PRIORITY"
 )
-"""RANK and REQUIREMENTS are the names of 2009; the scheduler needs them, today's pool does not have them.
+"""HAIZEA, RANK and REQUIREMENTS are names of 2009, SCHED_LEASE is the scheduler's own: today's pool lacks them.
 Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place."""
 
 _ALLOW_ORPHANS = "YES"

@@ -1,0 +1,57 @@
+"""Fields of documents that were read as dictionaries: what is missing or no number counts as nothing."""
+
+import math
+import re
+from typing import Any
+
+from trifid.core.template.model import Template
+from trifid.core.template.prepare import needs_of
+from trifid.core.vm.record import Needs
+from trifid.placement.view import Expression
+from trifid.wire.elements import several
+
+
+def needs(cpu: str, memory: str) -> Needs:
+    """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
+    try:
+        return needs_of(Template((("CPU", cpu), ("MEMORY", memory))))
+    except (ArithmeticError, ValueError):
+        return Needs()
+
+
+def expression(user: dict[str, Any], name: str) -> Expression:
+    """Return the expression of today's attribute, or of that of 2009 where only that is given."""
+    modern = f"SCHED_{name}"
+    if modern in user or name not in user:
+        return Expression(text(user, modern), "modern", modern)
+    return Expression(text(user, name), "classic", name)
+
+
+def branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """Return the element under a path of names; empty where there is none."""
+    for name in path:
+        inner = element.get(name)
+        if not isinstance(inner, dict):
+            return {}
+        element = inner
+    return element
+
+
+def text(element: dict[str, Any], name: str) -> str:
+    """Return the first text of a name, empty where there is none."""
+    values = several(element.get(name))
+    return values[0] if values and isinstance(values[0], str) else ""
+
+
+def integer(text: Any, otherwise: int = 0) -> int:
+    """Return a text as a whole number, or `otherwise` where it is none."""
+    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
+
+
+def number(text: str) -> float:
+    """Return a text as a number, 0 where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
