@@ -146,6 +146,8 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         attributes=_attributes(element),
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
+        max_cpu_percent=_integer(share.get("MAX_CPU")),
+        max_memory_kib=_integer(share.get("MAX_MEM")),
         free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
     )
 

@@ -61,6 +61,8 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
         requirement=expression(user, "REQUIREMENTS"),
         cluster_ids=clusters_of(text(body, REQUIREMENTS) or text(user, REQUIREMENTS)),
         vmm=text(stays[-1], "VM_MAD"),
+        tm=text(stays[-1], "TM_MAD"),
+        is_marked=element.get("RESCHED") == "1",
     )
 
 

@@ -126,6 +126,8 @@ class PlacedVm(msgspec.Struct, frozen=True):
         here_since: when it came to this host; likewise.
         runs_since: when its hypervisor began to run it, 0 = it does not run.
         ran_s: how long it had run before that.
+        tm: the transfer driver of its datastore.
+        is_marked: it is to be moved by the scheduler (resched).
     """
 
     id: int
@@ -149,6 +151,8 @@ class PlacedVm(msgspec.Struct, frozen=True):
     requirement: Expression = Expression("", "modern", "SCHED_REQUIREMENTS")
     cluster_ids: frozenset[int] | None = None
     vmm: str = ""
+    tm: str = ""
+    is_marked: bool = False
 
 
 class HostView(msgspec.Struct, frozen=True):

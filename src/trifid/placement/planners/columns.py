@@ -23,8 +23,8 @@ class Columns(msgspec.Struct, frozen=True):
         homes: the host where each is today.
         allowed: VM by host, whether it may be there; None = all may be everywhere.
         host_ids: lowest first.
-        capacities, fixed: CPU percent and memory MiB of each host, and what of it VMs have that cannot move.
-        fixed_vms: those.
+        capacities, fixed: CPU percent and memory MiB of each host, and what of it cannot move.
+        fixed_vms: VMs that cannot.
         elsewhere: VMs on other hosts, which matter to rules of affinity only.
     """
 
@@ -57,7 +57,7 @@ def columns(vms: Sequence[RunningVm], rooms: Sequence[Room]) -> Columns:
     movable = [vm for vm in here if vm.allowed is None or any(h in place and h != vm.host_id for h in vm.allowed)]
     movable_ids = {vm.id for vm in movable}
     rest = [vm for vm in here if vm.id not in movable_ids]
-    fixed = np.zeros((len(hosts), 2))
+    fixed = _pairs([room.taken for room in hosts])
     for vm in rest:
         fixed[place[vm.host_id]] += (vm.cpu_percent, vm.memory_mib)
     return Columns(

@@ -47,7 +47,7 @@ def _least(columns: Columns) -> int:
         Room(host_id, int(cpu_percent), int(memory_mib))
         for host_id, (cpu_percent, memory_mib) in zip(columns.host_ids, columns.capacities, strict=True)
     ]
-    return max(hosts_bound(vms, rooms), len({vm.host_id for vm in columns.fixed_vms}))
+    return max(hosts_bound(vms, rooms), int((columns.fixed > 0).any(axis=1).sum()))
 
 
 def _order(columns: Columns, loads: Floats) -> list[int]:

@@ -31,19 +31,6 @@ class RunningVm(msgspec.Struct, frozen=True):
         return host_id == self.host_id or self.allowed is None or host_id in self.allowed
 
 
-class Room(msgspec.Struct, frozen=True):
-    """What a host may promise in all.
-
-    Attributes:
-        is_open: it takes VMs; planners neither fill nor empty one that does not.
-    """
-
-    host_id: int
-    cpu_percent: int
-    memory_mib: int
-    is_open: bool = True
-
-
 class Usage(msgspec.Struct, frozen=True):
     """How much of something: of a host, or asked for."""
 
@@ -56,9 +43,24 @@ class Usage(msgspec.Struct, frozen=True):
     def minus(self, vm: RunningVm) -> "Usage":
         return Usage(self.cpu_percent - vm.cpu_percent, self.memory_mib - vm.memory_mib)
 
-    def share_of(self, room: Room) -> float:
+    def share_of(self, room: "Room") -> float:
         """Return the larger one of the two fractions of a host; of nothing everything is infinitely much."""
         return max(_fraction(self.cpu_percent, room.cpu_percent), _fraction(self.memory_mib, room.memory_mib))
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What a host may promise in all.
+
+    Attributes:
+        taken: what it has promised beside the VMs that are told: to VMs that come or leave.
+        is_open: it takes VMs; planners neither fill nor empty one that does not.
+    """
+
+    host_id: int
+    cpu_percent: int
+    memory_mib: int
+    is_open: bool = True
+    taken: Usage = Usage()
 
 
 def _fraction(used: int, there_is: int) -> float:
@@ -67,7 +69,7 @@ def _fraction(used: int, there_is: int) -> float:
 
 def usages(vms: Sequence[RunningVm], rooms: Sequence[Room]) -> dict[int, Usage]:
     """Return what each host carries; VMs on hosts that are not among the rooms count nowhere."""
-    used = {room.host_id: Usage() for room in rooms}
+    used = {room.host_id: room.taken for room in rooms}
     for vm in vms:
         if vm.host_id in used:
             used[vm.host_id] = used[vm.host_id].plus(vm)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trifid.placement.planners.balance import balanced
 from trifid.placement.planners.consolidate import consolidated
-from trifid.placement.planners.model import Allows, Room, RunningVm, moved, usages
+from trifid.placement.planners.model import Allows, Room, RunningVm, Usage, moved, usages
 from trifid.placement.planners.steps import Limits, Ordered, Step, ordered
 
 Goal = Literal["balance", "consolidate"]
@@ -40,7 +40,7 @@ class Load(msgspec.Struct, frozen=True):
 
     Attributes:
         utilisation: of the fullest open host, the larger one of its fractions of CPU and memory.
-        hosts_used: open hosts that carry VMs.
+        hosts_used: open hosts that carry anything.
     """
 
     utilisation: float
@@ -148,8 +148,8 @@ def load(vms: Sequence[RunningVm], rooms: Sequence[Room]) -> Load:
     """Return how the open hosts are used."""
     open_ = [room for room in rooms if room.is_open]
     used = usages(vms, open_)
-    carrying = {vm.host_id for vm in vms} & used.keys()
-    return Load(max((used[room.host_id].share_of(room) for room in open_), default=0.0), len(carrying))
+    carrying = sum(usage != Usage() for usage in used.values())
+    return Load(max((used[room.host_id].share_of(room) for room in open_), default=0.0), carrying)
 
 
 def cost(vms: Sequence[RunningVm], steps: Sequence[Step], mib_per_s: float) -> Cost:

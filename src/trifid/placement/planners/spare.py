@@ -76,6 +76,7 @@ def _all_start(lost: Room, vms: Sequence[RunningVm], others: list[Room], allows:
         for vm in vms
         if vm.host_id in here
     ]
+    # What else was promised there, to VMs that come or leave, is lost or on another host.
     gone = Room(lost.host_id, max(lost.cpu_percent, 1), max(lost.memory_mib, 1))
     hosts = columns(staying, [*others, gone])
     # What is overcommitted already is none of the lost VMs' business.
