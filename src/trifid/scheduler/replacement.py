@@ -51,7 +51,7 @@ class Replacement:
             self._progress = self._begun(view, self._held(now, view))
             if self._progress is None:
                 return []
-        return self._gone_on(now, view)
+        return self._gone_on(self._progress, now, view)
 
     def refused(self, step: Step, why: str) -> None:
         """Give a plan up of which the engine refused a migration: the next one looks anew."""
@@ -77,16 +77,15 @@ class Replacement:
             log.info("re-placement: vm %d  from host %d to host %d", step.vm_id, step.source_id, step.target_id)
         return Progress(made.steps) if settings.mode == "apply" else None
 
-    def _gone_on(self, now: float, view: View) -> list[Step]:
-        assert self._progress is not None
+    def _gone_on(self, progress: Progress, now: float, view: View) -> list[Step]:
         try:
-            steps = self._progress.go_on(_seen(view, self._progress.watched()))
+            steps = progress.go_on(_seen(view, progress.watched()))
         except PlanBroken as broken:
             log.warning("re-placement ends, the next plan looks anew: %s", broken)
             self._progress = None
             return []
-        if self._progress.is_over:
-            log.info("re-placement is done, %d migrations", self._progress.done)
+        if progress.is_over:
+            log.info("re-placement is done, %d migrations", progress.done)
             self._progress = None
         self._moved_at.update((step.vm_id, now) for step in steps)
         return steps
