@@ -105,7 +105,7 @@ class Emptying:
         """Disable the host and mark its running VMs; tell whether the engine agreed."""
         if not self._shell.attempt(HOST, self._host_id, "one.host.status", self._host_id, _DISABLED):
             return False
-        here = [one for one in guests(self._shell).values() if one.host_id == self._host_id]
+        here = [one for _, one in sorted(guests(self._shell).items()) if one.host_id == self._host_id]
         for guest in here:
             if guest.state == "RUNNING":
                 self._mark(guest)
@@ -138,7 +138,7 @@ class Emptying:
             self._follow(vm_id, seen.get(vm_id))
         here = [
             one
-            for one in seen.values()
+            for _, one in sorted(seen.items())
             if one.id not in self._given_up
             and one.state not in _RESTING
             and (one.host_id == self._host_id or (one.id in self._asked and one.state != "RUNNING"))
@@ -147,7 +147,9 @@ class Emptying:
             if guest.needs_help:
                 self._give_up(guest, f"is {guest.state} and cannot be moved", "it has to be helped first")
             elif guest.state == "RUNNING" and not guest.is_marked and guest.id in self._asked:
-                self._give_up(guest, f"runs on host {self._name} and is not marked any more", "flush again to try again")
+                self._give_up(
+                    guest, f"runs on host {self._name} and is not marked any more", "flush again to try again"
+                )
             elif guest.state == "RUNNING" and guest.id not in self._asked:
                 self._mark(guest)
         return [one for one in here if one.id not in self._given_up]

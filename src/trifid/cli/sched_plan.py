@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from trifid.cli.command import Given
-from trifid.cli.figures import duration, memory
+from trifid.cli.figures import memory
 from trifid.cli.sched_cluster import Look, look
 from trifid.cli.shell import Shell
 from trifid.placement.planners.model import moved, usages
@@ -43,12 +43,15 @@ def _lines(made: Plan, seen: Look) -> list[str]:
 def _summary(made: Plan) -> list[str]:
     cost, before, after = made.cost, made.before_load, made.after_load
     count = f"{cost.migrations} migration{'s' if cost.migrations > 1 else ''}"
-    takes = duration(round(cost.duration_s)).removeprefix("00 ")
     return [
-        f"Goal {made.goal}: {count}, {memory(cost.memory_gib * 1024 * 1024)} to be copied, about {takes}",
+        f"Goal {made.goal}: {count}, {memory(cost.memory_gib * 1024 * 1024)} to be copied, about {_time(cost.duration_s)}",
         f"Fullest host: {before.utilisation:.0%} before, {after.utilisation:.0%} after",
         f"Hosts in use: {before.hosts_used} before, {after.hosts_used} after",
     ]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _table(made: Plan, seen: Look) -> list[str]:
