@@ -69,7 +69,7 @@ def test_a_migration_that_fails_is_told_with_its_error_and_does_not_keep_it_wait
     world.chosen, world.broken = {0: 1}, {0}
     result = world.run(main, "maintenance", "0")
     assert result.exit_code == 255
-    assert "Error: VM 0 runs on host host0 and is not marked any more: no route to host\n" in result.stderr
+    assert "Error: VM 0 runs on host host0, not marked any more: no route to host\n" in result.stderr
     assert world.now < 60
 
 

@@ -147,9 +147,7 @@ class Emptying:
             if guest.needs_help:
                 self._give_up(guest, f"is {guest.state} and cannot be moved", "it has to be helped first")
             elif guest.state == "RUNNING" and not guest.is_marked and guest.id in self._asked:
-                self._give_up(
-                    guest, f"runs on host {self._name} and is not marked any more", "flush again to try again"
-                )
+                self._give_up(guest, f"runs on host {self._name}, not marked any more", "flush again to try again")
             elif guest.state == "RUNNING" and guest.id not in self._asked:
                 self._mark(guest)
         return [one for one in here if one.id not in self._given_up]

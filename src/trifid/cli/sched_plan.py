@@ -43,8 +43,9 @@ def _lines(made: Plan, seen: Look) -> list[str]:
 def _summary(made: Plan) -> list[str]:
     cost, before, after = made.cost, made.before_load, made.after_load
     count = f"{cost.migrations} migration{'s' if cost.migrations > 1 else ''}"
+    copied = memory(cost.memory_gib * 1024 * 1024)
     return [
-        f"Goal {made.goal}: {count}, {memory(cost.memory_gib * 1024 * 1024)} to be copied, about {_time(cost.duration_s)}",
+        f"Goal {made.goal}: {count}, {copied} to be copied, about {_time(cost.duration_s)}",
         f"Fullest host: {before.utilisation:.0%} before, {after.utilisation:.0%} after",
         f"Hosts in use: {before.hosts_used} before, {after.hosts_used} after",
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from trifid.placement.planners.bounds import utilisation_bound
 from trifid.placement.planners.columns import Columns, Indices, columns
@@ -20,6 +21,7 @@ def balanced(
     *,
     migrations_max: int | None = None,
     gain_min: float = 0.0,
+    at_once: bool = False,
     allows: Allows | None = None,
 ) -> Mapping[int, int]:
     """Return VM id to host id of the VMs that should move, so that the largest utilisation is as low as can be.
@@ -28,6 +30,7 @@ def balanced(
     them, are left as they are.
 
     Args:
+        at_once: with exchanges only that find room at once, where hosts are so full that there is little to turn.
         gain_min: nothing moves where the largest utilisation cannot fall by as much, as a fraction of a host.
     """
     open_ = columns(vms, [room for room in rooms if room.is_open])
@@ -36,18 +39,18 @@ def balanced(
     bound = utilisation_bound(open_)
     if _worst(open_, open_.homes) - bound < gain_min:
         return {}
-    best = _searched(open_, bound, migrations_max, allows)
+    best = _searched(open_, bound, Wish(open_.capacities, migrations_max, at_once), allows)
     return open_.targets(_homewards(open_, best, allows))
 
 
-def _searched(columns: Columns, bound: float, migrations_max: int | None, allows: Allows | None) -> Indices:
+def _searched(columns: Columns, bound: float, wish: Wish, allows: Allows | None) -> Indices:
     """Return where VMs should be: near the bound, or, where VMs come in lumps, between it and what is by halves."""
     best, highest, lowest = columns.homes, _worst(columns, columns.homes), bound
     ceiling = bound * (1 + GAP)
     for _ in range(_ROUNDS):
         if highest <= ceiling or highest - lowest < bound * GAP:
             break
-        found = search(columns, columns.homes, Wish(columns.capacities * ceiling, migrations_max), allows)
+        found = search(columns, columns.homes, replace(wish, ceilings=columns.capacities * ceiling), allows)
         if (worst := _worst(columns, found.where)) < highest:
             best, highest = found.where, worst
         if found.over > 0.0:

@@ -49,8 +49,12 @@ class Columns(msgspec.Struct, frozen=True):
         return {self.vms[i].id: self.host_ids[where[i]] for i in np.flatnonzero(where != self.homes)}
 
 
-def columns(vms: Sequence[RunningVm], rooms: Sequence[Room]) -> Columns:
-    """Return the VMs on these hosts as columns; hosts without any capacity are left out."""
+def columns(vms: Sequence[RunningVm], rooms: Sequence[Room], elsewhere: Sequence[RunningVm] = ()) -> Columns:
+    """Return the VMs on these hosts as columns; hosts without any capacity are left out.
+
+    Args:
+        elsewhere: further VMs that matter to rules of affinity only.
+    """
     hosts = sorted((room for room in rooms if room.cpu_percent > 0 and room.memory_mib > 0), key=lambda r: r.host_id)
     place = {room.host_id: index for index, room in enumerate(hosts)}
     here = sorted((vm for vm in vms if vm.host_id in place), key=lambda vm: vm.id)
@@ -69,7 +73,7 @@ def columns(vms: Sequence[RunningVm], rooms: Sequence[Room]) -> Columns:
         _pairs(hosts),
         fixed,
         rest,
-        [vm for vm in vms if vm.host_id not in place],
+        [*elsewhere, *(vm for vm in vms if vm.host_id not in place)],
     )
 
 

@@ -1,6 +1,6 @@
 """Consolidation: as many hosts as possible shall carry no VM, so that they can be switched off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,16 +28,50 @@ def consolidated(
     used = int((loads > 0).any(axis=1).sum())
     least = _least(open_)
     order = _order(open_, loads)
-    # From below the first plan is the best; what fits into few migrations is found from above.
-    counts = range(least, used) if migrations_max is None else range(used - 1, least - 1, -1)
-    best: Indices = open_.homes
-    for count in counts:
-        found = _emptied(open_, order, count, migrations_max, allows)
-        if found is not None:
+
+    def emptied(count: int) -> Indices | None:
+        return _emptied(open_, order, count, migrations_max, allows)
+
+    return open_.targets(_fewest(range(least, used), emptied, open_.homes, is_limited=migrations_max is not None))
+
+
+def _fewest(counts: range, emptied: Callable[[int], Indices | None], homes: Indices, *, is_limited: bool) -> Indices:
+    """Return where VMs are when they are on the fewest hosts for which a way is found."""
+    best = homes
+    if is_limited:
+        # Few migrations empty few hosts: one more as long as they are enough.
+        for count in reversed(counts):
+            found = emptied(count)
+            if found is None:
+                break
             best = found
-        if (found is None) is (migrations_max is not None):
+        return best
+    # A way is often found next to the bound: from there away from it, further and further, and then back by halves.
+    failed, away = counts.start - 1, 1
+    for count in _away_from(counts):
+        if (found := emptied(count)) is not None:
+            best, away = found, count
             break
-    return open_.targets(best)
+        failed = count
+    else:
+        return homes
+    while away - failed > 1:
+        middle = (failed + away) // 2
+        if (found := emptied(middle)) is None:
+            failed = middle
+        else:
+            best, away = found, middle
+    return best
+
+
+def _away_from(counts: range) -> Iterator[int]:
+    """Yield counts that are further and further apart, and the last one."""
+    count, step = counts.start, 1
+    while count < counts.stop - 1:
+        yield count
+        count, step = count + step, step * 2
+    if counts:
+        yield counts.stop - 1
 
 
 def _least(columns: Columns) -> int:
@@ -71,7 +105,7 @@ def _emptied(
     for _ in range(_KEPT_BACK_MAX):
         ceilings = np.zeros_like(columns.capacities)
         ceilings[order[:count]] = columns.capacities[order[:count]]
-        wish = Wish(ceilings, migrations_max, _FULLEST_FIRST, patience=_PATIENCE)
+        wish = Wish(ceilings, migrations_max, fullness_weight=_FULLEST_FIRST, patience=_PATIENCE)
         found = search(columns, columns.homes, wish, allows)
         if found.over <= 0.0:
             return found.where

@@ -19,7 +19,7 @@ Goal = Literal["balance", "consolidate"]
 
 UTILISATION_GAIN_MIN = 0.02
 """Balancing is worth it when the largest utilisation falls by this: two hundredths of a host."""
-_ROUNDS_MAX = 50
+_ROUNDS_MAX = 100
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -88,26 +88,37 @@ def plan(
     allows: Allows | None = None,
 ) -> Plan:
     """Return what brings a cluster nearer to a goal; without steps when nothing that is worth it can be done."""
-    steps: list[Step] = []
-    left_out: dict[int, str] = {}
-    now = list(vms)
-    for _ in range(_ROUNDS_MAX):
-        left = None if options.migrations_max is None else options.migrations_max - len(steps)
-        targets = _targets(goal, now, rooms, left, options, allows)
-        made = ordered(now, rooms, targets, options.limits, allows)
-        taken = made.steps if left is None else _cut(made.steps, left)
-        then = moved(now, {step.vm_id: step.target_id for step in taken})
-        if not steps:
-            left_out = made.left_out
-        if not taken or not _is_worth(goal, load(now, rooms), load(then, rooms), options):
-            break
-        steps += _later(taken, steps)
-        left_out, now = made.left_out, then
+    steps, left_out, now = _improved(goal, list(vms), rooms, options, allows)
     at_first = {vm.id: vm.host_id for vm in vms}
     after = {vm.id: vm.host_id for vm in now if vm.host_id != at_first[vm.id]}
     steps = _shorter(steps, ordered(vms, rooms, after, options.limits, allows))
     worth = cost(vms, steps, options.mib_per_s)
     return Plan(goal, tuple(steps), left_out, after, load(vms, rooms), load(now, rooms), worth)
+
+
+def _improved(
+    goal: Goal, vms: list[RunningVm], rooms: Sequence[Room], options: Options, allows: Allows | None
+) -> tuple[list[Step], dict[int, str], list[RunningVm]]:
+    """Return the steps, what is left out in the end, and where the VMs are then."""
+    steps: list[Step] = []
+    left_out: dict[int, str] = {}
+    now, at_once = vms, False
+    for _ in range(_ROUNDS_MAX):
+        left = None if options.migrations_max is None else options.migrations_max - len(steps)
+        targets = _targets(goal, now, rooms, left, options, allows, at_once=at_once)
+        made = ordered(now, rooms, targets, options.limits, allows)
+        taken = made.steps if left is None else _cut(made.steps, left)
+        then = moved(now, {step.vm_id: step.target_id for step in taken})
+        if not steps and not at_once:
+            left_out = made.left_out
+        if taken and _is_worth(goal, load(now, rooms), load(then, rooms), options):
+            steps, left_out, now, at_once = [*steps, *_later(taken, steps)], made.left_out, then, False
+        elif made.left_out and not at_once:
+            # What would be best cannot be reached: hosts are too full to turn.
+            at_once = True
+        else:
+            break
+    return steps, left_out, now
 
 
 def _targets(
@@ -117,11 +128,13 @@ def _targets(
     migrations_max: int | None,
     options: Options,
     allows: Allows | None,
+    *,
+    at_once: bool,
 ) -> Mapping[int, int]:
     if goal == "consolidate":
         return consolidated(vms, rooms, migrations_max=migrations_max, allows=allows)
     gain_min = options.utilisation_gain_min
-    return balanced(vms, rooms, migrations_max=migrations_max, gain_min=gain_min, allows=allows)
+    return balanced(vms, rooms, migrations_max=migrations_max, gain_min=gain_min, at_once=at_once, allows=allows)
 
 
 def _cut(steps: Sequence[Step], count: int) -> Sequence[Step]:

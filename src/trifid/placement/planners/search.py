@@ -17,6 +17,7 @@ REST_STEPS_MAX = 7
 MIGRATION_WEIGHT = 1e-6
 """What a migration counts beside squared fractions of a host: where exchanges are as good otherwise, it decides."""
 _NOTHING = 1e-18
+_NOBODY: Indices = np.zeros(0, dtype=np.intp)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -37,15 +38,17 @@ class Wish(msgspec.Struct, frozen=True):
     Attributes:
         ceilings: CPU percent and memory MiB that each host should carry at most; a host with none takes no VM.
         migrations_max: how many VMs may be away from home, None = all.
+        at_once: only exchanges that need no other to be done first: a VM of them finds room beside all others.
         fullness_weight: below 0, of hosts that are as good the fuller one is taken.
-        steps_max: exchanges at most.
+        steps_max: exchanges at most, None = by the number of VMs.
         patience: the search ends when so many exchanges brought nothing; fewer when there are few VMs.
     """
 
     ceilings: Floats
     migrations_max: int | None = None
+    at_once: bool = False
     fullness_weight: float = 0.0
-    steps_max: int = 1000
+    steps_max: int | None = None
     patience: int = 300
 
 
@@ -54,7 +57,7 @@ def search(columns: Columns, start: Indices, wish: Wish, allows: Allows | None =
     state = _Search(columns, start, wish, allows)
     patience = min(wish.patience, 10 + 4 * len(start))
     found, least, since = Found(start.copy(), state.worst()), state.penalty(), 0
-    for step in range(1, wish.steps_max + 1):
+    for step in range(1, (wish.steps_max or 400 + len(start)) + 1):
         if state.is_done() or since >= patience:
             break
         if not state.exchange(step) and not state.rests(step):
@@ -79,6 +82,7 @@ class _Search:
         self._demands = np.ascontiguousarray(columns.demands.T)
         self._inverse = np.ascontiguousarray(1.0 / columns.capacities.T)
         self._above = np.ascontiguousarray((columns.loads(start) - wish.ceilings).T)
+        self._room = np.ascontiguousarray((columns.capacities - columns.loads(start)).T)
         self._resting = np.zeros(len(start), dtype=np.intp)
         self._rest_steps = min(REST_STEPS_MAX, len(start) // 3)
         self._nobody = np.zeros((2, len(self._hosts)))
@@ -119,10 +123,12 @@ class _Search:
         givable = np.flatnonzero((self.where == giver) & awake)
         if not len(givable):
             return False
-        others = np.flatnonzero((self.where != giver) & awake & self._takes[self.where])
+        # A host that is to be emptied takes nothing in exchange.
+        is_taker = self._takes[giver]
+        others = np.flatnonzero((self.where != giver) & awake & self._takes[self.where]) if is_taker else _NOBODY
         takers = np.concatenate([self.where[others], self._hosts])
         cost = self._costs(giver, givable, others, takers)
-        forbidden = np.concatenate([np.full(len(others), not self._takes[giver]), ~self._takes])
+        forbidden = np.concatenate([np.zeros(len(others), dtype=np.bool_), ~self._takes])
         forbidden[len(others) + giver] = True
         cost[:, forbidden] = np.inf
         flat = cost.ravel()
@@ -160,11 +166,22 @@ class _Search:
         cost += MIGRATION_WEIGHT * self._away(giver, givable, others, takers, cost)
         if wish.fullness_weight:
             cost += wish.fullness_weight * fullness
+        if wish.at_once:
+            cost[~self._can_go_at_once(giver, givable, others, takers)] = np.inf
         if columns.allowed is not None:
             cost[~columns.allowed[np.ix_(givable, takers)]] = np.inf
             welcome: Flags = columns.allowed[:, giver]
             cost[:, : len(others)][:, np.logical_not(welcome[others])] = np.inf
         return cost
+
+    def _can_go_at_once(self, giver: int, givable: Indices, others: Indices, takers: Indices) -> Flags:
+        """Return in which exchanges the VM that goes, or the one that comes back, finds room beside all others."""
+        demands, room = self._demands, self._room
+        going = np.ones((len(givable), len(takers)), dtype=np.bool_)
+        for demand, free in zip(demands, room, strict=True):
+            going &= np.less_equal.outer(demand[givable], free[takers])
+        going[:, : len(others)] |= np.all(demands[:, others] <= room[:, [giver]], axis=0)
+        return going
 
     def _away(self, giver: int, givable: Indices, others: Indices, takers: Indices, cost: Floats) -> Floats:
         """Return how many VMs more are away from home; exchanges beyond the limit cost infinitely much."""
@@ -187,8 +204,9 @@ class _Search:
             self.where[back] = giver
             demand = demand - self._demands[:, back]
         self.where[vm] = taker
-        self._above[:, giver] -= demand
-        self._above[:, taker] += demand
+        for figures, sign in ((self._above, 1), (self._room, -1)):
+            figures[:, giver] -= sign * demand
+            figures[:, taker] += sign * demand
         return True
 
     def _all_places(self) -> dict[int, tuple[int, ...]]:

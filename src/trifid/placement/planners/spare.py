@@ -51,46 +51,46 @@ def losses(vms: Sequence[RunningVm], rooms: Sequence[Room], *, allows: Allows | 
     The VMs of the other hosts stay where they are.  Whether the lost ones fit beside them is searched for, not
     proved: rarely there is a way that is not found, and then the answer is on the safe side.
     """
-    return [
-        _loss(room, vms, rooms, allows)
-        for room in sorted(rooms, key=lambda room: room.host_id)
-        if any(vm.host_id == room.host_id for vm in vms)
-    ]
+    by_host: dict[int, list[RunningVm]] = {}
+    for vm in vms:
+        by_host.setdefault(vm.host_id, []).append(vm)
+    used = usages(vms, rooms)
+    full = [replace(room, taken=used[room.host_id]) for room in sorted(rooms, key=lambda room: room.host_id)]
+    return [_loss(room, by_host[room.host_id], full, vms, allows) for room in full if room.host_id in by_host]
 
 
-def _loss(lost: Room, vms: Sequence[RunningVm], rooms: Sequence[Room], allows: Allows | None) -> Loss:
+def _loss(
+    lost: Room, orphans: list[RunningVm], rooms: list[Room], vms: Sequence[RunningVm], allows: Allows | None
+) -> Loss:
+    """Return what a loss means; rooms have all that is charged as taken."""
     others = [room for room in rooms if room.is_open and room.host_id != lost.host_id]
-    orphans = [vm for vm in vms if vm.host_id == lost.host_id]
-    if _all_start(lost, vms, others, allows):
+    # Only rules of affinity ask where the VMs are that stay.
+    staying = [vm for vm in vms if vm.host_id != lost.host_id] if allows else []
+    if _all_start(lost, orphans, others, staying, allows):
         return Loss(lost.host_id, len(orphans))
-    left, used = _started_one_by_one(orphans, vms, others, allows)
+    left, used = _started_one_by_one(orphans, others, staying, allows)
     return Loss(lost.host_id, len(orphans), tuple(_stranded(vm, others, used) for vm in left))
 
 
-def _all_start(lost: Room, vms: Sequence[RunningVm], others: list[Room], allows: Allows | None) -> bool:
-    """Tell whether a way was found to start all VMs of the lost host on others, where the VMs stay as they are."""
+def _all_start(
+    lost: Room, orphans: list[RunningVm], others: list[Room], staying: list[RunningVm], allows: Allows | None
+) -> bool:
+    """Tell whether a way was found to start the VMs of the lost host on others, whose VMs stay as they are."""
     # The lost host stays in the columns: its VMs begin there, and it takes none.
-    here = {room.host_id for room in others} | {lost.host_id}
-    staying = [
-        vm if vm.host_id == lost.host_id else replace(vm, allowed=frozenset((vm.host_id,)))
-        for vm in vms
-        if vm.host_id in here
-    ]
-    # What else was promised there, to VMs that come or leave, is lost or on another host.
     gone = Room(lost.host_id, max(lost.cpu_percent, 1), max(lost.memory_mib, 1))
-    hosts = columns(staying, [*others, gone])
+    hosts = columns(orphans, [*others, gone], staying)
     # What is overcommitted already is none of the lost VMs' business.
     ceilings = np.maximum(hosts.capacities, hosts.fixed)
     ceilings[hosts.host_ids.index(lost.host_id)] = 0.0
-    return search(hosts, hosts.homes, Wish(ceilings, None, _FULLEST_FIRST), allows).over <= 0.0
+    return search(hosts, hosts.homes, Wish(ceilings, fullness_weight=_FULLEST_FIRST), allows).over <= 0.0
 
 
 def _started_one_by_one(
-    orphans: list[RunningVm], vms: Sequence[RunningVm], others: list[Room], allows: Allows | None
+    orphans: list[RunningVm], others: list[Room], staying: list[RunningVm], allows: Allows | None
 ) -> tuple[list[RunningVm], dict[int, Usage]]:
     """Return the VMs that find no host, the largest choosing first, and what the hosts carry then."""
-    used = usages(vms, others)
-    places = {vm.id: (vm.host_id,) for vm in vms if vm not in orphans}
+    used = {room.host_id: room.taken for room in others}
+    places = {vm.id: (vm.host_id,) for vm in staying}
     left = []
     for vm in sorted(orphans, key=lambda vm: (-vm.memory_mib, -vm.cpu_percent, vm.id)):
         fitting = [
