@@ -31,6 +31,7 @@ _GROUPS = (
     ("Virtual networks", ("one.vn", "one.vnpool")),
     ("Network templates", ("one.vntemplate", "one.vntemplatepool")),
     ("Security groups", ("one.secgroup", "one.secgrouppool")),
+    ("VM groups", ("one.vmgroup", "one.vmgrouppool")),
     ("Clusters", ("one.cluster", "one.clusterpool")),
     ("Users", ("one.user", "one.userpool")),
     ("Groups", ("one.group", "one.grouppool")),

@@ -20,6 +20,7 @@ from trifid.cli import (
     template,
     user,
     vm,
+    vm_group,
 )
 
 PROGRAMS = {
@@ -28,6 +29,7 @@ PROGRAMS = {
     "onevnet": network.main,
     "onevntemplate": network_template.main,
     "onesecgroup": security_group.main,
+    "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
     "oneimage": image.main,

@@ -25,8 +25,8 @@ class FakeEngine:
 
     Attributes:
         methods: by name; each is called with the arguments after the session.
-        vms, hosts, networks, users, groups, images, datastores, security_groups, clusters, network_templates:
-            documents by id.
+        vms, hosts, networks, users, groups, images, datastores, security_groups, clusters, network_templates,
+            vm_groups: documents by id.
         uploads: what was uploaded, by name.
         calls: (method, arguments…) in the order they came.
         endpoint: where it answers.
@@ -40,6 +40,7 @@ class FakeEngine:
         self.images: dict[int, str] = {}
         self.datastores: dict[int, str] = {}
         self.security_groups: dict[int, str] = {}
+        self.vm_groups: dict[int, str] = {}
         self.clusters: dict[int, str] = {}
         self.network_templates: dict[int, str] = {}
         self.uploads: dict[str, bytes] = {}
@@ -56,6 +57,8 @@ class FakeEngine:
             "one.datastore.info": lambda i: self._one("datastore", self.datastores, i),
             "one.secgrouppool.info": lambda *_: self._pool("SECURITY_GROUP_POOL", self.security_groups),
             "one.secgroup.info": lambda i: self._one("security group", self.security_groups, i),
+            "one.vmgrouppool.info": lambda *_: self._pool("VM_GROUP_POOL", self.vm_groups),
+            "one.vmgroup.info": lambda i: self._one("vm group", self.vm_groups, i),
             "one.clusterpool.info": lambda: self._pool("CLUSTER_POOL", self.clusters),
             "one.cluster.info": lambda i: self._one("cluster", self.clusters, i),
             "one.vntemplatepool.info": lambda *_: self._pool("VNTEMPLATE_POOL", self.network_templates),

@@ -366,6 +366,15 @@ class TestShow:
         fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
         assert "SCHEDULER           : no host has 64 GiB free" in type_in("onevm", "show", "3").stdout
 
+    def test_why_it_was_placed_where_it_is(self, fake, type_in):
+        why = "2026-11-25 12:00 host-3 [3] of 37 that fit"
+        fake.vms[3] = vm_xml(3, user={"SCHED_DECISION": why})
+        assert f"PLACED              : {why}" in type_in("onevm", "show", "3").stdout
+
+    def test_what_explains_why_it_waits_is_named(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
+        assert "onevm explain 3" in type_in("onevm", "show", "3").stdout
+
     def test_a_vm_that_waits_for_room_is_not_sent_where_there_is_none(self, fake, type_in):
         fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
         assert "onevm deploy --enforce 3 HOST" in type_in("onevm", "show", "3").stdout

@@ -21,6 +21,7 @@ from trifid.core.vm import events
 from trifid.core.vm.files import promise
 from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import membership
 from trifid.engine.life import happen
 from trifid.engine.memory import Memory
 from trifid.engine.transaction import Draft
@@ -75,7 +76,9 @@ class DraftMachine(RuleBasedStateMachine):
         def command(draft):
             vm_id = draft.next_id("vm")
             made = VM(vm_id, 0, 0, f"vm{vm_id}", VmState.PENDING, Needs(cpu, memory), stime=draft.now)
-            draft.put(replace(made, template=template(DISK=[{"DISK_ID": "0", "TYPE": "FS", "SIZE": str(memory)}])))
+            group = {"VMGROUP_ID": str(cpu % 2), "ROLE": "ab"[memory % 2]}
+            disk = {"DISK_ID": "0", "TYPE": "FS", "SIZE": str(memory)}
+            draft.put(replace(made, template=template(DISK=[disk], VMGROUP=group)))
             draft.note("VM", vm_id, ENGINE, "allocated")
 
         self.run(command, refused)
@@ -105,6 +108,16 @@ class DraftMachine(RuleBasedStateMachine):
     @rule(vm_id=vm_numbers, cpu=st.integers(0, 300), refused=st.booleans())
     def resize(self, vm_id, cpu, refused):
         self.run(lambda draft: draft.put(replace(draft.vm(vm_id), needs=Needs(cpu, 5))), refused)
+
+    @rule(vm_id=vm_numbers, group_id=st.integers(0, 2), role=st.sampled_from("ab"), refused=st.booleans())
+    def join_or_leave_a_group(self, vm_id, group_id, role, refused):
+        vectors = [{"VMGROUP_ID": str(group_id), "ROLE": role}] if group_id < 2 else []
+
+        def command(draft):
+            vm = draft.vm(vm_id)
+            draft.put(replace(vm, template=vm.template.replacing("VMGROUP", *vectors)))
+
+        self.run(command, refused)
 
     @rule(key=addresses, vm_id=vm_numbers, refused=st.booleans())
     def take_address(self, key, vm_id, refused):
@@ -199,6 +212,19 @@ class DraftMachine(RuleBasedStateMachine):
         for host_id in (*HOST_IDS, 9):
             assert self.turn.share(host_id) == shares[host_id]
             assert self.turn.vms_on(host_id) == carried[host_id]
+
+    @invariant()
+    def groups_have_the_vms_that_say_so(self):
+        for group_id in (0, 1):
+            vms, places = defaultdict(set), defaultdict(lambda: defaultdict(set))
+            for vm in self.turn.each("vms"):
+                of, role = membership(vm) or (-1, "")
+                if of == group_id:
+                    vms[role].add(vm.id)
+                    for host_id in charged_hosts(vm):
+                        places[role][host_id].add(vm.id)
+            found = self.turn.members_of(group_id)
+            assert (found.vms, found.places) == (vms, places)
 
     @invariant()
     def promised_room_is_the_sum_over_the_vms(self):

@@ -15,9 +15,11 @@ from tests.methods.world import (
     VM_ID,
     VN_TEMPLATE_ID,
 )
+from trifid.core.vm_group.record import Role, VmGroup
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
+VM_GROUP_ID = 9
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
@@ -65,6 +67,17 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vm.chmod": [(VM_ID, *FLAGS), (VM_ID, *[-1] * 9)],
     "one.vm.chown": [(VM_ID, EVE_ID, -1), (VM_ID, -1, GUESTS_GID), (VM_ID, -1, -1)],
     "one.vm.info": [(VM_ID,), (99,)],
+    "trifid.vm.explain": [(VM_ID,), (VM_ID, -1), (99,)],
+    "trifid.placement.dry_run": [
+        (f'{{"vms": [{item}]}}',)
+        for item in (
+            '{"template": "CPU=1\\nMEMORY=64"}',
+            f'{{"template_id": {TEMPLATE_ID}}}',
+            f'{{"vm": {VM_ID}, "action": "deploy", "host": {HOST_ID}}}',
+            f'{{"vm": {VM_ID}, "action": "migrate"}}',
+            f'{{"action": "flush", "host": {HOST_ID}}}',
+        )
+    ],
     "one.host.allocate": [("node2", "dummy", "dummy", -1)],
     "one.host.delete": [(HOST_ID,)],
     "one.host.info": [(HOST_ID,)],
@@ -136,6 +149,20 @@ REFUSED: dict[str, list[tuple]] = {
     "one.secgroup.chown": [(0, EVE_ID, -1), (0, -1, GUESTS_GID)],
     "one.secgroup.clone": [(0, "mine")],
     "one.secgroup.commit": [(0, False), (0, True)],
+    "one.vmgroup.allocate": [("NAME=x\nROLE=[NAME=a]",)],
+    "one.vmgroup.delete": [(VM_GROUP_ID,), (99,)],
+    "one.vmgroup.info": [(VM_GROUP_ID,), (99,)],
+    "one.vmgroup.update": [(VM_GROUP_ID, "X=1", append) for append in (0, 1)],
+    "one.vmgroup.rename": [(VM_GROUP_ID, "mine")],
+    "one.vmgroup.chmod": [(VM_GROUP_ID, *FLAGS)],
+    "one.vmgroup.chown": [(VM_GROUP_ID, EVE_ID, -1), (VM_GROUP_ID, -1, GUESTS_GID)],
+    "one.vmgroup.lock": [(VM_GROUP_ID, 1, False), (VM_GROUP_ID, 4, True)],
+    "one.vmgroup.unlock": [(VM_GROUP_ID,)],
+    "one.vmgroup.roleadd": [(VM_GROUP_ID, "ROLE=[NAME=b]")],
+    "one.vmgroup.roledelete": [(VM_GROUP_ID, 0)],
+    "one.vmgroup.roleupdate": [(VM_GROUP_ID, 0, "ROLE=[NAME=b]")],
+    "one.vm.vmgroupadd": [(VM_ID, VM_GROUP_ID, "web"), (VM_ID, 99, "web")],
+    "one.vm.vmgroupdel": [(VM_ID,)],
     "one.cluster.allocate": [("mine",)],
     "one.cluster.delete": [(0,), (99,)],
     "one.cluster.info": [(0,), (99,)],
@@ -186,6 +213,7 @@ SHOW_NOTHING = {
     "one.datastorepool.info": (),
     "one.clusterpool.info": (),
     "one.vntemplatepool.info": (-2, -1, -1),
+    "one.vmgrouppool.info": (-2, -1, -1),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 
@@ -204,6 +232,12 @@ def test_every_method_is_here() -> None:
     nothing = {name for name in METHODS if name.endswith("pool.info") and name not in tried}
     assert tried | nothing == set(METHODS)
     assert {METHODS[name].handler.__module__ for name in nothing} == {"trifid.methods.empty_pools"}
+
+
+@pytest.fixture(autouse=True)
+async def _group(world):
+    role = Role(0, "web")
+    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1))
 
 
 @pytest.mark.parametrize(

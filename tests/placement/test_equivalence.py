@@ -240,6 +240,13 @@ def test_a_rank_is_cut_to_an_integer_and_no_number_is_none():
         Compiler().rank(Expression("A -1", "modern", "RANK"))
 
 
+def test_integers_that_no_float_holds_are_told_apart():
+    values = [{"A": ["9007199254740992"]}, {"A": ["9007199254740993"]}]
+    assert mask("A = 9007199254740993", *values) == [False, True]
+    assert mask("A = 9007199254740993", values[0]) == [False]
+    assert mask("FREE_CPU = 9007199254740993", {"FREE_CPU": ["9007199254740992"]}) == [False]
+
+
 def test_all_negative_ranks_are_not_turned_around():
     assert int(max(range(3), key=scores("- A", {"A": ["3"]}, {"A": ["1"]}, {"A": ["2"]}).__getitem__)) == 1
 

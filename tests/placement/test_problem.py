@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trifid.core.vm.files import Files
+from trifid.core.vm_group.record import VmGroup
 from trifid.placement.candidates import candidates
 from trifid.placement.place import Plan, place
 from trifid.placement.problem import BadProblem, answer_of, plan_of, read_answer, read_problem, write_problem
 from trifid.placement.recorded import Decision, pack, unpack
 from trifid.placement.settings import Settings
 from trifid.placement.synthetic import synthetic
-from trifid.placement.view import Device, Expression, HostView, Lease, NicWish, View, WaitingVm
+from trifid.placement.view import Device, Expression, GroupView, HostView, Lease, NicWish, View, WaitingVm
 
 TEXTS = st.text(max_size=8)
 IDS = st.integers(0, 10_000)
@@ -48,7 +49,10 @@ HOSTS = st.builds(
     free_disk_mib=st.none() | IDS,
     devices=DEVICES,
 )
-VIEWS = st.builds(View, unique(WAITING), unique(HOSTS), now=st.integers(0, 2**40))
+GROUPS = st.builds(GroupView, st.just(VmGroup(3, 0, 0, "web")), st.dictionaries(IDS, TEXTS, max_size=3))
+VIEWS = st.builds(
+    View, unique(WAITING), unique(HOSTS), groups=st.lists(GROUPS, max_size=1).map(tuple), now=st.integers(0, 2**40)
+)
 
 
 @given(VIEWS)

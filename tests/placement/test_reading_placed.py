@@ -8,7 +8,8 @@ MARK = "<SCHED_LEASE><STATE>accepted</STATE><HOST_ID>3</HOST_ID><START>100</STAR
 
 
 def stay(host_id, stime, rstime=0, retime=0):
-    return f"<HISTORY><HID>{host_id}</HID><STIME>{stime}</STIME><RSTIME>{rstime}</RSTIME><RETIME>{retime}</RETIME></HISTORY>"
+    times = f"<STIME>{stime}</STIME><RSTIME>{rstime}</RSTIME><RETIME>{retime}</RETIME>"
+    return f"<HISTORY><HID>{host_id}</HID>{times}</HISTORY>"
 
 
 def with_user(document, more):

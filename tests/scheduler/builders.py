@@ -17,10 +17,12 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
     )
 
 
-def vm_xml(vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), **user) -> str:
+def vm_xml(
+    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), uid=0, **user
+) -> str:
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
     return (
-        f"<VM><ID>{vm_id}</ID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
+        f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
         f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
@@ -75,6 +77,7 @@ class Engine:
         datastores: datastore id to those of datastore_xml.
         clusters: cluster id to its attributes.
         refuse: VM ids whose deploy is refused.
+        usages: user id to what trifid.user.usage tells of it.
         coming: (second, event or function) that happen while the scheduler waits.
     """
 
@@ -86,7 +89,9 @@ class Engine:
         self.datastores: dict[int, dict] = {0: {}}
         self.clusters: dict[int, dict] = {0: {}}
         self.refuse: set[int] = set()
+        self.usages: dict[int, dict] = {}
         self.events: list[dict] = []
+        self._read: dict[str, dict[int, str]] = {}
         self.coming: list[tuple[float, object]] = []
         self.calls: list[tuple] = []
         self.is_up = True
@@ -130,12 +135,17 @@ class Engine:
         return json.dumps({"last": found[-1]["id"] if found else after, "events": found})
 
     def one_vmpool_info(self, flag, start, end, state):
-        if state == 3:
-            return f"<VM_POOL>{''.join(self.running.values())}</VM_POOL>"
-        return f"<VM_POOL>{''.join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items())}</VM_POOL>"
+        running = "".join(self.running.values()) if state in (-1, 3) else ""
+        pending = "".join(vm_xml(vm_id, **more) for vm_id, more in self.pending.items()) if state in (-1, 1) else ""
+        return f"<VM_POOL>{running}{pending}</VM_POOL>"
 
-    def one_hostpool_info(self):
-        return f"<HOST_POOL>{''.join(host_xml(host_id, **more) for host_id, more in self.hosts.items())}</HOST_POOL>"
+    def trifid_host_changes(self, read):
+        texts = {host_id: host_xml(host_id, **more) for host_id, more in self.hosts.items()}
+        before = self._read.get(read, {})
+        changed = [text for host_id, text in texts.items() if before.get(host_id) != text]
+        self._read[token := f"t{len(self._read)}"] = texts
+        ids = " ".join(map(str, texts))
+        return f"<HOST_CHANGES><READ>{token}</READ><IDS>{ids}</IDS>{''.join(changed)}</HOST_CHANGES>"
 
     def one_clusterpool_info(self):
         texts = [
@@ -153,6 +163,23 @@ class Engine:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
 
+    def trifid_vm_place_all(self, placements):
+        return json.dumps([self._outcome("trifid.vm.place", *one) for one in json.loads(placements)])
+
+    def trifid_vm_tell_all(self, messages):
+        updates = ([vm_id, f'SCHED_MESSAGE="{text}"', 1] for vm_id, text in json.loads(messages))
+        return json.dumps([self._outcome("one.vm.update", *one) for one in updates])
+
+    def trifid_user_usage(self):
+        return json.dumps([{"uid": uid, **more} for uid, more in self.usages.items()])
+
+    def _outcome(self, method, *args):
+        try:
+            self.call(method, *args)
+        except ApiError as refused:
+            return {"code": refused.code, "message": str(refused)}
+        return {"code": 0, "message": ""}
+
     def trifid_vm_place(self, vm_id, host_id, datastore_id):
         if vm_id in self.refuse:
             raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
@@ -166,6 +193,6 @@ class Engine:
     def one_vm_update(self, vm_id, template, append):
         assert append == 1
         if vm_id in self.pending:
-            self.pending[vm_id]["SCHED_MESSAGE"] = template.removeprefix('SCHED_MESSAGE="').rstrip().removesuffix('"')
+            self.pending[vm_id]["SCHED_MESSAGE"] = template.removeprefix('SCHED_MESSAGE="').removesuffix('"')
         self.event(object_id=vm_id, what="updated")
         return vm_id

@@ -1,10 +1,10 @@
-import itertools
 import logging
 
 import pytest
 
 from tests.scheduler.builders import Engine, vm_xml
-from trifid.scheduler.loop import BACK_OFF_S_MAX, MESSAGES_MAX, Loop
+from trifid.scheduler.loop import Loop
+from trifid.scheduler.messages import MESSAGES_MAX
 
 HISTORY = "<HISTORY><HID>0</HID><VM_MAD>kvm</VM_MAD></HISTORY>"
 
@@ -15,7 +15,7 @@ def engine():
 
 
 def loop(engine):
-    return Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep)
+    return Loop(engine, policy="striping", interval_s=30, clock=engine.clock, sleep=engine.sleep, now=engine.clock)
 
 
 def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
@@ -96,24 +96,17 @@ def test_an_expression_error_is_written_to_its_vm(engine):
 def test_a_reason_that_is_over_is_cleared(engine):
     engine.pending, engine.hosts = {4: {"SCHED_MESSAGE": "No host"}}, {2: {}}
     loop(engine).cycle()
-    assert engine.called("one.vm.update") == [[4, 'SCHED_MESSAGE=""\n', 1]]
+    assert engine.called("one.vm.update") == [[4, 'SCHED_MESSAGE=""', 1]]
 
 
-def test_a_refused_vm_is_left_alone_twice_as_long_each_time_and_keeps_nobody_waiting(engine):
-    engine.pending, engine.hosts, engine.refuse = {4: {}, 5: {}}, {2: {}}, {4}
+def test_a_refused_vm_keeps_nobody_waiting_and_tries_another_host_next(engine):
+    engine.pending, engine.hosts, engine.refuse = {4: {}, 5: {}}, {2: {}, 3: {"vms": (1, 2)}}, {4}
     scheduler = loop(engine)
     scheduler.cycle()
-    assert [args[0] for args in engine.called("trifid.vm.place")] == [4, 5]
-    tried_at = [0.0]
-    while len(tried_at) < 12:
-        before = len(engine.called("trifid.vm.place"))
-        engine.now += 0.5
-        scheduler.cycle()
-        if len(engine.called("trifid.vm.place")) > before:
-            tried_at.append(engine.now)
-    delays = [b - a for a, b in itertools.pairwise(tried_at)]
-    assert delays[:4] == [1, 2, 4, 8]
-    assert delays[-1] == BACK_OFF_S_MAX
+    assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [5, 2]]
+    engine.now += 1
+    scheduler.cycle()
+    assert engine.called("trifid.vm.place")[2:] == [[4, 3, 0]]
 
 
 def test_a_refusal_of_the_engine_is_told_to_the_vm(engine):
@@ -124,8 +117,22 @@ def test_a_refusal_of_the_engine_is_told_to_the_vm(engine):
 
 def test_it_looks_again_when_a_refused_vm_may_be_tried(engine):
     engine.pending, engine.hosts, engine.refuse = {4: {}}, {2: {}}, {4}
-    loop(engine).round()
+    scheduler = loop(engine)
+    scheduler.round()
     assert 1 <= engine.now < 3
+    engine.refuse.clear()
+    scheduler.round()
+    scheduler.cycle()
+    assert 10 <= engine.now < 13
+    assert not engine.pending
+
+
+def test_a_vm_that_no_host_may_have_yet_is_told_until_when(engine):
+    engine.pending, engine.hosts, engine.refuse = {4: {}}, {2: {}}, {4}
+    scheduler = loop(engine)
+    scheduler.cycle()
+    told = engine.called("one.vm.update")[0][1]
+    assert told.endswith('; left out after failures: host 2 until 00:00:10 UTC"')
 
 
 def test_an_engine_that_is_away_is_waited_for_and_said_once(engine, caplog):

@@ -1,6 +1,7 @@
 """Rules, opinions and planners that are written elsewhere and found by name."""
 
 import pytest
+from msgspec.structs import replace
 
 from trifid.placement.filters import Filter
 from trifid.placement.place import Plan
@@ -9,6 +10,7 @@ from trifid.placement.scorers import Scorer
 from trifid.placement.settings import BadSettings, Settings
 from trifid.placement.synthetic import synthetic
 from trifid.placement.table import HostTable
+from trifid.placement.view import Usage
 from trifid.scheduler.decider import Decider
 from trifid.scheduler.parts import parts_of
 from trifid.scheduler.recorder import recorded
@@ -78,6 +80,23 @@ def test_a_planner_decides_instead_and_knows_the_settings():
 
 def test_a_custom_rank_decides_where_a_vm_has_none():
     assert hosts(planned(policy="custom", rank="ID")) == {7}
+
+
+def owners(plan: Plan, view) -> list[int]:
+    uids = {vm.id: vm.uid for vm in view.vms}
+    return [uids[vm_id] for vm_id, *_ in plan.placements]
+
+
+def test_users_take_turns_by_their_weights_unless_it_is_set_otherwise():
+    first = VIEW.vms[0]
+    vms = tuple(replace(first, id=n, uid=5 if n < 4 else 6, cpu_percent=1, memory_mib=1) for n in range(8))
+    view = replace(VIEW, vms=vms, usages=(Usage(5, weight=1.0), Usage(6, weight=3.0)))
+    fair, equal, by_id = (
+        owners(planner_of(Settings(**settings))(view), view) for settings in ({}, {"weights": "equal"}, {"order": "id"})
+    )
+    assert by_id == [5] * 4 + [6] * 4
+    assert equal == [5, 6] * 4
+    assert fair[:5].count(6) > 2
 
 
 def test_an_installed_part_is_found_by_the_name_of_its_entry_point(tmp_path, monkeypatch):

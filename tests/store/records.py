@@ -15,6 +15,7 @@ from trifid.core.vm.lock import Lock
 from trifid.core.vm.record import VM, Action, HistoryRecord, Needs
 from trifid.core.vm.schedule import ScheduledAction
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import Policy, Role, VmGroup
 from trifid.store.interface import Batch
 
 
@@ -186,6 +187,28 @@ users = st.builds(
     auth_driver=words,
     enabled=st.booleans(),
     tokens=st.lists(tokens, max_size=2).map(tuple),
+    template=templates,
+)
+vm_groups = st.builds(
+    VmGroup,
+    id=ids,
+    uid=ids,
+    gid=ids,
+    name=words,
+    roles=st.lists(
+        st.builds(
+            Role,
+            id=ids,
+            name=words,
+            policy=st.sampled_from(Policy),
+            host_affined=st.lists(ids, max_size=2).map(tuple),
+            host_anti_affined=st.lists(ids, max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    next_role_id=ids,
+    permissions=permissions,
+    lock=st.none() | st.builds(Lock, level=st.integers(1, 3), uid=ids, at=times, request_id=words),
     template=templates,
 )
 groups = st.builds(Group, id=ids, name=words, template=templates)

@@ -13,6 +13,7 @@ from trifid.core.network.record import Lease, Network
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import VmGroup
 from trifid.store.interface import Batch
 from trifid.store.sql import SqlStore
 
@@ -52,6 +53,12 @@ def test_a_host(store: SqlStore, host: Host) -> None:
 @given(network=records.networks)
 def test_a_network(store: SqlStore, network: Network) -> None:
     assert there_and_back(store, "networks", network.id, network) == [network]
+
+
+@anything
+@given(group=records.vm_groups)
+def test_a_vm_group(store: SqlStore, group: VmGroup) -> None:
+    assert there_and_back(store, "vm_groups", group.id, group) == [group]
 
 
 @anything

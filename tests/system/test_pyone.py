@@ -111,6 +111,34 @@ def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) ->
     assert one.backupjobpool.info(-2, -1, -1).BACKUPJOB == []
 
 
+def test_vm_groups(one: pyone.OneServer, api: Api) -> None:
+    host_id = api.monitored_host("node1")
+    text = 'NAME = app\nROLE = [ NAME = web, POLICY = ANTI_AFFINED ]\nROLE = [ NAME = db, HOST_AFFINED = "{}" ]'
+    group_id = one.vmgroup.allocate(f'{text.format(host_id)}\nANTI_AFFINED = "web,db"')
+    member = f"CPU=0.1\nMEMORY=64\nVMGROUP = [ VMGROUP_ID = {group_id}, ROLE = web ]"
+    first, second = (one.vm.allocate(member, True) for _ in range(2))
+    one.vm.deploy(first, host_id, True, -1, "")
+    with pytest.raises(pyone.OneActionException, match=f"role web is kept apart: VM {first} of it is on host node1"):
+        one.vm.deploy(second, host_id, True, -1, "")
+    one.vmgroup.roleadd(group_id, "ROLE = [ NAME = log ]")
+    one.vmgroup.roleupdate(group_id, 2, "ROLE = [ POLICY = AFFINED ]")
+    one.vmgroup.lock(group_id, 4)
+    (group,) = one.vmgrouppool.info(-2, -1, -1).VM_GROUP
+    assert (group_id, "app", 1) == (group.ID, group.NAME, group.LOCK.LOCKED)
+    web, db, log = group.ROLES.ROLE
+    assert (
+        "ANTI_AFFINED",
+        f"{first},{second}",
+        str(host_id),
+        "AFFINED",
+    ) == (web.POLICY, web.VMS, db.HOST_AFFINED, log.POLICY)
+    assert one.vmgroup.info(group_id).TEMPLATE["ANTI_AFFINED"] == "web,db"
+    one.vmgroup.unlock(group_id)
+    one.vm.vmgroupdel(second)
+    one.vm.vmgroupadd(second, group_id, "log")
+    assert one.vm.info(second).TEMPLATE["VMGROUP"] == {"ROLE": "log", "VMGROUP_ID": str(group_id)}
+
+
 def test_vms_that_are_done_are_listed_in_pages(one: pyone.OneServer, api: Api) -> None:
     ids = [one.vm.allocate("CPU=1\nMEMORY=64", True) for _ in range(4)]
     for vm_id in ids[:3]:

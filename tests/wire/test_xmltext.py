@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from trifid.wire.xmltext import REPLACEMENT, escape, is_element_name, writable
+from trifid.wire.xmltext import REPLACEMENT, escape, is_element_name, unescape, writable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
 
@@ -20,6 +20,11 @@ def is_writable(char):
 def test_another_parser_reads_what_was_written(text):
     expected = "".join(char if is_writable(char) else REPLACEMENT for char in text)
     assert (etree.fromstring(f"<a>{escape(text)}</a>").text or "") == expected
+
+
+@given(ANY_TEXT)
+def test_unescaped_text_is_what_was_escaped(text):
+    assert unescape(escape(text)) == writable(text)
 
 
 @given(ANY_TEXT)

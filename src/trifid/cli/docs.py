@@ -17,6 +17,7 @@ from trifid.cli import (
     template,
     user,
     vm,
+    vm_group,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -31,6 +32,7 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (network.main, (network.NETWORK_COLUMNS,)),
     (network_template.main, (network_template.TEMPLATE_COLUMNS,)),
     (security_group.main, (security_group.GROUP_COLUMNS,)),
+    (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),

@@ -61,11 +61,11 @@ transfer = {transfer}
 # Longest time between two looks, in seconds; news are looked at at once.
 #interval_s = 30
 # How hosts are ranked for VMs that do not say: striping (fewest VMs first), packing (most VMs first),
-# load-aware (most free CPU first) or fixed (by the host attribute PRIORITY).
+# load-aware (most free CPU first), fixed (by the host attribute PRIORITY), or custom (by the expression `rank`).
 #policy = "striping"
-# The same for system datastores: striping (most room first), packing (least room first) or fixed (by the
-# datastore's attribute PRIORITY).
+# The same for system datastores: striping (most room first), packing (least room first), fixed or custom.
 #datastore_policy = "striping"
+# Rules and opinions of your own, programs that decide, what is recorded, limits: docs/scheduler.md.
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
 # (keeps images) or vnm (makes networks on hosts).  "onehost create HOST --im NAME --vm NAME" chooses among

@@ -27,11 +27,18 @@ _LISTED_BY = {
     "user": "oneuser",
     "virtual machine": "onevm",
     "virtual network": "onevnet",
+    "vm group": "onevmgroup",
 }
 """What is not found, as the engine calls it -> the command that lists what there is."""
 
-_LOCKED = re.compile(r"\b(IMAGE|NET|TEMPLATE|VM)(?: is locked\.)? \[(\d+)\]")
-_UNLOCKED_BY = {"IMAGE": "oneimage", "NET": "onevnet", "TEMPLATE": "onetemplate", "VM": "onevm"}
+_LOCKED = re.compile(r"\b(IMAGE|NET|TEMPLATE|VMGROUP|VM)(?: is locked\.)? \[(\d+)\]")
+_UNLOCKED_BY = {
+    "IMAGE": "oneimage",
+    "NET": "onevnet",
+    "TEMPLATE": "onetemplate",
+    "VM": "onevm",
+    "VMGROUP": "onevmgroup",
+}
 
 
 class Failure(Exception):

@@ -103,6 +103,15 @@ SECURITY_GROUP = Kind(
     "Security group named {} not found.",
     "There are multiple security groups with name {}.",
 )
+VM_GROUP = Kind(
+    "onevmgroup",
+    "VM_GROUP",
+    "VM group",
+    "one.vmgroup",
+    ("one.vmgrouppool.info", -2, -1, -1),
+    "VM group named {} not found.",
+    "There are multiple VM groups with name {}.",
+)
 CLUSTER = Kind(
     "onecluster",
     "CLUSTER",

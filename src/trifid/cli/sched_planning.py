@@ -10,10 +10,10 @@ from trifid.cli.failure import Failure
 from trifid.errors import BadTemplate
 from trifid.placement.measures import BINS, Measures, measured
 from trifid.placement.place import Plan
+from trifid.placement.policies import POLICIES
 from trifid.placement.policy import Planner, planner_of
 from trifid.placement.problem import BadProblem
 from trifid.placement.recorded import Decision, unpack
-from trifid.placement.scorers import POLICIES
 from trifid.placement.settings import CUSTOM, BadSettings, Settings, nearest
 from trifid.placement.view import View
 from trifid.scheduler.parts import parts_of

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from trifid.cli.columns import Column, Columns, named_or_id, number, text
-from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
+from trifid.cli.command import Argument, Command, CommandTable, Given, wait_goal, word_after_wait
+from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import moment
@@ -17,12 +18,12 @@ from trifid.cli.follow import Follower
 from trifid.cli.kinds import GROUP, USER, VM_TEMPLATE
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
 from trifid.cli.locks import lock_commands
+from trifid.cli.multiple import MULTIPLE, numbered
 from trifid.cli.shell import Shell
 from trifid.cli.template_inputs import OPTION as USER_INPUTS
 from trifid.cli.template_options import OPTIONS
 
 _ALL_IDS = (-1, -1)
-_COUNT_MAX = 1000
 
 TEMPLATES = Argument("TEMPLATE", VM_TEMPLATE, many=True)
 NAME = click.Option(["--name"], metavar="NAME", help="What it shall be called.")
@@ -31,9 +32,6 @@ VM_NAME = click.Option(
 )
 DRY = click.Option(["--dry"], is_flag=True, help="Only print the template.")
 DESCRIPTION = click.Option(["--description"], metavar="TEXT", help="What it is for.")
-MULTIPLE = click.Option(
-    ["-m", "--multiple"], type=WholeNumber(1, _COUNT_MAX), default=1, metavar="N", help="Make so many VMs."
-)
 HOLD = click.Option(["--hold"], is_flag=True, help="Keep the VM from the scheduler until it is released.")
 PERSISTENT = click.Option(
     ["--persistent"], is_flag=True, help="Clone template and images first; what the VM writes stays in its images."
@@ -84,11 +82,14 @@ def _instantiate(shell: Shell, given: Given) -> None:
     if given.persistent and given.multiple > 1:
         raise Failure("--persistent and --multiple do not go together", "each persistent VM has a template of its own")
     extras = {template_id: _extra(shell, template_id, given) for template_id in given.template}
+    if given.dry_run:
+        dry_run(shell, _trials(given, extras))
+        return
     follower = Follower(shell) if goal else None
     made = []
     for template_id, extra in extras.items():
         for index in range(given.multiple):
-            name = _numbered(given.name or "", index, given.multiple)
+            name = numbered(given.name or "", index, given.multiple)
             arguments = (template_id, name, given.hold, extra, given.persistent)
             try:
                 made.append(shell.call("one.template.instantiate", *arguments))
@@ -98,6 +99,16 @@ def _instantiate(shell: Shell, given: Given) -> None:
             shell.say(f"VM ID: {made[-1]}")
     if follower and goal and made:
         follower.until(made, goal, given.timeout)
+
+
+def _trials(given: Given, extras: dict[int, str]) -> list[dict[str, Any]]:
+    """Return what --dry-run tries: VMs of the same template together."""
+    if given.persistent:
+        raise Failure("--dry-run and --persistent do not go together", "try it without --persistent")
+    return [
+        {"template_id": template_id, "extra": extra, "count": given.multiple, "what": f"template {template_id}"}
+        for template_id, extra in extras.items()
+    ]
 
 
 def _extra(shell: Shell, template_id: int, given: Given) -> str:
@@ -114,13 +125,6 @@ def _extra(shell: Shell, template_id: int, given: Given) -> str:
     of_options = from_options(given, context)
     asked = answers(shell, present, given.user_inputs)
     return render(asked.merged(of_file).merged(of_options))
-
-
-def _numbered(name: str, index: int, count: int) -> str:
-    """Return the name of one of several VMs: %i is its number, which follows the name when there is none."""
-    if "%i" not in name and name and count > 1:
-        name += "-%i"
-    return name.replace("%i", str(index))
 
 
 def _clone(shell: Shell, given: Given) -> None:
@@ -180,13 +184,14 @@ ROWS = (
         "Make VMs of templates; what FILE or options give stands instead of attributes of the same names.",
         (TEMPLATES, Argument("FILE", optional=True)),
         run=_instantiate,
-        options=(VM_NAME, MULTIPLE, HOLD, USER_INPUTS, PERSISTENT, *OPTIONS),
+        options=(VM_NAME, MULTIPLE, HOLD, USER_INPUTS, PERSISTENT, DRY_RUN, *OPTIONS),
         goal="RUNNING",
         more="Variables of --context, --ssh and --net-context come on top of those of the template.",
         examples=(
             "instantiate web --name front --wait",
             "instantiate web --name front-%i --multiple 3 --memory 1g",
             "instantiate 3 more.txt --user-inputs ROLE=db,SIZE=20",
+            "instantiate web --multiple 40 --dry-run",
         ),
     ),
     Command(

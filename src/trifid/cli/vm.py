@@ -3,12 +3,14 @@
 Source: reference/xmlrpc.md §5 (the commands), reference/api-modern.md §4 (the calls).
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
 from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
+from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
@@ -16,10 +18,15 @@ from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
 from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
 from trifid.cli.kinds import GROUP, HOST, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.multiple import MULTIPLE, numbered
 from trifid.cli.shell import Shell
 from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
 from trifid.cli.vm_devices import DEVICE_ROWS
+from trifid.cli.vm_explain import ALL as ALL_HOSTS
+from trifid.cli.vm_explain import JSON as AS_ONE_JSON
+from trifid.cli.vm_explain import explain as explain_vms
+from trifid.cli.vm_membership import MEMBERSHIP_ROWS
 from trifid.cli.vm_nics import NIC_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
@@ -34,7 +41,9 @@ _MIGRATE_SAVE, _MIGRATE_OFF, _MIGRATE_OFF_HARD = 0, 1, 2
 VMS = Argument("VM", VM, many=True)
 
 HARD = click.Option(["--hard"], is_flag=True, help="At once, without asking the guest.")
-ENFORCE = click.Option(["-e", "--enforce"], is_flag=True, help="Only if the host has room for it.")
+ENFORCE = click.Option(
+    ["-e", "--enforce"], is_flag=True, help="Only if the host has room for it, and the rules of its VM group allow it."
+)
 ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
 NAME = click.Option(["--name"], metavar="NAME", help="What it is called.")
 TYPE = click.Option(["-t", "--type"], metavar="TYPE", default="", help="What it is; what its source is by default.")
@@ -70,7 +79,12 @@ def _create(shell: Shell, given: Given) -> None:
     word = word_after_wait(given)
     if word in given.file and not Path(word).exists():
         raise Failure(f"{word} is neither a state of a VM nor a file", "nothing was created; see onevm create --help")
-    templates = _described(given)
+    files = read_all(given.file)
+    templates = [one for index in range(given.multiple) for one in _described(given, files, index)]
+    if given.dry_run:
+        alike = Counter(templates)
+        dry_run(shell, [{"template": text, "what": file, "count": n} for (file, text), n in alike.items()])
+        return
     follower = Follower(shell) if goal else None
     made = []
     for file, template in templates:
@@ -85,14 +99,17 @@ def _create(shell: Shell, given: Given) -> None:
         follower.until(made, goal, given.timeout)
 
 
-def _described(given: Given) -> list[tuple[str, str]]:
-    """Return what messages call each template, and its text: that of the files, with what the options say."""
+def _described(given: Given, files: list[tuple[str, str]], index: int) -> list[tuple[str, str]]:
+    """Return what messages call each template, and its text: that of the files, with what the options say.
+
+    Args:
+        index: which of --multiple it is.
+    """
     from trifid.cli.template_options import from_options
     from trifid.core.template.model import Template
     from trifid.core.template.scanner import parse, render
 
-    files = read_all(given.file)
-    name = (("NAME", given.name),) if given.name else ()
+    name = (("NAME", numbered(given.name, index, given.multiple)),) if given.name else ()
     if not files:
         if not len(from_options(given)):
             raise Failure("a VM needs a template FILE, or options", 'such as "onevm create --memory 1g --disk debian"')
@@ -105,6 +122,25 @@ def _described(given: Given) -> list[tuple[str, str]]:
         of_options = from_options(given, of_file.vector("CONTEXT")).having(*name)
         found.append((file, render(of_file.merged(of_options))))
     return found
+
+
+def _dry_deploy(shell: Shell, given: Given) -> bool:
+    """Try a deployment when that is all that was asked; tell whether it was."""
+    if given.dry_run:
+        dry_run(
+            shell,
+            [{"vm": vm_id, "action": "deploy", "host": given.host, "enforce": given.enforce} for vm_id in given.vm],
+        )
+    return bool(given.dry_run)
+
+
+def _dry_migrate(shell: Shell, given: Given) -> bool:
+    """Try a migration when that is all that was asked; tell whether it was."""
+    if given.dry_run:
+        names = ("vm", "host", "live", "enforce", "datastore", "kind")
+        calls = [_migrate(vm_id, given) for vm_id in given.vm]
+        dry_run(shell, [{"action": "migrate", **dict(zip(names, call, strict=False))} for call in calls])
+    return bool(given.dry_run)
 
 
 def _save_disk(shell: Shell, given: Given) -> None:
@@ -213,7 +249,7 @@ ROWS = (
         "Submit a VM described by a template FILE, - for standard input, or by options.",
         (Argument("FILE", many=True, optional=True),),
         run=_create,
-        options=(NAME, *TEMPLATE_OPTIONS, ON_HOLD),
+        options=(NAME, MULTIPLE, *TEMPLATE_OPTIONS, ON_HOLD, DRY_RUN),
         more="Options replace what the FILE says.  Without a FILE, --cpu is 1 if it is not given.",
         goal="RUNNING",
         aliases=("submit",),
@@ -221,6 +257,7 @@ ROWS = (
             "create web.vm",
             "create web.vm db.vm --wait",
             "create --hold - < web.vm",
+            "create web.vm db.vm --multiple 20 --dry-run",
             "create --name web --memory 1g --disk debian:size=20480 --nic private --ssh key.pub --wait",
         ),
     ),
@@ -230,9 +267,10 @@ ROWS = (
         (VMS, Argument("HOST", HOST)),
         "one.vm.deploy",
         lambda vm_id, given: (vm_id, given.host, given.enforce),
-        options=(ENFORCE,),
+        instead=_dry_deploy,
+        options=(ENFORCE, DRY_RUN),
         goal="RUNNING",
-        examples=("deploy 3 host1", "deploy 3,5..7 host1 --wait"),
+        examples=("deploy 3 host1", "deploy 3,5..7 host1 --wait", "deploy 3 host1 --dry-run"),
     ),
     _action("hold", "Keep a waiting VM from the scheduler.", "HOLD"),
     _action("release", "Give a VM on hold to the scheduler.", "PENDING"),
@@ -284,9 +322,10 @@ ROWS = (
         (VMS, Argument("HOST", HOST)),
         "one.vm.migrate",
         _migrate,
-        options=(LIVE, POFF, POFF_HARD, ENFORCE),
+        instead=_dry_migrate,
+        options=(LIVE, POFF, POFF_HARD, ENFORCE, DRY_RUN),
         goal="RUNNING",
-        examples=("migrate 3 host2 --wait", "migrate --live 3 host2", "migrate --poff 3 host2"),
+        examples=("migrate 3 host2 --wait", "migrate --live 3 host2", "migrate 3,5..7 host2 --dry-run"),
     ),
     Command(
         "livemigrate",
@@ -322,6 +361,7 @@ ROWS = (
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
     *NIC_ROWS,
+    *MEMBERSHIP_ROWS,
     Command(
         "disk-saveas",
         "Make an image of a disk of a VM, running or not.",
@@ -352,6 +392,15 @@ ROWS = (
         run=_show,
         options=SHOW_OPTIONS,
         examples=("show 3", "show web -j"),
+    ),
+    Command(
+        "explain",
+        "Tell why a VM waits, or where it could go: what every rule says of every host, and what would help.",
+        (VMS,),
+        run=explain_vms,
+        options=(ALL_HOSTS, AS_ONE_JSON),
+        more="Of hosts that you may not see only numbers are told.",
+        examples=("explain 3", "explain web --all", "explain 3 --json"),
     ),
     Command(
         "top",

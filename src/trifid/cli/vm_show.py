@@ -14,6 +14,7 @@ from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell
 from trifid.cli.snapshot_tables import print_vm_snapshots
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
+from trifid.cli.vm_membership import group_of
 from trifid.cli.vm_schedule import print_schedule
 from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
@@ -37,6 +38,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
             "STATE": VmState.ACTIVE.name if int(vm["STATE"]) == VmState.ACTIVE.state else state,
             "LCM_STATE": state if int(vm["STATE"]) == VmState.ACTIVE.state else "LCM_INIT",
             "HOST": last_record(vm).get("HOSTNAME"),
+            **({"VM GROUP": group} if (group := group_of(shell, vm)) else {}),
             **({"LOCK": lock_word(vm["LOCK"])} if vm.get("LOCK") else {}),
             "RESCHED": "Yes" if vm.get("RESCHED") == "1" else "No",
             "START TIME": full_moment(vm["STIME"]),
@@ -61,7 +63,8 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
 
 def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:
     told = vm.get("USER_TEMPLATE") or {}
-    known = {"WHY": told.get("ERROR"), "SCHEDULER": told.get("SCHED_MESSAGE") if state == "PENDING" else None}
+    waits = told.get("SCHED_MESSAGE") if state == "PENDING" else None
+    known = {"WHY": told.get("ERROR"), "SCHEDULER": waits, "PLACED": told.get("SCHED_DECISION")}
     lines = {label: value for label, value in known.items() if value}
     next_step = _next_step(vm["ID"], state, bool(told.get("SCHED_MESSAGE")))
     if lines or next_step:
@@ -81,7 +84,7 @@ def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
         return f"onevm resume {vm_id} starts it again"
     if state == "PENDING" and is_refused:
         return (
-            f"onehost list -l ID,NAME,STAT,ACPU,AMEM tells what room there is; "
+            f"onevm explain {vm_id} tells what is in the way on every host, and what would help; "
             f"onevm deploy --enforce {vm_id} HOST puts it where you say, if it fits there"
         )
     return ""

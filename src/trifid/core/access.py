@@ -118,7 +118,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 DEFAULT_RULES = (
-    Rule(USERS_GID, frozenset({"VM", "IMAGE", "TEMPLATE", "SECGROUP"}), Right.CREATE),
+    Rule(USERS_GID, frozenset({"VM", "IMAGE", "TEMPLATE", "SECGROUP", "VMGROUP"}), Right.CREATE),
     Rule(USERS_GID, frozenset({"HOST"}), Right.MANAGE),
     Rule(USERS_GID, frozenset({"DATASTORE"}), Right.USE, frozenset({0, 1, 2})),
 )

@@ -1,9 +1,16 @@
 """Users and groups as records."""
 
+import math
+
 import msgspec
 
 from trifid.core.access import Permissions
 from trifid.core.template.model import Template
+from trifid.errors import BadTemplate, NotAllowed
+
+WEIGHT = "SCHED_WEIGHT"
+"""The attribute of a user that says how large a share schedulers give; only administrators change it."""
+WEIGHT_MAX = 1e6
 
 
 class LoginToken(msgspec.Struct, frozen=True):
@@ -51,6 +58,45 @@ class User(msgspec.Struct, frozen=True):
     def permissions(self) -> Permissions:
         """A user may use and manage itself, nobody else may (group 0 aside)."""
         return Permissions(0o600)
+
+    @property
+    def weight(self) -> float:
+        """How much of what is scarce the user is due, beside one of weight 1."""
+        return _weight(self.template.single(WEIGHT, "1")) or 1.0
+
+
+def checked_weight(old: Template, new: Template, *, uid: int, is_admin: bool) -> Template:
+    """Return the attributes that a user shall have, the weight as whoever asks may have it.
+
+    Clients send back the whole template after it was edited: one with the weight as it was is accepted from
+    everybody, and when it was left out it stays.
+
+    Args:
+        uid: who asks, for the message.
+
+    Raises:
+        BadTemplate: the weight is no number above 0.
+        NotAllowed: another weight, from somebody who is no administrator.
+    """
+    before, after = old.only(WEIGHT), new.only(WEIGHT)
+    if before == after:
+        return new
+    if not is_admin:
+        if after:
+            raise NotAllowed(f"User [{uid}] : User Template includes a restricted attribute {WEIGHT}.")
+        return new.having(*before.pairs)
+    if after and (len(after) > 1 or not _weight(after.single(WEIGHT))):
+        raise BadTemplate(f"{WEIGHT} must be one number above 0, up to {WEIGHT_MAX:g}: 2 is twice the usual share")
+    return new
+
+
+def _weight(text: str) -> float:
+    """Return the number that a weight is, 0 for what is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) and 0 < number <= WEIGHT_MAX else 0.0
 
 
 class Group(msgspec.Struct, frozen=True):

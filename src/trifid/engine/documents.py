@@ -166,6 +166,10 @@ class Documents:
         """Return the full document of a VM."""
         return Escaped(self._vm_text(self._vms_full, vm_body.vm_full, vm))
 
+    def vm_as_if(self, vm: VM) -> str:
+        """Return the full document of a VM that is not, or not like this, in memory; not escaped, and not kept."""
+        return vm_body.vm_full(self._with_requirements(vm), self)
+
     def vm_pool(self, vms: Iterable[VM]) -> Escaped:
         """Return a pool of short documents."""
         return escaped_pool("VM_POOL", [self._vm_text(self._vms_short, vm_body.vm_pool_entry, vm) for vm in vms])

@@ -23,6 +23,7 @@ from trifid.engine.config import Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox
@@ -100,6 +101,7 @@ class Engine:
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
         self.turns.after_commit.append(self.space.committed)
         self.documents = Documents(memory, self.monitoring)
+        self.host_changes = HostChanges(self.documents)
         self.documents.space_of = self.space.of
         self.documents.base_path = lambda datastore: base_path(self.datastores, datastore)
         self.documents.progress = self.images.progress

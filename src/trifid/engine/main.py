@@ -18,7 +18,7 @@ from typing import IO, Any
 from trifid.engine.children import Scheduler, write_children
 from trifid.engine.config import Config, ConfigFault, load
 from trifid.engine.engine import Engine
-from trifid.placement.settings import BadSettings
+from trifid.placement.settings import BadSettings, Settings
 from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
 
@@ -44,8 +44,8 @@ def main() -> None:
     try:
         lock = _lock(home)
         config = load(home)
-        read_settings(home / "trifid.toml")  # refuses what the scheduler would refuse
-        _run(home, config, ready)
+        placement = read_settings(home / "trifid.toml")  # refuses what the scheduler would refuse
+        _run(home, config, placement, ready)
         lock.close()
     except (CannotStart, ConfigFault, BadSettings, StoreFault, OSError) as reason:
         log.critical("cannot start: %s", reason)
@@ -95,16 +95,16 @@ def _lock(home: Path) -> IO[str]:
     return lock
 
 
-def _run(home: Path, config: Config, ready: _Ready) -> None:
+def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_serve(home, config, ready))
+        asyncio.run(_serve(home, config, placement, ready))
     else:
-        uvloop.run(_serve(home, config, ready))
+        uvloop.run(_serve(home, config, placement, ready))
 
 
-async def _serve(home: Path, config: Config, ready: _Ready) -> None:
+async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
@@ -124,7 +124,7 @@ async def _serve(home: Path, config: Config, ready: _Ready) -> None:
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
         await engine.start(_first_administrator(home))
-        dispatcher = Dispatcher(engine, SETTLED_WITHIN_S)
+        dispatcher = Dispatcher(engine, SETTLED_WITHIN_S, placement)
         engine.schedule.start(carry_out(engine))
         uploads = Uploads(home / "uploads", Limits(config.api.upload_bytes_max, config.api.upload_user_bytes_max))
         for name in uploads.sweep():

@@ -22,13 +22,15 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.members import Members, member
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
 Named = TypeVar("Named", Host, Cluster, User, Group)
-Owned = TypeVar("Owned", Network, SecurityGroup, VnTemplate, Datastore, Image, VmTemplate)
+Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -39,6 +41,7 @@ class Memory:
     Attributes:
         vms: all but those DONE.
         shares: host id to what it carries; derived from `vms`.
+        usages: user id to what the user's VMs have on hosts; derived.
         vms_on: host id to the ids of the VMs charged there; derived.
         promised: where files of VMs are expected to how much they will take there, MiB; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
@@ -47,6 +50,7 @@ class Memory:
         image_users: image id to the ids of the VMs that hold it; derived.
         clones_of: image id to the ids of the clones that are being made of it; derived.
         vms_in_group: security group id to the ids of the VMs whose NICs name it; derived.
+        members: the VMs of VM groups and where they are; derived.
         images_in: datastore id to the ids of its images; derived.
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
@@ -59,6 +63,7 @@ class Memory:
         self.networks: dict[int, Network] = {}
         self.leases: dict[LeaseKey, Lease] = {}
         self.security_groups: dict[int, SecurityGroup] = {}
+        self.vm_groups: dict[int, VmGroup] = {}
         self.clusters: dict[int, Cluster] = {}
         self.vn_templates: dict[int, VnTemplate] = {}
         self.datastores: dict[int, Datastore] = {}
@@ -72,6 +77,7 @@ class Memory:
         self.journal_id = snapshot.journal_id
 
         self.shares: dict[int, Share] = {}
+        self.usages: dict[int, Share] = {}
         self.vms_on: dict[int, set[int]] = defaultdict(set)
         self.promised: dict[Place, int] = {}
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
@@ -83,6 +89,7 @@ class Memory:
         self.images_in: dict[int, set[int]] = defaultdict(set)
         self.room_of_images: dict[int, Room] = {}
         self.vms_in_group: dict[int, set[int]] = defaultdict(set)
+        self.members = Members()
         self.owned: dict[tuple[str, int, str], int] = {}
         self.names: dict[tuple[str, str], int] = {}
         self.adopt(
@@ -92,6 +99,7 @@ class Memory:
                 networks={network.id: network for network in snapshot.networks},
                 leases={lease.key: lease for lease in snapshot.leases},
                 security_groups={group.id: group for group in snapshot.security_groups},
+                vm_groups={group.id: group for group in snapshot.vm_groups},
                 clusters={cluster.id: cluster for cluster in snapshot.clusters},
                 vn_templates={template.id: template for template in snapshot.vn_templates},
                 datastores={datastore.id: datastore for datastore in snapshot.datastores},
@@ -117,6 +125,7 @@ class Memory:
         self._put_named("group", self.groups, batch.groups)
         self._put_networks(batch.networks)
         self._put_owned("security_groups", self.security_groups, batch.security_groups)
+        self._put_owned("vm_groups", self.vm_groups, batch.vm_groups)
         self._put_owned("vn_templates", self.vn_templates, batch.vn_templates)
         self._put_owned("datastores", self.datastores, batch.datastores)
         self._put_images(batch.images)
@@ -131,7 +140,7 @@ class Memory:
         old = self.vms.get(vm_id)
         before = charged_hosts(old) if old else frozenset()
         after = charged_hosts(vm) if vm else frozenset()
-        if before != after or (old and vm and old.needs != vm.needs):
+        if before != after or (old and vm and (old.needs, old.uid) != (vm.needs, vm.uid)):
             if old:
                 for host_id in before:
                     self._charge(host_id, old, -1)
@@ -142,19 +151,21 @@ class Memory:
         self._promise(vm, 1)
         self._hold_images(vm_id, old, vm)
         self._join_groups(vm_id, old, vm)
+        self.members.put(vm_id, member(vm))
         if vm is None or vm.state is VmState.DONE:
             self.vms.pop(vm_id, None)
         else:
             self.vms[vm_id] = vm
 
     def _charge(self, host_id: int, vm: VM, sign: int) -> None:
-        """Charge (1) or credit (-1) a host with a VM; what carries nothing has no entry."""
-        share = self.shares.get(host_id, NO_SHARE).plus(vm.needs, sign)
-        if share.vms:
-            self.shares[host_id] = share
-        else:
-            assert share == NO_SHARE, f"host {host_id} carries no VM and yet {share}"
-            del self.shares[host_id]
+        """Charge (1) or credit (-1) a host, and the VM's user, with a VM; what carries nothing has no entry."""
+        for shares, key in ((self.shares, host_id), (self.usages, vm.uid)):
+            share = shares.get(key, NO_SHARE).plus(vm.needs, sign)
+            if share.vms:
+                shares[key] = share
+            else:
+                assert share == NO_SHARE, f"host or user {key} carries no VM and yet {share}"
+                del shares[key]
         if sign > 0:
             self.vms_on[host_id].add(vm.id)
         else:

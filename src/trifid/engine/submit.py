@@ -19,6 +19,7 @@ from trifid.engine.networks import with_leases
 from trifid.engine.transaction import Draft
 from trifid.engine.used_files import files_of
 from trifid.engine.used_images import UsedImages, first_state, next_disk_id, snapshots_of_images
+from trifid.engine.vm_groups import in_group
 from trifid.errors import NotAllowed
 
 
@@ -56,6 +57,7 @@ def submit(draft: Draft, submission: Submission) -> int:
     vm_id = draft.next_id("vm")
     prepared = prepare(submission.template, disk_of_image=UsedImages(draft, caller, vm_id).disk)
     template = with_leases(draft, caller, prepared.template, vm_id)
+    template = in_group(draft, caller, template)
     refuse_nowhere(draft, template)
     files = files_of(draft, caller, template)
     name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"

@@ -23,6 +23,8 @@ from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.members import GroupMembers, Member, member
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.memory import NO_SHARE, Memory
 from trifid.errors import NotFound
@@ -30,7 +32,19 @@ from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
 
 Record = (
-    VM | Host | Network | SecurityGroup | Cluster | VnTemplate | Datastore | Image | VmTemplate | User | Group | Lease
+    VM
+    | Host
+    | Network
+    | SecurityGroup
+    | VmGroup
+    | Cluster
+    | VnTemplate
+    | Datastore
+    | Image
+    | VmTemplate
+    | User
+    | Group
+    | Lease
 )
 
 K = TypeVar("K")
@@ -41,6 +55,7 @@ WORDS = {
     "hosts": "host",
     "networks": "virtual network",
     "security_groups": "security group",
+    "vm_groups": "vm group",
     "clusters": "cluster",
     "vn_templates": "virtual network template",
     "datastores": "datastore",
@@ -69,6 +84,7 @@ class Draft:
         self._taken: dict[tuple[int, int], IndexSet] = {}
         self._promised: dict[Place, int] = {}
         self._filled: dict[int, Room] = {}
+        self._members: dict[int, Member | None] = {}
 
     def child(self) -> "Draft":
         """Return an empty draft over this one."""
@@ -86,6 +102,7 @@ class Draft:
         for host_id, change in self._charges.items():
             self.parent._charge(host_id, *change)
         self.parent._taken.update(self._taken)
+        self.parent._members.update(self._members)
         for place, mib in self._promised.items():
             self.parent._promised[place] = self.parent._promised.get(place, 0) + mib
         for datastore_id, room in self._filled.items():
@@ -152,6 +169,33 @@ class Draft:
     def find_security_group(self, group_id: int) -> SecurityGroup | None:
         """Return a security group or None."""
         found: SecurityGroup | None = self._look("security_groups", group_id)
+        return found
+
+    def vm_group(self, group_id: int) -> VmGroup:
+        """Return a VM group; raises NotFound."""
+        found: VmGroup = self.record("vm_groups", group_id)
+        return found
+
+    def find_vm_group(self, group_id: int) -> VmGroup | None:
+        """Return a VM group or None."""
+        found: VmGroup | None = self._look("vm_groups", group_id)
+        return found
+
+    def members_of(self, group_id: int) -> GroupMembers:
+        """Return the VMs of a VM group, to be looked at only."""
+        base = found = self.memory.members.of(group_id)
+        changed: dict[int, Member | None] = {}
+        for layer in self._layers():
+            changed = {**layer._members, **changed}
+        for vm_id, after in changed.items():
+            before = self.memory.members.by_vm.get(vm_id)
+            if before == after or group_id not in {one.group_id for one in (before, after) if one is not None}:
+                continue
+            found = found.copy() if found is base else found
+            if before is not None and before.group_id == group_id:
+                found.remove(vm_id, before)
+            if after is not None and after.group_id == group_id:
+                found.add(vm_id, after)
         return found
 
     def cluster(self, cluster_id: int) -> Cluster:
@@ -362,6 +406,7 @@ class Draft:
         match record:
             case VM():
                 self._recharge(self.find_vm(record.id), record)
+                self._join(record.id, member(record))
                 self.batch.vms[record.id] = record
             case Host():
                 self.batch.hosts[record.id] = record
@@ -370,6 +415,8 @@ class Draft:
                 self.batch.networks[record.id] = record
             case SecurityGroup():
                 self.batch.security_groups[record.id] = record
+            case VmGroup():
+                self.batch.vm_groups[record.id] = record
             case Cluster():
                 self.batch.clusters[record.id] = record
             case VnTemplate():
@@ -394,6 +441,7 @@ class Draft:
         """Delete a record."""
         if pool == "vms":
             self._recharge(self.find_vm(key), None)
+            self._join(key, None)
         elif pool == "leases" and self.lease(key) is not None:
             self._give_back((*key, key[2]))
         elif pool == "networks":
@@ -410,6 +458,11 @@ class Draft:
                 if (expected := promise(vm)) is not None:
                     place, mib = expected
                     self._promised[place] = self._promised.get(place, 0) + sign * mib
+
+    def _join(self, vm_id: int, one: Member | None) -> None:
+        """Take note of what a VM is to its group; those that never were in one are left out."""
+        if one is not None or vm_id in self.memory.members.by_vm or any(vm_id in of._members for of in self._layers()):
+            self._members[vm_id] = one
 
     def _charge(self, host_id: int, *change: int) -> None:
         before = self._charges.get(host_id, [0, 0, 0])

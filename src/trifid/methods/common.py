@@ -22,6 +22,7 @@ POOLS = {
     "HOST": "hosts",
     "NET": "networks",
     "SECGROUP": "security_groups",
+    "VMGROUP": "vm_groups",
     "CLUSTER": "clusters",
     "VNTEMPLATE": "vn_templates",
     "DATASTORE": "datastores",

@@ -14,12 +14,15 @@ from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
     cluster,
     datastore,
+    dry_run,
     empty_pools,
+    explain,
     host,
     image,
     image_changes,
     network,
     network_addresses,
+    placing,
     reconcile,
     secgroup,
     system,
@@ -29,14 +32,17 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm,
     vm_devices,
     vm_lock,
+    vm_membership,
     vm_nics,
     vm_schedules,
     vm_size,
     vm_snapshots,
+    vmgroup,
     vn_template,
 )
 from trifid.methods.common import BadUpdate
 from trifid.methods.registry import METHODS, Call, WrongArguments
+from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
@@ -44,7 +50,7 @@ log = logging.getLogger("trifid.call")
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
 
-_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring")
+_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring", "explain", "dry_run")
 """Last words of methods that change nothing and are not logged one by one."""
 
 _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
@@ -58,15 +64,20 @@ _SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
 SETTLED_WITHIN_S = 30.0
 
 
+DEFAULT = Settings()
+
+
 class Dispatcher:
     """Answers calls with the engine's methods.
 
     Args:
         settled_within_s: how long a call waits at most, once it is done, for what it began and clients cannot see.
+        placement: how the scheduler decides, for explanations and trials.
     """
 
-    def __init__(self, engine: Engine, settled_within_s: float = 0.0) -> None:
+    def __init__(self, engine: Engine, settled_within_s: float = 0.0, placement: Settings = DEFAULT) -> None:
         self._engine = engine
+        self._placement = placement
         self._settled_within_s = settled_within_s
         self._numbers = itertools.count(1)
 
@@ -82,7 +93,7 @@ class Dispatcher:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
             caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
-            call = Call(self._engine, name, caller, request_id)
+            call = Call(self._engine, name, caller, request_id, self._placement)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
         except WrongArguments as wrong:

@@ -11,7 +11,6 @@ from trifid.wire.bodies.parts import body
 from trifid.wire.xmlrpc import Escaped
 
 EMPTY_POOLS = (
-    ("one.vmgrouppool.info", "VM_GROUP_POOL", "groups of VMs"),
     ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
     ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
     ("one.hookpool.info", "HOOK_POOL", "hooks"),

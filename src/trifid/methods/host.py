@@ -101,6 +101,16 @@ async def pool(call: Call) -> Escaped:
     return call.engine.documents.host_pool(hosts)
 
 
+@method("trifid.host.changes")
+async def changes(call: Call, read: str = "") -> Escaped:
+    """Answer the hosts that have changed since an earlier answer, of which `read` repeats READ; without it, all.
+
+    IDS names all hosts there are.  It is for programs that look at thousands of hosts again and again.
+    """
+    check(call.caller, Right.MANAGE, "SYSTEM")
+    return call.engine.host_changes.since(call.engine.turns.memory.hosts, read)
+
+
 @method("one.host.status")
 async def status(call: Call, host_id: int, wanted: int) -> int:
     """Enable (0), disable (1) or switch off (2) a host; VMs that run there stay."""

@@ -13,6 +13,7 @@ import msgspec
 
 from trifid.core.access import Caller
 from trifid.core.vm.effects import Moment
+from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
     from trifid.engine.engine import Engine
@@ -26,12 +27,14 @@ class Call(msgspec.Struct):
         method: its name, for messages.
         caller: who asks, authenticated.
         request_id: ties journal, history and log together.
+        placement: how the scheduler decides, for explanations and trials.
     """
 
     engine: "Engine"
     method: str
     caller: Caller
     request_id: str
+    placement: Settings = Settings()
 
     def moment(self, now: int) -> Moment:
         """Return when and on whose behalf, for a VM's step."""

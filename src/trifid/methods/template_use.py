@@ -32,16 +32,23 @@ async def instantiate(
     name = name.strip() or given.single("NAME").strip()
 
     def command(draft: Draft) -> int:
-        template = _usable(call, draft, template_id)
-        whole = vm_template(template, given, name)
-        refuse_unvetted(call, template.template, whole)
-        if persistent:
-            merged = replace(template, template=kept(template.template.merged(given)))
-            template = _cloned(call, draft, merged, name or _copy_name(template), is_persistent=True)
-            whole = vm_template(template, Template(), template.name)
-        return submit(draft, _submission(call, whole, hold, named_after=template.name))
+        return instantiate_in(call, draft, template_id, name, given, hold=hold, persistent=persistent)
 
     return await call.engine.turns.ask(command)
+
+
+def instantiate_in(
+    call: Call, draft: Draft, template_id: int, name: str, given: Template, *, hold: bool, persistent: bool
+) -> int:
+    """Make a VM of a template inside a draft; see one.template.instantiate."""
+    template = _usable(call, draft, template_id)
+    whole = vm_template(template, given, name)
+    refuse_unvetted(call, template.template, whole)
+    if persistent:
+        merged = replace(template, template=kept(template.template.merged(given)))
+        template = _cloned(call, draft, merged, name or _copy_name(template), is_persistent=True)
+        whole = vm_template(template, Template(), template.name)
+    return submit(draft, _submission(call, whole, hold, named_after=template.name))
 
 
 def _submission(call: Call, template: Template, hold: bool, named_after: str) -> Submission:

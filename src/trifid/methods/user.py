@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, check
-from trifid.core.user import Group, LoginToken, User
+from trifid.core.user import Group, LoginToken, User, checked_weight
 from trifid.engine.auth import token_digest
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
@@ -162,10 +162,12 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
 
 @method("one.user.update")
 async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a user."""
+    """Replace (0) or extend (1) the attributes of a user; SCHED_WEIGHT is for administrators to change."""
+    caller = call.caller
 
     def change(draft: Draft, user: User) -> User:
-        return replace(user, template=updated(user.template, template, append))
+        new = updated(user.template, template, append)
+        return replace(user, template=checked_weight(user.template, new, uid=caller.uid, is_admin=caller.is_admin))
 
     return await changed(call, "USER", _target(call, user_id), Right.MANAGE, "updated", change)
 

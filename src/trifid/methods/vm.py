@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.ledger import check_room
-from trifid.core.template.amend import amended
+from trifid.core.template.amend import DECISION, amended
 from trifid.core.vm import events
 from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
@@ -19,6 +19,7 @@ from trifid.engine.life import happen
 from trifid.engine.submit import Submission, submit
 from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
+from trifid.engine.vm_groups import refuse_against_rules
 from trifid.errors import BadRequest, Internal, NotFound, Refused
 from trifid.methods.common import (
     FILTER_MINE,
@@ -34,6 +35,7 @@ from trifid.methods.ownership import Owned, allow_any_name, declare_ownership
 from trifid.methods.reconcile import domain_named, take_over
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
+from trifid.placement.decision import TEXT_LENGTH_MAX as DECISION_LENGTH_MAX
 from trifid.wire.xmlrpc import Escaped
 
 STATE_ANY, STATE_NOT_DONE = -2, -1
@@ -101,26 +103,31 @@ _KINDS_OF_MIGRATION: dict[int, type[events.Deploy]] = {
 async def allocate(call: Call, template: str, hold: bool = False) -> int:
     """Submit a VM; its addresses are chosen now, its host later."""
     check(call.caller, Right.CREATE, "VM")
-    parsed = parse_allocate(template)
+    submission = submission_of(call, template, hold)
+    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
+
+
+def submission_of(call: Call, template: str, hold: bool) -> Submission:
+    """Return what a caller asks to run; raises BadTemplate."""
     config = call.engine.config
-    submission = Submission(
+    return Submission(
         call.caller,
-        parsed,
+        parse_allocate(template),
         hold,
         config.network.mac_prefix,
         tuple(config.engine.user_paths),
         call.engine.schedule.calendar,
     )
-    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
 
 
 @method("one.vm.deploy")
 async def deploy(
     call: Call, vm_id: int, host_id: int, enforce: bool = False, datastore_id: int = -1, template: str = ""
 ) -> int:
-    """Run a waiting VM on a host; with `enforce` only if it has room.  The template must be empty.
+    """Run a waiting VM on a host; with `enforce` only if it has room and the VM's group allows it.
 
-    A VM whose template names a domain that runs there already (DEPLOY_ID) takes that over instead.
+    The template must be empty.  A VM whose template names a domain that runs there already (DEPLOY_ID) takes that
+    over instead.
     """
     if template.strip():
         raise Refused("deploy takes no template here: leave it empty, and change the VM with update", vm_id)
@@ -131,11 +138,16 @@ async def deploy(
         check(call.caller, Right.ADMIN, "VM", vm)
         if wild is not None:
             return take_over(call, draft, vm, draft.host(host_id), wild)
-        request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
-        happen(draft, vm, request, call.moment(draft.now))
-        return vm_id
+        return deploy_in(call, draft, vm, host_id, enforce=enforce, datastore_id=datastore_id)
 
     return await call.engine.turns.ask(command)
+
+
+def deploy_in(call: Call, draft: Draft, vm: VM, host_id: int, *, enforce: bool, datastore_id: int) -> int:
+    """Run a waiting VM on a host inside a draft; see one.vm.deploy."""
+    request = events.Deploy(**_place(call, draft, vm, host_id, enforce, datastore_id))
+    happen(draft, vm, request, call.moment(draft.now))
+    return vm.id
 
 
 def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datastore_id: int) -> dict[str, Any]:
@@ -148,6 +160,7 @@ def _place(call: Call, draft: Draft, vm: VM, host_id: int, enforce: bool, datast
     refuse_apart(draft, vm, host)
     if enforce:
         check_room(host_in_cluster(draft, host), draft.share(host_id), vm.needs)
+        refuse_against_rules(draft, vm, host)
     room = space_on(call.engine.monitoring, call.engine.documents.space_of) if enforce else None
     datastore = system_datastore(draft, call.caller, vm, host, datastore_id, room)
     return {
@@ -181,6 +194,7 @@ def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
             vm.needs,
             "power off or terminate another VM there first",
         )
+        refuse_against_rules(draft, vm, host, "migrate it first")
     if request is events.TerminateHard:
         _refuse_loss(vm)
     happen(draft, vm, request(), call.moment(draft.now))
@@ -273,39 +287,52 @@ def _refuse_unshared(vm: VM, place: dict[str, Any]) -> NoReturn:
 
 
 @method("trifid.vm.place")
-async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1) -> int:
+async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, why: str = "") -> int:
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
 
     A running VM moves live if its disks are on the target as well and the configuration does not say otherwise
     (live_reschedules); else it is saved and restored there.
+
     A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
-    mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.
+    mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.  So it is when
+    others of its VM group have come to the host, or left it.
+
+    With `why`, one line of at most 1000 characters, the decision is kept with the VM as SCHED_DECISION, in place of
+    the one before.
     """
+    if len(why) > DECISION_LENGTH_MAX or not why.isprintable():
+        raise BadRequest(f"why must be one line of at most {DECISION_LENGTH_MAX} characters, has {len(why)}")
 
     def command(draft: Draft) -> int:
-        vm = _find(draft, vm_id)
-        check(call.caller, Right.ADMIN, "VM", vm)
-        if vm.state.state == VmState.PENDING:
-            request = events.Deploy(**_place(call, draft, vm, host_id, True, datastore_id))
-            happen(draft, vm, request, call.moment(draft.now))
-            return vm_id
-        if not vm.resched:
-            here = vm.state.printable
-            raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
-        live = call.engine.config.scheduler.live_reschedules
-        return move(
-            call,
-            draft,
-            vm_id,
-            host_id,
-            live=live,
-            enforce=True,
-            datastore_id=datastore_id,
-            kind=MIGRATE_SAVE,
-            or_cold=True,
-        )
+        _carry_out(call, draft, vm_id, host_id, datastore_id)
+        vm = draft.vm(vm_id)
+        told = vm.user_template.replacing(DECISION, why) if why else vm.user_template.without(DECISION)
+        if told != vm.user_template:
+            draft.put(replace(vm, user_template=told))
+        return vm_id
 
     return await call.engine.turns.ask(command)
+
+
+def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int) -> int:
+    vm = _find(draft, vm_id)
+    check(call.caller, Right.ADMIN, "VM", vm)
+    if vm.state.state == VmState.PENDING:
+        return deploy_in(call, draft, vm, host_id, enforce=True, datastore_id=datastore_id)
+    if not vm.resched:
+        here = vm.state.printable
+        raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
+    return move(
+        call,
+        draft,
+        vm_id,
+        host_id,
+        live=call.engine.config.scheduler.live_reschedules,
+        enforce=True,
+        datastore_id=datastore_id,
+        kind=MIGRATE_SAVE,
+        or_cold=True,
+    )
 
 
 def _migration(vm: VM, live: bool, kind: int) -> type[events.Deploy]:

@@ -7,8 +7,9 @@ import numpy as np
 from trifid.errors import BadTemplate
 from trifid.placement.columns import Booleans
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
+from trifid.placement.filters import Filter
 from trifid.placement.problem import Candidates
+from trifid.placement.rules import builtin
 from trifid.placement.table import HostTable
 from trifid.placement.view import View, WaitingVm
 
@@ -26,6 +27,8 @@ def candidates(view: View, filters: Sequence[Filter] = ()) -> tuple[Candidates, 
     """
     table = HostTable(view.hosts)
     rules = [rule for rule in (*builtin(Compiler()), *filters) if rule.name not in _ROOM]
+    for rule in rules:
+        rule.begin(view, table)
     known: dict[Hashable, bytes] = {}
     groups: dict[bytes, list[int]] = {}
     for vm in view.vms:

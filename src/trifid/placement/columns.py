@@ -23,7 +23,7 @@ Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 EXACT_MAX = 2.0**53
-"""Integers up to here are exact as float64."""
+"""Integers below this are exact as float64, and no other integer is read as one of them."""
 
 COMPARE: dict[str, Callable[[Floats, float], Booleans]] = {
     "=": operator.eq,
@@ -67,7 +67,7 @@ class Column:
         if comparison.kind == "integer":
             values, missing, is_exact = self.integers
             right = float(literal)
-            if not is_exact or abs(right) > EXACT_MAX:
+            if not is_exact or abs(right) >= EXACT_MAX:
                 return self._one_by_one(comparison, literal)
             return compare_numbers(values, missing, comparison, right)
         values, missing = self.numbers
@@ -77,7 +77,7 @@ class Column:
     def integers(self) -> tuple[Floats, Booleans | None, bool]:
         """The first value of each host as integer, 0 where there is none; where that is; whether all are exact."""
         read = [leading_integer(of[0]) if of else None for of in self._values]
-        is_exact = all(one is None or abs(one) <= EXACT_MAX for one in read)
+        is_exact = all(one is None or abs(one) < EXACT_MAX for one in read)
         values = np.array([one or 0 for one in read] if is_exact else [0.0] * len(read), dtype=np.float64)
         return values, _missing(read), is_exact
 

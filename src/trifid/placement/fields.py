@@ -7,7 +7,7 @@ from typing import Any
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
 from trifid.core.vm.record import Needs
-from trifid.placement.view import Expression
+from trifid.placement.view import Expression, Lease, LeaseMark
 from trifid.wire.elements import several
 
 
@@ -48,10 +48,28 @@ def integer(text: Any, otherwise: int = 0) -> int:
     return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
 
 
+def lease_of(user: dict[str, Any]) -> Lease | None:
+    """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
+    wish, mark = user.get("HAIZEA"), branch(user, ("SCHED_LEASE",))
+    if not isinstance(wish, dict):
+        return None
+    return Lease(
+        start=text(wish, "START"),
+        duration=text(wish, "DURATION"),
+        preemptible=text(wish, "PREEMPTIBLE"),
+        mark=LeaseMark(
+            state=text(mark, "STATE"),
+            host_id=integer(mark.get("HOST_ID"), -1),
+            start=integer(mark.get("START")),
+            end=integer(mark.get("END")),
+        ),
+    )
+
+
 def number(text: str) -> float:
     """Return a text as a number, 0 where it is none."""
     try:
-        number = float(text)
+        found = float(text)
     except ValueError:
         return 0.0
-    return number if math.isfinite(number) else 0.0
+    return found if math.isfinite(found) else 0.0

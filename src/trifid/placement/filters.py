@@ -183,11 +183,6 @@ class Cpu(Filter):
         return f"{count(len(hosts), 'lack')} CPU (needs {vm.cpu_percent / 100:g} cores, best has {best:g} free)"
 
 
-def builtin(compiler: Compiler) -> tuple[Filter, ...]:
-    """Return the rules that always hold, in the order in which reasons count hosts: each for the first it breaks."""
-    return Leaving(), State(), Cluster(), Driver(), Requires(compiler), Banned(), Memory(), Cpu()
-
-
 _WHY_NOT = {
     HostState.INIT: "not monitored yet",
     HostState.ERROR: "in error (see onehost show)",

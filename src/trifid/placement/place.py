@@ -18,8 +18,11 @@ from trifid.errors import BadTemplate
 from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Filter, builtin
-from trifid.placement.scorers import POLICIES, Ranked, Scorer
+from trifid.placement.filters import Filter
+from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.policies import POLICIES
+from trifid.placement.rules import builtin
+from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
@@ -97,11 +100,12 @@ def place(
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
+    is_fair: bool = True,
 ) -> Plan:
     """Return a host and a datastore for every VM that can have them, and the reason for every other.
 
-    VMs are served by priority, then in the order of their ids; of equally good hosts the one with the
-    lowest id is taken.
+    VMs are served by priority, then so that every user gets a fair share (see order.py); of equally good hosts the
+    one with the lowest id is taken.
 
     Args:
         policy: one of POLICIES, or the text of a rank.
@@ -109,8 +113,9 @@ def place(
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
+        is_fair: users take turns; else lower ids come first.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers).plan()
+    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, is_fair=is_fair).plan()
 
 
 class Placing:
@@ -124,8 +129,10 @@ class Placing:
         compiler: Compiler,
         filters: Sequence[Filter] = (),
         scorers: Sequence[tuple[Scorer, float]] = (),
+        *,
+        is_fair: bool = True,
     ) -> None:
-        self.vms = sorted(view.vms, key=lambda vm: (-vm.priority, vm.id))
+        self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
         self.compiler = compiler
         self.filters = (*builtin(compiler), *filters)
@@ -150,15 +157,17 @@ class Placing:
         """Place all VMs."""
         reasons = Reasons(self.reason)
         plan = Plan(refusals=reasons)
-        for vm in self.vms:
+        for vm in self.order:
             try:
                 asked = self.asked(vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
+                self.order.refused()
                 continue
             found = self.best(asked)
             if found is None:
                 reasons.note(asked.vm)
+                self.order.refused()
                 continue
             index, datastore = found
             self.table.put(index, vm)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
@@ -28,13 +29,18 @@ class Parts(msgspec.Struct, frozen=True):
     planner: Callable[[Settings], Planner] | None = None
 
 
-def planner_of(settings: Settings, parts: Parts) -> Planner:
+NO_PARTS = Parts()
+
+
+def planner_of(settings: Settings, parts: Parts = NO_PARTS) -> Planner:
     """Return what decides by these settings; an executable apart, which is not asked here."""
     if parts.planner is not None:
         return parts.planner(settings)
     compiler = Compiler()
 
     def plan(view: View) -> Plan:
+        if settings.weights == "equal":
+            view = replace(view, usages=tuple(replace(usage, weight=1.0) for usage in view.usages))
         return place(
             view,
             settings.host_policy,
@@ -42,6 +48,7 @@ def planner_of(settings: Settings, parts: Parts) -> Planner:
             compiler=compiler,
             filters=parts.filters,
             scorers=parts.scorers,
+            is_fair=settings.order == "fair",
         )
 
     return plan

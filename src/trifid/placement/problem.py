@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from trifid.placement.place import Plan
-from trifid.placement.view import DatastoreView, HostView, PlacedVm, Usage, View, WaitingVm
+from trifid.placement.view import View
 
 VERSION = 1
 ANY_DATASTORE = -1
@@ -32,21 +32,15 @@ class Candidates(msgspec.Struct, frozen=True):
     hosts: tuple[int, ...]
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """What is to be decided.
+class Problem(View, frozen=True, kw_only=True):
+    """What is to be decided: a view, and what goes with it.
 
     Attributes:
         trifid_problem: the version of the form.
-        candidates: only for programs that decide; everything else is what the view has.
+        candidates: only for programs that decide.
     """
 
     trifid_problem: int
-    now: int
-    vms: tuple[WaitingVm, ...]
-    hosts: tuple[HostView, ...]
-    datastores: tuple[DatastoreView, ...] = ()
-    placed: tuple[PlacedVm, ...] = ()
-    usages: tuple[Usage, ...] = ()
     candidates: tuple[Candidates, ...] = ()
 
 
@@ -72,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def problem_of(view: View, candidates: tuple[Candidates, ...] = ()) -> Problem:
     """Return a view in the form that is written."""
-    return Problem(VERSION, view.now, view.vms, view.hosts, view.datastores, view.placed, view.usages, candidates)
+    return Problem(**_fields(view), trifid_problem=VERSION, candidates=candidates)
 
 
 def view_of(problem: Problem) -> View:
@@ -87,7 +81,11 @@ def view_of(problem: Problem) -> View:
         most = Counter(ids).most_common(1)
         if most and most[0][1] > 1:
             raise BadProblem(f"{name}: id {most[0][0]} is there more than once")
-    return View(problem.vms, problem.hosts, problem.datastores, problem.placed, problem.usages, problem.now)
+    return View(**_fields(problem))
+
+
+def _fields(view: View) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in View.__struct_fields__}
 
 
 def write_problem(view: View, candidates: tuple[Candidates, ...] = ()) -> bytes:

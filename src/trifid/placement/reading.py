@@ -10,14 +10,19 @@ from trifid.core.vm.files import Files, files_of_disks
 from trifid.placement.fields import branch as _branch
 from trifid.placement.fields import expression as _expression
 from trifid.placement.fields import integer as _integer
+from trifid.placement.fields import lease_of
 from trifid.placement.fields import needs as _needs
 from trifid.placement.fields import number as _number
 from trifid.placement.fields import text as _text
-from trifid.placement.view import DatastoreView, Expression, HostView, Lease, LeaseMark, WaitingVm
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
+from trifid.wire.vm_group_reading import read_group, read_members
 
 ACTIVE, RUNNING = 3, 3
 """STATE and LCM_STATE of a VM that can be moved."""
+
+ClusterTemplates = dict[str, dict[str, Any]]
+"""The elements of each cluster's TEMPLATE by its id."""
 
 _SYSTEM = str(DatastoreType.SYSTEM.value)
 
@@ -63,6 +68,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
     body = _branch(element, ("TEMPLATE",))
     user = _branch(element, ("USER_TEMPLATE",))
     needs = _needs(_text(body, "CPU"), _text(body, "MEMORY"))
+    group = _branch(body, ("VMGROUP",)) or _branch(user, ("VMGROUP",))  # the short document has it there
     record = (several(_branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
         id=_integer(element.get("ID")),
@@ -78,26 +84,13 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
         files=_files(body, record),
         datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
         datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        name=_text(element, "NAME"),
+        uid=_integer(element.get("UID"), -1),
+        gid=_integer(element.get("GID"), -1),
+        vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
+        role=_text(group, "ROLE"),
         since=_integer(element.get("STIME")),
         lease=lease_of(user),
-    )
-
-
-def lease_of(user: dict[str, Any]) -> Lease | None:
-    """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
-    wish, mark = user.get("HAIZEA"), _branch(user, ("SCHED_LEASE",))
-    if not isinstance(wish, dict):
-        return None
-    return Lease(
-        start=_text(wish, "START"),
-        duration=_text(wish, "DURATION"),
-        preemptible=_text(wish, "PREEMPTIBLE"),
-        mark=LeaseMark(
-            state=_text(mark, "STATE"),
-            host_id=_integer(mark.get("HOST_ID"), -1),
-            start=_integer(mark.get("START")),
-            end=_integer(mark.get("END")),
-        ),
     )
 
 
@@ -122,15 +115,22 @@ def hosts(document: str, clusters: str = "") -> list[HostView]:
     Raises:
         BadDocument: not XML.
     """
-    templates = {
-        _text(element, "ID"): _branch(element, ("TEMPLATE",))
-        for element in (iter_elements(clusters, "CLUSTER") if clusters else ())
-    }
-    found = (_host(element, templates) for element in iter_elements(document, "HOST"))
+    templates = cluster_templates(clusters) if clusters else {}
+    found = (host_view(element, templates) for element in iter_elements(document, "HOST"))
     return sorted(found, key=lambda host: host.id)
 
 
-def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> HostView:
+def cluster_templates(document: str) -> ClusterTemplates:
+    """Return what expressions see of each cluster of a CLUSTER_POOL document.
+
+    Raises:
+        BadDocument: not XML.
+    """
+    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+
+
+def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
+    """Return the host that a HOST element shows."""
     element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
     share = _branch(element, ("HOST_SHARE",))
     disk = _branch(share, ("DATASTORES",))
@@ -146,9 +146,9 @@ def _host(element: dict[str, Any], templates: dict[str, dict[str, Any]]) -> Host
         attributes=_attributes(element),
         vm_ids=frozenset(numbers(element.get("VMS"))),
         cluster_id=_integer(element.get("CLUSTER_ID")),
+        free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
         max_cpu_percent=_integer(share.get("MAX_CPU")),
         max_memory_kib=_integer(share.get("MAX_MEM")),
-        free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
     )
 
 
@@ -160,6 +160,20 @@ def datastores(document: str) -> list[DatastoreView]:
     """
     found = (_datastore(element) for element in iter_elements(document, "DATASTORE"))
     return sorted(found, key=lambda one: one.record.id)
+
+
+def groups(document: str) -> list[GroupView]:
+    """Return the VM groups of a VM_GROUP_POOL document.
+
+    Raises:
+        BadDocument: not XML, or not of groups.
+    """
+    try:
+        return [
+            GroupView(read_group(element), read_members(element)) for element in iter_elements(document, "VM_GROUP")
+        ]
+    except (KeyError, ValueError) as bad:
+        raise BadDocument(f"a VM group cannot be read: {bad}") from None
 
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from trifid.core.together import REQUIREMENTS, clusters_of
-from trifid.placement.fields import branch, expression, integer, needs, number, text
-from trifid.placement.reading import ACTIVE, lease_of
+from trifid.placement.fields import branch, expression, integer, lease_of, needs, number, text
+from trifid.placement.reading import ACTIVE
 from trifid.placement.view import PlacedVm
 from trifid.wire.elements import iter_elements, several
 

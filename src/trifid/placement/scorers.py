@@ -9,16 +9,9 @@ from typing import ClassVar
 
 from trifid.placement.columns import Floats
 from trifid.placement.expressions import Compiler
+from trifid.placement.policies import POLICIES
 from trifid.placement.table import HostTable
 from trifid.placement.view import Expression, WaitingVm
-
-POLICIES = {
-    "packing": "RUNNING_VMS",
-    "striping": "- RUNNING_VMS",
-    "load-aware": "FREE_CPU",
-    "fixed": "PRIORITY",
-}
-"""The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
 
 
 class Scorer:

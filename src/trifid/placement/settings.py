@@ -12,7 +12,7 @@ import msgspec
 from trifid.core.template.rank import compile_rank
 from trifid.errors import BadTemplate
 from trifid.placement import storage
-from trifid.placement.scorers import POLICIES
+from trifid.placement.policies import POLICIES
 
 NETWORK_POLICIES = ("packing", "striping", "fixed")
 CUSTOM = "custom"
@@ -81,10 +81,17 @@ class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Leases in time (the attribute HAIZEA).
 
     Attributes:
-        suspend_lead_s: how long before a reservation begins the VMs in its way are suspended.
+        suspend_lead_s: how long before a reservation begins the VMs in its way are suspended, beside what saving
+            their memory takes.
+        save_mib_per_s: how fast the memory of VMs is written, those of one host one after the other.
+        run_s_min: a lease that may be suspended is not started, or resumed, for less.
+        overtime_s: a lease that is over and does not shut down is cut off after this.
     """
 
-    suspend_lead_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    suspend_lead_s: NotNegative = 10
+    save_mib_per_s: Positive = 100
+    run_s_min: NotNegative = 60
+    overtime_s: NotNegative = 120
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -47,15 +47,16 @@ def synthetic(seed: int, hosts: int, vms: int, expressions: int = 0) -> View:
     placed = tuple(vm for on_host in running for vm in on_host)
     clusters = tuple(range(1 + max(0, hosts - 1) // _HOSTS_OF_CLUSTER))
     waiting = _waiting(dice, len(placed), vms, expressions, racks=1 + hosts // _HOSTS_OF_RACK)
-    return View(waiting, made, _datastores(clusters), placed, _usages(placed), NOW)
+    return View(waiting, made, _datastores(clusters), placed, _usages(placed), now=NOW)
 
 
 def requirement(number: int, racks: int) -> str:
     """Return the text of a requirement; each number gives another one, and most hosts meet each."""
+    rack = number % (racks + 1)  # one more than there are: where there is one rack only, it is not always the wrong one
     texts = (
         f'HYPERVISOR = "kvm" & FREE_MEMORY > {number}',
-        f'ARCH = "x86*" & !(RACK = "r{number % racks}") & PRIORITY < {10 + number}',
-        f'(HYPERVISOR = "k*" | RACK = "r{number % racks}") & RUNNING_VMS < {1000 + number}',
+        f'ARCH = "x86*" & !(RACK = "r{rack}") & PRIORITY < {10 + number}',
+        f'(HYPERVISOR = "k*" | RACK = "r{rack}") & RUNNING_VMS < {1000 + number}',
         f'HOSTNAME != "host-{number}"',
     )
     return texts[number % len(texts)]

@@ -109,7 +109,7 @@ class HostTable:
             return self._carries(comparison, literal)
         live = self._number(name)
         right = leading_number(literal) if comparison.kind != "text" else None
-        if right is None or comparison.operator == "@>" or not live.is_exact or abs(right) > EXACT_MAX:
+        if right is None or comparison.operator == "@>" or not live.is_exact or abs(right) >= EXACT_MAX:
             return self._one_by_one(comparison, literal)
         return compare_numbers(live.values, live.missing, comparison, right)
 

@@ -8,6 +8,7 @@ import msgspec
 from trifid.core.image.datastore import Datastore
 from trifid.core.template.expression import Dialect
 from trifid.core.vm.files import Files
+from trifid.core.vm_group.record import VmGroup
 
 MONITORED = 2
 """The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""
@@ -216,10 +217,22 @@ class Usage(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
+class GroupView(msgspec.Struct, frozen=True):
+    """A VM group and the VMs in it, wherever they are.
+
+    Attributes:
+        members: VM id to the name of its role.
+    """
+
+    group: VmGroup
+    members: dict[int, str] = {}
+
+
 class View(msgspec.Struct, frozen=True):
     """Everything that a plan is made from.
 
     Attributes:
+        groups: those of the VMs that wait.
         placed: the VMs that are on hosts; only as far as somebody asked for them.
         usages: of users who wait; one who is not here has nothing yet.
         now: when it was looked, seconds since 1970.
@@ -230,4 +243,5 @@ class View(msgspec.Struct, frozen=True):
     datastores: tuple[DatastoreView, ...] = ()
     placed: tuple[PlacedVm, ...] = ()
     usages: tuple[Usage, ...] = ()
+    groups: tuple[GroupView, ...] = ()
     now: int = 0

@@ -7,7 +7,9 @@ from trifid.placement.place import Plan
 from trifid.placement.policy import Parts, Planner, planner_of
 from trifid.placement.settings import Settings
 from trifid.placement.view import View
+from trifid.scheduler.dispatch import Binder, Limits, carry_out
 from trifid.scheduler.executable import ExecutablePlanner
+from trifid.scheduler.parts import found
 from trifid.scheduler.recorder import Behind, Recorder
 
 
@@ -19,6 +21,8 @@ class Decider:
 
     Attributes:
         by: what decides, for people: a program, a planner, or a policy.
+        binder: what carries plans out.
+        limits: how much of a plan.
     """
 
     def __init__(self, settings: Settings, parts: Parts, home: Path | None) -> None:
@@ -28,6 +32,8 @@ class Decider:
             directory = home or Path.cwd()
             self.planner = ExecutablePlanner(settings.executable, self.planner, directory, parts.filters)
             self.by = settings.executable.command[0]
+        self.binder: Binder = found("binder", settings.binder) if settings.binder else carry_out
+        self.limits = Limits(settings.max_vm, settings.max_dispatch, settings.max_host)
         self._recorder: Behind | None = None
         where = Path(settings.recording.directory) if home is None else home / settings.recording.directory
         if settings.recording.files_max and where.is_absolute():

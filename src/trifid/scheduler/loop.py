@@ -6,19 +6,26 @@ comes through the public API.
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.client.errors import ApiError, ClientError
-from trifid.core.template.model import Template
-from trifid.core.template.scanner import render
-from trifid.placement.place import Plan, place
-from trifid.placement.policy import Planner
-from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.lease_rules import DEFAULT_PACE, Pace
+from trifid.placement.order import ordered, totals_of
+from trifid.placement.place import Plan
+from trifid.placement.policy import Planner, planner_of
+from trifid.placement.reading import waiting_vms
+from trifid.placement.settings import Settings
+from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
+from trifid.scheduler.backoff import BackOff
+from trifid.scheduler.considered import Considered
+from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out
+from trifid.scheduler.leasing import Leasing, Turn
+from trifid.scheduler.look import Caller, Looks
+from trifid.scheduler.messages import Messages, not_yet
 from trifid.scheduler.news import Event, News
 from trifid.wire.elements import BadDocument
 
@@ -28,27 +35,11 @@ EVENTS_MAX = 1000
 WAIT_S_MAX = 50
 """Longest wait of one call; below the client's timeout."""
 OUTAGE_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-BACK_OFF_S, BACK_OFF_S_MAX = 1.0, 300.0
-PAUSE_S, PAUSE_S_MAX = 0.05, 1.0
-MESSAGES_MAX = 200
-"""SCHED_MESSAGEs written in one round, so that explaining never keeps VMs from being placed."""
+PAUSE_S, PAUSE_S_MAX = 0.02, 1.0
+WARM_S_MIN, WARM_SHARE, WARM_HOSTS_MIN = 5.0, 0.01, 200
+"""Many hosts are read while nothing waits, so that a VM that comes waits for little; at most this share of the time."""
 
-_FILTER_ALL, _STATE_PENDING, _STATE_ACTIVE = -2, 1, 3
 _NOT_FOUND = 0x0400
-
-
-class Caller(Protocol):
-    """The part of the API client that is used."""
-
-    def call(self, method: str, *args: Any) -> Any:
-        """Return the result of a method; raises ClientError."""
-
-
-class _BackOff(msgspec.Struct, frozen=True):
-    """A VM whose deploy was refused: not tried again before `until`."""
-
-    until: float
-    delay_s: float
 
 
 class _Heard(msgspec.Struct, frozen=True):
@@ -65,10 +56,14 @@ class Loop:
         policy: the rank of hosts for VMs without their own, see place.POLICIES.
         datastore_policy: that of system datastores, see storage.POLICIES.
         planner: decides instead of the matchmaker with these policies.
+        binder: carries a plan out.
         decided: told of every plan, once it was carried out.
         interval_s: longest time between two looks.
         clock: seconds from anywhere, never going back.
         sleep: waits that many seconds.
+        now: seconds since 1970.
+        limits: how much is done in one round.
+        pace: how fast VMs come and go, for leases in time.
     """
 
     def __init__(
@@ -78,21 +73,35 @@ class Loop:
         policy: str = "striping",
         datastore_policy: str = "striping",
         planner: Planner | None = None,
+        binder: Binder = carry_out,
         decided: Callable[[View, Plan], None] = lambda view, plan: None,
         interval_s: float,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        now: Callable[[], float],
+        limits: Limits = NO_LIMITS,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._client = client
-        self._planner = planner or partial(place, policy=policy, datastore_policy=datastore_policy)
+        self._planner = planner or planner_of(Settings(policy=policy, datastore_policy=datastore_policy))
+        self._binder = binder
         self._decided = decided
         self._interval_s = interval_s
         self._clock = clock
         self._sleep = sleep
+        self._now = now
+        self._limits = limits
+        self._looks = Looks(client)
+        self._messages = Messages(client, interval_s)
         self._after: int | None = None
         self._news = News()
-        self._back_off: dict[int, _BackOff] = {}
-        self._explained_at: dict[int, float] = {}
+        self._leasing = Leasing(client, placer=self._planner, wrote=self._news.wrote, pace=pace)
+        self._wake_at = FOREVER
+        self._back_off = BackOff()
+        self._considered = Considered(limits.max_vm)
+        self._waiting: frozenset[int] = frozenset()
+        self._is_unfinished = False
+        self._warm_at = 0.0
         self._outages = 0
         self._outage = ""
 
@@ -111,8 +120,10 @@ class Loop:
             if self._outages:
                 log.info("engine is back")
                 self._outages, self._outage = 0, ""
+            # What comes meanwhile is planned together; an engine that is busy is not asked all the time.
             self._sleep(min(PAUSE_S_MAX, self._clock() - began))
-            self._wait(began + self._interval_s)
+            if not self._is_unfinished:
+                self._wait(began + self._interval_s)
         except (ClientError, BadDocument) as fault:
             self._after = None
             if str(fault) != self._outage:
@@ -125,103 +136,133 @@ class Loop:
         """Begin to listen, then learn what was asked before: no event between the two is missed."""
         self._after = self._hear(-1, 0, 1).last
         self._news.forget()
-        active = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE)
-        self._news.moving = {vm.id for vm in waiting_vms(active)}
+        self._back_off.lost_track()
+        everything = self._looks.everything()
+        self._news.moving = {vm.id for vm in waiting_vms(everything) if vm.host_id >= 0}
+        self._leasing.catch_up(everything)
+        self._warm_up()
+
+    # -- one round ---------------------------------------------------------------------------------
 
     def cycle(self) -> None:
         """Place every VM that can be placed, and tell the others why not."""
-        pool = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_PENDING)
-        vms = {vm.id: vm for vm in (*waiting_vms(pool), *self._moving())}
-        self._back_off = {vm_id: one for vm_id, one in self._back_off.items() if vm_id in vms}
-        self._explained_at = {vm_id: at for vm_id, at in self._explained_at.items() if vm_id in vms}
+        vms = {vm.id: vm for vm in (*self._looks.pending(), *self._moving())}
         now = self._clock()
-        ready = tuple(vm for vm in vms.values() if vm.id not in self._back_off or self._back_off[vm.id].until <= now)
-        if not ready:
+        self._waiting = frozenset(vms)
+        self._is_unfinished = False
+        self._back_off.tidy(vms.keys(), now)
+        self._messages.tidy(vms.keys())
+        has_leases = self._leasing.is_needed(vms.values())
+        self._wake_at = FOREVER
+        ready = {vm.id for vm in vms.values() if self._back_off.is_ready(vm.id, now)}
+        seen = [self._with_bans(vm, now) for vm in vms.values() if has_leases or vm.id in ready]
+        if not seen and not has_leases:
             return
-        view = View(
-            ready,
-            tuple(hosts(self._client.call("one.hostpool.info"), self._client.call("one.clusterpool.info"))),
-            tuple(datastores(self._client.call("one.datastorepool.info"))),
-        )
+        view = self._looks.view(seen, math.floor(self._now()))
+        turn = self._leasing.round(view) if has_leases else Turn(view)
+        self._wake_at = turn.wake_at
+        view = self._limited(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
         plan = self._planner(view)
-        self._carry_out(plan, vms)
-        self._explain(plan.refusals, vms)
+        placed = self._carry_out(plan)
+        self._explain(plan, turn, placed, vms)
         self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
         for vm_id in sorted(self._news.moving):
             try:
-                found = waiting_vms(self._client.call("one.vm.info", vm_id, False))
+                found = self._looks.vm(vm_id)
             except ApiError as refused:
                 log.info("vm %d  is not moved: %s", vm_id, refused)
-                found = []
-            wanting = [vm for vm in found if vm.host_id >= 0]
-            if not wanting:
+                found = None
+            if found is None or found.host_id < 0:
                 self._news.moving.discard(vm_id)
-            yield from wanting
+            else:
+                yield found
 
-    def _carry_out(self, plan: Plan, vms: dict[int, WaitingVm]) -> None:
+    def _with_bans(self, vm: WaitingVm, now: float) -> WaitingVm:
+        banned = self._back_off.banned(vm.id, now)
+        return replace(vm, banned_host_ids=frozenset(banned)) if banned else vm
+
+    def _limited(self, view: View) -> View:
+        """Return the view with as many VMs as are considered in one round; the next ones have their turn later."""
+        if not self._limits.max_vm or len(view.vms) <= self._limits.max_vm:
+            return view
+        vms, self._is_unfinished = self._considered.next(ordered(view.vms, view.usages, totals_of(view.hosts)))
+        return replace(view, vms=tuple(vms))
+
+    def _carry_out(self, plan: Plan) -> list[int]:
+        """Return the VMs that were placed; why others were not is added to the plan."""
         for vm_id, text in plan.warnings.items():
             log.warning("vm %d  %s", vm_id, text)
-        for vm_id, host_id, datastore_id in plan.placements:
-            vm = vms[vm_id]
-            try:
-                self._client.call("trifid.vm.place", vm_id, host_id, datastore_id)
-            except ApiError as refused:
-                self._refused(vm_id, host_id, refused, plan)
+        placed = []
+        outcomes = 0
+        for outcome in self._binder(self._client, plan.placements, self._limits):
+            vm_id, host_id, datastore_id = outcome.placement
+            outcomes += 1
+            if not outcome.code:
+                log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)
+                self._back_off.placed(vm_id, host_id)
+                placed.append(vm_id)
                 continue
-            log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)
-            self._back_off.pop(vm_id, None)
-            if vm.message:
-                self._write(vm_id, "")
+            delay_s = self._back_off.refused(vm_id, host_id, self._clock())
+            log.warning("vm %d  not placed on host %d, next try in %g s: %s", vm_id, host_id, delay_s, outcome.message)
+            if outcome.code != _NOT_FOUND:
+                plan.refusals[vm_id] = f"Host {host_id} was chosen, but the engine refused: {outcome.message}"
+        self._is_unfinished |= outcomes < len(plan.placements)
+        return placed
 
-    def _refused(self, vm_id: int, host_id: int, refused: ApiError, plan: Plan) -> None:
-        """Leave a VM alone for a while, twice as long each time, so that it does not keep others waiting."""
-        before = self._back_off.get(vm_id)
-        delay_s = min(BACK_OFF_S_MAX, before.delay_s * 2) if before else BACK_OFF_S
-        self._back_off[vm_id] = _BackOff(self._clock() + delay_s, delay_s)
-        log.warning("vm %d  not placed on host %d, next try in %g s: %s", vm_id, host_id, delay_s, refused)
-        if refused.code != _NOT_FOUND:
-            plan.refusals[vm_id] = f"Host {host_id} was chosen, but the engine refused: {refused.message}"
-
-    def _explain(self, refusals: Mapping[int, str], vms: dict[int, WaitingVm]) -> None:
-        """Write reasons to VMs that have none yet first; a reason is not replaced more often than once an interval."""
+    def _explain(self, plan: Plan, turn: Turn, placed: list[int], vms: dict[int, WaitingVm]) -> None:
         now = self._clock()
-        changed = [vm_id for vm_id, text in refusals.items() if text != vms[vm_id].message]
-        due = [
-            vm_id
-            for vm_id in changed
-            if not vms[vm_id].message or self._explained_at.get(vm_id, -math.inf) + self._interval_s <= now
-        ]
-        due.sort(key=lambda vm_id: vms[vm_id].message != "")
-        for vm_id in due[:MESSAGES_MAX]:
-            log.info("vm %d  waits: %s", vm_id, refusals[vm_id])
-            self._explained_at[vm_id] = now
-            self._write(vm_id, refusals[vm_id])
 
-    def _write(self, vm_id: int, text: str) -> None:
-        text = text.replace("]]>", "] ]>")
-        try:
-            self._client.call("one.vm.update", vm_id, render(Template((("SCHED_MESSAGE", text),))), 1)
-        except ApiError as refused:
-            log.warning("vm %d  SCHED_MESSAGE was not written: %s", vm_id, refused)
-        else:
+        def reason(vm_id: int) -> str:
+            if vm_id in turn.refusals:
+                return turn.refusals[vm_id]
+            return plan.refusals[vm_id] + turn.remark + not_yet(self._back_off.banned(vm_id, now), self._now())
+
+        for vm_id in self._messages.write([*plan.refusals, *turn.refusals], reason, placed, vms, now):
             self._news.wrote(vm_id)
+
+    # -- waiting -----------------------------------------------------------------------------------
 
     def _wait(self, due: float) -> None:
         """Return when there is news, or at `due`, or when a VM may be tried again."""
-        due = min((due, *(one.until for one in self._back_off.values())))
+        due = min(due, self._back_off.next_at(self._waiting, self._clock()))
+        due = min(due, self._clock() + self._wake_at - self._now())
         while (left_s := due - self._clock()) > 0:
-            wait_s = max(1, math.floor(min(left_s, WAIT_S_MAX)))
+            wait_s = math.floor(max(1, min(left_s, WAIT_S_MAX, self._warm_s())))
             heard = self._hear(self._after, wait_s, EVENTS_MAX)
             self._after = heard.last
-            # Each one is looked at: they also tell which VMs move and which updates were ours.
-            mattering = [event for event in heard.events if self._news.matters(event)]
+            # Each one is looked at: they also tell which VMs move, which failed, and which updates were ours.
+            mattering = [event for event in heard.events if self._follows(event)]
             if mattering:
                 return
             if heard.events:
                 self._sleep(PAUSE_S)
+            elif self._warm_s() <= 0:
+                self._warm_up()
+
+    def _follows(self, event: Event) -> bool:
+        """Take in an event; tell whether something may be placed now that could not before."""
+        if event.kind == "VM":
+            now = self._clock()
+            host_id = self._back_off.moved(event.object_id, event.old, event.new, now, self._looks.hosts_seen)
+            if host_id is not None:
+                left_s = self._back_off.banned(event.object_id, now)[host_id]
+                log.warning("host %d  left out for %g s: different VMs failed there in a row", host_id, left_s)
+        return self._leasing.follows(event, self._news.matters(event))
+
+    def _warm_s(self) -> float:
+        """Return in how long the hosts should be read though nobody waits."""
+        is_wanted = self._looks.hosts_seen >= WARM_HOSTS_MIN and not self._waiting
+        return self._warm_at - self._clock() if is_wanted else math.inf
+
+    def _warm_up(self) -> None:
+        """Read the hosts: what has changed by monitoring is known then when a VM comes."""
+        began = self._clock()
+        self._looks.hosts()
+        ended = self._clock()
+        self._warm_at = ended + max(WARM_S_MIN, (ended - began) / WARM_SHARE)
 
     def _hear(self, after: int | None, wait_s: int, limit: int) -> _Heard:
         answer = self._client.call("trifid.event.list", after, wait_s, limit)

@@ -10,13 +10,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
+from msgspec.structs import asdict
 
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
-from trifid.placement.scorers import POLICIES
+from trifid.placement.lease_rules import Pace
+from trifid.placement.policies import POLICIES
 from trifid.placement.settings import BadSettings
 from trifid.scheduler.config import settings_of, with_options
 from trifid.scheduler.decider import Decider
@@ -39,22 +41,17 @@ log = logging.getLogger("trifid.scheduler")
     "--datastore-policy",
     help=f"How system datastores are ranked for VMs without SCHED_DS_RANK: {', '.join(storage.POLICIES)}.",
 )
+@click.option("--max-vm", type=click.IntRange(min=0), help="VMs considered in one round; 0: all.")
+@click.option("--max-dispatch", type=click.IntRange(min=0), help="VMs placed in one round; 0: all.")
+@click.option("--max-host", type=click.IntRange(min=0), help="VMs placed on one host in one round; 0: any number.")
 @click.option("--stdin-guard", is_flag=True, help="End when stdin ends.")
-def main(
-    home: Path | None,
-    config: Path | None,
-    interval: int | None,
-    policy: str | None,
-    datastore_policy: str | None,
-    stdin_guard: bool,
-) -> None:
+def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: int | None, **options: Any) -> None:
     """Place waiting virtual machines on hosts."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     named = os.environ.get("TRIFID_HOME")
     directory = home or (Path(named) if named else None)
-    options = {"interval_s": interval, "policy": policy, "datastore_policy": datastore_policy}
     try:
-        settings = with_options(settings_of(directory, config), options)
+        settings = with_options(settings_of(directory, config), {**options, "interval_s": interval})
         decider = Decider(settings, parts_of(settings), directory)
         endpoint, session = from_environment(home)
     except (ClientError, BadSettings) as fault:
@@ -67,10 +64,14 @@ def main(
     Loop(
         client,
         planner=decider.planner,
+        binder=decider.binder,
         decided=decider.decided,
         interval_s=settings.interval_s,
         clock=time.monotonic,
         sleep=time.sleep,
+        now=time.time,
+        limits=decider.limits,
+        pace=Pace(**asdict(settings.leases)),
     ).run()
 
 

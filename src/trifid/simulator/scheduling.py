@@ -40,4 +40,6 @@ class SchedulerClient:
 
 def scheduler(ask: Ask, clock: Clock, sleep: Callable[[float], None]) -> Loop:
     """Return a scheduler whose rounds are short."""
-    return Loop(SchedulerClient(ask), policy="striping", interval_s=NEWS_S, clock=clock.monotonic, sleep=sleep)
+    return Loop(
+        SchedulerClient(ask), policy="striping", interval_s=NEWS_S, clock=clock.monotonic, sleep=sleep, now=clock.epoch
+    )

@@ -20,6 +20,7 @@ from trifid.core.network.record import Lease, Network
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.store.faults import Place
 
@@ -71,6 +72,11 @@ def lease_row(lease: Lease) -> Row:
 
 def security_group_row(group: SecurityGroup) -> Row:
     """Return a security group's row."""
+    return group.id, group.uid, group.gid, _clean(group.name), _body(group)
+
+
+def vm_group_row(group: VmGroup) -> Row:
+    """Return a VM group's row."""
     return group.id, group.uid, group.gid, _clean(group.name), _body(group)
 
 

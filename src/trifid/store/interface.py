@@ -18,6 +18,7 @@ from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 
 
@@ -35,6 +36,7 @@ class Snapshot(msgspec.Struct):
     networks: list[Network] = []
     leases: list[Lease] = []
     security_groups: list[SecurityGroup] = []
+    vm_groups: list[VmGroup] = []
     clusters: list[Cluster] = []
     vn_templates: list[VnTemplate] = []
     datastores: list[Datastore] = []
@@ -62,6 +64,7 @@ class Batch(msgspec.Struct):
     networks: dict[int, Network | None] = {}
     leases: dict[LeaseKey, Lease | None] = {}
     security_groups: dict[int, SecurityGroup | None] = {}
+    vm_groups: dict[int, VmGroup | None] = {}
     clusters: dict[int, Cluster | None] = {}
     vn_templates: dict[int, VnTemplate | None] = {}
     datastores: dict[int, Datastore | None] = {}

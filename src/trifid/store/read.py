@@ -20,6 +20,7 @@ from trifid.core.network.record import Lease, Network
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.user import Group, User
 from trifid.core.vm.record import VM, Action, HistoryRecord
+from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.store import schema
 from trifid.store.codec import Record, read_bodies
@@ -44,6 +45,7 @@ class Reads:
                 networks=self._bodies(connection, Network, schema.networks),
                 leases=[Lease(*row) for row in connection.execute(select(schema.leases))],
                 security_groups=self._bodies(connection, SecurityGroup, schema.security_groups),
+                vm_groups=self._bodies(connection, VmGroup, schema.vm_groups),
                 clusters=self._bodies(connection, Cluster, schema.clusters),
                 vn_templates=self._bodies(connection, VnTemplate, schema.vn_templates),
                 datastores=self._bodies(connection, Datastore, schema.datastores),

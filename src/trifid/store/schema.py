@@ -130,6 +130,8 @@ leases = Table(
 
 security_groups = Table("security_groups", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _text("body"))
 
+vm_groups = Table("vm_groups", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _text("body"))
+
 clusters = Table("clusters", metadata, _key("id"), _text("name"), _text("body"))
 
 vn_templates = Table(

@@ -38,6 +38,7 @@ POOLS = (
     Pool("vms", schema.vms, codec.vm_row),
     Pool("hosts", schema.hosts, codec.host_row),
     Pool("security_groups", schema.security_groups, codec.security_group_row),
+    Pool("vm_groups", schema.vm_groups, codec.vm_group_row),
     Pool("clusters", schema.clusters, codec.cluster_row),
     Pool("vn_templates", schema.vn_templates, codec.vn_template_row),
     Pool("datastores", schema.datastores, codec.datastore_row),

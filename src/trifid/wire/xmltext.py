@@ -43,3 +43,10 @@ def escape(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r", "&#13;")
     return text
+
+
+def unescape(text: str) -> str:
+    """Return what `escape` made a text of."""
+    for reference, char in (("&#13;", "\r"), ("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&")):
+        text = text.replace(reference, char)
+    return text

@@ -11,6 +11,8 @@ from trifid.errors import NotAllowed
 
 TOLD = ("ERROR", "SCHED_MESSAGE", "SCHED_LEASE")
 """What the engine, and the scheduler with an update of an administrator, tell the user here."""
+DECISION = "SCHED_DECISION"
+"""Why the VM was placed where it was: written with the placement itself, and by no update."""
 
 
 def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin: bool) -> Template:
@@ -38,7 +40,7 @@ def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin:
     if merges:
         return old.merged(given)
     names = {name for name, _ in given}
-    kept = [] if is_admin else [pair for pair in old if _is_restricted(pair[0]) and pair[0] not in names]
+    kept = [pair for pair in old if pair[0] not in names and _stays(pair[0], is_admin)]
     return given.having(*kept)
 
 
@@ -51,5 +53,6 @@ def _may_stand(name: str, is_unchanged: bool, is_admin: bool) -> bool:
     return place_of(name) != NOWHERE or (name in TOLD and (is_admin or is_unchanged))
 
 
-def _is_restricted(name: str) -> bool:
-    return "" in RESTRICTED.get(name, ())
+def _stays(name: str, is_admin: bool) -> bool:
+    """Tell whether an attribute that was left out is not the sender's to take away."""
+    return name == DECISION or (not is_admin and "" in RESTRICTED.get(name, ()))

@@ -205,11 +205,11 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     ),
     *_vector("TPM", {t.TOKEN: "MODEL"}),
     *_vector("MEMORY_ENCRYPTION", {t.TOKEN: "TYPE"}),
-    *_vector("VMGROUP", {t.COUNT: "VMGROUP_ID", t.TEXT: "VMGROUP_NAME ROLE"}),
+    *_vector("VMGROUP", {t.COUNT: "VMGROUP_ID VMGROUP_UID", t.TEXT: "VMGROUP_NAME VMGROUP_UNAME ROLE"}),
     # What only the engine writes.
     *_singles(t.ANY, "VMID", "TM_MAD_SYSTEM", "AUTOMATIC_REQUIREMENTS", "AUTOMATIC_DS_REQUIREMENTS", place=NOWHERE),
     *_singles(t.ANY, "AUTOMATIC_NIC_REQUIREMENTS", "QEMU_GA_EXEC", "ERROR", "SCHED_MESSAGE", "IMPORTED", place=NOWHERE),
-    *_singles(t.ANY, "SCHED_LEASE", place=NOWHERE),
+    *_singles(t.ANY, "SCHED_DECISION", "SCHED_LEASE", place=NOWHERE),
     Attribute("SNAPSHOT", t.ANY, repeatable=True, place=NOWHERE),
     Attribute("SECURITY_GROUP_RULE", t.ANY, repeatable=True, place=NOWHERE),
     # What placement and other services read: it lives in USER_TEMPLATE.

@@ -68,7 +68,7 @@ def check_values(template: Template) -> None:
         if isinstance(value, dict):
             check_vector(name, value, f"{name} {seen[name]}" if row.repeatable else name)
             if name == "HAIZEA":
-                terms_of(*(value.get(key, "") for key in ("START", "DURATION", "PREEMPTIBLE")))
+                terms_of(value.get("START", ""), value.get("DURATION", ""), value.get("PREEMPTIBLE", ""))
         else:
             _check_single(row, value)
         seen[name] += 1

@@ -91,8 +91,8 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
 
 
 def _short_user_template(vm: VM) -> Template:
-    """Return what the scheduler needs of the attributes; for AUTOMATIC_REQUIREMENTS the schema has no other place."""
-    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS"))
+    """Return what the scheduler needs of the attributes, and what else it needs: the schema has no other place."""
+    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS", "VMGROUP"))
 
 
 def _document(

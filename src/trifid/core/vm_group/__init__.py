@@ -1,0 +1,1 @@
+"""Groups of VMs that are placed with a view to each other."""

@@ -1,0 +1,130 @@
+"""The view of the cluster as the scheduler gets it, made inside the engine of the same documents.
+
+Documents are collected on the loop, where they are kept anyway; they are read in a thread, one question after the
+other, since a large cluster takes a fraction of a second.
+
+Whoever may not see a host (USE HOST) is told its numbers, as SCHED_MESSAGE tells them, but neither its name nor its
+attributes: in such a view its name is HIDDEN_NAME, so that no text made of the view can tell another.
+"""
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+from msgspec.structs import replace
+
+from trifid.core.access import Right, allowed
+from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import VmGroup
+from trifid.engine.transaction import Draft
+from trifid.methods.registry import Call
+from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.view import GroupView, View, WaitingVm
+from trifid.wire.xmlrpc import Escaped
+from trifid.wire.xmltext import unescape
+
+HIDDEN_NAME = "a host"
+
+_WAIT_FOR_A_HOST = frozenset(
+    state.state
+    for state in (
+        *(VmState.INIT, VmState.PENDING, VmState.HOLD, VmState.STOPPED, VmState.UNDEPLOYED),
+        *(VmState.CLONING, VmState.CLONING_FAILURE),
+    )
+)
+"""STATE of VMs that are on no host."""
+
+_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="placement")
+"""One for all: whoever asks much waits for others of his kind, and nobody else does."""
+
+
+class ClusterTexts(msgspec.Struct, frozen=True):
+    """The documents that a view is read from, escaped as they are kept.
+
+    Attributes:
+        vms: those that want a host.
+        hidden_ids: hosts that the caller may not see.
+    """
+
+    hosts: Escaped
+    clusters: Escaped
+    datastores: Escaped
+    vms: Escaped
+    groups: tuple[GroupView, ...]
+    hidden_ids: frozenset[int]
+    now: int
+
+    def view(self) -> View:
+        """Return the view; takes long for many hosts."""
+        seen = hosts(_text(self.hosts), _text(self.clusters))
+        return View(
+            vms=tuple(waiting_vms(_text(self.vms))),
+            hosts=tuple(replace(one, name=HIDDEN_NAME) if one.id in self.hidden_ids else one for one in seen),
+            datastores=tuple(datastores(_text(self.datastores))),
+            groups=self.groups,
+            now=self.now,
+        )
+
+
+async def worked(work: Callable[[], str]) -> str:
+    """Return what `work` returns, done in the thread for what takes long with many hosts."""
+
+    def without_pauses() -> str:
+        # A view has a hundred thousand small objects and no cycles; looking for some would stop all threads.
+        gc.disable()
+        try:
+            return work()
+        finally:
+            gc.enable()
+
+    return await asyncio.get_running_loop().run_in_executor(_WORKER, without_pauses)
+
+
+def cluster_texts(call: Call, draft: Draft, vms: Iterable[VM]) -> ClusterTexts:
+    """Return the documents of the cluster for a caller.
+
+    Args:
+        draft: tells who is in which VM group.
+        vms: those that want a host, in the view as far as they do.
+    """
+    memory, documents = call.engine.turns.memory, call.engine.documents
+    hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
+    return ClusterTexts(
+        hosts=documents.host_pool(list(memory.hosts.values())),
+        clusters=documents.cluster_pool(list(memory.clusters.values())),
+        datastores=documents.datastore_pool(list(memory.datastores.values())),
+        vms=documents.vm_pool_extended(vms),
+        groups=tuple(_group(draft, group) for group in memory.vm_groups.values()),
+        hidden_ids=hidden,
+        now=draft.now,
+    )
+
+
+def _group(draft: Draft, group: VmGroup) -> GroupView:
+    return GroupView(group, {vm_id: role for role, ids in draft.members_of(group.id).vms.items() for vm_id in ids})
+
+
+def wanting_document(call: Call, vm: VM) -> str:
+    """Return the document of a VM as if it wanted a host now: another one when it is on one already."""
+    if vm.state.state in _WAIT_FOR_A_HOST:
+        return call.engine.documents.vm_as_if(replace(vm, state=VmState.PENDING))
+    return call.engine.documents.vm_as_if(replace(vm, state=VmState.RUNNING, resched=True))
+
+
+def wanting(document: str) -> WaitingVm:
+    """Return the VM of a `wanting_document`."""
+    (vm,) = waiting_vms(document)
+    return vm
+
+
+def names_of(view: View) -> Callable[[int], str]:
+    """Return what tells the name of a host of a view by its id; empty for none."""
+    names = {host.id: host.name for host in view.hosts}
+    return lambda host_id: names.get(host_id, "")
+
+
+def _text(escaped: Escaped) -> str:
+    return "".join(map(unescape, escaped.chunks))  # one by one: a whole pool at once would hold up the other threads

@@ -1,0 +1,20 @@
+"""The rules that always hold, each a filter."""
+
+from trifid.placement.affinity import Affinity
+from trifid.placement.expressions import Compiler
+from trifid.placement.filters import Banned, Cluster, Cpu, Driver, Filter, Leaving, Memory, Requires, State
+
+
+def builtin(compiler: Compiler) -> tuple[Filter, ...]:
+    """Return the rules in the order in which reasons count hosts: each host for the first rule that it breaks."""
+    return (
+        Leaving(),
+        State(),
+        Cluster(),
+        Driver(),
+        Requires(compiler),
+        Banned(),
+        Affinity(),
+        Memory(),
+        Cpu(),
+    )
