@@ -22,7 +22,7 @@ def plan(shell: Shell, given: Given) -> None:
     options = Options(
         limits=Limits(at_once=given.at_once), migrations_max=given.max_migrations, mib_per_s=given.bandwidth
     )
-    made = planned(given.goal, seen.cluster.vms, seen.cluster.rooms, options)
+    made = planned(given.goal, seen.cluster.vms, seen.cluster.rooms, options, seen.cluster.allows)
     if given.json:
         shell.say(json.dumps(_document(made, seen), indent=2))
     else:

@@ -17,7 +17,7 @@ _CANNOT_BE_LOST = 1
 def spare(shell: Shell, given: Given) -> None:
     """Tell what the loss of each host would mean; fails when VMs would be left without a host."""
     seen = look(shell, given, for_restart=True)
-    found = losses(seen.cluster.vms, seen.cluster.rooms)
+    found = losses(seen.cluster.vms, seen.cluster.rooms, allows=seen.cluster.allows)
     lacking = [loss for loss in found if not loss.is_survived]
     if given.json:
         shell.say(json.dumps([_document(loss, seen) for loss in found], indent=2))

@@ -38,7 +38,7 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
     user = branch(element, ("USER_TEMPLATE",))
     stays = _stays(element)
     asked = needs(text(body, "CPU"), text(body, "MEMORY"))
-    group = branch(body, ("VMGROUP",))
+    group = branch(body, ("VMGROUP",)) or branch(user, ("VMGROUP",))  # the short document has it there
     return PlacedVm(
         id=integer(element.get("ID")),
         host_id=integer(stays[-1].get("HID"), -1),

@@ -42,7 +42,7 @@ class Replacement:
         """Return the migrations to ask for now.
 
         Args:
-            view: with all VMs that are on hosts in `placed`.
+            view: with all VMs that are on hosts in `placed`, and their groups; VMs whose group is not there stay.
         """
         if not self.wants(now):
             return []
@@ -69,7 +69,7 @@ class Replacement:
         settings = self._settings
         options = Options(Limits(at_once=settings.migrations_max), utilisation_gain_min=settings.gain_min)
         cluster: Cluster = cluster_of(view, held=held)
-        made = plan(settings.goal, cluster.vms, cluster.rooms, options)
+        made = plan(settings.goal, cluster.vms, cluster.rooms, options, cluster.allows)
         if not made.steps:
             return None
         log.info("re-placement (%s, %s): %s", settings.goal, settings.mode, _told(made))

@@ -89,3 +89,11 @@ def test_consolidation_never_uses_more_hosts_or_more_of_a_host_than_there_is(clu
     assert len(set(ends.values()) & open_ids) <= len({vm.host_id for vm in vms} & open_ids)
     assert fullest(moved(vms, targets), rooms) <= 1
     assert all(vm.may_be_on(ends[vm.id]) for vm in vms)
+
+
+def test_a_cluster_three_times_as_large_is_planned_as_well():
+    vms, rooms = random_cluster(1, hosts=300, vms=1500, utilisation=0.5)
+    began = time.process_time()
+    targets = consolidated(vms, rooms)
+    assert time.process_time() - began < 10
+    assert used(vms, targets) <= 1.05 * hosts_bound(vms, rooms)

@@ -102,3 +102,10 @@ def test_a_plan_is_worth_it(cluster, goal):
         assert made.before_load.utilisation - made.after_load.utilisation >= 0.02
     if made.steps and goal == "consolidate":
         assert made.after_load.hosts_used < made.before_load.hosts_used
+
+
+def test_hosts_that_are_too_full_to_exchange_all_that_would_be_best_are_balanced_as_far_as_they_can_be():
+    vms, rooms = random_cluster(0, utilisation=0.9, sizes=(0.5, 1.0, 2.0))
+    made = plan("balance", vms, rooms)
+    assert made.after_load.utilisation < made.before_load.utilisation - 0.02
+    assert plan("balance", carried_out(vms, made), rooms).steps == ()

@@ -8,7 +8,8 @@ import numpy as np
 from trifid.core.vm.files import UNSHARED
 from trifid.errors import BadTemplate
 from trifid.placement.expressions import Compiler
-from trifid.placement.planners.model import Room, RunningVm, Usage
+from trifid.placement.planners.groups import allowed_by
+from trifid.placement.planners.model import Allows, Room, RunningVm, Usage
 from trifid.placement.reading import ACTIVE, RUNNING
 from trifid.placement.table import HostTable
 from trifid.placement.view import MONITORED, HostView, PlacedVm, View
@@ -17,10 +18,15 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """VMs and hosts as planners take them."""
+    """VMs and hosts as planners take them.
+
+    Attributes:
+        allows: what VM groups say; None when no VM is in one.
+    """
 
     vms: list[RunningVm]
     rooms: list[Room]
+    allows: Allows | None = None
 
 
 def cluster_of(
@@ -29,8 +35,8 @@ def cluster_of(
     """Return the VMs that are charged on hosts, and the hosts.
 
     A VM may be where its requirement, its cluster and its driver allow.  One that does not run, whose files are each
-    host's own, that is marked to be moved already, that belongs to a VM group, or whose requirement speaks of what
-    hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
+    host's own, that is marked to be moved already, whose VM group is not in the view, or whose requirement speaks of
+    what hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
 
     Args:
         cluster_id: only the hosts of this cluster.
@@ -43,21 +49,24 @@ def cluster_of(
     ids = {host.id for host in hosts}
     here = [vm for vm in view.placed if vm.state == ACTIVE and vm.host_id in ids]
     places = _Places(hosts)
+    known = {one.group.id for one in view.groups}
     vms = [
         RunningVm(
             vm.id,
             vm.host_id,
             vm.cpu_percent,
             vm.memory_mib,
-            places.of(vm) if for_restart or (vm.id not in held and _is_movable(vm)) else _NONE,
+            places.of(vm) if for_restart or (vm.id not in held and _is_movable(vm, known)) else _NONE,
         )
         for vm in here
     ]
-    return Cluster(vms, [_room(host, vms) for host in hosts])
+    allows = allowed_by(view.groups, hosts) if view.groups else None
+    return Cluster(vms, [_room(host, vms) for host in hosts], allows)
 
 
-def _is_movable(vm: PlacedVm) -> bool:
-    return vm.lcm_state == RUNNING and vm.tm not in UNSHARED and not vm.is_marked and vm.vm_group_id < 0
+def _is_movable(vm: PlacedVm, known: Collection[int]) -> bool:
+    is_free = vm.vm_group_id < 0 or vm.vm_group_id in known
+    return vm.lcm_state == RUNNING and vm.tm not in UNSHARED and not vm.is_marked and is_free
 
 
 def _room(host: HostView, vms: list[RunningVm]) -> Room:

@@ -1,13 +1,13 @@
 """N+1: can the cluster lose any one host?  Whether its VMs could be started again on the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from trifid.placement.planners.columns import columns
-from trifid.placement.planners.model import Allows, Room, RunningVm, Usage, usages
+from trifid.placement.planners.model import Allows, Places, Room, RunningVm, Usage, usages
 from trifid.placement.planners.search import Wish, search
 
 _FULLEST_FIRST = -1e-7
@@ -66,10 +66,32 @@ def _loss(
     others = [room for room in rooms if room.is_open and room.host_id != lost.host_id]
     # Only rules of affinity ask where the VMs are that stay.
     staying = [vm for vm in vms if vm.host_id != lost.host_id] if allows else []
+    allows = _without(lost.host_id, allows) if allows else None
     if _all_start(lost, orphans, others, staying, allows):
         return Loss(lost.host_id, len(orphans))
     left, used = _started_one_by_one(orphans, others, staying, allows)
     return Loss(lost.host_id, len(orphans), tuple(_stranded(vm, others, used) for vm in left))
+
+
+def _without(lost_id: int, allows: Allows) -> Allows:
+    """Return the rules as they are when a host is lost: the VMs that were there are nowhere."""
+    return lambda vm_id, host_id, places: allows(vm_id, host_id, _Without(lost_id, places))
+
+
+class _Without(Mapping[int, tuple[int, ...]]):
+    """Where VMs are, but for one host."""
+
+    def __init__(self, lost_id: int, places: Places) -> None:
+        self._lost_id, self._places = lost_id, places
+
+    def __getitem__(self, vm_id: int) -> tuple[int, ...]:
+        return tuple(host_id for host_id in self._places[vm_id] if host_id != self._lost_id)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _all_start(
