@@ -95,3 +95,10 @@ def test_balancing_never_makes_the_fullest_host_fuller_and_keeps_every_vms_own_r
         assert vm.id not in targets or all(
             room.is_open for room in rooms if room.host_id in (vm.host_id, targets[vm.id])
         )
+
+
+def test_nothing_is_searched_for_where_too_little_can_be_gained():
+    rooms = [Room(0, 100, 100), Room(1, 100, 100)]
+    vms = [RunningVm(0, 0, 30, 1), RunningVm(1, 0, 30, 1)]
+    assert balanced(vms, rooms, gain_min=0.3) == {0: 1}
+    assert balanced(vms, rooms, gain_min=0.31) == {}

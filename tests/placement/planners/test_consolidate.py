@@ -91,8 +91,8 @@ def test_consolidation_never_uses_more_hosts_or_more_of_a_host_than_there_is(clu
     assert all(vm.may_be_on(ends[vm.id]) for vm in vms)
 
 
-def test_a_cluster_three_times_as_large_is_planned_as_well():
-    vms, rooms = random_cluster(1, hosts=300, vms=1500, utilisation=0.5)
+def test_a_cluster_four_times_as_large_is_planned_as_well():
+    vms, rooms = random_cluster(1, hosts=400, vms=2000, utilisation=0.4)
     began = time.process_time()
     targets = consolidated(vms, rooms)
     assert time.process_time() - began < 10

@@ -88,3 +88,13 @@ def test_whoever_is_stranded_lacks_something_on_every_host_that_may_take_it(clus
 def test_usage_of_nothing_is_infinite_and_no_use_is_none():
     assert Usage().share_of(Room(0, 0, 0)) == 0.0
     assert Usage(1, 0).share_of(Room(0, 0, 0)) == float("inf")
+
+
+def test_rules_see_the_vms_of_the_lost_host_nowhere():
+    rooms = [Room(0, 100, 200), Room(1, 100, 100), Room(2, 100, 100)]
+    vms = [RunningVm(n, 0, 1, part) for n, part in enumerate((50, 40, 30, 30, 30, 20))]
+
+    def allows(vm_id, host_id, places):
+        return not any(0 in at for at in places.values())
+
+    assert losses(vms, rooms, allows=allows) == [Loss(0, 6)]
