@@ -22,6 +22,7 @@ _ONE_OR_NONE = (
     *("one.acl", "one.zone", "one.zonepool"),
     *(name.rpartition(".")[0] for name, _, _ in EMPTY_POOLS),
 )
+_OF_PLACEMENT = ("trifid.placement", "trifid.user")
 _GROUPS = (
     ("Virtual machines", ("one.vm", "one.vmpool")),
     ("Hosts", ("one.host", "one.hostpool")),
@@ -37,7 +38,7 @@ _GROUPS = (
     ("Groups", ("one.group", "one.grouppool")),
     ("System", ("one.system",)),
     ("What there is one of, or none", _ONE_OR_NONE),
-    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm", "trifid.image")),
+    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm", "trifid.image", *_OF_PLACEMENT)),
 )
 _WORDS: dict[object, str] = {int: "int", str: "string", bool: "boolean", list: "array", Escaped: "XML document"}
 

@@ -93,3 +93,17 @@ def test_show_lists_the_vms_that_are_there(fake, type_in):
     assert "web" in out
     assert "elsewhere" not in out
     assert 'RESERVED_CPU="10"' in out
+
+
+def test_show_lists_the_devices_and_who_has_them(fake, type_in):
+    about = "<TYPE>10de:1eb8:0302</TYPE><DEVICE_NAME>Tesla</DEVICE_NAME>"
+    pairs = (("0000:3b:00.0", 7), ("0000:af:00.0", -1))
+    told = [f"<PCI><ADDRESS>{address}</ADDRESS>{about}<VMID>{vm_id}</VMID></PCI>" for address, vm_id in pairs]
+    devices = f"<PCI_DEVICES>{''.join(told)}</PCI_DEVICES>"
+    fake.hosts[0] = host_xml(0).replace("</HOST_SHARE>", f"{devices}</HOST_SHARE>")
+    out = type_in("onehost", "show", "0").stdout
+    rows = out[out.index("PCI DEVICES") :].splitlines()
+    assert rows[2].split() == ["7", "0000:3b:00.0", "10de:1eb8:0302", "Tesla"]
+    assert rows[3].split() == ["0000:af:00.0", "10de:1eb8:0302", "Tesla"]
+    fake.hosts[0] = host_xml(0)
+    assert "PCI DEVICES" not in type_in("onehost", "show", "0").stdout

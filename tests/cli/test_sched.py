@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.problem import write_problem
 from trifid.placement.recorded import unpack
 from trifid.placement.settings import Executable, Settings

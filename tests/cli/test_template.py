@@ -88,6 +88,15 @@ class TestCreate:
         refused = type_in("onetemplate", "create", "--name", "web", "--nic", "lan:model=a:b", "--dry")
         assert "'b' of lan:model=a:b is not KEY=VALUE" in refused.stderr
 
+    def test_auto_is_no_network_but_one_that_is_chosen(self, fake, type_in):
+        nics = 'auto:SCHED_REQUIREMENTS="ID = 3",alice[auto],7'
+        made = parse(type_in("onetemplate", "create", "--name", "web", "--nic", nics, "--dry").stdout)
+        assert made.vectors("NIC") == [
+            {"NETWORK_MODE": "auto", "SCHED_REQUIREMENTS": "ID = 3"},
+            {"NETWORK": "auto", "NETWORK_UNAME": "alice"},
+            {"NETWORK_ID": "7"},
+        ]
+
     def test_what_a_clone_is_refused_for_may_be_of_another_kind(self, fake, type_in):
         fake.answers("one.template.clone", Refusal("[one.template.clone] image 11 is persistent", 0x0800, 11))
         stderr = type_in("onetemplate", "clone", "4", "copy").stderr

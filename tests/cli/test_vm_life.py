@@ -37,6 +37,7 @@ SCHEDULE = (
         (["disk-detach", "0", "2"], ["one.vm.detach", 0, 2]),
         (["nic-attach", "0", "--network", "lan"], ["one.vm.attachnic", 0, 'NIC = [ NETWORK = "lan" ]']),
         (["nic-attach", "0", "-n", "3", "-i", "10.0.0.9"], ["one.vm.attachnic", 0, NIC_WITH_IP]),
+        (["nic-attach", "0", "--network", "auto"], ["one.vm.attachnic", 0, 'NIC = [ NETWORK_MODE = "auto" ]']),
         (["nic-detach", "0", "1"], ["one.vm.detachnic", 0, 1]),
         (["snapshot-create", "0"], ["one.vm.snapshotcreate", 0, ""]),
         (["snapshot-create", "0", "clean"], ["one.vm.snapshotcreate", 0, "clean"]),

@@ -69,6 +69,16 @@ def test_the_connection_is_used_again():
     assert len(server.heard) == 2
 
 
+def test_a_connection_that_the_server_keeps_is_usable_after_an_answer():
+    server = Server(OK, OK)
+    connection = Connection("127.0.0.1", server.port, 5.0)
+    connection.post("/RPC2", b"call.", "text/xml")
+    assert connection.is_usable
+    connection.post("/RPC2", b"call.", "text/xml")
+    server.ended()
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -9,6 +9,7 @@ import pytest
 
 from tests.drivers.contract import ImContract, VmmContract
 from tests.drivers.harness import DriverProcess, python_driver, running
+from trifid.core.pci import Device, devices_of
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import parse
 from trifid.wire.lines import unpack
@@ -124,6 +125,17 @@ def test_a_host_has_the_capacity_that_it_or_the_options_say(tmp_path: Path) -> N
             assert report(driver, "MONITOR_HOST", host_id).single("DS_LOCATION_FREE_MB") == disk
 
 
+def test_a_host_has_the_devices_that_it_or_the_options_say(tmp_path: Path) -> None:
+    with running(IM, "--pci 10de:1eb8:0302=2", home=tmp_path, monitor=True) as driver:
+        driver.ask_monitor("START_MONITOR", 1, im.text(1))
+        driver.ask_monitor("START_MONITOR", 2, im.text(2, more='DUMMY_PCI="8086:1520:0200, 10de:20b0:0302=1"\n'))
+        told = [list(devices_of(report(driver, "SYSTEM_HOST", host_id)).values()) for host_id in (1, 2)]
+        assert told == [
+            [Device("10de", "1eb8", "0302", "0000:01:00.0"), Device("10de", "1eb8", "0302", "0000:01:01.0")],
+            [Device("8086", "1520", "0200", "0000:01:00.0"), Device("10de", "20b0", "0302", "0000:01:01.0")],
+        ]
+
+
 def test_the_vms_of_a_host_are_reported_until_they_vanish(tmp_path: Path) -> None:
     with hypervisors(tmp_path) as hypervisor, running(IM, home=tmp_path, monitor=True) as driver:
         for vm_id, host in ((12, "h1"), (13, "h1"), (14, "h2")):
@@ -149,7 +161,7 @@ def test_a_request_that_is_not_of_the_family_is_passed_over(tmp_path: Path) -> N
         assert driver.answer().type == "STOP_MONITOR"
 
 
-@pytest.mark.parametrize("more", ['PERIOD_S="x"', 'DUMMY_CPU="many"'])
+@pytest.mark.parametrize("more", ['PERIOD_S="x"', 'DUMMY_CPU="many"', 'DUMMY_PCI="gpu=2"'])
 def test_a_number_that_is_none_fails_the_host(tmp_path: Path, more: str) -> None:
     with running(IM, home=tmp_path, monitor=True) as driver:
         driver.ask_monitor("START_MONITOR", 3, f'HOST=[ID="3",NAME="h"]\n{more}\n')

@@ -17,6 +17,7 @@ from tests.drivers.contract import ImContract
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import DIRECTORY, ENGINE_ID, FewNames, vm_of
 from tests.drivers.test_probes import fake_ssh
+from trifid.core.pci import devices_of
 from trifid.core.template.model import Template, template
 from trifid.core.template.scanner import parse
 from trifid.drivers.libvirt.connection import serve_events
@@ -239,6 +240,21 @@ def test_a_probe_of_the_home_is_run_and_one_that_fails_is_told_once(home: Path) 
         assert [log.payload for log in driver.logs] == ["probe system-broken: exit status 3: no"]
 
 
+def test_devices_are_told_that_the_hosts_own_filter_names_else_the_drivers(home: Path) -> None:
+    for address, vendor in (("0000:01:00.0", "10de"), ("0000:02:00.0", "8086")):
+        place = home / "devices" / address
+        place.mkdir(parents=True)
+        for name, text in (("vendor", f"0x{vendor}"), ("device", "0x1520"), ("class", "0x020000")):
+            (place / name).write_text(f"{text}\n")
+    env = {"PCI_DEVICES": str(home / "devices")}
+    with running(COMMAND, "--uri none --pci-filter '10de:*'", home=home, env=env, monitor=True) as driver:
+        start(driver, 3, "localhost")
+        start(driver, 4, "localhost", 'PCI_FILTER="*:*:0200"')
+        told = {host_id: parse(unpack(driver.answer("SYSTEM_HOST", host_id).payload)) for host_id in (3, 4)}
+        assert list(devices_of(told[3])) == ["0000:01:00.0"]
+        assert list(devices_of(told[4])) == ["0000:01:00.0", "0000:02:00.0"]
+
+
 def test_a_host_that_cannot_be_reached_is_in_error_and_delays_no_other(home: Path) -> None:
     env = {"PATH": fake_ssh(home, "case $1 in slow*) exec sleep 600;; esac; echo no route >&2; exit 255")}
     with running(COMMAND, "--uri none", home=home, env=env, monitor=True) as driver:
@@ -261,9 +277,9 @@ def test_a_host_that_the_uri_does_not_lead_to_is_in_error(home: Path) -> None:
         assert "host nowhere.invalid is not this machine" in unpack(refused.payload)
 
 
-def start(driver: DriverProcess, host_id: int, name: str) -> None:
+def start(driver: DriverProcess, host_id: int, name: str, more: str = "") -> None:
     """Have a host watched every second."""
-    driver.ask_monitor("START_MONITOR", host_id, f'HOST=[ID="{host_id}",NAME="{name}"]\nPERIOD_S="1"')
+    driver.ask_monitor("START_MONITOR", host_id, f'HOST=[ID="{host_id}",NAME="{name}"]\nPERIOD_S="1"\n{more}')
 
 
 def test_machine_types_are_those_of_the_hosts_own_architecture() -> None:

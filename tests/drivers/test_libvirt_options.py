@@ -9,9 +9,10 @@ from trifid.drivers.libvirt.options import Options, parse_options
 def test_all_options_come_in_one_string() -> None:
     text = (
         "--uri 'qemu+unix:///system?socket=/a b' --type kvm --shutdown-timeout 7.5 --guest-timeout 5 "
-        "--cpu-shares v2 --unsafe-migration"
+        "--cpu-shares v2 --unsafe-migration --pci-filter '10de:*,*:*:0200'"
     )
-    assert parse_options(text, "p") == Options("qemu+unix:///system?socket=/a b", "kvm", 7.5, 5.0, 100, True)
+    expected = Options("qemu+unix:///system?socket=/a b", "kvm", 7.5, 5.0, 100, True, pci_filter="10de:*,*:*:0200")
+    assert parse_options(text, "p") == expected
 
 
 @pytest.mark.parametrize(("uid", "uri"), [(0, "qemu:///system"), (1000, "qemu:///session")])

@@ -40,6 +40,7 @@ SAYS = {
         "DS_LOCATION_FREE_MB": NUMBER,
     },
     "monitor-net": {"NETRX": NUMBER, "NETTX": NUMBER},
+    "system-pci": {},
 }
 
 
@@ -157,3 +158,103 @@ def test_a_host_that_ssh_cannot_reach_is_a_failure(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", fake_ssh(tmp_path, "echo no route to host >&2; exit 255"))
     with pytest.raises(Failure, match=r"host far1 is not this machine and cannot be reached, .* no route to host"):
         run_probes(find_probes(None), "far1", is_local=False)
+
+
+# -- PCI devices -------------------------------------------------------------------------------------
+
+PCI_IDS = """# a list
+10de  NVIDIA "Corporation"
+\t1eb8  TU104GL [Tesla T4]
+\t\t10de 12a2  a board
+8086  Intel
+\t1eb8  another one of that number
+C 03  Display controller
+\t02  3D controller
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with two GPUs, a NIC and a bridge; the directory of its devices."""
+    devices = tmp_path / "devices"
+    for address, vendor, device, kind in (
+        ("0000:00:1f.0", "8086", "1eb8", "060100"),
+        ("0000:3b:00.0", "10de", "1eb8", "030200"),
+        ("0000:af:00.0", "10de", "20b0", "030200"),
+        ("0001:01:00.1", "8086", "1520", "020000"),
+    ):
+        place = devices / address
+        place.mkdir(parents=True)
+        for name, text in (("vendor", vendor), ("device", device), ("class", kind)):
+            (place / name).write_text(f"0x{text}\n")
+        (place / "numa_node").write_text("-1\n" if vendor == "8086" else "1\n")
+    (devices / "0001:01:00.1" / "net" / "eth5").mkdir(parents=True)
+    (tmp_path / "pci.ids").write_text(PCI_IDS)
+    monkeypatch.setenv("PCI_DEVICES", str(devices))
+    monkeypatch.setenv("PCI_IDS", str(tmp_path / "pci.ids"))
+    return devices
+
+
+def told_devices(pci_filter: str) -> list[dict[str, str]]:
+    probed = run_probes([SHIPPED / "system-pci"], "localhost", is_local=True, pci_filter=pci_filter)
+    assert probed.troubles == []
+    return [value for name, value in probed.system if name == "PCI" and isinstance(value, dict)]
+
+
+@pytest.mark.parametrize(
+    ("pci_filter", "addresses"),
+    [
+        ("10de:*", ["0000:3b:00.0", "0000:af:00.0"]),
+        ("10DE:1EB8", ["0000:3b:00.0"]),
+        ("10de:1eb8:0302, 8086:1520:0200", ["0000:3b:00.0", "0001:01:00.1"]),
+        ("*:*:0200", ["0001:01:00.1"]),
+        ("*:0200", []),
+        ("8086 10de:20b0", ["0000:af:00.0", "0001:01:00.1"]),
+        ("*", ["0000:3b:00.0", "0000:af:00.0", "0001:01:00.1"]),
+        ("", []),
+        (" ", []),
+        ("none", []),
+    ],
+)
+def test_the_devices_that_the_filter_names_are_told_and_never_a_bridge(
+    machine: Path, pci_filter: str, addresses: list[str]
+) -> None:
+    assert [one["ADDRESS"] for one in told_devices(pci_filter)] == addresses
+
+
+def test_a_device_is_told_with_its_numbers_and_names(machine: Path) -> None:
+    gpu, nic = told_devices("10de:1eb8,8086:1520")
+    assert gpu == {
+        "TYPE": "10de:1eb8:0302",
+        "VENDOR": "10de",
+        "DEVICE": "1eb8",
+        "CLASS": "0302",
+        "ADDRESS": "0000:3b:00.0",
+        "SHORT_ADDRESS": "3b:00.0",
+        "NUMA_NODE": "1",
+        "VENDOR_NAME": "NVIDIA Corporation",
+        "DEVICE_NAME": "TU104GL [Tesla T4]",
+        "CLASS_NAME": "3D controller",
+    }
+    assert (nic["IFNAME"], nic["NUMA_NODE"], nic["VENDOR_NAME"], nic["DEVICE_NAME"]) == ("eth5", "-", "Intel", "")
+
+
+def test_what_was_told_before_is_taken_away_when_there_is_nothing_any_more(machine: Path) -> None:
+    for pci_filter in ("none", "dead:*"):
+        probed = run_probes([SHIPPED / "system-pci"], "localhost", is_local=True, pci_filter=pci_filter)
+        assert probed.system == (("PCI", ""),)
+
+
+@pytest.mark.parametrize("wrong", ["gpu", "10d:*", "10de:1eb8:0302:0", "10de:", "$(reboot)"])
+def test_a_filter_that_cannot_be_meant_offers_nothing(machine: Path, wrong: str) -> None:
+    probes = [SHIPPED / "system-host", SHIPPED / "system-pci"]
+    probed = run_probes(probes, "localhost", is_local=True, pci_filter=f"10de:* {wrong}")
+    assert "PCI" not in dict(probed.system)
+    (trouble,) = probed.troubles
+    assert f"PCI_FILTER: {wrong} is not like 10de:1eb8:0302" in trouble
+
+
+def test_the_filter_reaches_other_hosts(machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", fake_ssh(tmp_path, 'shift; exec "$@"'))
+    probed = run_probes([SHIPPED / "system-pci"], "far1", is_local=False, pci_filter="8086:*")
+    assert [dict(value)["ADDRESS"] for _, value in probed.system if isinstance(value, dict)] == ["0001:01:00.1"]

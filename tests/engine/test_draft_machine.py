@@ -15,10 +15,12 @@ from trifid.core.image.record import NO_VM, Image, ImageState, ImageType
 from trifid.core.image.uses import Room, is_being_made
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.record import AddressRange, Lease, Network, reserved_spans
+from trifid.core.pci import devices_of, wishes_of
 from trifid.core.template.model import template
 from trifid.core.user import User
 from trifid.core.vm import events
 from trifid.core.vm.files import promise
+from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import membership
@@ -36,6 +38,9 @@ KINDS = [
     events.Terminate,
     events.Delete,
     events.MigrateLive,
+    events.MigrateOff,
+    events.MigrateSave,
+    events.Suspend,
     events.Poweroff,
     events.Resume,
     events.SeenOff,
@@ -43,6 +48,8 @@ KINDS = [
     events.Found,
     events.Absent,
 ]
+DEVICES = [{"TYPE": f"10de:{device}:0302", "ADDRESS": f"0000:0{n}:00.0"} for n, device in enumerate(("1eb8", "20b0"))]
+WISHES = [{"VENDOR": "10de"}, {"DEVICE": "20b0"}, {"SHORT_ADDRESS": "00:00.0"}, {"CLASS": "302"}]
 vm_numbers = st.integers(0, 5)
 addresses = st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 3))
 names = st.sampled_from(["a", "b", "c"])
@@ -71,14 +78,19 @@ class DraftMachine(RuleBasedStateMachine):
             return
         mine.fold()
 
-    @rule(cpu=st.integers(0, 300), memory=st.integers(0, 900), refused=st.booleans())
-    def allocate(self, cpu, memory, refused):
+    @rule(
+        cpu=st.integers(0, 300),
+        memory=st.integers(0, 900),
+        pci=st.lists(st.sampled_from(WISHES), max_size=2),
+        refused=st.booleans(),
+    )
+    def allocate(self, cpu, memory, pci, refused):
         def command(draft):
             vm_id = draft.next_id("vm")
             made = VM(vm_id, 0, 0, f"vm{vm_id}", VmState.PENDING, Needs(cpu, memory), stime=draft.now)
             group = {"VMGROUP_ID": str(cpu % 2), "ROLE": "ab"[memory % 2]}
             disk = {"DISK_ID": "0", "TYPE": "FS", "SIZE": str(memory)}
-            draft.put(replace(made, template=template(DISK=[disk], VMGROUP=group)))
+            draft.put(replace(made, template=template(DISK=[disk], VMGROUP=group, PCI=pci)))
             draft.note("VM", vm_id, ENGINE, "allocated")
 
         self.run(command, refused)
@@ -166,7 +178,8 @@ class DraftMachine(RuleBasedStateMachine):
     def put_host(self, host_id, name, refused):
         def command(draft):
             if draft.named("host", name) in (None, host_id):
-                draft.put(Host(host_id, name, HostState.MONITORED, "dummy", "dummy"))
+                host = Host(host_id, name, HostState.MONITORED, "dummy", "dummy", template=template(PCI=DEVICES))
+                draft.put(host)
 
         self.run(command, refused)
 
@@ -212,6 +225,22 @@ class DraftMachine(RuleBasedStateMachine):
         for host_id in (*HOST_IDS, 9):
             assert self.turn.share(host_id) == shares[host_id]
             assert self.turn.vms_on(host_id) == carried[host_id]
+
+    @invariant()
+    def no_device_is_given_to_two_vms(self):
+        held = [(*place, vm.id) for vm in self.turn.each("vms") for place in held_by(vm)]
+        assert len({place[:2] for place in held}) == len(held)
+        for host_id in HOST_IDS:
+            assert self.turn.devices_on(host_id) == {address: vm_id for on, address, vm_id in held if on == host_id}
+
+    @invariant()
+    def a_vm_that_came_to_a_host_has_all_devices_that_it_wishes_there(self):
+        for vm in self.turn.each("vms"):
+            if vm.state in (VmState.PROLOG, VmState.BOOT):
+                wishes = wishes_of(vm.template)
+                devices = devices_of(template(PCI=DEVICES))
+                assert len(vm.current.devices) == len(set(vm.current.devices)) == len(wishes)
+                assert all(devices[a].suits(wish) for a, wish in zip(vm.current.devices, wishes, strict=True))
 
     @invariant()
     def groups_have_the_vms_that_say_so(self):

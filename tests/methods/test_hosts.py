@@ -3,9 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, HOST_ID, Refusal
+from tests.methods.world import ADMIN, HOST_ID, STAY, VM_ID, Refusal
 from trifid.core.host import HostState
 from trifid.core.template.model import template
+from trifid.placement.reading import hosts
+from trifid.wire.elements import one_element
 
 ENABLE, DISABLE, OFFLINE = 0, 1, 2
 FREE_ID = 7
@@ -82,3 +84,27 @@ async def test_a_host_is_renamed_when_it_carries_nothing_and_the_name_is_free(fr
         await free.ask(ADMIN, "one.host.rename", HOST_ID, "node8")
     with pytest.raises(Refusal, match="carries VMs"):
         await free.ask(ADMIN, "one.host.rename", HOST_ID, "node9")
+
+
+async def test_an_administrator_declares_devices_that_a_host_has(world):
+    await world.ask(ADMIN, "one.host.update", HOST_ID, 'PCI = [ TYPE = "10de:1eb8:0302", ADDRESS = "3b:00.0" ]', 1)
+    (host,) = hosts(f"<P>{await world.ask(ADMIN, 'one.host.info', HOST_ID)}</P>")
+    assert [device.address for device in host.devices] == ["0000:3b:00.0"]
+
+
+async def test_a_device_that_could_not_be_given_away_is_not_declared(world):
+    with pytest.raises(
+        Refusal, match=r"host node1 \[3\]: PCI 0: a device of a host needs an ADDRESS like 0000:3b:00.0"
+    ):
+        await world.ask(ADMIN, "one.host.update", HOST_ID, 'PCI = [ TYPE = "10de:1eb8:0302" ]', 1)
+    assert "PCI" not in world.memory.hosts[HOST_ID].template
+
+
+async def test_a_hosts_document_tells_at_once_who_has_a_device(world):
+    device = template(PCI=[{"TYPE": "10de:1eb8:0302", "ADDRESS": "0000:3b:00.0"}])
+    await world.change("hosts", HOST_ID, template=device)
+    owners = []
+    for devices in ((), ("0000:3b:00.0",), ()):
+        await world.change("vms", VM_ID, history=(replace(STAY, devices=devices),))
+        owners.append(one_element(await world.ask(ADMIN, "one.host.info", HOST_ID), "HOST"))
+    assert [one["HOST_SHARE"]["PCI_DEVICES"]["PCI"]["VMID"] for one in owners] == ["-1", str(VM_ID), "-1"]

@@ -381,8 +381,3 @@ async def test_a_range_of_a_network_that_is_no_reservation_is_not_given_back(wor
 async def test_a_security_group_that_is_not_there_is_named_with_the_network(world):
     with pytest.raises(Refusal, match="SECURITY_GROUPS of the network names it"):
         await made(world, f"NAME=a\nVN_MAD=dummy\nSECURITY_GROUPS=77\n{AR}")
-
-
-async def test_a_network_is_not_chosen_for_a_nic(world):
-    with pytest.raises(Refusal, match="NETWORK_MODE=auto is not supported here"):
-        await nic_of(world, "NETWORK_MODE=auto")

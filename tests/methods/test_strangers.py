@@ -29,6 +29,10 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vm.allocate": [(TEMPLATE, False), (TEMPLATE, True)],
     "one.vm.deploy": [(VM_ID, HOST_ID), (99, HOST_ID)],
     "trifid.vm.place": [(VM_ID, HOST_ID), (99, HOST_ID)],
+    "trifid.vm.place_all": [(f"[[{VM_ID}, {HOST_ID}]]",)],
+    "trifid.vm.tell_all": [(f'[[{VM_ID}, "no"]]',)],
+    "trifid.user.usage": [()],
+    "trifid.host.changes": [()],
     "one.vm.action": [
         (word, VM_ID)
         for word in (

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tests.methods.world import ADMIN, ALICE, BOB, HOST_ID, STAY, VM_ID, VM_OF_ALICE, Refusal
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostState
+from trifid.core.template.model import template
 from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
 
@@ -119,6 +120,39 @@ async def test_a_guest_that_does_not_shut_down_for_its_migration_is_switched_off
     await hosts.ask(ADMIN, "one.vm.migrate", VM_ID, OTHER_ID, False, True, -1, 2)
     assert (vm(hosts).state, hosts.memory.actions[VM_ID].verb) == (VmState.SAVE_MIGRATE_OFF, "CANCEL")
     assert len(vm(hosts).history) == 2
+
+
+WITH_DEVICE = template(PCI=[{"VENDOR": "10de"}])
+
+
+async def give_devices(hosts):
+    """Give both hosts a device, and the VM the one of its host."""
+    device = template(PCI=[{"TYPE": "10de:1eb8:0302", "ADDRESS": "0000:3b:00.0"}])
+    for host_id in (HOST_ID, OTHER_ID):
+        await hosts.change("hosts", host_id, template=device)
+    stay = replace(STAY, devices=("0000:3b:00.0",))
+    await in_state(hosts, VmState.RUNNING, template=WITH_DEVICE, history=(stay,))
+
+
+@pytest.mark.parametrize(("live", "how"), [(True, "live"), (False, "saved and restored")])
+async def test_a_running_vm_with_devices_moves_neither_live_nor_saved(hosts, live, how):
+    await give_devices(hosts)
+    with pytest.raises(Refusal, match=f"is RUNNING and cannot move {how}: the state of its PCI devices"):
+        await hosts.ask(ADMIN, "one.vm.migrate", VM_ID, OTHER_ID, live)
+    await hosts.change("vms", VM_ID, resched=True)
+    with pytest.raises(Refusal, match=r"move it switched off and on \(type 1\)"):
+        await hosts.ask(ADMIN, "trifid.vm.place", VM_ID, OTHER_ID)
+    assert vm(hosts).state is VmState.RUNNING
+
+
+async def test_switched_off_and_on_it_gets_a_device_there(hosts):
+    await give_devices(hosts)
+    await hosts.ask(ADMIN, "one.vm.migrate", VM_ID, OTHER_ID, False, False, -1, 1)
+    assert vm(hosts).current.devices == ("0000:3b:00.0",)
+    await hosts.put(replace(vm(hosts), id=9, state=VmState.PENDING, history=()))
+    for method in ("one.vm.deploy", "trifid.vm.place"):
+        with pytest.raises(Refusal, match=rf"Unavailable PCI device. Host node2 .* VM {VM_ID} has 0000:3b:00.0"):
+            await hosts.ask(ADMIN, method, 9, OTHER_ID)
 
 
 async def test_a_vm_is_not_migrated_to_where_it_is(hosts):

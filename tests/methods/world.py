@@ -22,6 +22,7 @@ from trifid.engine.auth import token_digest
 from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.engine import Engine
 from trifid.methods.dispatch import Dispatcher
+from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer
 from trifid.wire.xmlrpc import Escaped, answer_chunks, decode_answer
 
@@ -95,6 +96,10 @@ class World:
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
         self._dispatch = Dispatcher(self.engine)
+
+    def decide_by(self, **settings: Any) -> None:
+        """Let explanations and the engine's own choices go by other settings of the scheduler."""
+        self._dispatch = Dispatcher(self.engine, placement=Settings(**settings))
 
     async def start(self) -> "World":
         """Fill the store."""

@@ -10,7 +10,8 @@ from tests.placement import plainly
 from tests.scheduler.builders import datastore_xml
 from trifid.errors import BadTemplate
 from trifid.placement.expressions import Compiler
-from trifid.placement.place import POLICIES, place
+from trifid.placement.place import place
+from trifid.placement.policies import POLICIES
 from trifid.placement.reading import datastores
 from trifid.placement.table import HostTable
 from trifid.placement.view import Expression, HostView, View, WaitingVm

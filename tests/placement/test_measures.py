@@ -2,7 +2,7 @@ import pytest
 
 from trifid.placement.difference import difference
 from trifid.placement.measures import measured
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.view import Expression, HostView, Usage, View, WaitingVm
 
 NOTHING = Expression("", "modern", "SCHED_RANK")

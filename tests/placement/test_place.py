@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
-from trifid.placement.place import POLICIES, place
+from trifid.placement.place import place
+from trifid.placement.policies import POLICIES
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.view import View
 

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trifid.core.pci import Device
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
 from trifid.placement.candidates import candidates
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.problem import BadProblem, answer_of, plan_of, read_answer, read_problem, write_problem
 from trifid.placement.recorded import Decision, pack, unpack
 from trifid.placement.settings import Settings
 from trifid.placement.synthetic import synthetic
-from trifid.placement.view import Device, Expression, GroupView, HostView, Lease, NicWish, View, WaitingVm
+from trifid.placement.view import Expression, GroupView, HostView, Lease, NicWish, View, WaitingVm
 
 TEXTS = st.text(max_size=8)
 IDS = st.integers(0, 10_000)

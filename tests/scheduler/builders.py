@@ -18,12 +18,28 @@ def history_xml(host_id=0, *, datastore_id=0, tm="shared", action=0) -> str:
 
 
 def vm_xml(
-    vm_id=0, *, cpu="1", memory="512", state=1, lcm_state=0, resched=0, history="", disks=(), uid=0, **user
+    vm_id=0,
+    *,
+    cpu="1",
+    memory="512",
+    state=1,
+    lcm_state=0,
+    resched=0,
+    history="",
+    disks=(),
+    nics=(),
+    pci=(),
+    uid=0,
+    group=None,
+    **user,
 ) -> str:
+    group_text = f"<VMGROUP><VMGROUP_ID>{group[0]}</VMGROUP_ID><ROLE>{group[1]}</ROLE></VMGROUP>" if group else ""
     disk_texts = "".join(f"<DISK>{tags(disk)}</DISK>" for disk in disks)
+    disk_texts += "".join(f"<PCI>{tags(wish)}</PCI>" for wish in pci)
+    disk_texts += "".join(f"<NIC>{tags(nic)}</NIC>" for nic in nics)
     return (
         f"<VM><ID>{vm_id}</ID><UID>{uid}</UID><STATE>{state}</STATE><LCM_STATE>{lcm_state}</LCM_STATE><RESCHED>{resched}</RESCHED>"
-        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
+        f"<TEMPLATE><CPU>{cpu}</CPU><MEMORY>{memory}</MEMORY>{disk_texts}{group_text}</TEMPLATE><USER_TEMPLATE>{tags(user)}</USER_TEMPLATE>"
         f"<HISTORY_RECORDS>{history}</HISTORY_RECORDS></VM>"
     )
 
@@ -42,6 +58,8 @@ def host_xml(
     free_disk=0,
     max_disk=0,
     disk_usage=0,
+    nics=(),
+    pci=(),
     **more,
 ):
     return (
@@ -51,7 +69,7 @@ def host_xml(
         f"<MAX_MEM>{memory_mib * 1024}</MAX_MEM><MAX_CPU>{cpu}</MAX_CPU>"
         f"<RUNNING_VMS>{len(vms)}</RUNNING_VMS><DATASTORES><DISK_USAGE>{disk_usage}</DISK_USAGE>"
         f"<FREE_DISK>{free_disk}</FREE_DISK><MAX_DISK>{max_disk}</MAX_DISK><USED_DISK>0</USED_DISK></DATASTORES>"
-        f"</HOST_SHARE>"
+        f"<PCI_DEVICES>{''.join(f'<PCI>{tags(device)}</PCI>' for device in pci)}</PCI_DEVICES></HOST_SHARE>"
         f"<VMS>{''.join(f'<ID>{vm}</ID>' for vm in vms)}</VMS><TEMPLATE>{tags(more)}</TEMPLATE>"
         f"<MONITORING><CAPACITY><FREE_CPU>{cpu - cpu_used}</FREE_CPU></CAPACITY></MONITORING></HOST>"
     )
@@ -68,6 +86,22 @@ def datastore_xml(
     )
 
 
+def network_xml(network_id=0, *, uid=0, gid=0, bits=0o604, state=1, clusters=(0,), size=10, used=0, VLAN_ID="", **more):
+    names = [f"{who}_{right}" for who in ("OWNER", "GROUP", "OTHER") for right in "UMA"]
+    return (
+        f"<VNET><ID>{network_id}</ID><UID>{uid}</UID><GID>{gid}</GID><NAME>net{network_id}</NAME>"
+        f"<PERMISSIONS>{tags(dict(zip(names, f'{bits:09b}', strict=True)))}</PERMISSIONS>"
+        f"<CLUSTERS>{''.join(f'<ID>{number}</ID>' for number in clusters)}</CLUSTERS><STATE>{state}</STATE>"
+        f"<VLAN_ID>{VLAN_ID}</VLAN_ID><USED_LEASES>{used}</USED_LEASES><TEMPLATE>{tags(more)}</TEMPLATE>"
+        f"<AR_POOL><AR><AR_ID>0</AR_ID><SIZE>{size}</SIZE></AR></AR_POOL></VNET>"
+    )
+
+
+def user_xml(user_id=0, gids=(0,)):
+    groups = "".join(f"<ID>{gid}</ID>" for gid in gids)
+    return f"<USER><ID>{user_id}</ID><GID>{gids[0]}</GID><GROUPS>{groups}</GROUPS><NAME>u{user_id}</NAME></USER>"
+
+
 class Engine:
     """Answers the calls that the scheduler makes; time goes by only when it waits.
 
@@ -76,7 +110,10 @@ class Engine:
         hosts: host id to those of host_xml.
         datastores: datastore id to those of datastore_xml.
         clusters: cluster id to its attributes.
+        networks: network id to keyword arguments of network_xml.
+        users: user id to group ids.
         refuse: VM ids whose deploy is refused.
+        whys: VM id to why it was last placed where it was.
         usages: user id to what trifid.user.usage tells of it.
         coming: (second, event or function) that happen while the scheduler waits.
     """
@@ -88,8 +125,11 @@ class Engine:
         self.hosts: dict[int, dict] = {}
         self.datastores: dict[int, dict] = {0: {}}
         self.clusters: dict[int, dict] = {0: {}}
+        self.networks: dict[int, dict] = {}
+        self.users: dict[int, tuple[int, ...]] = {0: (0,)}
         self.refuse: set[int] = set()
         self.usages: dict[int, dict] = {}
+        self.whys: dict[int, str] = {}
         self.events: list[dict] = []
         self._read: dict[str, dict[int, str]] = {}
         self.coming: list[tuple[float, object]] = []
@@ -158,13 +198,26 @@ class Engine:
         texts = [datastore_xml(datastore_id, **more) for datastore_id, more in self.datastores.items()]
         return f"<DATASTORE_POOL>{''.join(texts)}</DATASTORE_POOL>"
 
+    def one_vnpool_info(self, flag, start, end):
+        assert flag == -2
+        texts = [network_xml(network_id, **more) for network_id, more in self.networks.items()]
+        return f"<VNET_POOL>{''.join(texts)}</VNET_POOL>"
+
+    def one_userpool_info(self):
+        return f"<USER_POOL>{''.join(user_xml(uid, gids) for uid, gids in self.users.items())}</USER_POOL>"
+
     def one_vm_info(self, vm_id, decrypt):
         if vm_id not in self.running:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
         return self.running[vm_id]
 
     def trifid_vm_place_all(self, placements):
-        return json.dumps([self._outcome("trifid.vm.place", *one) for one in json.loads(placements)])
+        answers = []
+        for vm_id, host_id, datastore_id, why, networks in json.loads(placements):
+            self.whys[vm_id] = why
+            chosen = (networks,) if networks else ()
+            answers.append(self._outcome("trifid.vm.place", vm_id, host_id, datastore_id, *chosen))
+        return json.dumps(answers)
 
     def trifid_vm_tell_all(self, messages):
         updates = ([vm_id, f'SCHED_MESSAGE="{text}"', 1] for vm_id, text in json.loads(messages))
@@ -180,7 +233,7 @@ class Engine:
             return {"code": refused.code, "message": str(refused)}
         return {"code": 0, "message": ""}
 
-    def trifid_vm_place(self, vm_id, host_id, datastore_id):
+    def trifid_vm_place(self, vm_id, host_id, datastore_id, networks=""):
         if vm_id in self.refuse:
             raise ApiError("[trifid.vm.place] no", 0x800, vm_id)
         if vm_id in self.pending:

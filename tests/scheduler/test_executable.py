@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.settings import Executable
 from trifid.placement.synthetic import synthetic
 from trifid.scheduler.executable import ExecutablePlanner

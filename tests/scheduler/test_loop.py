@@ -1,8 +1,13 @@
 import logging
+import re
 
 import pytest
 
 from tests.scheduler.builders import Engine, vm_xml
+from trifid.core.network.auto import read_choice
+from trifid.core.template.scanner import parse
+from trifid.placement.policy import planner_of
+from trifid.placement.settings import Settings
 from trifid.scheduler.loop import Loop
 from trifid.scheduler.messages import MESSAGES_MAX
 
@@ -22,6 +27,16 @@ def test_a_pending_vm_is_deployed_with_its_capacity_enforced(engine):
     engine.pending, engine.hosts = {4: {}}, {2: {}}
     loop(engine).round()
     assert engine.called("trifid.vm.place") == [[4, 2, 0]]
+
+
+def test_a_vm_is_placed_with_the_reason_and_the_next_best_host(engine):
+    engine.pending = {4: {"SCHED_RANK": "SPEED * 2"}}
+    engine.hosts = {1: {"SPEED": 5}, 2: {"SPEED": 7}, 3: {"state": 4}}
+    loop(engine).round()
+    assert engine.whys[4].endswith(
+        " UTC host2 [2] of 2 that fit (3 hosts): SCHED_RANK SPEED * 2 = 14; next host1 with 10"
+    )
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC ", engine.whys[4])
 
 
 def test_an_engine_at_rest_is_asked_twice_an_interval(engine):
@@ -185,3 +200,52 @@ def test_a_vm_marked_later_is_moved_too(engine):
     scheduler.cycle()
     scheduler.cycle()
     assert engine.called("trifid.vm.place") == [[6, 1, 0]]
+
+
+AUTO = {"NIC_ID": "0", "NETWORK_MODE": "auto"}
+
+
+def test_the_networks_of_nics_that_take_any_are_chosen_for_the_owner_and_told_with_the_place(engine):
+    engine.pending, engine.hosts = {4: {"nics": [AUTO], "uid": 7}, 5: {}}, {2: {}}
+    engine.networks, engine.users = {3: {"bits": 0o600}, 6: {"gid": 100, "bits": 0o640}}, {7: (1, 100), 8: (0,)}
+    loop(engine).round()
+    chosen = read_choice(parse(engine.called("trifid.vm.place")[0][3]))
+    assert engine.called("trifid.vm.place")[0][:3] == [4, 2, 0]
+    assert chosen == {0: 6}
+    assert engine.called("trifid.vm.place")[1:] == [[5, 2, 0]]
+
+
+def test_networks_are_not_read_for_vms_that_do_not_care(engine):
+    engine.pending, engine.hosts = {4: {}}, {2: {}}
+    loop(engine).round()
+    assert engine.called("one.vnpool.info") == engine.called("one.userpool.info") == []
+
+
+def test_a_vm_that_waits_for_a_network_is_told_so_and_placed_when_there_is_one(engine):
+    engine.pending, engine.hosts = {4: {"nics": [AUTO]}}, {2: {}}
+
+    def make():
+        engine.networks[3] = {}
+        engine.event(kind="NET", object_id=3, what="allocated")
+
+    engine.coming = [(11.0, make)]
+    scheduler = loop(engine)
+    scheduler.round()
+    assert engine.pending[4]["SCHED_MESSAGE"].startswith("No virtual network meets SCHED_NIC_REQUIREMENTS for NIC 0, ")
+    assert engine.now < 12
+    scheduler.cycle()
+    assert engine.pending == {}
+
+
+def test_each_policy_of_networks_reaches_the_plan(engine):
+    engine.pending, engine.hosts = {4: {"nics": [AUTO, AUTO | {"NIC_ID": "1"}]}}, {2: {}}
+    engine.networks = {3: {"used": 1}, 6: {"used": 2}}
+    Loop(
+        engine,
+        planner=planner_of(Settings(network_policy="packing", different_networks=False)),
+        interval_s=30,
+        clock=engine.clock,
+        sleep=engine.sleep,
+        now=engine.clock,
+    ).cycle()
+    assert read_choice(parse(engine.called("trifid.vm.place")[0][3])) == {0: 6, 1: 6}

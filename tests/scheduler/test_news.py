@@ -20,6 +20,9 @@ def event(kind="VM", object_id=1, what="state", old="", new=""):
         event(what="updated"),
         event(kind="HOST", what="state", new="MONITORED"),
         event(kind="DATASTORE", what="allocated", new="READY"),
+        event(kind="VMGROUP", what="updated"),
+        event(what="joined VM group 3"),
+        event(what="left its VM group"),
     ],
 )
 def test_events_that_may_let_a_vm_be_placed(told):

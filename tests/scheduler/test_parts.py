@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from trifid.placement.filters import Filter
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policy import planner_of
 from trifid.placement.scorers import Scorer
 from trifid.placement.settings import BadSettings, Settings

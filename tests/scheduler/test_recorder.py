@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.recorded import unpack
 from trifid.placement.settings import Recording, Settings
 from trifid.placement.synthetic import synthetic
@@ -33,7 +34,13 @@ def test_a_decision_is_kept_with_all_that_it_was_made_from(tmp_path):
     assert path.name == "00000001-20270115T080000Z.json.gz"
     assert path.stat().st_mode & 0o777 == 0o600
     decision = unpack(path.read_bytes())
-    assert (decision.view, decision.plan, decision.by) == (VIEW, plan, "striping")
+    kept = decision.plan
+    assert (decision.view, decision.by) == (VIEW, "striping")
+    assert (kept.placements, dict(kept.refusals), kept.warnings) == (
+        plan.placements,
+        dict(plan.refusals),
+        plan.warnings,
+    )
 
 
 def test_only_what_is_new_is_kept(tmp_path):

@@ -18,6 +18,7 @@ from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
 from trifid.engine.turn import Turns
 from trifid.engine.used_images import UsedImages
+from trifid.methods import vm as vm_methods
 from trifid.simulator.faults import chosen
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.simulation import Options, Simulation
@@ -26,6 +27,9 @@ SEEDS_MAX = 200
 OPTIONS = Options(hours=1.0, faults=chosen("all"), pause_s=10.0)
 DEATHS = Options(hours=1.0, faults=chosen("orphaned,driver-dies,kill,kill-at-line,dies-mid-line,late"), pause_s=5.0)
 """For what shows only when drivers die over what they do."""
+
+CROWDED = Options(hours=1.0, faults=chosen("all"), pause_s=5.0, hosts=2, memory_mib=384, vms=12)
+"""For what shows only when there is not room for all."""
 
 IN_A_HURRY = Options(hours=0.5, faults=chosen("late"), pause_s=3.0)
 """For what shows only when much is asked while little is done."""
@@ -219,6 +223,29 @@ def delete_an_image_while_it_is_cloned(patch) -> None:
     patch.setattr(images, "_refuse_used", _refuse_used)
 
 
+# -- placing -------------------------------------------------------------------------------------------
+
+
+def place_without_looking_at_the_room_there_is(patch) -> None:
+    patch.setattr("trifid.methods.vm.check_room", lambda *_: None)
+    patch.setattr("trifid.placement.filters.Memory.mask", lambda self, vm, table: None)
+
+
+def never_try_a_vm_again_that_was_refused(patch) -> None:
+    patch.setattr("trifid.scheduler.backoff.VM_S", 1e9)
+    patch.setattr("trifid.scheduler.backoff.VM_S_MAX", 1e9)
+
+
+def leave_a_host_out_for_ever(patch) -> None:
+    patch.setattr("trifid.scheduler.backoff.IN_A_ROW", 1)
+    patch.setattr("trifid.scheduler.backoff.HOST_S", 1e9)
+    patch.setattr("trifid.scheduler.backoff.HOST_S_MAX", 1e9)
+
+
+def put_vms_anywhere(patch) -> None:
+    patch.setattr(vm_methods, "refuse_against_rules", lambda *_: None)
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -227,13 +254,13 @@ MUTATIONS = {
     send_before_the_commit: "not durable",
     adopt_before_the_commit: "memory knows what is not durable",
     acknowledge_before_the_commit: "was acknowledged, the database knows nothing",
-    let_refusals_leave_a_trace: "was refused and left a trace|it holds leases",
+    let_refusals_leave_a_trace: "was refused and left a trace|it holds leases|it waits for vm",
     # what a dead driver began may also be a NIC or a disk that its VM has given back meanwhile
     have_no_fence: "is started on|is moved to|domain is on|its domain has (NIC|DISK)",
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",
     charge_a_host_for_what_is_off: "it is charged on hosts",
     move_disks_without_looking_whether_they_are_in_use: "is taken away while its domain|its domain is on|is started on",
-    delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain",
+    delete_disks_though_the_domain_could_not_be_ended: "is taken away while its domain|its domain is on",
     delete_what_was_to_be_saved: "the only copy of a disk is gone",
     leave_gaps_in_the_history: "its history has gaps",
     let_two_drivers_work_at_one_vm: "",
@@ -247,9 +274,19 @@ MUTATIONS = {
     make_an_image_of_a_disk_that_was_not_saved: "which is not there|is READY, and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
+    place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
+    never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
+    leave_a_host_out_for_ever: "waits and .* has room for it",
+    put_vms_anywhere: "are kept apart, and run on host",
 }
 """Each with what must be said of it, where that is always the same."""
-OTHER_OPTIONS = {have_no_fence: DEATHS, believe_a_late_import_of_a_deleted_image: IN_A_HURRY}
+OTHER_OPTIONS = {
+    have_no_fence: DEATHS,
+    believe_a_late_import_of_a_deleted_image: IN_A_HURRY,
+    place_without_looking_at_the_room_there_is: CROWDED,
+    never_try_a_vm_again_that_was_refused: CROWDED,
+    leave_a_host_out_for_ever: CROWDED,
+}
 
 
 @pytest.mark.timeout(600)

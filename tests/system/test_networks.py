@@ -83,6 +83,32 @@ def test_addresses_are_held_reserved_leased_and_come_back(cloud: Cloud) -> None:
     cloud.run("onevnet", "delete", "lan")
 
 
+def test_a_nic_that_takes_any_network_waits_for_one_and_keeps_it(cloud: Cloud) -> None:
+    vm_id = cloud.create("onevm", VM.format("web", "CONTEXT = [ NETWORK = YES ]"), "--nic", "auto")
+    reason = "No virtual network meets SCHED_NIC_REQUIREMENTS for NIC 0"
+
+    def is_told() -> bool:
+        return str((cloud.api.vm(vm_id)["USER_TEMPLATE"] or {}).get("SCHED_MESSAGE", "")).startswith(reason)
+
+    cloud.api.until(is_told, "the VM says what it waits for")
+    lan = cloud.create("onevnet", LAN)
+    cloud.api.until_state(vm_id, "RUNNING")
+    template = cloud.api.vm(vm_id)["TEMPLATE"]
+    assert (template["NIC"]["NETWORK_ID"], template["NIC"]["IP"]) == (str(lan), "10.9.0.1")
+    assert template["CONTEXT"]["ETH0_IP"] == "10.9.0.1"
+    told = [path.read_text() for path in cloud.home.path.rglob("context.sh")]
+    assert len(told) == 1
+    assert "ETH0_IP='10.9.0.1'" in told[0]
+    cloud.run("onevm", "undeploy", "--hard", str(vm_id), "--wait")
+    second = cloud.create("onevnet", LAN.replace("= lan", "= second").replace("10.9", "10.8"))
+    cloud.run("onevm", "resume", str(vm_id), "--wait")
+    cloud.run("onevm", "nic-attach", str(vm_id), "--network", "auto", "--wait")
+    nics = several(cloud.api.vm(vm_id)["TEMPLATE"]["NIC"])
+    assert [nic["NETWORK_ID"] for nic in nics] == [str(lan), str(second)]
+    cloud.run("onevm", "terminate", "--hard", str(vm_id), "--wait")
+    assert [cloud.network(network_id)["USED_LEASES"] for network_id in (lan, second)] == ["0", "0"]
+
+
 def test_a_group_is_attached_to_a_running_vm_changed_and_in_use_until_it_is_detached(cloud: Cloud) -> None:
     cloud.create("onevnet", LAN)
     nic = cloud.running("web", NIC)

@@ -292,6 +292,32 @@ def test_a_host_shows_the_room_for_datastores_and_what_of_it_is_promised():
     assert {e.tag: e.text for e in share} == figures
 
 
+DEVICES = [
+    {"TYPE": "8086:1520:0200", "ADDRESS": "0000:af:00.1", "IFNAME": "eth<0>", "NUMA_NODE": "1", "UUID": "u"},
+    {"TYPE": "10de:1eb8:0302", "ADDRESS": "3b:00:0", "DEVICE_NAME": "Tesla & more"},
+    {"TYPE": "10de:1eb8:0302"},
+]
+
+
+def test_a_host_shows_its_devices_and_who_has_them():
+    usage = replace(USAGE, devices={"0000:3b:00.0": 42})
+    root = valid(host_body.host_full(replace(HOST, template=template(PCI=DEVICES)), usage, OBSERVED), "host")
+    told = [{e.tag: e.text or "" for e in one} for one in root.iterfind("HOST_SHARE/PCI_DEVICES/PCI")]
+    keys = ("ADDRESS", "VMID", "VENDOR", "CLASS", "BUS", "IFNAME", "NUMA_NODE", "DEVICE_NAME")
+    assert [[one[key] for key in keys] for one in told] == [
+        ["0000:3b:00.0", "42", "10de", "0302", "3b", "", "-", "Tesla & more"],
+        ["0000:af:00.1", "-1", "8086", "0200", "af", "eth<0>", "1", ""],
+    ]
+
+
+def test_a_vm_shows_its_devices_where_the_schemas_have_a_place_for_them():
+    one = vm(template=template(PCI=[{"VENDOR": "10de"}]))
+    one = replace(one, history=(replace(one.history[-1], etime=0, devices=("0000:3b:00.0",)),))
+    for name, render in DOCUMENTS.items():
+        told = next(valid(render(one, NAMED), name).iter("PCI"))
+        assert (told.findtext("ADDRESS"), told.findtext("BUS"), told.findtext("PCI_ID")) == ("0000:3b:00.0", "3b", "0")
+
+
 def test_a_probes_own_figures_come_after_the_known_ones():
     seen = HostObservation(at=1, more={"A_OWN": "<&", "NETRX": "5", "no name": "x", "0": "x", "-": "x"})
     system = etree.fromstring(host_body.host_full(HOST, USAGE, seen)).find("MONITORING/SYSTEM")

@@ -11,10 +11,20 @@ from trifid.cli.shell import Shell
 from trifid.cli.vm_columns import VM_COLUMNS
 from trifid.core import wild
 from trifid.core.host import HostState
-from trifid.wire.elements import numbers
+from trifid.wire.elements import numbers, several
 
 _OWN_COLUMNS = "ID,USER,GROUP,NAME,STAT,CPU,MEM,TIME"
-_NOT_SHOWN = {"ERROR", *wild.NAMES}
+_NOT_SHOWN = {"ERROR", "PCI", *wild.NAMES}
+_DEVICE_COLUMNS = c.Columns(
+    "PCI devices",
+    "VM,ADDR,TYPE,NAME",
+    (
+        c.Column("VM", 6, "the VM that has it", lambda row, view: "" if int(row["VMID"]) < 0 else row["VMID"]),
+        c.Column("ADDR", 12, "where on the host it is", c.text("ADDRESS"), left=True),
+        c.Column("TYPE", 14, "vendor, device and class", c.text("TYPE"), left=True),
+        c.Column("NAME", 40, "what it is called", c.text("DEVICE_NAME"), left=True),
+    ),
+)
 
 
 def print_host(shell: Shell, host: dict[str, Any]) -> None:
@@ -38,6 +48,7 @@ def print_host(shell: Shell, host: dict[str, Any]) -> None:
         pairs(shell, {"WHY": error, "NEXT": "mend what it names; the host is tried again by itself"})
     _print_room(shell, host)
     _print_vms(shell, numbers(host.get("VMS")))
+    _print_devices(shell, host)
     _print_wilds(shell, wilds_of(host))
     shown = {name: value for name, value in attributes.items() if name not in _NOT_SHOWN}
     print_template(shell, "HOST ATTRIBUTES", shown)
@@ -76,6 +87,14 @@ def _print_vms(shell: Shell, ids: list[int]) -> None:
     section(shell, "VIRTUAL MACHINES")
     vms = [vm for vm in shell.all(VM) if int(vm["ID"]) in set(ids)]
     shell.say(c.table(vms, VM_COLUMNS.named(_OWN_COLUMNS), c.View(now=shell.now()), header=True, colour=has_colours()))
+
+
+def _print_devices(shell: Shell, host: dict[str, Any]) -> None:
+    found = ((host.get("HOST_SHARE") or {}).get("PCI_DEVICES") or {}).get("PCI")
+    if devices := several(found):
+        section(shell, "PCI DEVICES")
+        shown = _DEVICE_COLUMNS.named(_DEVICE_COLUMNS.default)
+        shell.say(c.table(devices, shown, c.View(now=shell.now()), header=True, colour=has_colours()))
 
 
 def _print_wilds(shell: Shell, wilds: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from trifid.cli.failure import Failure
 from trifid.errors import BadTemplate
 from trifid.placement.measures import BINS, Measures, measured
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policies import POLICIES
 from trifid.placement.policy import Planner, planner_of
 from trifid.placement.problem import BadProblem

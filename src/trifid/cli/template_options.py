@@ -8,7 +8,7 @@ import click
 from trifid.cli.command import Given, Number, WholeNumber
 from trifid.cli.editing import read
 from trifid.cli.failure import Failure
-from trifid.cli.vm_devices import mib
+from trifid.cli.vm_devices import AUTO, mib
 
 if TYPE_CHECKING:
     from trifid.core.template.model import Template, Value
@@ -30,7 +30,7 @@ OPTIONS = (
     click.Option(["--vcpu"], type=WholeNumber(min=1), metavar="N", help="Cores that it sees."),
     click.Option(["--memory"], metavar="SIZE", help="Memory in MiB, or with a unit: 2g."),
     click.Option(["--disk"], metavar="X,Y", help=f"Images by name or id; {_MANY}."),
-    click.Option(["--nic"], metavar="X,Y", help=f"Networks by name or id; {_MANY}."),
+    click.Option(["--nic"], metavar="X,Y", help=f"Networks by name or id, auto for one that is chosen; {_MANY}."),
     click.Option(["--ssh"], metavar="FILE", help="A public key that the guest lets in."),
     click.Option(["--ssh-user"], is_flag=True, help="Let in the SSH_PUBLIC_KEY of the user, whoever that is."),
     click.Option(["--net-context"], is_flag=True, help="Tell the guest its addresses (NETWORK=YES)."),
@@ -56,7 +56,7 @@ def from_options(given: Given, context: dict[str, str] | None = None) -> "Templa
     if given.memory is not None:
         pairs.append(("MEMORY", str(mib(given.memory))))
     pairs += [("DISK", vector) for vector in _devices(given.disk, "IMAGE")]
-    pairs += [("NIC", vector) for vector in _devices(given.nic, "NETWORK")]
+    pairs += [("NIC", _nic(vector)) for vector in _devices(given.nic, "NETWORK")]
     if variables := _context(given):
         pairs.append(("CONTEXT", {**(context or {}), **variables}))
     return Template(tuple(pairs))
@@ -88,6 +88,13 @@ def _context(given: Given) -> dict[str, str]:
     if given.net_context:
         found["NETWORK"] = "YES"
     return found | (assignments(given.context) if given.context else {})
+
+
+def _nic(vector: dict[str, str]) -> dict[str, str]:
+    """Return a NIC, `auto` read as one whose network is chosen."""
+    if vector.get("NETWORK") != AUTO or "NETWORK_UNAME" in vector:
+        return vector
+    return {"NETWORK_MODE": AUTO, **{key: value for key, value in vector.items() if key != "NETWORK"}}
 
 
 def _devices(text: str | None, key: str) -> list[dict[str, str]]:

@@ -19,6 +19,8 @@ VMS = Argument("VM", VM, many=True)
 _DISK, _NIC, _SNAPSHOT = Argument("DISK"), Argument("NIC"), Argument("SNAPSHOT")
 _CONFIGURATION = ("OS", "FEATURES", "INPUT", "GRAPHICS", "VIDEO", "RAW", "TPM", "CONTEXT")
 _MERGE, _REPLACE = 1, 0
+AUTO = "auto"
+"""Stands for the network of a NIC whose network is chosen; one that is really called so is named by its id."""
 _UNITS = {"": 1, "m": 1, "mib": 1, "mb": 1, "g": 1024, "gib": 1024, "gb": 1024, "t": 1 << 20, "tib": 1 << 20}
 
 Send = Callable[[Given], tuple[Any, ...]]
@@ -91,8 +93,8 @@ def _disk(given: Given) -> tuple[Any, ...]:
 
 def _nic(given: Given) -> tuple[Any, ...]:
     network = given.network
-    by_id = network is not None and network.isdigit()
-    values = {"NETWORK_ID" if by_id else "NETWORK": network, "IP": given.ip, "MODEL": given.model}
+    key = "NETWORK_MODE" if network == AUTO else "NETWORK_ID" if network and network.isdigit() else "NETWORK"
+    values = {key: network, "IP": given.ip, "MODEL": given.model}
     return (_template(given, "NIC", values, "--network"),)
 
 
@@ -179,7 +181,7 @@ DEVICE_ROWS = (
         _nic,
         options=(
             FILE,
-            click.Option(["-n", "--network"], metavar="NETWORK", help="Id or name of the network."),
+            click.Option(["-n", "--network"], metavar="NETWORK", help="Id or name of the network, auto for the best."),
             click.Option(["-i", "--ip"], metavar="IP", help="The address that it shall have."),
             click.Option(["--model"], metavar="MODEL", help="What the guest sees, such as virtio."),
         ),

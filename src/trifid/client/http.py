@@ -34,6 +34,7 @@ class _Reader:
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
         self.is_complete = False
+        self.keeps_alive = False
         self.reason = b""
         self.body: list[bytes] = []
         self._is_bounded = False
@@ -55,6 +56,8 @@ class _Reader:
     def on_message_complete(self) -> None:
         # Informational answers (1xx) precede the one that counts.
         self.is_complete = self.parser.get_status_code() >= 200
+        # Only now: the parser forgets what it has read before it returns.
+        self.keeps_alive = self.parser.should_keep_alive()
 
     @property
     def ends_with_connection(self) -> bool:
@@ -116,7 +119,7 @@ class Connection:
                 reader.parser.feed_data(data)
             except httptools.HttpParserError as bad:
                 raise NotHttp(f"it does not speak HTTP: {bad}") from None
-        self._is_usable = reader.is_complete and reader.parser.should_keep_alive()
+        self._is_usable = reader.is_complete and reader.keeps_alive
         reason = reader.reason.decode("ascii", errors="replace")
         return Response(reader.parser.get_status_code(), reason, b"".join(reader.body))
 

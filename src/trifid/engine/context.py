@@ -3,8 +3,9 @@
 from trifid.core.access import Caller, Right, allowed
 from trifid.core.image.record import Image
 from trifid.core.network.record import Network
-from trifid.core.template.context import substitute
+from trifid.core.template.context import substitute, with_nics_told
 from trifid.core.template.model import Template
+from trifid.core.template.nic_variables import NetworkAttribute
 from trifid.core.vm.record import VM
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import find_image
@@ -16,15 +17,6 @@ def with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
     context = vm.template.vector("CONTEXT")
     if not context:
         return vm.template
-    networks = _networks_told(draft, vm, caller) if "$" in str(context) or "NETWORK" in context else []
-
-    def network_attribute(key: str, value: str, attribute: str) -> str:
-        """Return an attribute of a network that the caller may use, by NETWORK or NETWORK_ID; else ""."""
-        for network in networks:
-            if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
-                found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
-                return found.get(attribute) or network.template.single(attribute)
-        return ""
 
     def user_attribute(attribute: str) -> str:
         """Return an attribute of the VM's owner, for the owner and administrators."""
@@ -49,11 +41,34 @@ def with_context(draft: Draft, vm: VM, caller: Caller) -> Template:
         vm.template,
         vm.user_template,
         values,
-        network_attribute,
+        _network_attributes(draft, vm, caller),
         user_attribute=user_attribute,
         image_attribute=image_attribute,
     )
     return vm.template.replacing("CONTEXT", filled)
+
+
+def with_context_of_nics(draft: Draft, vm: VM, caller: Caller) -> Template:
+    """Return the VM's template with what CONTEXT says of NICs that have got their network; raises BadTemplate."""
+    if not vm.template.vector("CONTEXT"):
+        return vm.template
+    told = with_nics_told(vm.template, _network_attributes(draft, vm, caller), name=vm.name)
+    return vm.template.replacing("CONTEXT", told)
+
+
+def _network_attributes(draft: Draft, vm: VM, caller: Caller) -> NetworkAttribute:
+    context = vm.template.vector("CONTEXT")
+    networks = _networks_told(draft, vm, caller) if "$" in str(context) or "NETWORK" in context else []
+
+    def network_attribute(key: str, value: str, attribute: str) -> str:
+        """Return an attribute of a network that the caller may use, by NETWORK or NETWORK_ID; else ""."""
+        for network in networks:
+            if value == (str(network.id) if key in ("ID", "NETWORK_ID") else network.name):
+                found = {"BRIDGE": network.bridge, "NAME": network.name, "ID": str(network.id)}
+                return found.get(attribute) or network.template.single(attribute)
+        return ""
+
+    return network_attribute
 
 
 def _networks_told(draft: Draft, vm: VM, caller: Caller) -> list[Network]:

@@ -15,7 +15,9 @@ from trifid.core.cluster import Cluster, within
 from trifid.core.host import Host, HostObservation
 from trifid.core.image.datastore import Datastore, Space
 from trifid.core.image.record import Image
+from trifid.core.network.index_set import NOTHING_TAKEN
 from trifid.core.network.kept import VnTemplate
+from trifid.core.network.lease import free_addresses
 from trifid.core.network.record import Network, reserved_spans
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
@@ -204,6 +206,7 @@ class Documents:
         seen = self._monitoring.hosts.get(host.id, _NO_HOST_OBSERVATION)
         promised_mib = self._memory.promised.get(("host", host.id), 0)
         cluster = self._memory.clusters.get(host.cluster_id)
+        devices = dict(self._memory.devices_on.get(host.id, ()))
 
         def make() -> str:
             usage = host_body.HostUsage(
@@ -212,12 +215,13 @@ class Documents:
                 running_vms=share.vms,
                 vm_ids=self._memory.vms_on.get(host.id, ()),
                 disk_mib=promised_mib,
+                devices=devices,
             )
             name = cluster.name if cluster is not None else str(host.cluster_id)
             return host_body.host_full(host, usage, seen, name, within(host, cluster))
 
         capacity = (seen.free_cpu_percent, seen.free_memory_kib, seen.used_cpu_percent, seen.used_memory_kib)
-        figures = (seen.at, *capacity, seen.disk, promised_mib, seen.wilds)
+        figures = (seen.at, *capacity, seen.disk, promised_mib, seen.wilds, devices)
         return self._hosts.text(host.id, (host, share, seen.more, cluster), make, figures)
 
     # -- networks --------------------------------------------------------------------------------
@@ -251,8 +255,9 @@ class Documents:
         taken = self._memory.taken
 
         def entry(network: Network) -> str:
-            sets = [taken[network.id, ar.id] for ar in network.ranges if (network.id, ar.id) in taken]
-            return network_body.network_pool_entry(network, self, sum(one.count for one in sets))
+            sets = {ar.id: taken.get((network.id, ar.id), NOTHING_TAKEN) for ar in network.ranges}
+            free = free_addresses(network, sets.__getitem__)
+            return network_body.network_pool_entry(network, self, sum(one.count for one in sets.values()), free)
 
         return escaped_pool("VNET_POOL", [escape(entry(network)) for network in networks])
 

@@ -19,6 +19,7 @@ from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM, DiskSnapshots
 from trifid.core.vm.states import VmState
 from trifid.core.vm.step import step
+from trifid.engine.host_devices import with_free_devices
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import disks_of_images, snapshots_of_images
 from trifid.errors import BadTemplate
@@ -36,7 +37,7 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     outcome = step(vm, event, moment)
     if outcome.ignored:
         return vm
-    after = outcome.vm
+    after = with_free_devices(draft, vm, outcome.vm, event)
     _tell_persistent_images(draft, vm, after)
     if after.state in _NOT_YET_RUN:
         after = replace(after, disk_snapshots=snapshots_of_images(draft, after.template))

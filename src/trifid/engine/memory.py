@@ -20,6 +20,7 @@ from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
+from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.members import Members, member
@@ -43,6 +44,7 @@ class Memory:
         shares: host id to what it carries; derived from `vms`.
         usages: user id to what the user's VMs have on hosts; derived.
         vms_on: host id to the ids of the VMs charged there; derived.
+        devices_on: host id to its PCI devices that VMs have, address to VM id; derived.
         promised: where files of VMs are expected to how much they will take there, MiB; derived.
         leases_of, leases_on: VM id, network id to the keys of its leases; derived.
         taken: (network id, range id) to the indexes that are taken, by leases and by reservations; derived.
@@ -80,6 +82,7 @@ class Memory:
         self.usages: dict[int, Share] = {}
         self.vms_on: dict[int, set[int]] = defaultdict(set)
         self.promised: dict[Place, int] = {}
+        self.devices_on: dict[int, dict[str, int]] = defaultdict(dict)
         self.leases_of: dict[int, set[LeaseKey]] = defaultdict(set)
         self.leases_on: dict[int, set[LeaseKey]] = defaultdict(set)
         self.taken: dict[tuple[int, int], IndexSet] = {}
@@ -147,6 +150,7 @@ class Memory:
             if vm:
                 for host_id in after:
                     self._charge(host_id, vm, 1)
+        self._hold_devices(vm_id, old, vm)
         self._promise(old, -1)
         self._promise(vm, 1)
         self._hold_images(vm_id, old, vm)
@@ -170,6 +174,18 @@ class Memory:
             self.vms_on[host_id].add(vm.id)
         else:
             _take_out(self.vms_on, host_id, vm.id)
+
+    def _hold_devices(self, vm_id: int, old: VM | None, new: VM | None) -> None:
+        before = held_by(old) if old else frozenset()
+        after = held_by(new) if new else frozenset()
+        for host_id, address in before - after:
+            # Another one may have taken the device already, in the same batch.
+            if self.devices_on[host_id].get(address) == vm_id:
+                del self.devices_on[host_id][address]
+            if not self.devices_on[host_id]:
+                del self.devices_on[host_id]
+        for host_id, address in after - before:
+            self.devices_on[host_id][address] = vm_id
 
     def _promise(self, vm: VM | None, sign: int) -> None:
         """Promise (1) a VM the room that its files will take, or take the promise back (-1); 0 MiB have no entry."""

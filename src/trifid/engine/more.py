@@ -1,8 +1,9 @@
 """One more disk, NIC or scheduled action for a VM that exists: checked, numbered and addressed inside one draft."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trifid.core.access import Caller, Right, check
+from trifid.core.network.auto import is_undecided
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import one_more_disk, one_more_nic
 from trifid.core.vm.record import VM
@@ -26,14 +27,21 @@ def more_disk(draft: Draft, vm: VM, disk: Mapping[str, str], caller: Caller) -> 
     return made
 
 
-def more_nic(draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller) -> dict[str, str]:
-    """Return a further NIC of a VM, with a lease that is taken in the draft if it names a network.
+def more_nic(
+    draft: Draft, vm: VM, nic: Mapping[str, str], caller: Caller, network_for: Callable[[dict[str, str]], int]
+) -> dict[str, str]:
+    """Return a further NIC of a VM, with a lease that is taken in the draft if it names a network or takes any.
+
+    Args:
+        network_for: returns the id of the network for one that takes any; raises Refused.
 
     Raises:
         BadTemplate, NotAllocated, NoLease, Refused: as at submission.
     """
     _refuse_too_many(vm, "NIC", DEVICES_MAX, len(vm.template.vectors("NIC")))
     made = one_more_nic(dict(nic), vm.template)
+    if is_undecided(made):
+        made["NETWORK_ID"] = str(network_for(made))
     nics = Template((("NIC", made),))
     filled = with_leases(draft, caller, nics, vm.id, int(made["NIC_ID"])).vector("NIC")
     refuse_device_apart(draft, vm, ("NIC", filled))

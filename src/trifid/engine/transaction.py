@@ -21,6 +21,7 @@ from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
+from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.members import GroupMembers, Member, member
@@ -365,6 +366,15 @@ class Draft:
                 found.add(vm_id)
             else:
                 found.discard(vm_id)
+        return found
+
+    def devices_on(self, host_id: int) -> dict[str, int]:
+        """Return the PCI devices of a host that VMs have: address to VM id."""
+        changed = {vm_id for layer in self._layers() for vm_id in layer.batch.vms}
+        kept = self.memory.devices_on.get(host_id, {})
+        found = {address: vm_id for address, vm_id in kept.items() if vm_id not in changed}
+        for vm in filter(None, map(self.find_vm, changed)):
+            found.update((address, vm.id) for held_on, address in held_by(vm) if held_on == host_id)
         return found
 
     def taken(self, network_id: int, range_id: int) -> IndexSet:

@@ -9,19 +9,22 @@ attributes: in such a view its name is HIDDEN_NAME, so that no text made of the 
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Right, allowed
+from trifid.core.access import Caller, Right, allowed
+from trifid.core.network.auto import undecided
+from trifid.core.user import User
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
 from trifid.engine.transaction import Draft
 from trifid.methods.registry import Call
 from trifid.placement.reading import datastores, hosts, waiting_vms
+from trifid.placement.reading_networks import networks
 from trifid.placement.view import GroupView, View, WaitingVm
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import unescape
@@ -46,6 +49,8 @@ class ClusterTexts(msgspec.Struct, frozen=True):
 
     Attributes:
         vms: those that want a host.
+        networks: where NICs take any; None when no VM asks.
+        users: with their groups.
         hidden_ids: hosts that the caller may not see.
     """
 
@@ -56,15 +61,25 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     groups: tuple[GroupView, ...]
     hidden_ids: frozenset[int]
     now: int
+    networks: Escaped | None = None
+    users: tuple[User, ...] = ()
 
-    def view(self) -> View:
-        """Return the view; takes long for many hosts."""
+    def view(self, asked: Iterable[WaitingVm] = ()) -> View:
+        """Return the view; takes long for many hosts.
+
+        Args:
+            asked: other VMs that it is made for.
+        """
+        vms = tuple(waiting_vms(_text(self.vms)))
+        uids = {vm.uid for vm in (*vms, *asked) if vm.nics}
+        people = [Caller(one.id, one.name, one.gids) for one in self.users if one.id in uids]
         seen = hosts(_text(self.hosts), _text(self.clusters))
         return View(
-            vms=tuple(waiting_vms(_text(self.vms))),
+            vms=vms,
             hosts=tuple(replace(one, name=HIDDEN_NAME) if one.id in self.hidden_ids else one for one in seen),
             datastores=tuple(datastores(_text(self.datastores))),
             groups=self.groups,
+            networks=tuple(networks(_text(self.networks), people)) if self.networks is not None else (),
             now=self.now,
         )
 
@@ -83,13 +98,15 @@ async def worked(work: Callable[[], str]) -> str:
     return await asyncio.get_running_loop().run_in_executor(_WORKER, without_pauses)
 
 
-def cluster_texts(call: Call, draft: Draft, vms: Iterable[VM]) -> ClusterTexts:
+def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collection[VM] = ()) -> ClusterTexts:
     """Return the documents of the cluster for a caller.
 
     Args:
         draft: tells who is in which VM group.
         vms: those that want a host, in the view as far as they do.
+        asked: others that the view is made for.
     """
+    takes_any = any(undecided(vm.template) for vm in (*vms, *asked))
     memory, documents = call.engine.turns.memory, call.engine.documents
     hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
     return ClusterTexts(
@@ -100,6 +117,8 @@ def cluster_texts(call: Call, draft: Draft, vms: Iterable[VM]) -> ClusterTexts:
         groups=tuple(_group(draft, group) for group in memory.vm_groups.values()),
         hidden_ids=hidden,
         now=draft.now,
+        networks=documents.network_pool(list(memory.networks.values())) if takes_any else None,
+        users=tuple(memory.users.values()) if takes_any else (),
     )
 
 

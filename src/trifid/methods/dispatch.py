@@ -50,7 +50,19 @@ log = logging.getLogger("trifid.call")
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
 
-_QUIET = ("info", "list", "version", "config", "story", "infoextended", "monitoring", "explain", "dry_run")
+_QUIET = (
+    "explain",
+    "dry_run",
+    "info",
+    "list",
+    "version",
+    "config",
+    "story",
+    "infoextended",
+    "monitoring",
+    "changes",
+    "usage",
+)
 """Last words of methods that change nothing and are not logged one by one."""
 
 _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)

@@ -132,16 +132,17 @@ async def dry_run(call: Call, batch: str) -> str:
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
     _refuse_twice(cases)
-    texts = cluster_texts(call, draft, _waiting(call))
+    made = [vm for vm in draft.batch.vms.values() if vm is not None]
+    texts = cluster_texts(call, draft, _waiting(call), made)
     closed = frozenset(item.host for item in items if item.action == "flush")
     settings = call.placement
 
     def work() -> str:
         from trifid.placement.trial import Asked, try_out  # loads numpy: not before somebody asks
 
-        view = _without(texts.view(), closed)
         open_cases = (case for case in cases if not case.why)
         asked = [Asked(wanting(one.document), one.host_id, one.datastore_id) for one in open_cases]
+        view = _without(texts.view([one.vm for one in asked]), closed)
         found = try_out(view, asked, settings.host_policy, settings.storage_policy)
         results = [_result(case, found.get(case.key), texts, names_of(view)) for case in cases]
         return msgspec.json.encode(_answer(results)).decode()

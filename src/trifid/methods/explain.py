@@ -37,13 +37,14 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
         raise NotFound("virtual machine", vm_id)
     check(call.caller, Right.USE, "VM", vm)
     now = await call.engine.turns.ask(lambda draft: draft.now)
-    texts = cluster_texts(call, Draft(call.engine.turns.memory, now), _moving_with(call, vm))
+    texts = cluster_texts(call, Draft(call.engine.turns.memory, now), _moving_with(call, vm), [vm])
     document, settings = wanting_document(call, vm), call.placement
 
     def work() -> str:
         from trifid.placement.explain import explain  # loads numpy: not before somebody asks
 
-        found = explain(wanting(document), texts.view(), settings.host_policy, settings.storage_policy)
+        asked = wanting(document)
+        found = explain(asked, texts.view([asked]), settings.host_policy, settings.storage_policy)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
     return await worked(work)

@@ -5,9 +5,11 @@ from msgspec.structs import replace
 from trifid.core import wild
 from trifid.core.access import Right, check
 from trifid.core.host import Host, HostState
+from trifid.core.pci import check_devices
+from trifid.core.template.model import Template
 from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
-from trifid.errors import BadRequest, NotAllocated, Refused
+from trifid.errors import BadRequest, BadTemplate, NotAllocated, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
 from trifid.methods.ownership import refuse_name_of_any
 from trifid.methods.registry import Call, method
@@ -143,9 +145,19 @@ async def update(call: Call, host_id: int, template: str, append: int = 0) -> in
     """Replace (0) or extend (1) the attributes of a host."""
 
     def change(draft: Draft, host: Host) -> Host:
-        return replace(host, template=updated(host.template, template, append).without(*wild.NAMES))
+        new = updated(host.template, template, append).without(*wild.NAMES)
+        if new.all("PCI") != host.template.all("PCI"):
+            _check_devices(host, new)
+        return replace(host, template=new)
 
     return await changed(call, "HOST", host_id, Right.ADMIN, "updated", change)
+
+
+def _check_devices(host: Host, new: Template) -> None:
+    try:
+        check_devices(new)
+    except BadTemplate as bad:
+        raise Refused(f"host {host.name} [{host.id}]: {bad.message}", host.id) from bad
 
 
 @method("one.host.rename")

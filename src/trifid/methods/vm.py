@@ -11,6 +11,7 @@ from trifid.core.ledger import check_room
 from trifid.core.template.amend import DECISION, amended
 from trifid.core.vm import events
 from trifid.core.vm.files import UNSHARED
+from trifid.core.vm.host_devices import refuse_moved_devices
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE, needed_states
@@ -21,6 +22,7 @@ from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
 from trifid.engine.vm_groups import refuse_against_rules
 from trifid.errors import BadRequest, Internal, NotFound, Refused
+from trifid.methods.auto_networks import with_all_networks
 from trifid.methods.common import (
     FILTER_MINE,
     bounded,
@@ -126,16 +128,16 @@ async def deploy(
 ) -> int:
     """Run a waiting VM on a host; with `enforce` only if it has room and the VM's group allows it.
 
-    The template must be empty.  A VM whose template names a domain that runs there already (DEPLOY_ID) takes that
-    over instead.
+    The template may choose networks for NICs with NETWORK_MODE=auto, `NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]`; those that
+    it does not name get the best that there are.  A VM whose template names a domain that runs there already
+    (DEPLOY_ID) takes that over instead.
     """
-    if template.strip():
-        raise Refused("deploy takes no template here: leave it empty, and change the VM with update", vm_id)
     wild = await domain_named(call, vm_id, host_id)
 
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
+        vm = with_all_networks(call, draft, vm, host_id, template)
         if wild is not None:
             return take_over(call, draft, vm, draft.host(host_id), wild)
         return deploy_in(call, draft, vm, host_id, enforce=enforce, datastore_id=datastore_id)
@@ -268,6 +270,7 @@ def move(
         if not or_cold:
             _refuse_unshared(vm, place)
         wanted = _KINDS_OF_MIGRATION[kind]
+    refuse_moved_devices(vm, wanted)
     happen(draft, vm, wanted(**place), call.moment(draft.now))
     return vm_id
 
@@ -287,7 +290,7 @@ def _refuse_unshared(vm: VM, place: dict[str, Any]) -> NoReturn:
 
 
 @method("trifid.vm.place")
-async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, why: str = "") -> int:
+async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, why: str = "", networks: str = "") -> int:
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
 
     A running VM moves live if its disks are on the target as well and the configuration does not say otherwise
@@ -298,13 +301,13 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
     others of its VM group have come to the host, or left it.
 
     With `why`, one line of at most 1000 characters, the decision is kept with the VM as SCHED_DECISION, in place of
-    the one before.
+    the one before.  `networks` are those that were chosen for NICs with NETWORK_MODE=auto, as deploy takes them.
     """
     if len(why) > DECISION_LENGTH_MAX or not why.isprintable():
         raise BadRequest(f"why must be one line of at most {DECISION_LENGTH_MAX} characters, has {len(why)}")
 
     def command(draft: Draft) -> int:
-        _carry_out(call, draft, vm_id, host_id, datastore_id)
+        _carry_out(call, draft, vm_id, host_id, datastore_id, networks)
         vm = draft.vm(vm_id)
         told = vm.user_template.replacing(DECISION, why) if why else vm.user_template.without(DECISION)
         if told != vm.user_template:
@@ -314,9 +317,10 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
     return await call.engine.turns.ask(command)
 
 
-def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int) -> int:
+def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int, networks: str) -> int:
     vm = _find(draft, vm_id)
     check(call.caller, Right.ADMIN, "VM", vm)
+    vm = with_all_networks(call, draft, vm, host_id, networks)
     if vm.state.state == VmState.PENDING:
         return deploy_in(call, draft, vm, host_id, enforce=True, datastore_id=datastore_id)
     if not vm.resched:

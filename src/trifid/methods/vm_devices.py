@@ -13,6 +13,7 @@ from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import snapshots_of_images
 from trifid.errors import Refused
+from trifid.methods.auto_networks import network_for
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import requested, the_vector
 
@@ -77,12 +78,15 @@ async def detach(call: Call, vm_id: int, disk_id: int) -> int:
 
 @method("one.vm.attachnic")
 async def attach_nic(call: Call, vm_id: int, template: str) -> int:
-    """Give a VM another NIC, `NIC = [ … ]`, with an address of its network, running or powered off."""
+    """Give a VM another NIC, `NIC = [ … ]`, with an address of its network, running or powered off.
+
+    With NETWORK_MODE=auto it gets the best network that there is where the VM is.
+    """
     nic = the_vector(template, "NIC")
 
     def make(draft: Draft, vm: VM) -> events.Request:
         _refuse_restricted(call, "NIC", nic)
-        made = more_nic(draft, vm, nic, call.caller)
+        made = more_nic(draft, vm, nic, call.caller, lambda new: network_for(call, draft, vm, new))
         return events.AttachNic(nic=made, context=_told(draft, vm, made, call.caller))
 
     return (await requested(call, vm_id, make)).id

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 
 
 class Difference(msgspec.Struct, frozen=True):

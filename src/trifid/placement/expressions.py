@@ -7,21 +7,34 @@ program: of the second such text nothing but its literals is read.
 import re
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from trifid.core.template import rank as ranks
 from trifid.core.template import requirements
 from trifid.placement.columns import Booleans, Floats
-from trifid.placement.table import CHANGING, HostTable
+from trifid.placement.table import CHANGING
 from trifid.placement.view import Expression
 
 KEPT_MAX = 50_000
 """Texts, and programs, that are kept."""
 
-_Test = Callable[[HostTable, Sequence[str]], Booleans]
-_Value = Callable[[HostTable, Sequence[float]], Floats | float]
+
+class Table(Protocol):
+    """What is asked: hosts, or networks, with their attributes as columns."""
+
+    def __len__(self) -> int: ...
+
+    def compare(self, comparison: requirements.Comparison, literal: str) -> Booleans:
+        """Return for each whether a comparison holds, with `literal` in the place of its own."""
+
+    def numbers(self, name: str) -> Floats:
+        """Return an attribute of each as number; 0 where it is missing or none."""
+
+
+_Test = Callable[[Table, Sequence[str]], Booleans]
+_Value = Callable[[Table, Sequence[float]], Floats | float]
 _Key = TypeVar("_Key")
 _Found = TypeVar("_Found")
 
@@ -55,7 +68,7 @@ class Requirement:
         self.names = names
         self.changes = bool(names & CHANGING)
 
-    def mask(self, table: HostTable) -> Booleans | None:
+    def mask(self, table: Table) -> Booleans | None:
         """Return the hosts that meet it; None = all."""
         return None if self._test is None else self._test(table, self._literals)
 
@@ -76,14 +89,14 @@ class Rank:
         self.names = names
         self.changes = bool(names & CHANGING)
 
-    def scores(self, table: HostTable) -> Floats:
+    def scores(self, table: Table) -> Floats:
         """Return the rank of each host, cut to an integer towards zero; 0 where it is no number."""
         if self._value is None:
-            return np.zeros(len(table.hosts))
+            return np.zeros(len(table))
         with np.errstate(all="ignore"):
             found = np.trunc(self._value(table, self._literals))
         if np.ndim(found) == 0:
-            found = np.full(len(table.hosts), found)
+            found = np.full(len(table), found)
         finite = np.isfinite(found)
         return found if finite.all() else np.where(finite, found, 0.0)
 
@@ -196,7 +209,7 @@ def _test(node: requirements.Node, index: dict[int, int]) -> _Test:
 
 
 def _chain(first: _Test, rest: list[tuple[bool, _Test]]) -> _Test:
-    def test(table: HostTable, literals: Sequence[str]) -> Booleans:
+    def test(table: Table, literals: Sequence[str]) -> Booleans:
         holds = first(table, literals)
         for is_and, term in rest:
             other = term(table, literals)
@@ -235,7 +248,7 @@ def _value(node: ranks.Node, index: dict[int, int]) -> _Value:
 
 
 def _sum(first: _Value, rest: list[tuple[bool, _Value]]) -> _Value:
-    def value(table: HostTable, literals: Sequence[float]) -> Floats | float:
+    def value(table: Table, literals: Sequence[float]) -> Floats | float:
         total = first(table, literals)
         for is_plus, term in rest:
             other = term(table, literals)
@@ -246,7 +259,7 @@ def _sum(first: _Value, rest: list[tuple[bool, _Value]]) -> _Value:
 
 
 def _product(first: _Value, rest: list[tuple[bool, _Value]]) -> _Value:
-    def value(table: HostTable, literals: Sequence[float]) -> Floats | float:
+    def value(table: Table, literals: Sequence[float]) -> Floats | float:
         total = first(table, literals)
         for is_times, factor in rest:
             other = factor(table, literals)

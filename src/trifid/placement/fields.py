@@ -48,6 +48,26 @@ def integer(text: Any, otherwise: int = 0) -> int:
     return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
 
 
+def vectors(element: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Return the vectors of a name, of each the keys that are texts."""
+    return [
+        {key: value for key, value in vector.items() if isinstance(value, str)}
+        for vector in several(element.get(name))
+        if isinstance(vector, dict)
+    ]
+
+
+def collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
+    """Return every occurrence of each name in these branches of an element."""
+    found: dict[str, list[str]] = {}
+    for path in branches:
+        for name, value in branch(element, path).items():
+            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+            if texts:
+                found.setdefault(name, []).extend(texts)
+    return found
+
+
 def lease_of(user: dict[str, Any]) -> Lease | None:
     """Return the HAIZEA and SCHED_LEASE of a USER_TEMPLATE; None when it has no HAIZEA."""
     wish, mark = user.get("HAIZEA"), branch(user, ("SCHED_LEASE",))

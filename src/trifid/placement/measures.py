@@ -7,7 +7,7 @@ from statistics import fmean, median, pstdev
 
 import msgspec
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.view import MONITORED, HostView, View
 
 BINS = 10

@@ -6,12 +6,13 @@ the VM and has less room for the next.
 Source: reference/templates.md §5 and §6.
 """
 
-from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from trifid.core.network.auto import Choice
 from trifid.core.template.rank import Rank, compile_rank
 from trifid.core.template.requirements import Requirement, compile_requirement
 from trifid.errors import BadTemplate
@@ -19,68 +20,19 @@ from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
+from trifid.placement.networks import Networks
 from trifid.placement.order import FairOrder, totals_of
-from trifid.placement.policies import POLICIES
+from trifid.placement.plan import Plan, Reasons, Taken
 from trifid.placement.rules import builtin
 from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.storage import Storage, StorageWish
 from trifid.placement.table import HostTable
 from trifid.placement.view import DatastoreView, Expression, HostView, View, WaitingVm
 
-__all__ = ["POLICIES", "Plan", "Reasons", "place"]
-
 _MASKS_MAX, _SCORES_MAX = 4000, 1000
 """Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
 
 _NO_RANK = Expression("0", "modern", "")
-
-
-class Reasons(MutableMapping[int, str]):
-    """VM id to why it has no host; a reason is put into words when somebody asks for it.
-
-    Args:
-        say: gives the reason of a VM.
-    """
-
-    def __init__(self, say: Callable[[WaitingVm], str]) -> None:
-        self._say = say
-        self._known: dict[int, str | WaitingVm] = {}
-
-    def note(self, vm: WaitingVm) -> None:
-        """Keep a VM whose reason can be said later."""
-        self._known[vm.id] = vm
-
-    def __getitem__(self, vm_id: int) -> str:
-        known = self._known[vm_id]
-        if not isinstance(known, str):
-            known = self._known[vm_id] = self._say(known)
-        return known
-
-    def __setitem__(self, vm_id: int, reason: str) -> None:
-        self._known[vm_id] = reason
-
-    def __delitem__(self, vm_id: int) -> None:
-        del self._known[vm_id]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-
-class Plan(msgspec.Struct):
-    """What should be done.
-
-    Attributes:
-        placements: (VM id, host id, datastore id) in the order to be carried out.
-        refusals: VM id to why no host takes it.
-        warnings: VM id to what is wrong with it though it was placed or will be.
-    """
-
-    placements: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
-    refusals: MutableMapping[int, str] = msgspec.field(default_factory=dict)
-    warnings: dict[int, str] = msgspec.field(default_factory=dict)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -97,6 +49,8 @@ def place(
     policy: str = "striping",
     datastore_policy: str = "striping",
     *,
+    network_policy: str = "striping",
+    different_networks: bool = True,
     compiler: Compiler | None = None,
     filters: Sequence[Filter] = (),
     scorers: Sequence[tuple[Scorer, float]] = (),
@@ -110,12 +64,17 @@ def place(
     Args:
         policy: one of POLICIES, or the text of a rank.
         datastore_policy: one of storage.POLICIES, or the text of a rank.
+        network_policy: one of policies.NETWORK_POLICIES, or the text of a rank.
+        different_networks: the NICs of one VM that take any network get different ones.
         compiler: keeps expressions from one plan to the next.
         filters: rules beside the built-in ones.
         scorers: opinions beside the rank, each with its weight.
         is_fair: users take turns; else lower ids come first.
     """
-    return Placing(view, policy, datastore_policy, compiler or Compiler(), filters, scorers, is_fair=is_fair).plan()
+    compiler = compiler or Compiler()
+    networks = Networks(view.networks, network_policy, differ=different_networks, compiler=compiler)
+    placing = Placing(view, policy, datastore_policy, compiler, filters, scorers, is_fair=is_fair, networks=networks)
+    return placing.plan()
 
 
 class Placing:
@@ -131,6 +90,7 @@ class Placing:
         scorers: Sequence[tuple[Scorer, float]] = (),
         *,
         is_fair: bool = True,
+        networks: Networks | None = None,
     ) -> None:
         self.order = FairOrder(view.vms, view.usages, totals_of(view.hosts), is_fair=is_fair)
         self.table = HostTable(view.hosts)
@@ -144,6 +104,7 @@ class Placing:
         self.scorers = scorers
         self.cluster_ids = sorted({host.cluster_id for host in view.hosts})
         self.storage = Storage(view.datastores)
+        self.networks = networks or Networks(view.networks)
         self.storage_rank = Expression(
             storage.POLICIES.get(datastore_policy, datastore_policy), "modern", datastore_policy
         )
@@ -152,6 +113,7 @@ class Placing:
         self.hopeless: set[Hashable] = set()
         self.roomless: dict[StorageWish, str] = {}
         self.said: dict[Hashable, str] = {}
+        self.taken: Taken | None = None
 
     def plan(self) -> Plan:
         """Place all VMs."""
@@ -159,7 +121,8 @@ class Placing:
         plan = Plan(refusals=reasons)
         for vm in self.order:
             try:
-                asked = self.asked(vm, plan)
+                choices = self.network_choices(vm)
+                asked = self.asked(replace(vm, cluster_ids=frozenset(choices)) if choices else vm, plan)
             except BadTemplate as bad:
                 reasons[vm.id] = bad.message
                 self.order.refused()
@@ -174,8 +137,27 @@ class Placing:
             for rule in self.noticing:
                 rule.put(vm, index)
             self.storage.put(vm.files, datastore, self.table.hosts[index])
+            if choice := choices.get(self.table.hosts[index].cluster_id):
+                self.networks.put(choice)
+                plan.networks[vm.id] = choice
             plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
+            if self.taken is not None:
+                plan.taken[vm.id] = self.taken
         return plan
+
+    def network_choices(self, vm: WaitingVm) -> dict[int, Choice]:
+        """Return, for each cluster that has them, the networks of a VM's NICs that take any.
+
+        Raises:
+            BadTemplate: no cluster has them, or an expression is wrong; the message is the reason to be told.
+        """
+        if not vm.nics:
+            return {}
+        cluster_ids = [one for one in self.cluster_ids if vm.cluster_ids is None or one in vm.cluster_ids]
+        choices = self.networks.choices(vm, cluster_ids)
+        if cluster_ids and not choices:
+            raise BadTemplate(self.networks.why_none(vm, cluster_ids))
+        return choices
 
     def asked(self, vm: WaitingVm, plan: Plan) -> _Asked:
         """Compile a VM's expressions; a wrong rank is noted in the plan and counts as none.
@@ -215,7 +197,7 @@ class Placing:
         vm = asked.vm
         keys = tuple(rule.key(vm) for rule in self.filters)
         # Within a plan a host only gets fuller, so what found no room finds none later; unless a rule changes.
-        wish = (keys, vm.cpu_percent, vm.memory_mib, asked.storage)
+        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage)
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
@@ -246,11 +228,21 @@ class Placing:
                 break
             host = self.table.hosts[index]
             if datastore := self.storage.choice(asked.storage, asked.requirement, asked.rank, host):
+                self.taken = self.why(vm, scores, index)
                 return index, datastore
             scores[index] = -np.inf
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
         return None
+
+    def why(self, vm: WaitingVm, scores: Floats, index: int) -> Taken:
+        """Return why a host is taken; its score is struck out."""
+        fitting = int(np.count_nonzero(scores != -np.inf))
+        value = float(scores[index])
+        scores[index] = -np.inf
+        after = int(scores.argmax())
+        runner_up = (self.table.hosts[after].id, float(scores[after])) if scores[after] != -np.inf else None
+        return Taken(self.ranked.expression(vm), value, fitting, runner_up)
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
         """Return the hosts that pass every filter; None = all."""
@@ -322,7 +314,7 @@ class Placing:
         if self.table.hosts and asked.storage in self.roomless:
             return self.roomless[asked.storage]
         keys = tuple(rule.key(vm) for rule in self.filters)
-        key = (keys, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
+        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
         if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]
@@ -359,7 +351,7 @@ class Placing:
         return self.storage.why_none_fits(wish, requirement, hosts)
 
 
-_ONLY_FALLING = ("memory", "cpu")
+_ONLY_FALLING = ("devices", "memory", "cpu")
 """Filters that a placement makes stricter, never laxer."""
 
 

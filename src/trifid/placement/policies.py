@@ -1,4 +1,4 @@
-"""Policies: ranks of hosts by name."""
+"""Policies: ranks of hosts, and of networks, by name."""
 
 POLICIES = {
     "packing": "RUNNING_VMS",
@@ -7,3 +7,6 @@ POLICIES = {
     "fixed": "PRIORITY",
 }
 """The rank of a VM without its own, by name of the policy (reference/templates.md §6.2)."""
+
+NETWORK_POLICIES = {"packing": "USED_LEASES", "striping": "- USED_LEASES", "fixed": "PRIORITY"}
+"""The rank of networks for a NIC that takes any and has none of its own."""

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
-from trifid.placement.place import Plan, place
+from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.scorers import Scorer
 from trifid.placement.settings import Settings
 from trifid.placement.view import View
@@ -45,6 +46,8 @@ def planner_of(settings: Settings, parts: Parts = NO_PARTS) -> Planner:
             view,
             settings.host_policy,
             settings.storage_policy,
+            network_policy=settings.address_policy,
+            different_networks=settings.different_networks,
             compiler=compiler,
             filters=parts.filters,
             scorers=parts.scorers,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.view import View
 
 VERSION = 1

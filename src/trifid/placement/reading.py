@@ -7,13 +7,9 @@ from trifid.core.image.define_datastore import PROMISED
 from trifid.core.together import REQUIREMENTS, clusters_of
 from trifid.core.vm.events import DeleteRecreate
 from trifid.core.vm.files import Files, files_of_disks
-from trifid.placement.fields import branch as _branch
-from trifid.placement.fields import expression as _expression
-from trifid.placement.fields import integer as _integer
-from trifid.placement.fields import lease_of
-from trifid.placement.fields import needs as _needs
-from trifid.placement.fields import number as _number
-from trifid.placement.fields import text as _text
+from trifid.placement import fields
+from trifid.placement.reading_devices import free_devices, wishes
+from trifid.placement.reading_networks import nic_wishes
 from trifid.placement.view import DatastoreView, Expression, GroupView, HostView, WaitingVm
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
 from trifid.wire.vm_group_reading import read_group, read_members
@@ -61,49 +57,47 @@ def waiting_vms(document: str) -> list[WaitingVm]:
 
 
 def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
-    state, lcm_state = _integer(element.get("STATE")), _integer(element.get("LCM_STATE"))
+    state, lcm_state = fields.integer(element.get("STATE")), fields.integer(element.get("LCM_STATE"))
     moves = state == ACTIVE and lcm_state == RUNNING and element.get("RESCHED") == "1"
     if state != 1 and not moves:
         return None
-    body = _branch(element, ("TEMPLATE",))
-    user = _branch(element, ("USER_TEMPLATE",))
-    needs = _needs(_text(body, "CPU"), _text(body, "MEMORY"))
-    group = _branch(body, ("VMGROUP",)) or _branch(user, ("VMGROUP",))  # the short document has it there
-    record = (several(_branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
+    body = fields.branch(element, ("TEMPLATE",))
+    user = fields.branch(element, ("USER_TEMPLATE",))
+    needs = fields.needs(fields.text(body, "CPU"), fields.text(body, "MEMORY"))
+    group = fields.branch(body, ("VMGROUP",)) or fields.branch(user, ("VMGROUP",))  # the short document has it there
+    record = (several(fields.branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
-        id=_integer(element.get("ID")),
+        id=fields.integer(element.get("ID")),
         cpu_percent=needs.cpu_percent,
         memory_mib=needs.memory_mib,
-        requirement=_expression(user, "REQUIREMENTS"),
-        rank=_expression(user, "RANK"),
-        message=_text(user, "SCHED_MESSAGE"),
-        priority=_number(_text(user, "USER_PRIORITY")),
-        host_id=_integer(record.get("HID"), -1) if moves else -1,
+        requirement=fields.expression(user, "REQUIREMENTS"),
+        rank=fields.expression(user, "RANK"),
+        message=fields.text(user, "SCHED_MESSAGE"),
+        priority=fields.number(fields.text(user, "USER_PRIORITY")),
+        host_id=fields.integer(record.get("HID"), -1) if moves else -1,
         vmm=str(record.get("VM_MAD", "")) if moves else "",
-        cluster_ids=clusters_of(_text(body, REQUIREMENTS) or _text(user, REQUIREMENTS)),
+        cluster_ids=clusters_of(fields.text(body, REQUIREMENTS) or fields.text(user, REQUIREMENTS)),
         files=_files(body, record),
-        datastore_requirement=Expression(_text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
-        datastore_rank=Expression(_text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
-        name=_text(element, "NAME"),
-        uid=_integer(element.get("UID"), -1),
-        gid=_integer(element.get("GID"), -1),
-        vm_group_id=_integer(group.get("VMGROUP_ID"), -1),
-        role=_text(group, "ROLE"),
-        since=_integer(element.get("STIME")),
-        lease=lease_of(user),
+        datastore_requirement=Expression(fields.text(user, "SCHED_DS_REQUIREMENTS"), "modern", "SCHED_DS_REQUIREMENTS"),
+        datastore_rank=Expression(fields.text(user, "SCHED_DS_RANK"), "modern", "SCHED_DS_RANK"),
+        name=fields.text(element, "NAME"),
+        uid=fields.integer(element.get("UID"), -1),
+        gid=fields.integer(element.get("GID"), -1),
+        vm_group_id=fields.integer(group.get("VMGROUP_ID"), -1),
+        role=fields.text(group, "ROLE"),
+        since=fields.integer(element.get("STIME")),
+        lease=fields.lease_of(user),
+        nics=nic_wishes(body),
+        devices=wishes(body, user),
     )
 
 
 def _files(body: dict[str, Any], record: dict[str, Any]) -> Files:
     """Return what the disks say; a VM that was on a host left its files there, unless it begins anew."""
-    disks = [
-        {key: value for key, value in disk.items() if isinstance(value, str)}
-        for disk in several(body.get("DISK"))
-        if isinstance(disk, dict)
-    ]
-    if not record or _integer(record.get("ACTION")) == DeleteRecreate.number:
+    disks = fields.vectors(body, "DISK")
+    if not record or fields.integer(record.get("ACTION")) == DeleteRecreate.number:
         return files_of_disks(disks)
-    return files_of_disks(disks, _integer(record.get("DS_ID"), -1), _text(record, "TM_MAD"))
+    return files_of_disks(disks, fields.integer(record.get("DS_ID"), -1), fields.text(record, "TM_MAD"))
 
 
 def hosts(document: str, clusters: str = "") -> list[HostView]:
@@ -126,29 +120,35 @@ def cluster_templates(document: str) -> ClusterTemplates:
     Raises:
         BadDocument: not XML.
     """
-    return {_text(element, "ID"): _branch(element, ("TEMPLATE",)) for element in iter_elements(document, "CLUSTER")}
+    return {
+        fields.text(element, "ID"): fields.branch(element, ("TEMPLATE",))
+        for element in iter_elements(document, "CLUSTER")
+    }
 
 
 def host_view(element: dict[str, Any], templates: ClusterTemplates) -> HostView:
     """Return the host that a HOST element shows."""
-    element = {**element, "CLUSTER_TEMPLATE": templates.get(_text(element, "CLUSTER_ID"), {})}
-    share = _branch(element, ("HOST_SHARE",))
-    disk = _branch(share, ("DATASTORES",))
-    is_told = _integer(disk.get("MAX_DISK")) > 0
+    element = {**element, "CLUSTER_TEMPLATE": templates.get(fields.text(element, "CLUSTER_ID"), {})}
+    share = fields.branch(element, ("HOST_SHARE",))
+    disk = fields.branch(share, ("DATASTORES",))
+    is_told = fields.integer(disk.get("MAX_DISK")) > 0
     return HostView(
-        id=_integer(element.get("ID")),
-        name=_text(element, "NAME"),
-        state=_integer(element.get("STATE")),
-        vmm=_text(element, "VM_MAD"),
-        free_cpu_percent=_integer(share.get("MAX_CPU")) - _integer(share.get("CPU_USAGE")),
-        free_memory_kib=_integer(share.get("MAX_MEM")) - _integer(share.get("MEM_USAGE")),
-        running_vms=_integer(share.get("RUNNING_VMS")),
+        id=fields.integer(element.get("ID")),
+        name=fields.text(element, "NAME"),
+        state=fields.integer(element.get("STATE")),
+        vmm=fields.text(element, "VM_MAD"),
+        free_cpu_percent=fields.integer(share.get("MAX_CPU")) - fields.integer(share.get("CPU_USAGE")),
+        free_memory_kib=fields.integer(share.get("MAX_MEM")) - fields.integer(share.get("MEM_USAGE")),
+        running_vms=fields.integer(share.get("RUNNING_VMS")),
         attributes=_attributes(element),
         vm_ids=frozenset(numbers(element.get("VMS"))),
-        cluster_id=_integer(element.get("CLUSTER_ID")),
-        free_disk_mib=_integer(disk.get("FREE_DISK")) - _integer(disk.get("DISK_USAGE")) if is_told else None,
-        max_cpu_percent=_integer(share.get("MAX_CPU")),
-        max_memory_kib=_integer(share.get("MAX_MEM")),
+        cluster_id=fields.integer(element.get("CLUSTER_ID")),
+        free_disk_mib=fields.integer(disk.get("FREE_DISK")) - fields.integer(disk.get("DISK_USAGE"))
+        if is_told
+        else None,
+        max_cpu_percent=fields.integer(share.get("MAX_CPU")),
+        max_memory_kib=fields.integer(share.get("MAX_MEM")),
+        devices=free_devices(share),
     )
 
 
@@ -178,40 +178,31 @@ def groups(document: str) -> list[GroupView]:
 
 def _datastore(element: dict[str, Any]) -> DatastoreView:
     cluster_ids = tuple(numbers(element.get("CLUSTERS")))
-    attributes = _collected(element, ((), ("TEMPLATE",)))
+    attributes = fields.collected(element, ((), ("TEMPLATE",)))
     attributes["CLUSTERS/ID"] = [str(cluster_id) for cluster_id in cluster_ids]
     free_mib: int | None = None
-    if _integer(element.get("TOTAL_MB")):
-        free_mib = _integer(element.get("FREE_MB")) - _integer(_text(_branch(element, ("TEMPLATE",)), PROMISED))
+    if fields.integer(element.get("TOTAL_MB")):
+        free_mib = fields.integer(element.get("FREE_MB")) - fields.integer(
+            fields.text(fields.branch(element, ("TEMPLATE",)), PROMISED)
+        )
         attributes["FREE_MB"] = [str(max(free_mib, 0))]
     record = Datastore(
-        id=_integer(element.get("ID")),
-        uid=_integer(element.get("UID")),
-        gid=_integer(element.get("GID")),
-        name=_text(element, "NAME"),
+        id=fields.integer(element.get("ID")),
+        uid=fields.integer(element.get("UID")),
+        gid=fields.integer(element.get("GID")),
+        name=fields.text(element, "NAME"),
         type=DatastoreType.SYSTEM if element.get("TYPE") == _SYSTEM else DatastoreType.IMAGE,
-        ds_mad=_text(element, "DS_MAD"),
-        tm_mad=_text(element, "TM_MAD"),
-        state=DatastoreState.DISABLED if _integer(element.get("STATE")) else DatastoreState.READY,
+        ds_mad=fields.text(element, "DS_MAD"),
+        tm_mad=fields.text(element, "TM_MAD"),
+        state=DatastoreState.DISABLED if fields.integer(element.get("STATE")) else DatastoreState.READY,
         cluster_ids=cluster_ids,
     )
-    return DatastoreView(record, free_mib, _integer(element.get("USED_MB")), attributes)
+    return DatastoreView(record, free_mib, fields.integer(element.get("USED_MB")), attributes)
 
 
 def _attributes(element: dict[str, Any]) -> dict[str, list[str]]:
-    found = _collected(element, _BRANCHES)
+    found = fields.collected(element, _BRANCHES)
     for name, today in _OTHER_NAMES.items():
         if name not in found and today in found:
             found[name] = found[today]
-    return found
-
-
-def _collected(element: dict[str, Any], branches: tuple[tuple[str, ...], ...]) -> dict[str, list[str]]:
-    """Return every occurrence of each name in these branches of an element."""
-    found: dict[str, list[str]] = {}
-    for path in branches:
-        for name, value in _branch(element, path).items():
-            texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-            if texts:
-                found.setdefault(name, []).extend(texts)
     return found

@@ -62,6 +62,7 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
         cluster_ids=clusters_of(text(body, REQUIREMENTS) or text(user, REQUIREMENTS)),
         vmm=text(stays[-1], "VM_MAD"),
         tm=text(stays[-1], "TM_MAD"),
+        has_devices=bool(several(body.get("PCI")) or several(user.get("PCI"))),
         is_marked=element.get("RESCHED") == "1",
     )
 

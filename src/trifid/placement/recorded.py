@@ -5,7 +5,7 @@ import zlib
 
 import msgspec
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.problem import Answer, BadProblem, Problem, answer_of, decoded, plan_of, problem_of, view_of
 from trifid.placement.settings import Settings
 from trifid.placement.view import View

@@ -1,6 +1,7 @@
 """The rules that always hold, each a filter."""
 
 from trifid.placement.affinity import Affinity
+from trifid.placement.devices import Devices
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Banned, Cluster, Cpu, Driver, Filter, Leaving, Memory, Requires, State
 
@@ -15,6 +16,7 @@ def builtin(compiler: Compiler) -> tuple[Filter, ...]:
         Requires(compiler),
         Banned(),
         Affinity(),
+        Devices(),
         Memory(),
         Cpu(),
     )

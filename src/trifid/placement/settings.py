@@ -12,9 +12,8 @@ import msgspec
 from trifid.core.template.rank import compile_rank
 from trifid.errors import BadTemplate
 from trifid.placement import storage
-from trifid.placement.policies import POLICIES
+from trifid.placement.policies import NETWORK_POLICIES, POLICIES
 
-NETWORK_POLICIES = ("packing", "striping", "fixed")
 CUSTOM = "custom"
 """The policy whose rank is given as text."""
 
@@ -103,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         policy, datastore_policy, network_policy: how hosts, system datastores and networks are ranked for VMs
             that do not say.
         rank, datastore_rank, network_rank: the expression of the policy "custom".
+        different_networks: the NICs of one VM whose networks are chosen get different ones.
         filters: rules of one's own, asked beside the built-in ones: names of entry points, or MODULE:CLASS.
         scorers: opinions of one's own, added to the rank, each with its weight.
         planner: what decides instead of the built-in matchmaker.
@@ -123,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     datastore_rank: str = ""
     network_policy: str = "striping"
     network_rank: str = ""
+    different_networks: bool = True
     filters: tuple[str, ...] = ()
     scorers: dict[str, float] = {}
     planner: str = ""

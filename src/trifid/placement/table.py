@@ -29,7 +29,7 @@ class _Live:
     Attributes:
         values: 0 where there is none.
         missing: where there is none; None = nowhere.
-        moves: where it changes: what is no whole number stays as it was told.
+        whole: the same, exactly; None where it does not change: what is no whole number stays as it was told.
         is_exact: all are integers that float64 holds.
     """
 
@@ -38,15 +38,17 @@ class _Live:
         self.values = np.array([one or 0.0 for one in read], dtype=np.float64)
         missing = np.array([one is None for one in read], dtype=np.bool_)
         self.missing = missing if missing.any() else None
-        self.moves = [text is not None and _WHOLE.fullmatch(text) is not None for text in told]
+        self.whole = [int(text) if text is not None and _WHOLE.fullmatch(text) else None for text in told]
         self.is_exact = all(
             text is None or (number == leading_integer(text) if number is not None else True)
             for text, number in zip(told, read, strict=True)
         ) and bool(np.abs(self.values).max(initial=0.0) <= EXACT_MAX / 2)
 
     def add(self, index: int, amount: int) -> None:
-        if self.moves[index]:
-            self.values[index] += amount
+        before = self.whole[index]
+        if before is not None:
+            self.whole[index] = now = before + amount
+            self.values[index] = float(str(now)) if abs(now) >= EXACT_MAX else now
 
 
 class HostTable:
@@ -75,6 +77,9 @@ class HostTable:
         self._live: dict[str, _Live] = {}
         self._vms: dict[int, list[int]] | None = None
 
+    def __len__(self) -> int:
+        return len(self.hosts)
+
     def put(self, index: int, vm: WaitingVm) -> None:
         """Count a VM as on a host."""
         self.cpu_percent[index] -= vm.cpu_percent
@@ -97,8 +102,9 @@ class HostTable:
         values = host.attributes.get(name, [])
         if name not in CHANGING or not values:
             return values
-        live = self._number(name)
-        return [str(int(live.values[index]))] if live.moves[index] and self.placed[index] else values
+        if not self.placed[index] or not _WHOLE.fullmatch(values[0]):
+            return values
+        return [str(int(values[0]) + self._change(index, name))]
 
     def compare(self, comparison: Comparison, literal: str) -> Booleans:
         """Return for every host whether a comparison holds, with `literal` in the place of its own."""
@@ -161,13 +167,16 @@ class HostTable:
     def _catch_up(self, name: str, live: _Live) -> None:
         """Let a number that is asked for late know what was put on the hosts before."""
         for index, vms in enumerate(self.placed):
-            if not vms:
-                continue
-            host = self.hosts[index]
-            if name == "RUNNING_VMS":
-                amount = len(vms)
-            elif name in _CPU:
-                amount = host.free_cpu_percent - int(self.cpu_percent[index])
-            else:
-                amount = host.free_memory_kib - int(self.memory_kib[index])
-            live.add(index, -amount if name.startswith("FREE") else amount)
+            if vms:
+                live.add(index, self._change(index, name))
+
+    def _change(self, index: int, name: str) -> int:
+        """Return by how much the plan has changed a number of a host."""
+        if name == "RUNNING_VMS":
+            return len(self.placed[index])
+        host = self.hosts[index]
+        if name in _CPU:
+            taken = host.free_cpu_percent - int(self.cpu_percent[index])
+        else:
+            taken = host.free_memory_kib - int(self.memory_kib[index])
+        return -taken if name.startswith("FREE") else taken

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from trifid.core.host import HostState
+from trifid.core.pci import match
 from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
@@ -19,7 +20,7 @@ from trifid.placement.expressions import any_of_the_vms
 from trifid.placement.filters import Filter, why_not
 from trifid.placement.rule import HOLDS, Judge, Rule, Verdict
 from trifid.placement.table import HostTable
-from trifid.placement.view import MONITORED, Device, HostView, View, WaitingVm
+from trifid.placement.view import MONITORED, HostView, View, WaitingVm
 
 
 def of_filter(rule: Filter) -> Rule:
@@ -256,45 +257,12 @@ def devices(vm: WaitingVm, view: View) -> Judge | None:
         return None
 
     def judge(host: HostView) -> Verdict:
-        missing = _without_device(vm.devices, host.devices)
+        given = match(vm.devices, host.devices)
+        missing = [wish for wish, device in zip(vm.devices, given, strict=True) if device is None]
         if not missing:
             return Verdict(True, f"{len(vm.devices)} of {len(host.devices)} free devices")
-        wanted = ", ".join(_named(one) for one in missing)
-        text = f"no free device for {wanted}, {len(host.devices)} free"
-        return Verdict(False, text, f"if a device for {wanted} were free there", len(missing) / len(vm.devices))
+        wanted = ", ".join(wish.kind for wish in missing)
+        text = f"no free device {wanted}, {len(host.devices)} free"
+        return Verdict(False, text, f"if a device {wanted} were free there", len(missing) / len(vm.devices))
 
     return judge
-
-
-def _without_device(wanted: tuple[Device, ...], free: tuple[Device, ...]) -> list[Device]:
-    """Return the wishes that get no device when as many as possible get one, each another."""
-    taken_by: dict[int, int] = {}
-
-    def gets(wish: int, tried: set[int]) -> bool:
-        for number, device in enumerate(free):
-            if number not in tried and _is_like(wanted[wish], device):
-                tried.add(number)
-                if number not in taken_by or gets(taken_by[number], tried):
-                    taken_by[number] = wish
-                    return True
-        return False
-
-    return [one for wish, one in enumerate(wanted) if not gets(wish, set())]
-
-
-def _is_like(wish: Device, device: Device) -> bool:
-    return all(
-        not asked or asked.lower() == has.lower()
-        for asked, has in (
-            (wish.vendor, device.vendor),
-            (wish.device, device.device),
-            (wish.class_, device.class_),
-            (wish.address, device.address),
-        )
-    )
-
-
-def _named(device: Device) -> str:
-    return ":".join(one or "*" for one in (device.vendor, device.device, device.class_)) + (
-        f" at {device.address}" if device.address else ""
-    )

@@ -6,6 +6,7 @@ Everything a plan is made from is here and nothing else, so that a view that was
 import msgspec
 
 from trifid.core.image.datastore import Datastore
+from trifid.core.pci import Device
 from trifid.core.template.expression import Dialect
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
@@ -65,15 +66,6 @@ class NicWish(msgspec.Struct, frozen=True):
     rank: Expression
 
 
-class Device(msgspec.Struct, frozen=True):
-    """A PCI device of a host, or what a VM asks of one; "" = any."""
-
-    vendor: str = ""
-    device: str = ""
-    class_: str = ""
-    address: str = ""
-
-
 class WaitingVm(msgspec.Struct, frozen=True):
     """A VM that wants a host.
 
@@ -129,6 +121,7 @@ class PlacedVm(msgspec.Struct, frozen=True):
         ran_s: how long it had run before that.
         tm: the transfer driver of its datastore.
         is_marked: it is to be moved by the scheduler (resched).
+        has_devices: it has PCI devices of its host.
     """
 
     id: int
@@ -154,6 +147,7 @@ class PlacedVm(msgspec.Struct, frozen=True):
     vmm: str = ""
     tm: str = ""
     is_marked: bool = False
+    has_devices: bool = False
 
 
 class HostView(msgspec.Struct, frozen=True):
@@ -204,6 +198,26 @@ class DatastoreView(msgspec.Struct, frozen=True):
         return self.attributes.get(name, [])
 
 
+class NetworkView(msgspec.Struct, frozen=True):
+    """A virtual network at the moment of looking.
+
+    Attributes:
+        free: addresses that are given to whoever asks for none.
+        used: addresses in use.
+        uids: of the owners of VMs that wait for a network, those who may use it.
+        attributes: every occurrence of each name that expressions may use.
+    """
+
+    id: int
+    name: str
+    state: int
+    cluster_ids: frozenset[int] = frozenset()
+    free: int = 0
+    used: int = 0
+    uids: frozenset[int] = frozenset()
+    attributes: dict[str, list[str]] = {}
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What a user has on hosts already, and how much of everything is theirs by right.
 
@@ -235,6 +249,7 @@ class View(msgspec.Struct, frozen=True):
         groups: those of the VMs that wait.
         placed: the VMs that are on hosts; only as far as somebody asked for them.
         usages: of users who wait; one who is not here has nothing yet.
+        networks: needed only where a VM has `nics`.
         now: when it was looked, seconds since 1970.
     """
 
@@ -245,3 +260,4 @@ class View(msgspec.Struct, frozen=True):
     usages: tuple[Usage, ...] = ()
     groups: tuple[GroupView, ...] = ()
     now: int = 0
+    networks: tuple[NetworkView, ...] = ()

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policy import Parts, Planner, planner_of
 from trifid.placement.settings import Settings
 from trifid.placement.view import View

@@ -1,19 +1,23 @@
 """Carrying out a plan: many placements in one call, each taken or refused on its own, within limits."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from trifid.core.network.auto import choice_text
+from trifid.placement.decision import decision_text
+from trifid.placement.plan import Plan
+from trifid.placement.view import View
 from trifid.scheduler.look import Caller
 from trifid.wire.elements import BadDocument
 
 AT_ONCE = 256
 """Asked in one call: as many as the engine decides in one turn, so that one commit serves them all."""
 
-Placement = tuple[int, int, int]
-"""(VM id, host id, datastore id)"""
+Placement = tuple[int, int, int] | tuple[int, int, int, str, str]
+"""(VM id, host id, datastore id); then also why, and the networks that were chosen, as trifid.vm.place takes them."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -60,6 +64,35 @@ class Answered(msgspec.Struct, frozen=True):
 
 Binder = Callable[[Caller, Sequence[Placement], Limits], Iterator[Outcome]]
 """What carries placements out, and tells what became of each."""
+
+
+def asked_by(plan: Plan, view: View, at: str) -> list[Placement]:
+    """Return the placements of a plan as the engine is asked for them: with why, and the networks that were chosen.
+
+    Args:
+        at: when it was decided, for people.
+    """
+    names = {host.id: host.name for host in view.hosts}
+    return [
+        (*one, _why(plan, names, one, at), choice_text(plan.networks[one[0]]) if one[0] in plan.networks else "")
+        for one in plan.placements
+    ]
+
+
+def _why(plan: Plan, names: Mapping[int, str], placement: tuple[int, int, int], at: str) -> str:
+    taken = plan.taken.get(placement[0])
+    if taken is None:
+        return ""
+    next_one = taken.runner_up
+    return decision_text(
+        at,
+        (names.get(placement[1], ""), placement[1]),
+        fitting=taken.fitting,
+        hosts=len(names),
+        rank=taken.rank,
+        value=round(taken.value),
+        runner_up=(names.get(next_one[0], ""), round(next_one[1])) if next_one is not None else None,
+    )
 
 
 def carry_out(client: Caller, placements: Sequence[Placement], limits: Limits) -> Iterator[Outcome]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trifid.placement.candidates import candidates
 from trifid.placement.filters import Filter
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policy import Planner
 from trifid.placement.problem import ANY_DATASTORE, Answer, BadProblem, Placed, read_answer, write_problem
 from trifid.placement.settings import Executable

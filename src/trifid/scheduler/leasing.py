@@ -18,7 +18,7 @@ from trifid.core.vm.record import Needs
 from trifid.placement.fields import branch, integer, lease_of
 from trifid.placement.lease_rules import ACCEPTED, DEFAULT_PACE, Pace
 from trifid.placement.leases import POWEROFF, Choice, Decisions, decide
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.reading import ACTIVE
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
 from trifid.placement.timeline import FOREVER

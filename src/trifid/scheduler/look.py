@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, groups, host_view, waiting_vms
-from trifid.placement.view import DatastoreView, GroupView, HostView, Usage, View, WaitingVm
+from trifid.placement.reading_networks import networks, owners
+from trifid.placement.view import DatastoreView, GroupView, HostView, NetworkView, Usage, View, WaitingVm
 from trifid.scheduler.kept import KeptPool
 from trifid.wire.elements import BadDocument, one_element, several
 
@@ -78,6 +79,13 @@ class Looks:
         """Return all VM groups with who is in them."""
         return tuple(self._groups.read(self._client.call("one.vmgrouppool.info", _FILTER_ALL, -1, -1)))
 
+    def networks(self, uids: Collection[int]) -> tuple[NetworkView, ...]:
+        """Return all networks, with who of these users may use them; nothing is read for nobody."""
+        if not uids:
+            return ()
+        people = owners(self._client.call("one.userpool.info"), uids)
+        return tuple(networks(self._client.call("one.vnpool.info", _FILTER_ALL, -1, -1), people))
+
     def usages(self) -> tuple[Usage, ...]:
         """Return what users have, and what they weigh."""
         answer = self._client.call("trifid.user.usage")
@@ -88,7 +96,7 @@ class Looks:
 
     def view(self, vms: Collection[WaitingVm], now: int) -> View:
         """Return what these VMs are to be planned in; what users have matters only where several of them wait, groups
-        only where VMs of some do.
+        only where VMs of some do, networks only where some are to be chosen.
 
         Args:
             now: seconds since 1970.
@@ -96,4 +104,5 @@ class Looks:
         usages = self.usages() if len({vm.uid for vm in vms}) > 1 else ()
         groups = self.groups() if any(vm.vm_group_id >= 0 for vm in vms) else ()
         hosts, stores = tuple(self.hosts()), tuple(self.datastores())
-        return View(tuple(vms), hosts, stores, usages=usages, groups=groups, now=now)
+        nets = self.networks({vm.uid for vm in vms if vm.nics})
+        return View(tuple(vms), hosts, stores, usages=usages, groups=groups, networks=nets, now=now)

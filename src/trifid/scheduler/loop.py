@@ -7,6 +7,7 @@ comes through the public API.
 import logging
 import math
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from trifid.client.errors import ApiError, ClientError
 from trifid.placement.lease_rules import DEFAULT_PACE, Pace
 from trifid.placement.order import ordered, totals_of
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.policy import Planner, planner_of
 from trifid.placement.reading import waiting_vms
 from trifid.placement.settings import Settings
@@ -22,7 +23,7 @@ from trifid.placement.timeline import FOREVER
 from trifid.placement.view import View, WaitingVm
 from trifid.scheduler.backoff import BackOff
 from trifid.scheduler.considered import Considered
-from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, carry_out
+from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, asked_by, carry_out
 from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.look import Caller, Looks
 from trifid.scheduler.messages import Messages, not_yet
@@ -115,6 +116,8 @@ class Loop:
         try:
             if self._after is None:
                 self._catch_up()
+            elif self._is_unfinished:
+                self._listen(0)
             began = self._clock()
             self.cycle()
             if self._outages:
@@ -163,8 +166,9 @@ class Loop:
         self._wake_at = turn.wake_at
         view = self._limited(replace(turn.view, vms=tuple(vm for vm in turn.view.vms if vm.id in ready)))
         plan = self._planner(view)
-        placed = self._carry_out(plan)
+        placed = self._carry_out(plan, view)
         self._explain(plan, turn, placed, vms)
+        self._news.wants_networks = any(vm.nics for vm in view.vms if vm.id in plan.refusals)
         self._decided(view, plan)
 
     def _moving(self) -> Iterable[WaitingVm]:
@@ -191,14 +195,14 @@ class Loop:
         vms, self._is_unfinished = self._considered.next(ordered(view.vms, view.usages, totals_of(view.hosts)))
         return replace(view, vms=tuple(vms))
 
-    def _carry_out(self, plan: Plan) -> list[int]:
+    def _carry_out(self, plan: Plan, view: View) -> list[int]:
         """Return the VMs that were placed; why others were not is added to the plan."""
         for vm_id, text in plan.warnings.items():
             log.warning("vm %d  %s", vm_id, text)
         placed = []
         outcomes = 0
-        for outcome in self._binder(self._client, plan.placements, self._limits):
-            vm_id, host_id, datastore_id = outcome.placement
+        for outcome in self._binder(self._client, asked_by(plan, view, self._at()), self._limits):
+            vm_id, host_id, datastore_id = outcome.placement[:3]
             outcomes += 1
             if not outcome.code:
                 log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)
@@ -212,6 +216,9 @@ class Loop:
         self._is_unfinished |= outcomes < len(plan.placements)
         return placed
 
+    def _at(self) -> str:
+        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
     def _explain(self, plan: Plan, turn: Turn, placed: list[int], vms: dict[int, WaitingVm]) -> None:
         now = self._clock()
 
@@ -222,6 +229,7 @@ class Loop:
 
         for vm_id in self._messages.write([*plan.refusals, *turn.refusals], reason, placed, vms, now):
             self._news.wrote(vm_id)
+        self._is_unfinished |= self._messages.is_unfinished
 
     # -- waiting -----------------------------------------------------------------------------------
 
@@ -231,16 +239,21 @@ class Loop:
         due = min(due, self._clock() + self._wake_at - self._now())
         while (left_s := due - self._clock()) > 0:
             wait_s = math.floor(max(1, min(left_s, WAIT_S_MAX, self._warm_s())))
-            heard = self._hear(self._after, wait_s, EVENTS_MAX)
-            self._after = heard.last
-            # Each one is looked at: they also tell which VMs move, which failed, and which updates were ours.
-            mattering = [event for event in heard.events if self._follows(event)]
-            if mattering:
+            events, is_news = self._listen(wait_s)
+            if is_news:
                 return
-            if heard.events:
+            if events:
                 self._sleep(PAUSE_S)
             elif self._warm_s() <= 0:
                 self._warm_up()
+
+    def _listen(self, wait_s: int) -> tuple[int, bool]:
+        """Return how many events there were, and whether one of them may let a VM be placed."""
+        heard = self._hear(self._after, wait_s, EVENTS_MAX)
+        self._after = heard.last
+        # Each one is looked at: they also tell which VMs move, which failed, and which updates were ours.
+        mattering = [event for event in heard.events if self._follows(event)]
+        return len(heard.events), bool(mattering)
 
     def _follows(self, event: Event) -> bool:
         """Take in an event; tell whether something may be placed now that could not before."""

@@ -40,12 +40,16 @@ class Messages:
 
     Args:
         interval_s: a reason is not replaced by another more often.
+
+    Attributes:
+        is_unfinished: some VMs have not been told any reason yet.
     """
 
     def __init__(self, client: Caller, interval_s: float) -> None:
         self._client = client
         self._interval_s = interval_s
         self._looked_at: dict[int, float] = {}
+        self.is_unfinished = False
 
     def tidy(self, waiting: Collection[int]) -> None:
         """Forget VMs that do not wait any more."""
@@ -71,6 +75,7 @@ class Messages:
         texts = [(vm_id, "") for vm_id in placed if vms[vm_id].message]
         due = [vm_id for vm_id in refused if self._looked_at.get(vm_id, -math.inf) + self._interval_s <= now]
         due.sort(key=lambda vm_id: vms[vm_id].message != "")
+        self.is_unfinished = any(not vms[vm_id].message for vm_id in due[MESSAGES_MAX:][:1])
         for vm_id in due[:MESSAGES_MAX]:
             self._looked_at[vm_id] = now
             text = reason(vm_id).replace("]]>", "] ]>")

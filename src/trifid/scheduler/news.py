@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 _GIVES_CAPACITY_BACK = frozenset(("DONE", "POWEROFF", "UNDEPLOYED", "STOPPED", "SUSPENDED"))
+_CHANGES_GROUP = ("joined VM group", "left its VM group")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -22,10 +23,12 @@ class News:
 
     Attributes:
         moving: VMs that were told to move; to be looked at until they have.
+        wants_networks: a VM waits for a network that may be made, opened or given addresses at any time.
     """
 
     def __init__(self) -> None:
         self.moving: set[int] = set()
+        self.wants_networks = False
         self._own_updates: Counter[int] = Counter()
 
     def wrote(self, vm_id: int) -> None:
@@ -38,12 +41,14 @@ class News:
 
     def matters(self, event: Event) -> bool:
         """Tell whether something may be placed now that could not before."""
-        if event.kind in ("HOST", "DATASTORE", "CLUSTER"):
+        if event.kind in ("HOST", "DATASTORE", "CLUSTER", "VMGROUP"):
             return True
         if event.kind == "NET":
-            return event.what == "cluster changed"
+            return self.wants_networks or event.what == "cluster changed"
         if event.kind != "VM":
             return False
+        if event.what.startswith(_CHANGES_GROUP):
+            return True
         vm_id, old, new = event.object_id, event.old, event.new
         if event.what == "updated":
             if self._own_updates[vm_id] > 0:

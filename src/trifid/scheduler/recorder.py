@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trifid.placement.place import Plan
+from trifid.placement.plan import Plan
 from trifid.placement.recorded import Decision, pack
 from trifid.placement.settings import Settings
 from trifid.placement.view import View

@@ -12,6 +12,8 @@ from trifid.simulator.files import NO_IMAGE, NO_VM, File, vm_of
 from trifid.simulator.hosts import Domain, Hosts
 from trifid.simulator.image_invariants import check_catalogue, check_images_at_rest, check_waiting
 from trifid.simulator.life import DATASTORES, FRONTEND
+from trifid.simulator.placing import check_nobody_starves
+from trifid.simulator.request import APART
 from trifid.simulator.store import Durable
 
 _CARRIED_NOWHERE = {2, 1, 4, 5, 6, 8, 9}
@@ -65,11 +67,16 @@ def _check_leases(memory: Memory, vm: VM, name: str) -> None:
 def check_memory(memory: Memory, durable: Durable) -> None:
     """Check what is the sum of many: usage, leases, and that memory is not ahead of the store."""
     shares: dict[int, Share] = {}
+    usages: dict[int, Share] = {}
     for vm in memory.vms.values():
         for host_id in charged_hosts(vm):
             shares[host_id] = shares.get(host_id, Share()).plus(vm.needs, 1)
+            usages[vm.uid] = usages.get(vm.uid, Share()).plus(vm.needs, 1)
     if memory.shares != shares:
         raise Broken(f"hosts carry {shares} and are charged with {memory.shares}")
+    if memory.usages != usages:
+        raise Broken(f"users have {usages} and are told to have {memory.usages}")
+    _check_apart(memory)
     for lease in memory.leases.values():
         if lease.vm_id not in memory.vms:
             raise Broken(f"vm {lease.vm_id} is gone and holds the lease {lease.key}")
@@ -79,6 +86,15 @@ def check_memory(memory: Memory, durable: Durable) -> None:
     check_catalogue(memory)
     if memory.journal_id > durable.journal_id:
         raise Broken("memory knows what is not durable")
+
+
+def _check_apart(memory: Memory) -> None:
+    """Check that no two VMs run on one host that are kept apart: all who put some there were asked to keep the rule."""
+    for group_id, of in memory.members.groups.items():
+        for host_id, vm_ids in of.places.get(APART, {}).items():
+            running = sorted(vm_id for vm_id in vm_ids if memory.vms[vm_id].state is S.RUNNING)
+            if len(running) > 1:
+                raise Broken(f"vms {running} of group {group_id} are kept apart, and run on host {host_id}")
 
 
 def check_durable(memory: Memory, durable: Durable) -> None:
@@ -98,6 +114,7 @@ def check_at_rest(engine: Engine, hosts: Hosts, durable: Durable, names: dict[in
     for outbox, of in ((engine.outbox, "VM"), (engine.images, "image")):
         if not outbox.is_idle:
             raise Broken(f"the outbox waits for something, and no {of} does")
+    check_nobody_starves(memory)
     check_images_at_rest(memory, hosts, FRONTEND)
     check_durable(memory, durable)
     for vm in memory.vms.values():

@@ -18,6 +18,7 @@ from trifid.simulator.faults import Dice
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.image_acts import ImageActs
 from trifid.simulator.loop import VirtualLoop
+from trifid.simulator.placing import overcommitted
 from trifid.simulator.process import TIMEOUT_S, ActionProcess, Pipe, SimulatedDriver
 from trifid.simulator.reports import InformationProcess
 from trifid.simulator.store import Durable
@@ -98,6 +99,7 @@ class Life:
     Attributes:
         processes: the driver processes that it started, by family; those of now.
         changed, changed_images: VMs and images that commits changed since somebody took them out of here.
+        overcommitted: what the scheduler put where there was no room, in words.
         dispatcher: answers calls.
     """
 
@@ -118,6 +120,7 @@ class Life:
         self.processes: dict[str, Pipe] = {}
         self.changed: set[int] = set()
         self.changed_images: set[int] = set()
+        self.overcommitted: list[str] = []
         self._clock, self._dice, self._hosts, self._tell = clock, dice, hosts, tell
         self._answers_all = answers_all
         self._durable = durable
@@ -157,6 +160,7 @@ class Life:
         return self._dice.between(0.0, WRITE_S_MAX)
 
     def _committed(self, batch: Batch) -> None:
+        self.overcommitted.extend(overcommitted(self.engine.turns.memory, batch, SCHEDULER))
         self.changed.update(batch.vms)
         self.changed_images.update(batch.images)
 

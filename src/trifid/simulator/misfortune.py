@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from trifid.core.vm.states import VmState
+from trifid.core.vm_group.record import membership
 from trifid.engine.engine import FAMILIES
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
@@ -108,6 +109,7 @@ class Misfortune:
             vm
             for _, vm in sorted(life.engine.turns.memory.vms.items())
             if vm.state is VmState.POWEROFF
+            and membership(vm) is None
             and not self._hosts.where(vm.id)
             and not any(process.works_at(vm.id) for process in busy)
         ]

@@ -6,6 +6,8 @@ import msgspec
 
 NETWORK = "lan"
 """The network that there is."""
+APART = "apart"
+"""The role, of the VM group that there is, whose VMs are kept apart."""
 
 
 class Request(msgspec.Struct, frozen=True):

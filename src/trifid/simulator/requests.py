@@ -7,9 +7,10 @@ from typing import Any
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.core.vm.table import TABLE
+from trifid.core.vm_group.record import membership
 from trifid.engine.memory import Memory
 from trifid.simulator.image_requests import image_id_for
-from trifid.simulator.request import NETWORK, Request
+from trifid.simulator.request import APART, NETWORK, Request
 
 LEGAL = 0.85
 """How many requests are made of machines whose state allows them."""
@@ -44,13 +45,14 @@ def _host(chance: random.Random, memory: Memory) -> int:
 
 
 def _deploy(chance: random.Random, memory: Memory, vm: VM) -> Request:
-    arguments = (vm.id, _host(chance, memory), chance.random() < 0.7)
+    arguments = (vm.id, _host(chance, memory), chance.random() < 0.7 or membership(vm) is not None)
     return Request("one.vm.deploy", arguments, vm.id, needs_admin=True)
 
 
 def _migrate(*, live: bool, kind: int = 0) -> Make:
     def make(chance: random.Random, memory: Memory, vm: VM) -> Request:
-        arguments = (vm.id, _host(chance, memory), live, chance.random() < 0.7, -1, kind)
+        is_enforced = chance.random() < 0.7 or membership(vm) is not None
+        arguments = (vm.id, _host(chance, memory), live, is_enforced, -1, kind)
         return Request("one.vm.migrate", arguments, vm.id, needs_admin=True)
 
     return make
@@ -202,6 +204,8 @@ def new_vm(chance: random.Random, memory: Memory, uid: int) -> Request:
     lines += [f'NIC=[NETWORK="{NETWORK}"]' for _ in range(chance.choice((0, 1, 1, 2)))]
     if chance.random() < 0.3:
         lines.append('CONTEXT=[HOSTNAME="$NAME"]')
+    if chance.random() < 0.2:
+        lines.append(f'VMGROUP=[VMGROUP_ID="0", ROLE="{APART}"]')
     if chance.random() < 0.03:
         lines.append("DISK=[TYPE=fs]")
     return Request("one.vm.allocate", ("\n".join(lines), chance.random() < 0.1), makes="vm")

@@ -24,7 +24,7 @@ from trifid.simulator.inside import RowKey, bugs_are_broken, counting, numbered_
 from trifid.simulator.life import ADMIN, DATASTORES, SCHEDULER, Life, first_batch, session
 from trifid.simulator.misfortune import Misfortune
 from trifid.simulator.people import People
-from trifid.simulator.request import NETWORK
+from trifid.simulator.request import APART, NETWORK
 from trifid.simulator.scheduling import scheduler
 from trifid.simulator.store import Durable, SimulatedStore
 from trifid.store.interface import Store
@@ -50,6 +50,7 @@ class Options(msgspec.Struct, frozen=True):
         faults: names of the kinds that may strike.
         pause_s: mean time between two calls of one person.
         store: "memory", or "sqlite" for the real one beside it.
+        memory_mib: of each host.
     """
 
     hours: float = 2.0
@@ -58,6 +59,7 @@ class Options(msgspec.Struct, frozen=True):
     faults: frozenset[str] = frozenset()
     pause_s: float = 25.0
     store: str = "memory"
+    memory_mib: int = 1024
 
 
 class History(msgspec.Struct):
@@ -188,11 +190,15 @@ class Simulation:
     def _make_world(self) -> None:
         for number in range(self._options.hosts):
             name = f"host{number}"
-            self._hosts.by_name[name] = SimulatedHost(name, cpu_percent=800, memory_kib=1 << 20)
+            self._hosts.by_name[name] = SimulatedHost(name, cpu_percent=800, memory_kib=self._options.memory_mib * 1024)
             self._need(ADMIN, "one.host.allocate", name, "sim", "sim", -1)
         size = max(4, self._options.vms)
         text = f'NAME="{NETWORK}"\nVN_MAD="dummy"\nBRIDGE="br0"\nAR=[TYPE="IP4", IP="10.0.0.1", SIZE="{size}"]'
         network_id = self._need(ADMIN, "one.vn.allocate", text, -1)
+        group_id = self._need(
+            ADMIN, "one.vmgroup.allocate", f'NAME="{APART}"\nROLE=[NAME="{APART}", POLICY=ANTI_AFFINED]'
+        )
+        self._need(ADMIN, "one.vmgroup.chmod", group_id, -1, -1, -1, -1, -1, -1, 1, 0, 0)
         self._need(ADMIN, "one.vn.chmod", network_id, -1, -1, -1, -1, -1, -1, 1, 0, 0)
 
     def _unschedule(self) -> None:
@@ -278,6 +284,8 @@ class Simulation:
         for image_id in life.changed_images:
             if (image := memory.images.get(image_id)) is not None:
                 check_image(memory, image)
+        if life.overcommitted:
+            raise Broken(life.overcommitted[0])
         life.changed.clear()
         life.changed_images.clear()
         if self.steps % max(CHECK_ALL_EVERY, len(memory.vms)) == 0:

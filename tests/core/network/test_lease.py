@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from tests.core.network.builders import World, modern, network, ranged
 from trifid.core.network.address import format_ipv4, parse_ipv4, parse_mac
 from trifid.core.network.index_set import NOTHING_TAKEN
-from trifid.core.network.lease import Asked, asked, hold, last_explicit, release
+from trifid.core.network.lease import Asked, asked, free_addresses, hold, last_explicit, release
 from trifid.core.network.record import HELD_BY_NOBODY
 from trifid.errors import BadTemplate, NoLease, Refused
 
@@ -297,3 +297,21 @@ def test_all_addresses_come_back_on_release(size, random):
         for lease in leases:
             world.free(lease)
     assert world.leases == {}
+
+
+def test_addresses_that_are_given_unasked_are_counted_whatever_was_asked_for():
+    world = World(
+        network(
+            AR=[
+                {"TYPE": "IP4", "IP": "10.0.0.1", "SIZE": "3"},
+                {"TYPE": "IP4", "IP": "10.0.9.1", "SIZE": "9", "SHARED": "YES"},
+            ]
+        )
+    )
+    world.next()
+    world.ask(ask("10.0.9.1"))
+    assert free_addresses(world.network, world.taken) == 2
+    world = World(ranged(size="10"))
+    for text in ("10.0.0.3", "10.0.0.12", "10.0.0.14"):
+        world.ask(ask(text))
+    assert free_addresses(world.network, world.taken) == 9

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.template.strategies import VALUES, VECTORS
-from trifid.core.template.context import REFERENCES_MAX, context_sh, substitute
+from trifid.core.template.context import REFERENCES_MAX, context_sh, substitute, with_nics_told
 from trifid.core.template.model import template
 from trifid.core.template.xml import to_xml
 from trifid.errors import BadTemplate
@@ -306,3 +306,36 @@ def test_any_context_is_filled_or_refused(context, user):
         filled(context, user=template(user), NIC=NICS)
     except BadTemplate as refusal:
         assert refusal.message.startswith("CONTEXT")
+
+
+AUTO = {"NIC_ID": "0", "NETWORK_MODE": "auto", "METHOD": "static"}
+GOT = AUTO | {"NETWORK_ID": "4", "IP": "10.0.0.7", "MAC": "02:00:0a:00:00:07"}
+
+
+def test_what_is_said_of_a_nic_waits_until_it_has_its_network():
+    context = {"A": "$NAME at $nic[IP]", "NETWORK": "YES"}
+    waiting = filled(context, {"NAME": "web"}, NIC=[AUTO, {"NIC_ID": "1", "IP": "10.0.0.1"}])
+    assert waiting == {"A": "web at $nic[IP]", "NETWORK": "YES", "ETH1_IP": "10.0.0.1"}
+    told = with_nics_told(template(CONTEXT=waiting, NIC=[GOT]), network_attribute, name="web")
+    assert (told["A"], told["ETH0_IP"], told["ETH0_MASK"]) == ("web at 10.0.0.7", "10.0.0.7", "255.255.255.0")
+
+
+def test_what_was_filled_in_before_is_text_and_not_looked_at_again():
+    waiting = filled({"A": "$FOO"}, user=template(FOO="$USER[EMAIL] $NAME"), NIC=AUTO)
+    told = with_nics_told(template(CONTEXT=waiting, NIC=GOT), network_attribute, name="web")
+    assert told["A"] == "$USER[EMAIL] $NAME"
+
+
+def test_a_wrong_reference_to_a_nic_is_refused_before_it_has_its_network():
+    with pytest.raises(BadTemplate, match="expected"):
+        filled({"A": "$NIC[IP, b]"}, NIC=AUTO)
+
+
+def test_the_addresses_of_a_seed_are_looked_at_when_they_are_known():
+    other = {"NIC_ID": "1", "MAC": "02:00:0a:00:00:01"}
+    context = {"CLOUD_INIT": "YES", "ETH1_IP": "$NIC[IP]", "ETH1_MAC": other["MAC"]}
+    waiting = filled(context, NIC=[AUTO, other])
+    told = with_nics_told(template(CONTEXT=waiting, NIC=[GOT, other]), network_attribute, name="web")
+    assert told["ETH1_IP"] == "10.0.0.7"
+    with pytest.raises(BadTemplate):
+        with_nics_told(template(CONTEXT=waiting, NIC=[GOT | {"IP": "nowhere"}, other]), network_attribute, name="web")

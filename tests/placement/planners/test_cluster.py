@@ -50,6 +50,7 @@ def test_requirement_cluster_and_driver_say_where_a_vm_may_be():
         replace(VM, lcm_state=4),
         replace(VM, tm="ssh"),
         replace(VM, is_marked=True),
+        replace(VM, has_devices=True),
         replace(VM, vm_group_id=3),
         requiring("CURRENT_VMS != 9"),
         requiring("RUNNING_VMS < 3"),

@@ -32,7 +32,9 @@ _NOT_HERE = {
 CLASSIC_DRIVER = "dummy"
 """The network driver of templates from before there were any: the bridge is there already."""
 
-_FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES")
+FREE = "FREE_LEASES"
+"""In TEMPLATE of a pool: how many addresses are given automatically, where SIZE and USED_LEASES do not tell."""
+_FIELDS = ("NAME", "BRIDGE", "BRIDGE_TYPE", "VN_MAD", "PHYDEV", "VLAN_ID", "AR", "LEASES", FREE)
 _LINK: tuple[tuple[str, Type], ...] = (
     ("BRIDGE", types.INTERFACE),
     ("BRIDGE_TYPE", types.TOKEN),

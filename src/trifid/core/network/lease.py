@@ -90,6 +90,20 @@ def next_lease(network: Network, vm_id: int, taken: Taken) -> tuple[Network, Lea
     )
 
 
+def free_addresses(network: Network, taken: Taken) -> int:
+    """Return how many more addresses are given automatically."""
+    return sum(ar.size - _taken_below(taken(ar.id), ar.size) for ar in network.ranges if not ar.is_shared)
+
+
+def _taken_below(taken: IndexSet, end: int) -> int:
+    """Return how many indexes are taken below `end`; few are above, which only requests name."""
+    count, index = taken.count, taken.next_taken(end, INDEXES_MAX)
+    while index is not None:
+        count -= 1
+        index = taken.next_taken(index + 1, INDEXES_MAX)
+    return count
+
+
 def _next_free(ar: AddressRange, taken: IndexSet) -> int | None:
     found = taken.next_free(ar.next_index, ar.size)
     return taken.next_free(0, ar.next_index) if found is None else found

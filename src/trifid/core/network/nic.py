@@ -87,7 +87,7 @@ def lease_nics(
         try:
             wishes[i] = asked(nics[i])
         except BadTemplate as bad:
-            raise BadTemplate(f"NIC {i}: {bad.message}") from bad
+            raise BadTemplate(f"NIC {first_id + i}: {bad.message}") from bad
     pending = _Pending()
     got: dict[int, Lease] = {}
     for i in sorted(wanting, key=lambda one: wishes[one] is None):
@@ -100,7 +100,7 @@ def lease_nics(
             else:
                 lease = explicit_lease(network, vm_id, wish, is_taken, random_mac_suffix)
         except NoLease as none:
-            raise NoLease(f"NIC {i}: {none.message}") from none
+            raise NoLease(f"NIC {first_id + i}: {none.message}") from none
         pending.networks[network.id] = network
         pending.taken[lease.key[:2]] = is_taken(lease.range_id).added(lease.index)
         got[i] = lease

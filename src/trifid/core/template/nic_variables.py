@@ -5,6 +5,7 @@ Source: reference/drivers.md §8.2.
 
 from collections.abc import Callable, Iterator, Mapping
 
+from trifid.core.network.auto import is_undecided
 from trifid.core.template.model import Template
 
 NetworkAttribute = Callable[[str, str, str], str]
@@ -41,7 +42,7 @@ _OWN_OF_NIC = frozenset({"IP", "MAC", "IP6", "IP6_GLOBAL", "IP6_ULA", "VROUTER_I
 
 
 def nic_variables(template: Template, network_attribute: NetworkAttribute) -> dict[str, str]:
-    """Return the variables that have a value, of a template whose leases are taken."""
+    """Return the variables that have a value, of a template whose leases are taken; none of NICs that wait."""
     found: dict[str, str] = {}
     for prefix, nic in _named(template):
         found.update(_of_one(prefix, nic, network_attribute))
@@ -55,6 +56,8 @@ def _named(template: Template) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield NICs, then aliases, with how their variables begin."""
     number_of: dict[str, str] = {}
     for position, nic in enumerate(template.vectors("NIC")):
+        if is_undecided(nic):
+            continue
         number = nic.get("NIC_ID") or str(position)
         number_of[nic.get("NAME") or f"NIC{number}"] = number
         yield f"ETH{number}", nic

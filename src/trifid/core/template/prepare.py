@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import msgspec
 
 from trifid.core.image.disks import ENGINES_OWN
+from trifid.core.network.auto import check_auto, is_auto
 from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.cloud_init import seed_target, wants_seed
 from trifid.core.template.model import Template, Value
@@ -171,10 +172,10 @@ def _disk(number: int, disk: Vector, disk_of_image: DiskOfImage) -> Vector:
 
 
 def _nic(number: int, nic: Vector) -> Vector:
-    if not any(nic.get(key) for key in _CONNECTIONS):
+    if is_auto(nic):
+        check_auto(nic, f"NIC {number}")
+    elif not any(nic.get(key) for key in _CONNECTIONS):
         nothing = "it is connected to nothing: name a NETWORK, or as an administrator a BRIDGE of the hosts"
-        if nic.get("NETWORK_MODE", "").lower() == "auto":
-            nothing = "NETWORK_MODE=auto is not supported here, no network is chosen for a NIC: name a NETWORK"
         raise _lacking("NIC", number, nic, nothing)
     return {**nic, "NIC_ID": str(number)}
 

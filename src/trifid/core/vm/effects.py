@@ -127,6 +127,7 @@ def reopen_record(vm: VM, event: Event, moment: Moment) -> VM:
         datastore_id=old.datastore_id,
         stime=moment.now,
         rstime=moment.now,
+        devices=old.devices,
     )
     return replace(vm, history=(*vm.history, record))
 

@@ -31,6 +31,8 @@ class HistoryRecord(msgspec.Struct, frozen=True):
         estime, eetime: epilog (transfer) began, ended.
         action: number of the operation that closed the record, 0 while none.
         uid, gid, request_id: who asked for that operation; -1 for the engine itself.
+        devices: addresses of the host's PCI devices that it has, one for each PCI of its template; "" = none could
+            be had.
     """
 
     seq: int
@@ -52,6 +54,7 @@ class HistoryRecord(msgspec.Struct, frozen=True):
     uid: int = -1
     gid: int = -1
     request_id: str = "-1"
+    devices: tuple[str, ...] = ()
 
 
 class DiskSnapshot(msgspec.Struct, frozen=True):

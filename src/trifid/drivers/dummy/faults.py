@@ -38,6 +38,7 @@ class Options(msgspec.Struct, frozen=True):
         garbage: probability that an answer comes after a line that is no message.
         seed: of the dice; the same seed and requests give the same sorrows; None = other ones each time.
         cpu_percent, memory_kib: capacity of every host, for information drivers.
+        pci: PCI devices of every host, like 10de:1eb8:0302=2, with commas between.
     """
 
     delay_s: float = 0.0
@@ -48,6 +49,7 @@ class Options(msgspec.Struct, frozen=True):
     seed: int | None = None
     cpu_percent: int = 6400
     memory_kib: int = 268435456
+    pci: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,6 +71,7 @@ def parse_options(text: str) -> Options:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--cpu", type=int, default=Options().cpu_percent, metavar="PERCENT")
     parser.add_argument("--memory", type=int, default=Options().memory_kib, metavar="KIB")
+    parser.add_argument("--pci", default="", metavar="VENDOR:DEVICE:CLASS=COUNT,…")
     try:
         given = parser.parse_args(shlex.split(text))
     except ValueError as fault:
@@ -82,6 +85,7 @@ def parse_options(text: str) -> Options:
         seed=given.seed,
         cpu_percent=given.cpu,
         memory_kib=given.memory,
+        pci=given.pci,
     )
 
 

@@ -1,11 +1,12 @@
 """An information driver for hosts that do not exist: one loop reports on thousands of them.
 
 Every host has what the options, or its own attributes DUMMY_CPU (percent, 100 = one core) and
-DUMMY_MEMORY (KiB), say, and a disk of DUMMY_DISK MiB, a tebibyte by default, that stays empty; its VMs are
-those that the dummy hypervisor runs there.
+DUMMY_MEMORY (KiB), say, and a disk of DUMMY_DISK MiB, a tebibyte by default, that stays empty; DUMMY_PCI
+(10de:1eb8:0302=2, with commas between) gives it PCI devices.  Its VMs are those that the dummy hypervisor runs there.
 Source: reference/drivers.md §5.2 (messages), §2.3 (monitor family).
 """
 
+import re
 import sys
 import time
 
@@ -26,6 +27,7 @@ PERIOD_S = 30.0
 CPU_OF_DOMAIN_PERCENT = 10
 MEMORY_OF_DOMAIN_KIB = 65536
 NET_BYTES_PER_DOMAIN = 1000
+_KIND = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}:[0-9a-f]{4}")
 _SIZE = f',VCPU="1",MEMORY="{MEMORY_OF_DOMAIN_KIB}"'
 
 
@@ -38,6 +40,7 @@ class Watched(msgspec.Struct, eq=False):
     cpu_percent: int
     memory_kib: int
     disk_mib: int
+    pci: tuple[str, ...] = ()
     reports: int = 0
     net_bytes: int = 0
 
@@ -88,6 +91,7 @@ class Hosts:
             cpu_percent=int(said.single("DUMMY_CPU") or self._options.cpu_percent),
             memory_kib=int(said.single("DUMMY_MEMORY") or self._options.memory_kib),
             disk_mib=int(said.single("DUMMY_DISK") or TOTAL_MIB),
+            pci=_devices(said.single("DUMMY_PCI") or self._options.pci),
         )
 
     def _report(self, host: Watched) -> None:
@@ -112,10 +116,27 @@ class Hosts:
 
 
 def _description(host: Watched) -> str:
+    devices = "".join(_device(number, kind) for number, kind in enumerate(host.pci))
     return (
         f'HYPERVISOR="dummy"\nARCH="x86_64"\nMODELNAME="dummy"\nCPUSPEED="3200"\nHOSTNAME="{host.name}"\n'
-        f'TOTALCPU="{host.cpu_percent}"\nTOTALMEMORY="{host.memory_kib}"\n'
+        f'TOTALCPU="{host.cpu_percent}"\nTOTALMEMORY="{host.memory_kib}"\n{devices}'
     )
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    """Return the type of each device; raises ValueError for what is not like 10de:1eb8:0302=2."""
+    found: list[str] = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        kind, _, number = part.partition("=")
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"PCI devices must be like 10de:1eb8:0302=2, is {part}")
+        found += [kind] * int(number or 1)
+    return tuple(found)
+
+
+def _device(number: int, kind: str) -> str:
+    address = f"{number // 32 + 1:02x}:{number % 32:02x}.0"
+    return f'PCI=[TYPE="{kind}",ADDRESS="0000:{address}",SHORT_ADDRESS="{address}",DEVICE_NAME="dummy"]\n'
 
 
 def _measures(host: Watched, domains: int) -> str:

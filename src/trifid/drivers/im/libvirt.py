@@ -92,7 +92,8 @@ class Driver:
             return
         self._stop(message.oid)
         location = said.single("DATASTORE_LOCATION")
-        watch = HostWatch(message.oid, name, period_s, self._options, self._home, self._say, location)
+        pci_filter = said.single("PCI_FILTER") or self._options.pci_filter
+        watch = HostWatch(message.oid, name, period_s, self._options, self._home, self._say, location, pci_filter)
         self._watches[message.oid] = watch
         watch.start()
 

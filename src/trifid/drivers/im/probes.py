@@ -3,7 +3,8 @@
 Those in probes.d beside this file come with the driver, more can be put into HOME/probes.d.  Names that
 begin with `monitor` are measures, reported as MONITOR_HOST; all others describe the host, SYSTEM_HOST.
 For another host the shell scripts among them are run through ssh; nothing is installed there.  The engine's
-DATASTORE_LOCATION, where the datastores are on every host, is in their environment.
+DATASTORE_LOCATION, where the datastores are on every host, is in their environment, and so is PCI_FILTER, which PCI
+devices VMs may have.
 
 Source: reference/drivers.md §5.1 (one working probe is enough), §5.2 (attributes).
 """
@@ -58,22 +59,30 @@ def find_probes(home: Path | None) -> list[Path]:
 
 
 def run_probes(
-    probes: list[Path], host: str, *, is_local: bool, datastores: str = "", timeout_s: float = TIMEOUT_S
+    probes: list[Path],
+    host: str,
+    *,
+    is_local: bool,
+    datastores: str = "",
+    pci_filter: str = "",
+    timeout_s: float = TIMEOUT_S,
 ) -> Probed:
     """Run probes on a host, one after the other.
 
     Args:
         datastores: directory of the datastores, empty when it was not told.
+        pci_filter: which PCI devices are offered to VMs, empty for none.
         timeout_s: of each.
 
     Raises:
         Failure: none worked, or the host cannot be reached.
     """
+    environment = {"DATASTORE_LOCATION": datastores, "PCI_FILTER": pci_filter}
     probed = Probed(troubles=[])
     worked = 0
     for probe in probes:
         try:
-            said = _run(probe, host, is_local=is_local, datastores=datastores, timeout_s=timeout_s)
+            said = _run(probe, host, environment, is_local=is_local, timeout_s=timeout_s)
         except BadTemplate as bad:
             probed.troubles.append(f"probe {probe.name}: printed no NAME=VALUE lines: {bad.message}")
         except ProbeFailed as failed:
@@ -93,14 +102,14 @@ class ProbeFailed(Exception):
     """One probe did not work; the text says why."""
 
 
-def _run(probe: Path, host: str, *, is_local: bool, datastores: str, timeout_s: float) -> Template:
+def _run(probe: Path, host: str, environment: Mapping[str, str], *, is_local: bool, timeout_s: float) -> Template:
     if is_local:
         argv = [str(probe)] if os.access(probe, os.X_OK) else ["sh", str(probe)]
-        return parse(_output(argv, b"", timeout_s, environment={"DATASTORE_LOCATION": datastores})[0])
+        return parse(_output(argv, b"", timeout_s, environment=environment)[0])
     script = probe.read_bytes()
     if not script.startswith(b"#!/bin/sh"):
         raise ProbeFailed("only scripts that begin with #!/bin/sh are run on other hosts")
-    told = f"DATASTORE_LOCATION={shlex.quote(datastores)}; export DATASTORE_LOCATION\n".encode()
+    told = "".join(f"{name}={shlex.quote(value)}; export {name}\n" for name, value in environment.items()).encode()
     text, status = _output([*SSH, "--", host, "sh", "-s"], told + script, timeout_s, may_fail=SSH_FAILED)
     if status == SSH_FAILED:
         raise Failure(f"host {host} is not this machine and cannot be reached, ssh -- {host} true says: {text}")

@@ -24,6 +24,8 @@ class Options(msgspec.Struct, frozen=True):
         shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
         unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
         ssh_config: file in the place of the administrator's ssh_config, for hosts whose files are not seen here.
+        pci_filter: which PCI devices of hosts VMs may have, unless a host's own PCI_FILTER says it; empty = none
+            (information driver only).
         engine_id: of the engine that runs the driver, which marks its domains; empty when none does.
     """
 
@@ -34,6 +36,7 @@ class Options(msgspec.Struct, frozen=True):
     shares_per_core: int = -1
     unsafe_migration: bool = False
     ssh_config: str = ""
+    pci_filter: str = ""
     engine_id: str = ""
 
 
@@ -58,6 +61,7 @@ def parse_options(text: str, program: str) -> Options:
     parser.add_argument("--cpu-shares", default="auto", choices=tuple(SHARES))
     parser.add_argument("--unsafe-migration", action="store_true")
     parser.add_argument("--ssh-config", default="", metavar="FILE")
+    parser.add_argument("--pci-filter", default="", metavar="VENDOR:DEVICE:CLASS,…")
     try:
         words = shlex.split(text)
     except ValueError as fault:
@@ -71,5 +75,6 @@ def parse_options(text: str, program: str) -> Options:
         shares_per_core=SHARES[found.cpu_shares],
         unsafe_migration=found.unsafe_migration,
         ssh_config=found.ssh_config,
+        pci_filter=found.pci_filter,
         engine_id=os.environ.get("TRIFID_ENGINE_ID", ""),
     )

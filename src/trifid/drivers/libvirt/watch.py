@@ -90,6 +90,7 @@ class HostWatch:
         home: whose probes.d has more probes; None = none.
         say: gets every message.
         datastores: directory of the datastores, whose room is reported; empty = it was not told.
+        pci_filter: which of its PCI devices VMs may have; empty = none.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class HostWatch:
         home: Path | None,
         say: Say,
         datastores: str = "",
+        pci_filter: str = "",
     ) -> None:
         self._host_id = host_id
         self._name = name
@@ -109,6 +111,7 @@ class HostWatch:
         self._home = home
         self._tell = say
         self._datastores = datastores
+        self._pci_filter = pci_filter
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_stopped = False
@@ -164,7 +167,13 @@ class HostWatch:
         at = int(time.time())
         try:
             is_local = is_this_machine(self._name)
-            probed = run_probes(find_probes(self._home), self._name, is_local=is_local, datastores=self._datastores)
+            probed = run_probes(
+                find_probes(self._home),
+                self._name,
+                is_local=is_local,
+                datastores=self._datastores,
+                pci_filter=self._pci_filter,
+            )
             domains = self._domains()
         except Failure as failure:
             self._answer("FAILURE", str(failure))

@@ -35,7 +35,7 @@ def cluster_of(
     """Return the VMs that are charged on hosts, and the hosts.
 
     A VM may be where its requirement, its cluster and its driver allow.  One that does not run, whose files are each
-    host's own, that is marked to be moved already, whose VM group is not in the view, or whose requirement speaks of
+    host's own, that has PCI devices, that is marked to be moved already, whose VM group is not in the view, or whose requirement speaks of
     what hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
 
     Args:
@@ -56,7 +56,7 @@ def cluster_of(
             vm.host_id,
             vm.cpu_percent,
             vm.memory_mib,
-            places.of(vm) if for_restart or (vm.id not in held and _is_movable(vm, known)) else _NONE,
+            places.of(vm) if for_restart or (vm.id not in held and _can_move(vm, known)) else _NONE,
         )
         for vm in here
     ]
@@ -64,7 +64,7 @@ def cluster_of(
     return Cluster(vms, [_room(host, vms) for host in hosts], allows)
 
 
-def _is_movable(vm: PlacedVm, known: Collection[int]) -> bool:
+def _can_move(vm: PlacedVm, known: Collection[int]) -> bool:
     is_free = vm.vm_group_id < 0 or vm.vm_group_id in known
     return vm.lcm_state == RUNNING and vm.tm not in UNSHARED and not vm.is_marked and is_free
 
@@ -90,7 +90,9 @@ class _Places:
         self._kept: dict[tuple[object, ...], frozenset[int] | None] = {}
 
     def of(self, vm: PlacedVm) -> frozenset[int] | None:
-        """Return the hosts where a VM may be; None = on all."""
+        """Return the hosts where a VM may be; None = on all.  Nobody knows here who has devices for one that has some."""
+        if vm.has_devices:
+            return _NONE
         key = (vm.requirement, vm.cluster_ids, vm.vmm)
         if key not in self._kept:
             self._kept[key] = self._of(vm)

@@ -4,18 +4,27 @@ Source: reference/api-modern.md §5.1, §5.5 (host.xsd, host_pool.xsd).
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from trifid.core.host import Host, HostObservation
 from trifid.core.image.datastore import Space
+from trifid.core.pci import described_devices
 from trifid.core.template.model import Template
 from trifid.core.wild import wild_attributes
-from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids
+from trifid.wire.bodies.parts import DEFAULT_CLUSTER, body, cdata, ids, words
 from trifid.wire.xmltext import escape, is_element_name
 
-_NO_DEVICES = "<PCI_DEVICES></PCI_DEVICES><NUMA_NODES></NUMA_NODES>"
+_DEVICE_ORDER = words(
+    "ADDRESS BUS CLASS CLASS_NAME DEVICE DEVICE_NAME DOMAIN FUNCTION IFNAME NUMA_NODE PROFILES SHORT_ADDRESS SLOT "
+    "SRIOV SRIOV_NUM TYPE UUID VENDOR VENDOR_NAME"
+)
+_NOT_ALWAYS = words("PROFILES SRIOV_NUM UUID")
+_UNTOLD = {"NUMA_NODE": "-", "SRIOV": "no"}
+"""What a device is said to be that nobody told; all else is empty then."""
+_NOBODY = -1
+"""VMID of a device that no VM has."""
 _COUNTERS = ("NETRX", "NETTX")
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
 _NO_OBSERVATION = HostObservation()
@@ -30,6 +39,7 @@ class HostUsage(msgspec.Struct, frozen=True):
         running_vms: how many VMs are charged here.
         vm_ids: which.
         disk_mib: promised to VMs whose files are not here yet, MiB, in datastores that are this host's own.
+        devices: PCI devices that VMs have, address to VM id.
     """
 
     cpu_percent: int = 0
@@ -37,6 +47,7 @@ class HostUsage(msgspec.Struct, frozen=True):
     running_vms: int = 0
     vm_ids: Collection[int] = ()
     disk_mib: int = 0
+    devices: Mapping[str, int] = {}
 
 
 def host_full(
@@ -81,8 +92,22 @@ def _share(host: Host, usage: HostUsage, disk: Space) -> str:
         f"<RUNNING_VMS>{usage.running_vms}</RUNNING_VMS><VMS_THREAD>1</VMS_THREAD>"
         f"<DATASTORES><DISK_USAGE>{usage.disk_mib}</DISK_USAGE><FREE_DISK>{disk.free_mib}</FREE_DISK>"
         f"<MAX_DISK>{disk.total_mib}</MAX_DISK><USED_DISK>{disk.used_mib}</USED_DISK></DATASTORES>"
-        f"{_NO_DEVICES}</HOST_SHARE>"
+        f"<PCI_DEVICES>{_devices(host, usage)}</PCI_DEVICES><NUMA_NODES></NUMA_NODES></HOST_SHARE>"
     )
+
+
+def _devices(host: Host, usage: HostUsage) -> str:
+    """Return the PCI devices of a host, each with the VM that has it."""
+    if "PCI" not in host.template:
+        return ""
+    told = described_devices(host.template)
+    return "".join([_device(vector, usage.devices.get(address, _NOBODY)) for address, vector in told.items()])
+
+
+def _device(told: Mapping[str, str], vm_id: int) -> str:
+    names = [name for name in _DEVICE_ORDER if name not in _NOT_ALWAYS or told.get(name)]
+    keys = "".join([f"<{name}>{cdata(told.get(name) or _UNTOLD.get(name, ''))}</{name}>" for name in names])
+    return f"<PCI>{keys}<VMID>{cdata(str(vm_id))}</VMID></PCI>"
 
 
 def _monitoring(host_id: int, seen: HostObservation) -> str:

@@ -5,7 +5,10 @@ Source: reference/api-modern.md §5.1, §5.2, §5.4, §5.5 (vnet.xsd, vnet_pool.
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from trifid.core.network.address import addresses_at, format_ipv4, format_mac
+from trifid.core.network.define import FREE
 from trifid.core.network.record import AddressRange, Lease, Network, Span
 from trifid.wire.bodies.parts import Names, body, cdata, ids, lock, owner, permissions, texts, words
 from trifid.wire.xmltext import escape, is_element_name
@@ -61,12 +64,15 @@ def _reserved_count(parts: Iterable[Reserved]) -> int:
     return sum(last - first + 1 for _, (_, _, first, last) in parts)
 
 
-def network_pool_entry(network: Network, names: Names, used: int) -> str:
+def network_pool_entry(network: Network, names: Names, used: int, free: int | None = None) -> str:
     """Return the VNET document without leases, an entry of vnpool.info.
 
     Args:
         used: number of leases taken.
+        free: number of addresses that are given automatically; told where it is not what is left of the ranges.
     """
+    if free is not None and free != sum(ar.size for ar in network.ranges) - used:
+        network = replace(network, template=network.template.having((FREE, str(free))))
     return _document(network, names, used, (), "".join([f"<AR>{texts(_range(ar))}</AR>" for ar in network.ranges]))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from trifid.core.template.model import Template, Value
 from trifid.core.template.xml import element
 from trifid.core.vm.changes import RESIZE_PREV
+from trifid.core.vm.host_devices import with_devices
 from trifid.core.vm.record import VM, DiskSnapshot, DiskSnapshots, HistoryRecord
 from trifid.core.vm.schedule import as_vector
 from trifid.wire.bodies.parts import Names, body, cdata, ids, lock, owner, permissions, words
@@ -45,7 +46,10 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z", re.ASCII)
 _SHORT_CAPACITY = ("CPU", "MEMORY", "VCPU")
 _SHORT_VECTORS = {
     "DISK": words("CLONE DATASTORE DATASTORE_ID DISK_ID IMAGE IMAGE_ID SIZE SOURCE TARGET TYPE"),
-    "NIC": words("AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NIC_ID SECURITY_GROUPS"),
+    "NIC": words(
+        "AR_ID BRIDGE IP IP6 IP6_GLOBAL IP6_LINK IP6_ULA MAC NAME NETWORK NETWORK_ID NETWORK_MODE NIC_ID SCHED_RANK "
+        "SCHED_REQUIREMENTS SECURITY_GROUPS"
+    ),
     "GRAPHICS": words("LISTEN PORT TYPE"),
 }
 _SHORT_USER_ATTRIBUTES = words(
@@ -53,7 +57,8 @@ _SHORT_USER_ATTRIBUTES = words(
     "SCHED_RANK SCHED_REQUIREMENTS USER_PRIORITY"
 )
 """HAIZEA, RANK and REQUIREMENTS are names of 2009, SCHED_LEASE is the scheduler's own: today's pool lacks them.
-Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place."""
+Nor has it DISK/CLONE, by which the scheduler tells copies of images from images that are used in place, and what of
+a NIC says which network may be chosen for it."""
 
 _ALLOW_ORPHANS = "YES"
 """Any snapshot of a disk may go, whatever was made after it; those who descend from it stay."""
@@ -92,7 +97,8 @@ def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[
 
 def _short_user_template(vm: VM) -> Template:
     """Return what the scheduler needs of the attributes, and what else it needs: the schema has no other place."""
-    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*vm.template.only("AUTOMATIC_REQUIREMENTS", "VMGROUP"))
+    more = with_devices(vm).only("AUTOMATIC_REQUIREMENTS", "PCI", "VMGROUP")
+    return vm.user_template.only(*_SHORT_USER_ATTRIBUTES).having(*more)
 
 
 def _document(
@@ -131,7 +137,7 @@ def _template(vm: VM) -> str:
     TM_MAD_SYSTEM, where today's engine breaks its own schema by leaving it out.  The size that a resize
     under way would go back to is the engine's own affair.
     """
-    template = _with_disk_snapshot_marks(vm).without(RESIZE_PREV).replacing("VMID", str(vm.id))
+    template = _with_disk_snapshot_marks(vm, with_devices(vm)).without(RESIZE_PREV).replacing("VMID", str(vm.id))
     if "TM_MAD_SYSTEM" not in template:
         template = template.having(("TM_MAD_SYSTEM", vm.history[-1].tm if vm.history else ""))
     ordered = sorted(template.by_name(), key=_place)
@@ -140,12 +146,12 @@ def _template(vm: VM) -> str:
     return writable("".join(parts))
 
 
-def _with_disk_snapshot_marks(vm: VM) -> Template:
+def _with_disk_snapshot_marks(vm: VM, template: Template) -> Template:
     """Return the template with the disk marked whose snapshot a driver works on, and which one it is."""
     under_way = {str(of.disk_id): str(one.id) for of in vm.disk_snapshots for one in of.snapshots if one.pending}
     if not under_way:
-        return vm.template
-    return vm.template.replacing("DISK", *[_marked(disk, under_way) for disk in vm.template.vectors("DISK")])
+        return template
+    return template.replacing("DISK", *[_marked(disk, under_way) for disk in vm.template.vectors("DISK")])
 
 
 def _marked(disk: dict[str, str], under_way: Mapping[str, str]) -> dict[str, str]:
