@@ -35,8 +35,8 @@ def cluster_of(
     """Return the VMs that are charged on hosts, and the hosts.
 
     A VM may be where its requirement, its cluster and its driver allow.  One that does not run, whose files are each
-    host's own, that has PCI devices, that is marked to be moved already, whose VM group is not in the view, or whose requirement speaks of
-    what hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
+    host's own, that has PCI devices, that is marked to be moved already, whose VM group is not in the view, or whose
+    requirement speaks of what hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
 
     Args:
         cluster_id: only the hosts of this cluster.
@@ -90,7 +90,8 @@ class _Places:
         self._kept: dict[tuple[object, ...], frozenset[int] | None] = {}
 
     def of(self, vm: PlacedVm) -> frozenset[int] | None:
-        """Return the hosts where a VM may be; None = on all.  Nobody knows here who has devices for one that has some."""
+        """Return the hosts where a VM may be; None = on all."""
+        # Nobody knows here which hosts have the devices that it would need.
         if vm.has_devices:
             return _NONE
         key = (vm.requirement, vm.cluster_ids, vm.vmm)
