@@ -243,9 +243,9 @@ class TestActions:
         assert "after 0 s" in result.stderr
 
     def test_verbs_that_are_not_here_say_what_is(self, type_in):
-        result = type_in("onehost", "flush", "1")
+        result = type_in("onehost", "sync", "1")
         assert result.exit_code == 255
-        assert "onehost flush: not supported yet" in result.stderr
+        assert "onehost sync: not needed" in result.stderr
 
     def test_update_from_a_file_replaces_or_appends(self, fake, type_in, template):
         fake.answers("one.vm.update", 1)

@@ -254,7 +254,7 @@ MUTATIONS = {
     send_before_the_commit: "not durable",
     adopt_before_the_commit: "memory knows what is not durable",
     acknowledge_before_the_commit: "was acknowledged, the database knows nothing",
-    let_refusals_leave_a_trace: "was refused and left a trace|it holds leases",
+    let_refusals_leave_a_trace: "was refused and left a trace|it holds leases|it waits for vm",
     # what a dead driver began may also be a NIC or a disk that its VM has given back meanwhile
     have_no_fence: "is started on|is moved to|domain is on|its domain has (NIC|DISK)",
     forget_what_was_asked_when_a_driver_comes_up: "is stuck in",

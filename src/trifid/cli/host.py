@@ -13,6 +13,7 @@ from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import rename_command, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
+from trifid.cli.host_flush import FLUSH_ROWS
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
@@ -160,6 +161,7 @@ ROWS = (
     _status("offline", "Take a host out of use altogether: it is not even watched.", _OFFLINE),
     rename_command(HOST, "HOST"),
     update_command(HOST, "HOST", "TEMPLATE"),
+    *FLUSH_ROWS,
     *HOST_ROWS,
     Command(
         "list",
@@ -192,7 +194,6 @@ main = CommandTable(
     HOST,
     {
         "sync": "not needed: drivers bring their probes along",
-        "flush": 'not supported yet; "onehost disable HOST", then "onevm migrate --live VM OTHER" for each VM',
     },
 )
 

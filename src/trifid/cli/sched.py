@@ -6,8 +6,9 @@ Each command is a row in a file of its own; its work is imported when it is aske
 from trifid.cli.command import CommandTable
 from trifid.cli.sched_leases import LEASES
 from trifid.cli.sched_options import DECISIONS, REPLAY, SIM
+from trifid.cli.sched_replacement import PLAN, SPARE
 
-ROWS = (SIM, REPLAY, DECISIONS, LEASES)
+ROWS = (PLAN, SPARE, SIM, REPLAY, DECISIONS, LEASES)
 
 main = CommandTable(
     "trifid sched",

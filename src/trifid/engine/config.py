@@ -71,9 +71,15 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SchedulerSettings(msgspec.Struct):
-    """What the engine itself does about the scheduler; the other keys of the table are for that process."""
+    """What the engine itself does about the scheduler; the other keys of the table are for that process.
+
+    Attributes:
+        live_reschedules: running VMs that are marked to be moved (resched, flush) move live where that is possible;
+            otherwise they are saved, moved and restored (reference/templates.md §6.1, LIVE_RESCHEDS).
+    """
 
     enabled: bool = True
+    live_reschedules: bool = True
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -239,9 +239,22 @@ async def migrate(
 
 
 def move(
-    call: Call, draft: Draft, vm_id: int, host_id: int, *, live: bool, enforce: bool, datastore_id: int, kind: int
+    call: Call,
+    draft: Draft,
+    vm_id: int,
+    host_id: int,
+    *,
+    live: bool,
+    enforce: bool,
+    datastore_id: int,
+    kind: int,
+    or_cold: bool = False,
 ) -> int:
-    """Move a VM to another host inside a draft; see one.vm.migrate."""
+    """Move a VM to another host inside a draft; see one.vm.migrate.
+
+    Args:
+        or_cold: what cannot move live because its disks are not there moves cold.
+    """
     vm = _find(draft, vm_id)
     check(call.caller, Right.ADMIN, "VM", vm)
     wanted = _migration(vm, live, kind)
@@ -253,26 +266,35 @@ def move(
     place = _place(call, draft, vm, host_id, enforce and not on_its_way, datastore_id)
     if vm.history and vm.current.vmm != place["vmm"]:
         raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
+    if wanted is events.MigrateLive and not _has_its_disks(vm, place):
+        if not or_cold:
+            _refuse_unshared(vm, place)
+        wanted = _KINDS_OF_MIGRATION[kind]
     refuse_moved_devices(vm, wanted)
-    if wanted is events.MigrateLive:
-        _refuse_unshared(vm, place)
     happen(draft, vm, wanted(**place), call.moment(draft.now))
     return vm_id
 
 
-def _refuse_unshared(vm: VM, place: dict[str, Any]) -> None:
+def _has_its_disks(vm: VM, place: dict[str, Any]) -> bool:
+    """Tell whether the VM's disks are where it would move to, as a live migration needs it."""
+    return vm.current.datastore_id == place["datastore_id"] and place["tm"] not in UNSHARED
+
+
+def _refuse_unshared(vm: VM, place: dict[str, Any]) -> NoReturn:
     """Raise Refused for a live migration to where the VM's disks are not."""
-    if vm.current.datastore_id != place["datastore_id"] or place["tm"] in UNSHARED:
-        raise Refused(
-            f"VM {vm.id} cannot move live: it is in datastore {vm.current.datastore_id} of {vm.current.hostname},"
-            f" the target would be datastore {place['datastore_id']} of {place['hostname']}: move it cold",
-            vm.id,
-        )
+    raise Refused(
+        f"VM {vm.id} cannot move live: it is in datastore {vm.current.datastore_id} of {vm.current.hostname},"
+        f" the target would be datastore {place['datastore_id']} of {place['hostname']}: move it cold",
+        vm.id,
+    )
 
 
 @method("trifid.vm.place")
 async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, why: str = "", networks: str = "") -> int:
     """Do what a scheduler decided: deploy a waiting VM, or move one marked for it, if its host has room.
+
+    A running VM moves live if its disks are on the target as well and the configuration does not say otherwise
+    (live_reschedules); else it is saved and restored there.
 
     A scheduler decides on what it has read a moment ago.  Meanwhile the VM may have been put on hold, or the
     mark taken away: then this is refused, where deploy and migrate, the words of people, would do it.  So it is when
@@ -304,7 +326,17 @@ def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id:
     if not vm.resched:
         here = vm.state.printable
         raise Refused(f"VM {vm_id} is {here}: it neither waits for a host nor is it marked to be moved", vm_id)
-    return move(call, draft, vm_id, host_id, live=False, enforce=True, datastore_id=datastore_id, kind=MIGRATE_SAVE)
+    return move(
+        call,
+        draft,
+        vm_id,
+        host_id,
+        live=call.engine.config.scheduler.live_reschedules,
+        enforce=True,
+        datastore_id=datastore_id,
+        kind=MIGRATE_SAVE,
+        or_cold=True,
+    )
 
 
 def _migration(vm: VM, live: bool, kind: int) -> type[events.Deploy]:

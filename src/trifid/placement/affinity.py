@@ -117,14 +117,14 @@ class Affinity(Filter):
                 places.setdefault(role, {}).setdefault(self._table.hosts[index].id, set()).add(vm_id)
         overs = {rule.spread.over for rule in rules.values() if rule.spread is not None}
         up = [host for host in self._table.hosts if host.state == MONITORED]
-        return _Group(rules, places, {over: {host.id: _value(over, host) for host in up} for over in overs})
+        return _Group(rules, places, {over: {host.id: spread_value(over, host) for host in up} for over in overs})
 
 
 def _values(group: _Group, rules: Rules) -> Values:
     return group.values[rules.spread.over] if rules.spread is not None else {}
 
 
-def _value(over: str, host: HostView) -> str:
+def spread_value(over: str, host: HostView) -> str:
     """Return what a host has of that over which a role is spread (core/affinity.value_over)."""
     if over == CLUSTER:
         return str(host.cluster_id)

@@ -38,7 +38,7 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
     user = branch(element, ("USER_TEMPLATE",))
     stays = _stays(element)
     asked = needs(text(body, "CPU"), text(body, "MEMORY"))
-    group = branch(body, ("VMGROUP",))
+    group = branch(body, ("VMGROUP",)) or branch(user, ("VMGROUP",))  # the short document has it there
     return PlacedVm(
         id=integer(element.get("ID")),
         host_id=integer(stays[-1].get("HID"), -1),
@@ -62,6 +62,9 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
         cluster_ids=clusters_of(text(body, REQUIREMENTS) or text(user, REQUIREMENTS)),
         vmm=text(stays[-1], "VM_MAD"),
         message=text(user, "SCHED_MESSAGE"),
+        tm=text(stays[-1], "TM_MAD"),
+        has_devices=bool(several(body.get("PCI")) or several(user.get("PCI"))),
+        is_marked=element.get("RESCHED") == "1",
     )
 
 

@@ -120,6 +120,9 @@ class PlacedVm(msgspec.Struct, frozen=True):
         runs_since: when its hypervisor began to run it, 0 = it does not run.
         ran_s: how long it had run before that.
         message: the SCHED_MESSAGE it has.
+        tm: the transfer driver of its datastore.
+        is_marked: it is to be moved by the scheduler (resched).
+        has_devices: it has PCI devices of its host.
     """
 
     id: int
@@ -144,6 +147,9 @@ class PlacedVm(msgspec.Struct, frozen=True):
     cluster_ids: frozenset[int] | None = None
     vmm: str = ""
     message: str = ""
+    tm: str = ""
+    is_marked: bool = False
+    has_devices: bool = False
 
 
 class Promise(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Re-placement: which running VMs should move where, in which order, and what it costs and gains."""
