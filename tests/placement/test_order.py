@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from trifid.placement.order import FairOrder, Totals, ordered, totals_of
 from trifid.placement.view import Expression, HostView, Usage, WaitingVm
@@ -29,6 +30,11 @@ def test_one_users_vms_are_served_by_id():
 def test_a_priority_comes_before_any_share():
     vms = [waiting(1, ALICE), waiting(2, BOB), waiting(3, ALICE, priority=1), waiting(4, ALICE, priority=-1)]
     assert ids(vms, [Usage(ALICE, 5000)]) == [3, 2, 1, 4]
+
+
+def test_a_vm_that_failed_somewhere_comes_after_those_that_did_not_and_after_no_lower_priority():
+    failed = replace(waiting(1), banned_host_ids=frozenset({7}))
+    assert ids([failed, waiting(2), waiting(3, BOB), waiting(4, priority=-1)], [Usage(BOB, 5000)]) == [2, 3, 1, 4]
 
 
 def test_users_who_have_the_same_take_turns():

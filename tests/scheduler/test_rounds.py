@@ -87,7 +87,7 @@ def test_what_happens_while_there_is_still_to_do_is_heard():
     fail(engine, 4)
     scheduler.round()
     scheduler.round()
-    assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [4, 3], [5, 2]]
+    assert [args[:2] for args in engine.called("trifid.vm.place")] == [[4, 2], [5, 2], [4, 3]]
 
 
 @settings(deadline=None)

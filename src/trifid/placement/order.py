@@ -1,5 +1,7 @@
 """In which order waiting VMs are served: by priority, and within it so that every user gets a fair share.
 
+One that failed on a host a short time ago comes after all that did not, so that it takes nobody's turn again and again.
+
 A user's share is the larger of the parts of all CPU and of all memory that the user has (dominant resource), divided
 by the user's weight.  Whoever has least is served next; what that gives is counted at once.  With one user, or none
 that is known, the order is that of the ids.
@@ -60,11 +62,11 @@ class FairOrder:
         self._was_placed = False
 
     def __iter__(self) -> Iterator[WaitingVm]:
-        by_priority: dict[float, list[WaitingVm]] = {}
+        ranks: dict[tuple[float, bool], list[WaitingVm]] = {}
         for vm in sorted(self._vms, key=lambda vm: vm.id):
-            by_priority.setdefault(vm.priority, []).append(vm)
-        for priority in sorted(by_priority, reverse=True):
-            yield from self._shared(by_priority[priority])
+            ranks.setdefault((-vm.priority, bool(vm.banned_host_ids)), []).append(vm)
+        for rank in sorted(ranks):
+            yield from self._shared(ranks[rank])
 
     def _shared(self, vms: list[WaitingVm]) -> Iterator[WaitingVm]:
         queues: dict[int, list[WaitingVm]] = {}
