@@ -60,6 +60,17 @@ def test_leases_are_listed_with_their_time_and_host(type_in, fake, now):
     assert "....====...." in result.stdout
 
 
+def test_one_that_is_suspended_is_listed_with_what_it_waits_for(type_in, fake, now):
+    mark = (
+        "<SCHED_LEASE><STATE>suspended</STATE></SCHED_LEASE>"
+        "<SCHED_MESSAGE>Suspended for others; it cannot go on</SCHED_MESSAGE>"
+    )
+    fake.vms[6] = with_lease(vm_xml(6, state=5, lcm=0), "best_effort", "unlimited", "yes", mark)
+    lines = type_in("trifid", "sched", "leases").stdout.splitlines()
+    assert lines[1].endswith("suspended for another")
+    assert lines[3].startswith("6 ") and lines[3].endswith(": Suspended for others; it cannot go on")
+
+
 def test_leases_come_as_json(type_in, fake, now):
     fake.vms[6] = with_lease(vm_xml(6, state=1, lcm=0), "best_effort", "01:00:00", "yes")
     (one,) = json.loads(type_in("trifid", "sched", "leases", "--json").stdout)

@@ -157,6 +157,7 @@ class World:
             3,
             submitted_at=vm.since,
             runs_since=self.now,
+            here_since=self.now,
             lease=vm.lease,
         )
 

@@ -1,5 +1,7 @@
 """Clusters in placement: where a VM's networks and images are, and what its host's cluster says."""
 
+from msgspec.structs import replace
+
 from tests.scheduler.builders import datastore_xml, host_xml, tags, vm_xml
 from trifid.placement.place import place
 from trifid.placement.reading import datastores, hosts, waiting_vms
@@ -60,3 +62,11 @@ def test_what_changes_in_clusters_is_news():
     assert news.matters(Event("CLUSTER", 100, "updated"))
     assert news.matters(Event("NET", 4, "cluster changed", "0", "0,100"))
     assert not news.matters(Event("NET", 4, "updated"))
+
+
+def test_a_vm_whose_needs_are_in_no_cluster_goes_nowhere_also_beside_one_that_goes_anywhere():
+    nowhere = replace(waiting_vms(vm_xml(6))[0], cluster_ids=frozenset())
+    view = View(
+        (*waiting_vms(vm_xml(5)), nowhere), tuple(hosts(host_xml(0))), tuple(datastores(datastore_xml(0, kind=1)))
+    )
+    assert place(view).placements == [(5, 0, 0)]

@@ -6,10 +6,14 @@ from tests.placement.lease_world import NOW, accepted, host, look, placed, waiti
 from trifid.core.vm.record import Needs
 from trifid.placement.leases import Choice
 from trifid.placement.timeline import FOREVER
-from trifid.placement.view import LeaseMark
+from trifid.placement.view import LeaseMark, Promise
 
 HOUR = 3600
 IN_AN_HOUR = NOW + HOUR
+
+
+def held(done):
+    return {host_id: Needs(kept.cpu_percent, kept.memory_mib) for host_id, kept in done.held_back.items()}
 
 
 # -- reservations --------------------------------------------------------------------------------------
@@ -190,7 +194,61 @@ def test_one_that_runs_again_is_marked_so_that_its_owner_may_suspend_it():
 def test_vms_without_end_do_not_take_the_room_of_one_that_was_suspended():
     runs = placed(9, "now", "01:00:00", cores=3, mark=accepted(NOW, IN_AN_HOUR))
     done = look([waiting(20)], [runs, suspended(1, cores=4)], [host(free=1, vm_ids=[9])])
-    assert done.held_back == {0: Needs(100, 0)}
+    assert held(done) == {0: Needs(100, 0)}
+
+
+def test_vms_without_end_do_not_take_its_room_though_one_that_came_later_runs_there_too():
+    reserved = placed(9, "now", "01:00:00", cores=1, mark=accepted(NOW, IN_AN_HOUR))
+    later = placed(5, preemptible="yes", here_since=NOW)
+    done = look([waiting(20)], [reserved, later, suspended(3, cores=4)], [host(free=2, vm_ids=[5, 9])])
+    assert held(done) == {0: Needs(200, 0)}
+
+
+def test_one_that_came_later_makes_way_for_one_that_was_suspended():
+    later = placed(2, preemptible="yes", here_since=NOW)
+    done = look([], [later, suspended(7, cores=4)], [host(free=3, vm_ids=[2])])
+    assert (done.suspend, done.marks) == ([2], {2: LeaseMark("suspended")})
+    assert done.resting == {7: "Suspended for others; it goes on on host-0 as soon as those leave that are in its room"}
+
+
+def test_one_that_came_before_does_not_make_way():
+    before = placed(7, preemptible="yes")
+    done = look([], [before, suspended(2, cores=4, here_since=NOW)], [host(free=3, vm_ids=[7])])
+    assert done.suspend == []
+    assert done.resting == {2: "Suspended for others; it goes on on host-0 after VM 7, there before it"}
+
+
+def test_nobody_makes_way_for_one_that_would_be_suspended_again_at_once():
+    later = placed(2, preemptible="yes", here_since=NOW)
+    soon = waiting(9, "+00:00:40", cores=3, mark=accepted(NOW + 40))
+    done = look([soon], [later, suspended(1, cores=4)], [host(free=3, vm_ids=[2])])
+    assert done.suspend == []
+
+
+def test_it_is_told_when_one_that_was_suspended_goes_on():
+    runs = placed(9, "now", "01:00:00", cores=3, mark=accepted(NOW, IN_AN_HOUR))
+    done = look([], [runs, suspended(1, cores=4)], [host(free=1, vm_ids=[9])])
+    assert done.resting == {1: "Suspended for others; it goes on on host-0 after 2027-01-15 09:00:00 (UTC)"}
+
+
+def test_vms_without_end_that_hold_its_room_are_named_and_nothing_is_kept_that_would_not_do():
+    endless = placed(9, "now", cores=1, mark=accepted(NOW))
+    done = look([], [endless, suspended(1, cores=4)], [host(free=2, vm_ids=[5, 9])])
+    assert done.resting == {
+        1: "Suspended for others; it cannot go on on host-0: "
+        "needs 4 cores, 2 are free beside VM 5 and VM 9 without an end"
+    }
+    assert done.held_back == {}
+
+
+def test_a_host_that_is_away_is_told():
+    done = look([], [suspended(1)], [host(state=4)])
+    assert done.resting == {1: "Suspended for others; it goes on when host-0 is monitored again"}
+
+
+def test_one_that_is_over_while_it_is_suspended_is_ended_and_nothing_else():
+    done = look([], [suspended(1, duration="00:10:00", ran_s=600)], [host()])
+    assert (done.over, done.resume, done.resting) == ([1], [], {})
 
 
 # -- over ----------------------------------------------------------------------------------------------
@@ -244,7 +302,8 @@ def test_without_reservations_best_effort_is_placed_like_any_vm():
 def test_vms_without_end_leave_the_room_of_reservations_free():
     one = waiting(9, "+01:00:00", cores=3, memory_mib=1000, mark=accepted(IN_AN_HOUR))
     done = look([one, waiting(1, "best_effort", cores=2), waiting(2, cores=2)], hosts=[host(), host(1)])
-    assert done.held_back == {0: Needs(300, 1000)}
+    assert held(done) == {0: Needs(300, 1000)}
+    assert done.held_back[0].promises == (Promise(9, 300, 1000, IN_AN_HOUR),)
     assert [vm.id for vm in done.others] == [2, 1]
 
 
@@ -267,7 +326,7 @@ def test_what_starts_now_is_not_given_away_again():
     queue = [waiting(vm_id, "best_effort", "", "yes", cores=3) for vm_id in (1, 2)]
     done = look([one, *queue], hosts=[host()])
     assert done.starts == [(1, 0, 0)]
-    assert done.held_back == {0: Needs(400, 200)}
+    assert held(done) == {0: Needs(400, 200)}
 
 
 def test_a_reservation_that_was_started_but_still_waits_in_what_was_read_is_not_counted_twice():

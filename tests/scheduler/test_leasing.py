@@ -51,6 +51,33 @@ def test_best_effort_is_suspended_for_a_reservation_and_goes_on_after_it(engine,
     engine.until(scheduler, lambda: engine.mark(1) == {"STATE": "resumed"}, 40)
 
 
+def test_one_that_is_suspended_is_told_when_it_goes_on(engine, scheduler):
+    engine.submit(1, "best_effort", "", "yes", cpu="4")
+    scheduler.round()
+    engine.submit(2, "+00:02:00", "00:01:00", cpu="4")
+    engine.until(scheduler, lambda: engine.state(1) == "SUSPENDED")
+    engine.until(scheduler, lambda: engine.message(1), 60)
+    assert engine.message(1) == "Suspended for others; it goes on on host0 after 2027-01-15 08:03:00 (UTC)"
+    updates = len(engine.called("one.vm.update"))
+    engine.until(scheduler, lambda: engine.state(2) == "DONE")
+    assert len(engine.called("one.vm.update")) <= updates + 2  # its message again only when it is another
+    engine.until(scheduler, lambda: engine.mark(1) == {"STATE": "resumed"}, 60)
+    assert engine.message(1) == ""
+
+
+def test_one_that_came_later_makes_way_for_one_that_was_suspended(engine, scheduler):
+    engine.submit(1, "best_effort", "", "yes", cpu="4")
+    scheduler.round()
+    engine.submit(2, "+00:02:00", "00:10:00", cpu="2")
+    engine.until(scheduler, lambda: engine.state(2) == "RUNNING")
+    engine.submit(3, "best_effort", "", "yes", cpu="2")
+    engine.submit(4, cpu="2")
+    engine.until(scheduler, lambda: engine.state(3) == "RUNNING", 60)
+    engine.until(scheduler, lambda: engine.state(1) == "RUNNING")
+    assert (engine.state(2), engine.state(3), engine.state(4)) == ("DONE", "SUSPENDED", "PENDING")
+    engine.until(scheduler, lambda: engine.message(3).endswith("after VM 1, there before it"), 60)
+
+
 def test_one_that_is_rejected_is_put_on_hold_with_the_reason_and_decided_anew_when_released(engine, scheduler):
     engine.submit(1, "+00:10:00", "00:10:00", cpu="3")
     engine.submit(2, "+00:15:00", "00:10:00", cpu="2")

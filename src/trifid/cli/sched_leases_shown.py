@@ -21,6 +21,7 @@ from trifid.placement.timeline import FOREVER
 from trifid.placement.view import LeaseMark
 from trifid.wire.elements import one_element
 
+_SUSPENDED = "suspended for another"
 _LINE = "{id:>6} {name:<16.16} {user:<10.10} {kind:<13} {start:<19} {end:<19} {host:<14.14} {state}"
 _PENDING = 1
 
@@ -112,7 +113,7 @@ def _state(vm: dict[str, Any], mark: LeaseMark, *, is_accepted: bool) -> str:
     if state == _PENDING:
         return "accepted" if is_accepted else "waiting"
     if state == SUSPENDED and mark.state == rules.SUSPENDED:
-        return "suspended for another"
+        return _SUSPENDED
     return printable_state(state, lcm_state).lower()
 
 
@@ -128,6 +129,9 @@ def _print(shell: Shell, found: list[Shown], now: int, hours: int) -> None:
         shell.say(_LINE.format(**shown).rstrip())
     if any(one.is_preemptible for one in found):
         shell.say("* may be suspended for others")
+    for one in found:
+        if one.state == _SUSPENDED and one.message:
+            shell.say(f"{one.id} {one.name}: {one.message}")
     bars = [_bar(one, now) for one in found if one.host and one.state not in ("hold", "poweroff")]
     for line in picture(bars, now, hours) if bars else []:
         shell.say(line)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from trifid.core.access import Caller, Right, allowed
 from trifid.core.network.auto import undecided
@@ -23,8 +23,12 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
 from trifid.engine.transaction import Draft
 from trifid.methods.registry import Call
+from trifid.placement.lease_rules import Pace
+from trifid.placement.leases import ACTIVE, POWEROFF, SUSPENDED
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.reading_networks import networks
+from trifid.placement.reading_placed import placed_vms
+from trifid.placement.settings import Settings
 from trifid.placement.view import GroupView, View, WaitingVm
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import unescape
@@ -40,6 +44,9 @@ _WAIT_FOR_A_HOST = frozenset(
 )
 """STATE of VMs that are on no host."""
 
+_STARTED = frozenset((ACTIVE, SUSPENDED, POWEROFF))
+"""STATE of leases that count though they do not wait."""
+
 _WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="placement")
 """One for all: whoever asks much waits for others of his kind, and nobody else does."""
 
@@ -51,6 +58,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
         vms: those that want a host.
         networks: where NICs take any; None when no VM asks.
         users: with their groups.
+        leases: one each of those that were started and have an end, or make room.
         hidden_ids: hosts that the caller may not see.
     """
 
@@ -58,6 +66,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     clusters: Escaped
     datastores: Escaped
     vms: Escaped
+    leases: tuple[str, ...]
     groups: tuple[GroupView, ...]
     hidden_ids: frozenset[int]
     now: int
@@ -78,6 +87,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
             vms=vms,
             hosts=tuple(replace(one, name=HIDDEN_NAME) if one.id in self.hidden_ids else one for one in seen),
             datastores=tuple(datastores(_text(self.datastores))),
+            placed=tuple(vm for text in self.leases for vm in placed_vms(text, _STARTED)),
             groups=self.groups,
             networks=tuple(networks(_text(self.networks), people)) if self.networks is not None else (),
             now=self.now,
@@ -103,17 +113,19 @@ def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collecti
 
     Args:
         draft: tells who is in which VM group.
-        vms: those that want a host, in the view as far as they do.
+        vms: those that want a host, in the view as far as they do; leases that wait are added.
         asked: others that the view is made for.
     """
-    takes_any = any(undecided(vm.template) for vm in (*vms, *asked))
     memory, documents = call.engine.turns.memory, call.engine.documents
+    leases = [vm for vm in memory.vms.values() if "HAIZEA" in vm.user_template]
+    takes_any = any(undecided(vm.template) for vm in (*vms, *leases, *asked))
     hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
     return ClusterTexts(
         hosts=documents.host_pool(list(memory.hosts.values())),
         clusters=documents.cluster_pool(list(memory.clusters.values())),
         datastores=documents.datastore_pool(list(memory.datastores.values())),
-        vms=documents.vm_pool_extended(vms),
+        vms=documents.vm_pool_extended({vm.id: vm for vm in (*vms, *leases)}.values()),
+        leases=tuple(documents.vm_as_if(vm) for vm in leases if vm.state.state in _STARTED),
         groups=tuple(_group(draft, group) for group in memory.vm_groups.values()),
         hidden_ids=hidden,
         now=draft.now,
@@ -137,6 +149,11 @@ def wanting(document: str) -> WaitingVm:
     """Return the VM of a `wanting_document`."""
     (vm,) = waiting_vms(document)
     return vm
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Return how fast the scheduler takes VMs to come and go."""
+    return Pace(**asdict(settings.leases))
 
 
 def names_of(view: View) -> Callable[[int], str]:

@@ -22,7 +22,15 @@ from trifid.core.vm.table import TABLE
 from trifid.engine.submit import submit
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused, TrifidError
-from trifid.methods.cluster_view import ClusterTexts, cluster_texts, names_of, wanting, wanting_document, worked
+from trifid.methods.cluster_view import (
+    ClusterTexts,
+    cluster_texts,
+    names_of,
+    pace_of,
+    wanting,
+    wanting_document,
+    worked,
+)
 from trifid.methods.common import parse_allocate
 from trifid.methods.registry import Call, method
 from trifid.methods.template_use import instantiate_in
@@ -143,7 +151,7 @@ async def dry_run(call: Call, batch: str) -> str:
         open_cases = (case for case in cases if not case.why)
         asked = [Asked(wanting(one.document), one.host_id, one.datastore_id) for one in open_cases]
         view = _without(texts.view([one.vm for one in asked]), closed)
-        found = try_out(view, asked, settings.host_policy, settings.storage_policy)
+        found = try_out(view, asked, settings.host_policy, settings.storage_policy, pace_of(settings))
         results = [_result(case, found.get(case.key), texts, names_of(view)) for case in cases]
         return msgspec.json.encode(_answer(results)).decode()
 

@@ -10,7 +10,7 @@ from trifid.core.vm.record import VM
 from trifid.core.vm_group.record import membership
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused
-from trifid.methods.cluster_view import ClusterTexts, cluster_texts, wanting, wanting_document, worked
+from trifid.methods.cluster_view import ClusterTexts, cluster_texts, pace_of, wanting, wanting_document, worked
 from trifid.methods.registry import Call, method
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
 
     def work() -> str:
         from trifid.placement.explain import explain  # loads numpy: not before somebody asks
+        from trifid.placement.lease_room import beside_leases
+        from trifid.placement.place import place
 
+        policies = (settings.host_policy, settings.storage_policy)
         asked = wanting(document)
-        found = explain(asked, texts.view([asked]), settings.host_policy, settings.storage_policy)
+        view = beside_leases(asked, texts.view([asked]), lambda seen: place(seen, *policies), pace_of(settings))
+        found = explain(asked, view, *policies)
         return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
 
     return await worked(work)

@@ -94,6 +94,7 @@ class Column:
         special = _SPECIAL.search(pattern)
         if not pattern:
             return np.zeros(len(codes), np.bool_)
+        found: Booleans
         if special is None:
             at = bisect_left(texts, pattern)
             found = codes == (at if at < len(texts) and texts[at] == pattern else -2)
@@ -103,22 +104,23 @@ class Column:
         else:
             matches = re.compile(fnmatch.translate(pattern)).match
             found = np.array([*(matches(text) is not None for text in texts), False], dtype=np.bool_)[codes]
-        negated: Booleans = (codes >= 0) & ~found
-        return found if comparison.operator == "=" else negated
+        if comparison.operator != "=":
+            found = (codes >= 0) & ~found
+        return found
 
     @cached_property
-    def _texts(self) -> tuple[NDArray[np.int64], list[str]]:
+    def _texts(self) -> tuple[NDArray[np.int32], list[str]]:
         """For each host the index of its first value among all different ones, which are sorted; -1 = empty or none."""
         texts = sorted({of[0] for of in self._values if of and of[0]})
         index = {text: at for at, text in enumerate(texts)}
-        return np.array([index.get(of[0], -1) if of else -1 for of in self._values], dtype=np.int64), texts
+        return np.array([index.get(of[0], -1) if of else -1 for of in self._values], dtype=np.int32), texts
 
     @cached_property
-    def _kinds(self) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
+    def _kinds(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
         """For each host the index of its values among all different ones."""
         index: dict[tuple[str, ...], int] = {}
         codes = [index.setdefault(tuple(of), len(index)) for of in self._values]
-        return np.array(codes, dtype=np.int64), list(index)
+        return np.array(codes, dtype=np.int32), list(index)
 
     def _one_by_one(self, comparison: Comparison, literal: str) -> Booleans:
         """Ask one host's interpreter, once for each different value."""

@@ -105,10 +105,14 @@ def explain(
     """Return what every rule says of every host of a view for one VM, as if it were served first.
 
     Args:
+        view: with hosts beside leases in time, where there are any: see lease_room.beside_leases.
         policy, datastore_policy, filters: as of `place`.
     """
     first = replace(vm, priority=math.inf)
-    plan = place(replace(view, vms=(first, *_moving_with(vm, view))), policy, datastore_policy, filters=filters)
+    whole = replace(view, vms=(first, *_moving_with(vm, view)))
+    plan = place(_reserved(vm, whole), policy, datastore_policy, filters=filters)
+    if vm.id in plan.refusals:
+        plan = place(whole, policy, datastore_policy, filters=filters)
     chosen = next(((host_id, store_id) for vm_id, host_id, store_id in plan.placements if vm_id == vm.id), None)
     rank, expression = _rank(vm, policy)
     judges = judges_of(vm, view, filters)
@@ -128,6 +132,13 @@ def explain(
         change="" if fitting else smallest_change(others),
         counts=_counts(others, [name for name, _ in judges]),
     )
+
+
+def _reserved(vm: WaitingVm, view: View) -> View:
+    """Return the view with no host but the one that is reserved for a VM, or else as it is."""
+    host_id = vm.lease.mark.host_id if vm.lease is not None else -1
+    hosts = tuple(host for host in view.hosts if host.id == host_id)
+    return replace(view, hosts=hosts) if hosts else view
 
 
 def _moving_with(vm: WaitingVm, view: View) -> tuple[WaitingVm, ...]:

@@ -92,7 +92,7 @@ class Cluster(Filter):
     name = "cluster"
 
     def key(self, vm: WaitingVm) -> Hashable:
-        return vm.cluster_ids or ()
+        return "anywhere" if vm.cluster_ids is None else vm.cluster_ids  # in no cluster is not anywhere
 
     def mask(self, vm: WaitingVm, table: HostTable) -> Booleans | None:
         return None if vm.cluster_ids is None else np.isin(table.cluster_id, list(vm.cluster_ids))

@@ -33,6 +33,10 @@ class Pace(msgspec.Struct, frozen=True):
         """Return how long before somebody else's start VMs of so much memory must be suspended."""
         return self.suspend_lead_s + -(-memory_mib // self.save_mib_per_s)
 
+    def stays_s(self, memory_mib: int) -> int:
+        """Return how long a lease that may be suspended must have room, to be worth starting or resuming."""
+        return self.run_s_min + self.lead_s(memory_mib)
+
 
 DEFAULT_PACE = Pace()
 
@@ -73,9 +77,12 @@ def window_text(start: int, end: int) -> str:
     return f"from {moment_text(start)} {f'to {moment_text(end)}' if end < FOREVER else 'on, without end'} (UTC)"
 
 
-def needs_text(wanted: Needs, free: Needs, host_name: str) -> str:
-    """Return what of a need a host lacks: `needs 4 cores, 3 are free on the best host, host-2`."""
-    where = f"free on the best host, {host_name}"
+def needs_text(wanted: Needs, free: Needs, where: str) -> str:
+    """Return what of a need a host lacks: `needs 4 cores, 3 are free on the best host, host-2`.
+
+    Args:
+        where: how it goes on after "are".
+    """
     lacks = []
     if wanted.cpu_percent > free.cpu_percent:
         lacks.append(f"needs {wanted.cpu_percent / 100:g} cores, {max(0, free.cpu_percent) / 100:g} are {where}")

@@ -17,8 +17,9 @@ from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 from trifid.placement import lease_rules as rules
 from trifid.placement.lease_rules import DEFAULT_PACE, LATE_S_MAX, Pace
-from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser, plus
-from trifid.placement.view import MONITORED, HostView, LeaseMark, PlacedVm, View, WaitingVm
+from trifid.placement.resting import why_it_rests
+from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser
+from trifid.placement.view import MONITORED, HostView, Kept, LeaseMark, PlacedVm, Promise, View, WaitingVm
 
 ACTIVE, SUSPENDED, POWEROFF = 3, 5, 8
 RUNNING, SHUTDOWN, UNKNOWN = 3, 12, 16
@@ -52,7 +53,8 @@ class Decisions(msgspec.Struct):
         suspend, resume: VM ids.
         over, overdue: VM ids to be shut down, and those that did not shut down.
         waiting: VM id to why it is not started yet.
-        held_back: host id to what VMs without an end must leave free there, of what is free now.
+        resting: VM id of one that was suspended to why it does not go on yet.
+        held_back: host id to what VMs without an end must leave free there, of what is free now, and for whom.
         others: the waiting VMs that ordinary placement decides about.
         wake_at: when there will be something to do, epoch seconds; FOREVER when nothing is known.
     """
@@ -65,7 +67,8 @@ class Decisions(msgspec.Struct):
     over: list[int] = []
     overdue: list[int] = []
     waiting: dict[int, str] = {}
-    held_back: dict[int, Needs] = {}
+    resting: dict[int, str] = {}
+    held_back: dict[int, Kept] = {}
     others: list[WaitingVm] = []
     wake_at: int = FOREVER
 
@@ -77,6 +80,13 @@ def decide(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> Decisions:
         view: its `placed` must have every lease that was started; other VMs there are of no account.
     """
     return _Deciding(view, choose, pace).decisions()
+
+
+def timelines(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> dict[int, Timeline]:
+    """Return what each host has promised once everything is done that is decided now; arguments as of `decide`."""
+    deciding = _Deciding(view, choose, pace)
+    deciding.decisions()
+    return deciding.lines
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -151,10 +161,9 @@ class _Deciding:
             return
         # Of the host's charge only its own document knows: the VM's was read a moment before or after.
         is_charged = vm.id in line.host.vm_ids
-        is_movable = is_suspended or (terms.is_preemptible and end > self.now)
-        line.add(
-            Use(vm.id, rules.needs(vm), self.now, FOREVER if is_movable else end, is_charged), is_movable=is_movable
-        )
+        is_movable = (is_suspended or terms.is_preemptible) and end > self.now
+        until = FOREVER if is_movable else end
+        line.add(Use(vm.id, rules.needs(vm), self.now, until, is_charged, began=vm.here_since), is_movable=is_movable)
 
     def end(self, vm: PlacedVm, end: int) -> None:
         """Shut a lease down that is over, the hard way when it has not done so for long."""
@@ -253,11 +262,11 @@ class _Deciding:
         for host_id in by_need[:HOSTS_NAMED_MAX]:
             line = self.lines[host_id]
             if self.choose(one.vm, [with_free(line.host, plenty)]).host_id >= 0:
-                return begin + rules.needs_text(one.needs, free[host_id], line.host.name)
+                return begin + rules.needs_text(one.needs, free[host_id], f"free on the best host, {line.host.name}")
         return begin + "no host that would do has room all the time"
 
     def preempt(self) -> None:
-        """Suspend those who are in the room of a reservation that begins soon."""
+        """Suspend those who are in the room of a reservation that begins soon, or of one that came before them."""
         ended = {*self.done.over, *self.done.overdue}
         running = {
             vm.id: vm.lease.mark
@@ -271,13 +280,17 @@ class _Deciding:
             if leaving and begin > self.now:
                 self.wake(begin)
                 continue
-            self.done.suspend += [
-                one.vm_id for one in leaving if one.vm_id in running and one.vm_id not in self.done.suspend
-            ]
+            self.suspend(one.vm_id for one in leaving if one.vm_id in running)
+        for line in self.lines.values():
+            if any(self.may_go_on(line, use) for use in line.resting()):
+                self.suspend(one.vm_id for one in line.leaving(self.now) if one.vm_id in running)
         for vm_id, mark in running.items():
             state = rules.SUSPENDED if vm_id in self.done.suspend else rules.RESUMED
             if (mark.state == rules.SUSPENDED) != (state == rules.SUSPENDED):
                 self.done.marks[vm_id] = LeaseMark(state)
+
+    def suspend(self, vm_ids: Iterable[int]) -> None:
+        self.done.suspend += [vm_id for vm_id in vm_ids if vm_id not in self.done.suspend]
 
     def start_reserved(self) -> None:
         """Start those whose time has come and whose room is free."""
@@ -298,11 +311,18 @@ class _Deciding:
     def resume(self) -> None:
         """Let those go on that were suspended for others, where they have room for a while."""
         for line in self.lines.values():
-            for use in sorted(line.movable, key=lambda use: use.vm_id):
-                is_due = not use.is_charged and line.host.state == MONITORED and fits(use.needs, line.free)
-                if is_due and line.can_stay(use.vm_id, self.now, self.now + self.while_s(use.needs)):
+            for use in line.resting():
+                if self.may_go_on(line, use) and fits(use.needs, line.free):
                     line.begin(use.needs)
                     self.done.resume.append(use.vm_id)
+                else:
+                    stays_s = self.pace.stays_s(use.needs.memory_mib)
+                    self.done.resting[use.vm_id] = why_it_rests(use, line, self.now, stays_s)
+
+    def may_go_on(self, line: Timeline, use: Use) -> bool:
+        """Tell whether one that was suspended has room for a while, once all have left who are to leave."""
+        until = self.now + self.pace.stays_s(use.needs.memory_mib)
+        return line.host.state == MONITORED and line.can_stay(use.vm_id, self.now, until)
 
     def best_effort(self, queue: list[_Asked]) -> None:
         """Start those that end, or can be suspended, before the next reservation; the others are ordinary VMs."""
@@ -313,7 +333,9 @@ class _Deciding:
             if is_quiet or (duration_s == FOREVER and not one.terms.is_preemptible):
                 self.done.others.append(one.vm)
                 continue
-            stays_s = min(duration_s, self.while_s(one.needs)) if one.terms.is_preemptible else duration_s
+            stays_s = (
+                min(duration_s, self.pace.stays_s(one.needs.memory_mib)) if one.terms.is_preemptible else duration_s
+            )
             kind = (replace(one.vm, id=0, name="", message="", since=0, lease=None), stays_s)
             if len(self.done.starts) >= STARTS_MAX:
                 self.wake(self.now + 1)
@@ -329,28 +351,32 @@ class _Deciding:
         line = self.lines[choice.host_id]
         line.begin(one.needs)
         is_movable = one.terms.is_preemptible
-        line.add(Use(one.vm.id, one.needs, self.now, FOREVER if is_movable else end), is_movable=is_movable)
+        until = FOREVER if is_movable else end
+        line.add(Use(one.vm.id, one.needs, self.now, until, began=self.now), is_movable=is_movable)
         self.done.starts.append((one.vm.id, choice.host_id, choice.datastore_id))
         return True
-
-    def while_s(self, needs: Needs) -> int:
-        """Return how long a lease that may be suspended must have room, to be worth starting."""
-        return self.pace.run_s_min + self.pace.lead_s(needs.memory_mib)
 
     def hold_back(self) -> None:
         for host_id, line in self.lines.items():
             if line.is_quiet:
                 continue
-            allowed = lesser(line.free, line.free_for_others(self.now, FOREVER))
-            free = Needs(line.host.free_cpu_percent, line.host.free_memory_kib // 1024)
-            held = plus(free, allowed, -1)
-            if held.cpu_percent > 0 or held.memory_mib > 0:
-                self.done.held_back[host_id] = held
+            kept = kept_beside(line.host, line.free_for_endless(self.now), line.promises())
+            if kept is not None:
+                self.done.held_back[host_id] = kept
 
 
 def with_free(host: HostView, free: Needs) -> HostView:
     """Return a host of which only so much may be used."""
     return replace(host, free_cpu_percent=free.cpu_percent, free_memory_kib=free.memory_mib * 1024)
+
+
+def kept_beside(host: HostView, allowed: Needs, promises: tuple[Promise, ...]) -> Kept | None:
+    """Return what must be left free on a host of which so much may be used; None when that is all."""
+    cpu_percent = host.free_cpu_percent - max(0, allowed.cpu_percent)
+    memory_mib = host.free_memory_kib // 1024 - max(0, allowed.memory_mib)
+    if cpu_percent <= 0 and memory_mib <= 0:
+        return None
+    return Kept(max(0, cpu_percent), max(0, memory_mib), promises)
 
 
 def _lacking(wanted: Needs, free: Needs) -> float:

@@ -261,17 +261,19 @@ class Placing:
         return left
 
     def unchanging(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
-        """Return the hosts that pass the filters that no placement changes; the same array for VMs alike."""
-        key = tuple(keys)
-        if key in self.masks:
-            return self.masks[key]
+        """Return the hosts that pass the filters that no placement changes."""
         left = None
-        for rule, one in zip(self.filters, keys, strict=True):
-            if one is not None and (mask := rule.mask(vm, self.table)) is not None:
+        for number, key in enumerate(keys):
+            if key is None:
+                continue
+            known = (number, key)
+            if known not in self.masks:
+                if len(self.masks) >= _MASKS_MAX:
+                    self.masks.clear()
+                self.masks[known] = self.filters[number].mask(vm, self.table)
+            mask = self.masks[known]
+            if mask is not None:
                 left = mask if left is None else left & mask
-        if len(self.masks) >= _MASKS_MAX:
-            self.masks.clear()
-        self.masks[key] = left
         return left
 
     def scores(self, vm: WaitingVm) -> Floats:

@@ -64,6 +64,7 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
         tm=text(stays[-1], "TM_MAD"),
         has_devices=bool(several(body.get("PCI")) or several(user.get("PCI"))),
         is_marked=element.get("RESCHED") == "1",
+        message=text(user, "SCHED_MESSAGE"),
     )
 
 

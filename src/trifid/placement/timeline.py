@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from trifid.core.vm.record import Needs
-from trifid.placement.view import HostView
+from trifid.placement.view import HostView, Promise
 
 FOREVER = 1 << 60
 """An end that never comes, as epoch seconds."""
@@ -19,6 +19,7 @@ class Use(msgspec.Struct, frozen=True):
 
     Attributes:
         is_charged: the engine has charged the host with it already.
+        began: when one that may be suspended came to its host; who came first goes first.
     """
 
     vm_id: int
@@ -26,6 +27,7 @@ class Use(msgspec.Struct, frozen=True):
     start: int
     end: int = FOREVER
     is_charged: bool = False
+    began: int = 0
 
     def covers(self, at: int) -> bool:
         """Tell whether it is there at a moment."""
@@ -74,11 +76,46 @@ class Timeline:
             for at in self._moments(start, end)
         )
 
+    def free_for_endless(self, now: int) -> Needs:
+        """Return what VMs without an end may take from now on, of what is free.
+
+        It leaves each one that was suspended the room that it will have when all that ends is over.
+        """
+        free = lesser(self.free, self.free_for_others(now, FOREVER))
+        later = self.in_the_end(now)
+        for use in self.resting():
+            if fits(use.needs, later):
+                free = lesser(free, plus(later, use.needs, -1))
+        return free
+
+    def promises(self) -> tuple[Promise, ...]:
+        """Return what is promised and not charged yet: what is reserved, then what those want back that rest."""
+        reserved = sorted((use for use in self.fixed if not use.is_charged), key=lambda use: (use.start, use.vm_id))
+        return tuple(
+            Promise(use.vm_id, use.needs.cpu_percent, use.needs.memory_mib, start)
+            for use, start in [*((use, use.start) for use in reserved), *((use, 0) for use in self.resting())]
+        )
+
+    def in_the_end(self, now: int) -> Needs:
+        """Return what is beside the leases that nobody interrupts when all of them that end are over."""
+        return self._beside_fixed(self._moments(now, FOREVER)[-1])
+
+    def in_order(self) -> list[Use]:
+        """Return the movable ones, who came to the host first."""
+        return sorted(self.movable, key=lambda use: (use.began, use.vm_id))
+
+    def resting(self) -> list[Use]:
+        """Return who was suspended and wants back, who came to the host first."""
+        return [use for use in self.in_order() if not use.is_charged]
+
     def staying(self, at: int) -> list[Use]:
-        """Return who of the movable ones has room at a moment: first who runs already, then by id."""
+        """Return who of the movable ones has room at a moment; who came to the host first goes first.
+
+        That holds whether or not they run, so that one that was suspended is never kept waiting by one that came later.
+        """
         left = self._beside_fixed(at)
         found = []
-        for use in sorted(self.movable, key=lambda use: (not use.is_charged, use.vm_id)):
+        for use in self.in_order():
             if use.covers(at) and fits(use.needs, left):
                 found.append(use)
                 left = plus(left, use.needs, -1)
@@ -92,6 +129,11 @@ class Timeline:
     def can_stay(self, vm_id: int, start: int, end: int) -> bool:
         """Tell whether a movable one has room all the time from `start` to `end`."""
         return all(any(use.vm_id == vm_id for use in self.staying(at)) for at in self._moments(start, end))
+
+    def back_at(self, vm_id: int, now: int, for_s: int) -> int | None:
+        """Return from when on a movable one will have room for so long; None when that cannot be foreseen."""
+        moments = self._moments(now, FOREVER)
+        return next((at for at in moments if self.can_stay(vm_id, at, at + for_s)), None)
 
     def _beside_fixed(self, at: int) -> Needs:
         return plus(self._room, total(use.needs for use in self.fixed if use.covers(at)), -1)

@@ -4,13 +4,17 @@ VMs whose place was said beforehand come first; the others are placed as the sch
 those that wait anyway.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from trifid.placement.explain import explain, judges_of
+from trifid.placement.lease_room import chooser, has_leases, without_kept
+from trifid.placement.lease_rules import ACCEPTED, DEFAULT_PACE, Pace
+from trifid.placement.leases import Decisions, decide
 from trifid.placement.place import place
+from trifid.placement.plan import Plan
 from trifid.placement.view import View, WaitingVm
 from trifid.placement.what_if import after
 
@@ -50,24 +54,39 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def try_out(
-    view: View, batch: Collection[Asked], policy: str = "striping", datastore_policy: str = "striping"
+    view: View,
+    batch: Collection[Asked],
+    policy: str = "striping",
+    datastore_policy: str = "striping",
+    pace: Pace = DEFAULT_PACE,
 ) -> dict[int, Outcome]:
     """Return what would become of each VM of a batch, by its id.
 
     Args:
         view: as it is; the VMs that wait in it compete with those of the batch.
+            Its `placed` must have every lease that was started.
         policy, datastore_policy: as of `place`.
+        pace: how fast VMs come and go, for leases in time.
     """
+
+    def placer(seen: View) -> Plan:
+        return place(seen, policy, datastore_policy)
+
     fixed = [one for one in batch if one.host_id != NOWHERE]
     free = [one.vm for one in batch if one.host_id == NOWHERE]
     found: dict[int, Outcome] = {}
+    beside = replace(view, hosts=without_kept(view.hosts, _decided(view, placer, pace).held_back))
     for one in fixed:
-        found[one.vm.id] = Outcome(one.host_id, one.datastore_id, notes=_notes(one, view))
-        view = after(view, [(one.vm, one.host_id, one.datastore_id)])
+        found[one.vm.id] = Outcome(one.host_id, one.datastore_id, notes=_notes(one, beside))
+        put = [(one.vm, one.host_id, one.datastore_id)]
+        view, beside = after(view, put), after(beside, put)
     asked_ids = {one.vm.id for one in batch}
     waiting = (*(vm for vm in view.vms if vm.id not in asked_ids), *free)
     by_id = {vm.id: vm for vm in waiting}
-    plan = place(replace(view, vms=waiting), policy, datastore_policy)
+    done = _decided(replace(view, vms=waiting), placer, pace)
+    found.update((vm_id, outcome) for vm_id, outcome in _of_leases(done).items() if vm_id in asked_ids)
+    view = replace(view, vms=tuple(done.others), hosts=without_kept(view.hosts, done.held_back))
+    plan = placer(view)
     for vm_id, host_id, datastore_id in plan.placements:
         if vm_id in asked_ids:
             found[vm_id] = Outcome(host_id, datastore_id)
@@ -76,6 +95,23 @@ def try_out(
     changes = _changes(left, later, policy, datastore_policy)
     for vm in left:
         found[vm.id] = Outcome(why=plan.refusals.get(vm.id, ""), change=changes.get(_kind(vm), ""))
+    return found
+
+
+def _decided(view: View, placer: Callable[[View], Plan], pace: Pace) -> Decisions:
+    """Return what would be done for leases in time; where there are none, everything is left to placement."""
+    if not has_leases(view):
+        return Decisions(others=list(view.vms))
+    return decide(view, chooser(view, placer), pace)
+
+
+def _of_leases(done: Decisions) -> dict[int, Outcome]:
+    """Return what would become of the leases that are not left to ordinary placement."""
+    found = {vm_id: Outcome(why=why) for vm_id, why in (*done.waiting.items(), *done.rejected.items())}
+    for vm_id, mark in done.marks.items():
+        if mark.state == ACCEPTED:
+            found[vm_id] = Outcome(mark.host_id, notes=tuple(filter(None, [done.waiting.get(vm_id)])))
+    found.update((vm_id, Outcome(host_id, datastore_id)) for vm_id, host_id, datastore_id in done.starts)
     return found
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from trifid.core.host import HostState
 from trifid.core.pci import match
+from trifid.core.template.lease import moment_text
 from trifid.core.template.requirement_parts import InTheWay, Obstacle, requirement_parts
 from trifid.core.template.requirements import Lookup
 from trifid.core.template.validate import shown
@@ -20,7 +21,9 @@ from trifid.placement.expressions import any_of_the_vms
 from trifid.placement.filters import Filter, why_not
 from trifid.placement.rule import HOLDS, Judge, Rule, Verdict
 from trifid.placement.table import HostTable
-from trifid.placement.view import MONITORED, HostView, View, WaitingVm
+from trifid.placement.view import MONITORED, HostView, Kept, Promise, View, WaitingVm
+
+PROMISES_TOLD_MAX = 3
 
 
 def of_filter(rule: Filter) -> Rule:
@@ -182,6 +185,11 @@ def cpu(vm: WaitingVm, view: View) -> Judge:
         text = f"needs {_cores(needed)}, {_free(free / 100)}"
         if needed <= free:
             return Verdict(True, text)
+        if host.kept is not None and needed <= free + host.kept.cpu_percent:
+            kept = [(one, _cores(one.cpu_percent), one.cpu_percent == 100) for one in host.kept.promises]
+            text += f": {_promised(kept)}"
+            if free <= 0:
+                return Verdict(False, text, _without_kept(host.kept), _lack(needed, free))
         lacking = _cores(needed - free)
         change = f"with {lacking} less CPU" if free > 0 else f"with {lacking} more of CPU free there"
         return Verdict(False, text, change, _lack(needed, free))
@@ -198,6 +206,10 @@ def memory(vm: WaitingVm, view: View) -> Judge:
         text = f"needs {vm.memory_mib} MiB, {_free(free_kib // 1024)}"
         if needed_kib <= free_kib:
             return Verdict(True, text)
+        if host.kept is not None and needed_kib <= free_kib + host.kept.memory_mib * 1024:
+            text += f": {_promised([(one, f'{one.memory_mib} MiB', False) for one in host.kept.promises])}"
+            if free_kib <= 0:
+                return Verdict(False, text, _without_kept(host.kept), _lack(needed_kib, free_kib))
         lacking_mib = -((free_kib - needed_kib) // 1024)
         change = f"with {lacking_mib} MiB {'less memory' if free_kib > 0 else 'more of memory free there'}"
         return Verdict(False, text, change, _lack(needed_kib, free_kib))
@@ -211,6 +223,26 @@ def _cores(percent: int) -> str:
 
 def _free(amount: float) -> str:
     return f"{amount:g} free" if amount >= 0 else f"{-amount:g} too many are promised"
+
+
+def _promised(kept: Sequence[tuple[Promise, str, bool]]) -> str:
+    """Return for whom room is kept: "3 cores are reserved from 2030-01-31 08:00:00 (UTC) for VM 7".
+
+    Args:
+        kept: with each promise, how much of it, and whether that is one.
+    """
+    told = []
+    for promise, amount, is_one in kept[:PROMISES_TOLD_MAX]:
+        since = f"reserved from {moment_text(promise.start)} (UTC)" if promise.start else "kept"
+        told.append(f"{amount} {'is' if is_one else 'are'} {since} for VM {promise.vm_id}")
+    if len(kept) > len(told):
+        told.append(f"more is kept for {len(kept) - len(told)} others")
+    return ", ".join(told)
+
+
+def _without_kept(kept: Kept) -> str:
+    first, *others = kept.promises
+    return f"without what is kept for VM {first.vm_id}{f' and {len(others)} more' if others else ''}"
 
 
 def _lack(needed: int, free: int) -> float:

@@ -122,6 +122,7 @@ class PlacedVm(msgspec.Struct, frozen=True):
         tm: the transfer driver of its datastore.
         is_marked: it is to be moved by the scheduler (resched).
         has_devices: it has PCI devices of its host.
+        message: the SCHED_MESSAGE it has.
     """
 
     id: int
@@ -148,6 +149,28 @@ class PlacedVm(msgspec.Struct, frozen=True):
     tm: str = ""
     is_marked: bool = False
     has_devices: bool = False
+    message: str = ""
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """Room of a host that a VM will have, or have again.
+
+    Attributes:
+        start: from when on it is reserved, seconds since 1970; 0 for one that shall have it as soon as can be.
+    """
+
+    vm_id: int
+    cpu_percent: int
+    memory_mib: int
+    start: int = 0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is kept free on a host for leases in time; the host's free capacity is without it already."""
+
+    cpu_percent: int
+    memory_mib: int
+    promises: tuple[Promise, ...]
 
 
 class HostView(msgspec.Struct, frozen=True):
@@ -160,6 +183,7 @@ class HostView(msgspec.Struct, frozen=True):
         vm_ids: the VMs it carries.
         free_disk_mib: room in datastores of its own that may still be promised; None when it was never told.
         devices: its PCI devices that no VM has.
+        kept: what leases leave unused there; None when nothing was taken off for them.
     """
 
     id: int
@@ -176,6 +200,7 @@ class HostView(msgspec.Struct, frozen=True):
     max_cpu_percent: int = 0
     max_memory_kib: int = 0
     devices: tuple[Device, ...] = ()
+    kept: Kept | None = None
 
 
 class DatastoreView(msgspec.Struct, frozen=True):

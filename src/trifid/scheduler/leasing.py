@@ -5,7 +5,7 @@ have leases is learned once and followed by events: where there are none, nothin
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from trifid.client.errors import ApiError
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import render
-from trifid.core.vm.record import Needs
 from trifid.placement.fields import branch, integer, lease_of
+from trifid.placement.lease_room import chooser, without_kept
 from trifid.placement.lease_rules import ACCEPTED, DEFAULT_PACE, Pace
-from trifid.placement.leases import POWEROFF, Choice, Decisions, decide
+from trifid.placement.leases import POWEROFF, Decisions, decide
 from trifid.placement.plan import Plan
 from trifid.placement.reading import ACTIVE
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
 from trifid.placement.timeline import FOREVER
-from trifid.placement.view import HostView, LeaseMark, PlacedVm, View, WaitingVm
+from trifid.placement.view import LeaseMark, PlacedVm, View, WaitingVm
 from trifid.scheduler.look import Caller
 from trifid.scheduler.news import Event
 from trifid.wire.elements import iter_elements, one_element
@@ -155,18 +155,11 @@ class Leasing:
         self._known |= {vm.id for vm in view.vms if vm.lease is not None}
         # One that was placed since the pool was read does not wait any more.
         view = replace(view, vms=tuple(vm for vm in view.vms if vm.host_id >= 0 or vm.id not in self._placed))
-
-        def choose(vm: WaitingVm, hosts: Sequence[HostView]) -> Choice:
-            plan = self._placer(replace(view, vms=(vm,), hosts=tuple(hosts)))
-            if plan.placements:
-                return Choice(plan.placements[0][1], plan.placements[0][2])
-            return Choice(why=plan.refusals.get(vm.id, "no host takes it"))
-
-        done = decide(replace(view, placed=tuple(self._placed.values())), choose, self._pace)
+        everything = replace(view, placed=tuple(self._placed.values()))
+        done = decide(everything, chooser(view, self._placer), self._pace)
         self._carry_out(done, view)
-        hosts = tuple(_less(host, done.held_back.get(host.id)) for host in view.hosts)
         return Turn(
-            view=replace(view, vms=tuple(done.others), hosts=hosts),
+            view=replace(view, vms=tuple(done.others), hosts=without_kept(view.hosts, done.held_back)),
             refusals=done.waiting,
             remark=_remark(len(done.held_back)),
             wake_at=min((done.wake_at, *self._retry_at.values())),
@@ -178,7 +171,7 @@ class Leasing:
         for vm_id, mark in done.marks.items():
             if vm_id in self._retry_at:
                 continue
-            message = done.waiting.get(vm_id) if mark.state == ACCEPTED else None
+            message = done.waiting.get(vm_id) if mark.state == ACCEPTED else self._no_message(vm_id)
             if self._try(vm_id, now, self._update, vm_id, mark=mark, message=message) and mark.state == ACCEPTED:
                 log.info("vm %d  %s is reserved for it", vm_id, names.get(mark.host_id, "a host"))
                 done.waiting.pop(vm_id, None)
@@ -191,6 +184,9 @@ class Leasing:
             for vm_id in vm_ids:
                 if self._try(vm_id, now, self._client.call, "one.vm.action", word, vm_id):
                     log.info("vm %d  %s, for its lease or another's", vm_id, word)
+        for vm_id, text in done.resting.items():
+            if self._placed[vm_id].message != text:
+                self._try(vm_id, now, self._update, vm_id, message=text)
         messages = {vm.id: vm.message for vm in view.vms}
         for vm_id, host_id, datastore_id in done.starts:
             if self._try(vm_id, now, self._client.call, "trifid.vm.place", vm_id, host_id, datastore_id):
@@ -203,6 +199,10 @@ class Leasing:
             if self._try(vm_id, now, self._update, vm_id, mark=LeaseMark(), message=text):
                 self._try(vm_id, now, self._client.call, "one.vm.action", "hold", vm_id)
                 log.info("vm %d  put on hold: %s", vm_id, text)
+
+    def _no_message(self, vm_id: int) -> str | None:
+        """Return what takes away the message of a VM that was started; None when it has none."""
+        return "" if vm_id in self._placed and self._placed[vm_id].message else None
 
     def _try(self, vm_id: int, now: int, what: Callable[..., Any], *args: Any, **more: Any) -> bool:
         """Do something to a VM and tell whether it was done; one that was refused is left alone for a while."""
@@ -234,17 +234,6 @@ def _vector(mark: LeaseMark) -> Value:
     if mark.state != ACCEPTED:
         return {"STATE": mark.state}
     return {"STATE": mark.state, "HOST_ID": str(mark.host_id), "START": str(mark.start), "END": str(mark.end)}
-
-
-def _less(host: HostView, held: Needs | None) -> HostView:
-    """Return a host without what must be left free there."""
-    if held is None:
-        return host
-    return replace(
-        host,
-        free_cpu_percent=host.free_cpu_percent - held.cpu_percent,
-        free_memory_kib=host.free_memory_kib - held.memory_mib * 1024,
-    )
 
 
 def _remark(hosts: int) -> str:
