@@ -1,5 +1,7 @@
 """`onehost flush` and `maintenance`."""
 
+import json
+
 import pytest
 
 from tests.cli.moving import BOOT, MIGRATE, POWEROFF, RUNNING, SUSPENDED, UNKNOWN, Vm, World
@@ -115,3 +117,21 @@ def test_without_a_journal_it_looks_again_and_again():
     result = world.run(main, "maintenance", "0", "--timeout", "5")
     assert result.exit_code == 255
     assert "VM 0 is still RUNNING on host host0 after 5 s" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["flush", "maintenance"])
+def test_where_vms_would_go_is_told_without_moving_any(word):
+    world = World(Vm(0), Vm(0))
+    asked = []
+
+    def tried(batch):
+        asked.append(json.loads(batch))
+        fits = {"what": "VM 0", "fits": True, "host": "host1", "change": "", "why": "", "notes": []}
+        return json.dumps({"results": [fits], "fitting": 1, "asked": 1})
+
+    world.trifid_placement_dry_run = tried
+    result = world.run(main, word, "0", "--dry-run")
+    assert result.exit_code == 0
+    assert asked == [{"vms": [{"action": "flush", "host": 0}]}]
+    assert "1 of 1 would fit; nothing was changed" in result.stdout
+    assert world.calls == []

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli.command import TIMEOUT, Argument, Command, Given
+from trifid.cli.dry_run import DRY_RUN, dry_flush
 from trifid.cli.failure import Failure
 from trifid.cli.follow import state_of, why
 from trifid.cli.kinds import HOST, VM
@@ -85,6 +86,9 @@ def _maintenance(shell: Shell, given: Given) -> None:
 
 
 def _empty(shell: Shell, given: Given, *, waits: bool) -> None:
+    if given.dry_run:
+        dry_flush(shell, given.host)
+        return
     begun = [one for host_id in given.host if (one := Emptying(shell, host_id)).begin()]
     for emptying in begun if waits else []:
         emptying.until_empty(given.timeout)
@@ -198,16 +202,16 @@ FLUSH_ROWS = (
         "Disable a host and move its running VMs to others.",
         _HOSTS,
         run=_flush,
-        options=(_WAIT, TIMEOUT),
+        options=(_WAIT, TIMEOUT, DRY_RUN),
         more=_MORE,
-        examples=("flush host1", "flush 0,1 --wait --timeout 300"),
+        examples=("flush host1", "flush host1 --dry-run", "flush 0,1 --wait --timeout 300"),
     ),
     Command(
         "maintenance",
         "Empty a host for maintenance: as flush, and wait until nothing runs there.",
         _HOSTS,
         run=_maintenance,
-        options=(TIMEOUT,),
+        options=(TIMEOUT, DRY_RUN),
         more=f'{_MORE}  When the work is done, "onehost enable HOST" lets VMs come again.',
         examples=("maintenance host1", "maintenance host1 --timeout 60"),
     ),
