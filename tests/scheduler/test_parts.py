@@ -1,9 +1,11 @@
 """Rules, opinions and planners that are written elsewhere and found by name."""
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from trifid.placement.filters import Filter
+from trifid.placement.own import PartFailed
 from trifid.placement.plan import Plan
 from trifid.placement.policy import planner_of
 from trifid.placement.scorers import Scorer
@@ -45,6 +47,54 @@ class Nowhere:
 
     def __call__(self, view):
         return Plan([], {vm.id: f"not with {self.settings.policy}" for vm in view.vms})
+
+
+class Breaks(OddHosts):
+    name = "breaks"
+
+    def mask(self, vm, table):
+        return {}["nothing"]
+
+
+class Short(OddHosts):
+    name = "short"
+
+    def mask(self, vm, table):
+        return np.array([True])
+
+
+class Figures(OddHosts):
+    name = "figures"
+
+    def mask(self, vm, table):
+        return table.numbers("RUNNING_VMS")
+
+
+class Unhashable(OddHosts):
+    name = "unhashable"
+
+    def key(self, vm):
+        return []
+
+
+class Nameless(OddHosts):
+    name = ""
+
+
+class Memory(OddHosts):
+    name = "memory"
+
+
+class Endless(LastHosts):
+    name = "endless"
+
+    def scores(self, vm, table):
+        return np.full(len(table.hosts), np.inf)
+
+
+class Silent(Nowhere):
+    def __call__(self, view):
+        return None
 
 
 VIEW = synthetic(0, 8, 3)
@@ -118,11 +168,36 @@ def test_an_installed_part_is_found_by_the_name_of_its_entry_point(tmp_path, mon
         ({"filters": (f"{HERE}:Missing",)}, "cannot be loaded: .*Missing"),
         ({"filters": (f"{HERE}:LastHosts",)}, r"is no subclass of trifid\.placement\.filters\.Filter"),
         ({"planner": "x"}, 'there is no planner "x"'),
+        ({"filters": (f"{HERE}:Nameless",)}, 'filter ".*:Nameless" has no name'),
+        ({"filters": (f"{HERE}:Memory",)}, 'has the name "memory", which another one has'),
+        ({"filters": (f"{HERE}:OddHosts", f"{HERE}:OddHosts")}, 'has the name "odd-hosts"'),
     ],
 )
 def test_what_cannot_be_used_is_told(settings, said):
     with pytest.raises(BadSettings, match=said):
         parts_of(Settings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"filters": (f"{HERE}:Breaks",)},
+            r'filter ".*:Breaks" failed on VM \d+: KeyError: .nothing. \(.*py, line',
+        ),
+        (
+            {"filters": (f"{HERE}:Short",)},
+            r"mask of VM \d+ is an array of bool, shape \(1,\): .* 8 truth values",
+        ),
+        ({"filters": (f"{HERE}:Figures",)}, "is an array of float64, shape .* array of 8 truth values"),
+        ({"filters": (f"{HERE}:Unhashable",)}, "failed on VM .* unhashable type"),
+        ({"scorers": {f"{HERE}:Endless": 1.0}}, 'scorer ".*:Endless": scores of VM .* are not all finite'),
+        ({"planner": f"{HERE}:Silent"}, 'planner ".*:Silent" answered NoneType: expected a trifid.placement.plan.Plan'),
+    ],
+)
+def test_a_part_that_breaks_off_or_answers_nonsense_is_told_by_its_name(settings, said):
+    with pytest.raises(PartFailed, match=said):
+        planned(**settings)
 
 
 def test_the_settings_decide_who_decides_and_where_decisions_are_kept(tmp_path):

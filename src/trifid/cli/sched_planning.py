@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from trifid.cli.failure import Failure
 from trifid.errors import BadTemplate
 from trifid.placement.measures import BINS, Measures, measured
+from trifid.placement.own import PartFailed
 from trifid.placement.plan import Plan
 from trifid.placement.policies import POLICIES
 from trifid.placement.policy import Planner, planner_of
@@ -72,9 +73,16 @@ def planner(settings: Settings) -> Planner:
 
 
 def planned(view: View, name: str, plan_of: Planner) -> Outcome:
-    """Plan, and measure what comes of it."""
+    """Plan, and measure what comes of it.
+
+    Raises:
+        Failure: a filter, scorer or planner that the settings name breaks off.
+    """
     began = time.process_time()
-    plan = plan_of(view)
+    try:
+        plan = plan_of(view)
+    except PartFailed as fault:
+        raise Failure(str(fault), "its author can mend it; --config gives other settings") from fault
     seconds = time.process_time() - began
     return Outcome(name, plan, seconds, measured(view, plan))
 

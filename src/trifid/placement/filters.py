@@ -6,7 +6,6 @@ in words what the hosts lack that it leaves out.  To add one of your own, subcla
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -25,7 +24,7 @@ class Filter:
         name: by which configuration and explanations call it.
     """
 
-    name: ClassVar[str] = ""
+    name: str = ""
 
     def begin(self, view: View, table: HostTable) -> None:
         """Get ready for a plan; nothing is left of the one before."""

@@ -5,7 +5,6 @@ docs/scheduler.md.
 """
 
 from collections.abc import Hashable
-from typing import ClassVar
 
 from trifid.placement.columns import Floats
 from trifid.placement.expressions import Compiler
@@ -21,7 +20,7 @@ class Scorer:
         name: by which configuration and explanations call it.
     """
 
-    name: ClassVar[str] = ""
+    name: str = ""
 
     def key(self, vm: WaitingVm) -> Hashable | None:
         """Return what the scores depend on: VMs with the same key share them; None = they change with placements."""

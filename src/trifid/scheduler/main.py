@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 from trifid.client import Client, ClientError, from_environment
 from trifid.placement import storage
 from trifid.placement.lease_rules import Pace
+from trifid.placement.own import PartFailed
 from trifid.placement.policies import POLICIES
 from trifid.placement.settings import BadSettings
 from trifid.scheduler.config import settings_of, with_options
@@ -61,7 +62,7 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
     log.info("scheduling for %s, %s decides, at least every %d s", endpoint, decider.by, settings.interval_s)
     # A call may wait for news for a while before it is answered.
     client = Client(endpoint, session, timeout_s=WAIT_S_MAX + 10.0)
-    Loop(
+    loop = Loop(
         client,
         planner=decider.planner,
         binder=decider.binder,
@@ -72,7 +73,11 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
         now=time.time,
         limits=decider.limits,
         pace=Pace(**asdict(settings.leases)),
-    ).run()
+    )
+    try:
+        loop.run()
+    except PartFailed as fault:
+        raise click.ClickException(str(fault)) from fault
 
 
 def _end_with(stream: BinaryIO) -> None:

@@ -1,12 +1,16 @@
 """Filters, scorers, planners and binders that others have written, found by the names that the settings have."""
 
 import re
+from collections.abc import Collection, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
+from trifid.placement.own import OwnFilter, OwnScorer, own_planner
 from trifid.placement.policy import Parts
-from trifid.placement.scorers import Scorer
+from trifid.placement.rules import builtin
+from trifid.placement.scorers import Ranked, Scorer
 from trifid.placement.settings import BadSettings, Settings, nearest
 
 GROUPS = {
@@ -29,9 +33,16 @@ def parts_of(settings: Settings, where: str = "[scheduler]") -> Parts:
     Raises:
         BadSettings: there is no such part, it cannot be loaded, or it is something else.
     """
-    filters = tuple(_made("filter", name, Filter, where) for name in settings.filters)
-    scorers = tuple((_made("scorer", name, Scorer, where), weight) for name, weight in settings.scorers.items())
-    planner = found("planner", settings.planner, where) if settings.planner else None
+    filters = tuple(OwnFilter(_made("filter", name, Filter, where), f'filter "{name}"') for name in settings.filters)
+    scorers = tuple(
+        (OwnScorer(_made("scorer", name, Scorer, where), f'scorer "{name}"'), weight)
+        for name, weight in settings.scorers.items()
+    )
+    _check_names(filters, [rule.name for rule in builtin(Compiler())], where)
+    _check_names([scorer for scorer, _ in scorers], [Ranked.name], where)
+    planner = None
+    if settings.planner:
+        planner = own_planner(found("planner", settings.planner, where), f'planner "{settings.planner}"')
     return Parts(filters, scorers, planner)
 
 
@@ -54,6 +65,17 @@ def found(kind: str, name: str, where: str = "[scheduler]") -> Any:
         return entry.load()
     except (ImportError, AttributeError) as fault:
         raise BadSettings(f'{where}: {kind} "{name}" ({entry.value}) cannot be loaded: {fault}') from fault
+
+
+def _check_names(parts: Iterable[OwnFilter | OwnScorer], built_in: Collection[str], where: str) -> None:
+    """Refuse parts without a name of their own: answers are kept and told under it."""
+    taken = set(built_in)
+    for part in parts:
+        if not part.name:
+            raise BadSettings(f'{where}: {part.label} has no name: its class needs one, such as name = "quiet"')
+        if part.name in taken:
+            raise BadSettings(f'{where}: {part.label} has the name "{part.name}", which another one has: rename it')
+        taken.add(part.name)
 
 
 def _made(kind: str, name: str, base: type[Any], where: str) -> Any:
