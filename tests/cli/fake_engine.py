@@ -186,6 +186,7 @@ def vm_xml(
     state: int = 3,
     lcm: int = 3,
     *,
+    resched: int = 0,
     memory: int = 512,
     cpu: str = "1",
     stime: int = 1000,
@@ -197,7 +198,7 @@ def vm_xml(
     disks: str = "",
     **who: Any,
 ) -> str:
-    times = {"LAST_POLL": 0, "STATE": state, "LCM_STATE": lcm, "RESCHED": 0, "STIME": stime, "ETIME": etime}
+    times = {"LAST_POLL": 0, "STATE": state, "LCM_STATE": lcm, "RESCHED": resched, "STIME": stime, "ETIME": etime}
     return (
         f"<VM><ID>{vm_id}</ID>{owner(**who)}<NAME>{escape(name)}</NAME>{PERMISSIONS}{tags(times)}"
         f"<DEPLOY_ID>one-{vm_id}</DEPLOY_ID><MONITORING>{tags(monitoring or {})}</MONITORING>"

@@ -21,6 +21,7 @@ TOLD = {
     "state": "PENDING",
     "moves": False,
     "host_id": -1,
+    "host": "",
     "cpu_percent": 150,
     "memory_mib": 4096,
     "hosts_total": 40,
@@ -65,6 +66,12 @@ class TestExplain:
             "and 39 more: --all shows all\n"
         )
         assert fake.called("trifid.vm.explain") == [[7, 10]]
+
+    @pytest.mark.parametrize(("host", "shown"), [("host-3", "host-3 [3]"), ("", "host 3")])
+    def test_where_a_vm_is_is_told_by_name_to_those_who_may_know_it(self, fake, type_in, host, shown):
+        placed = TOLD | {"state": "RUNNING", "moves": True, "host_id": 3, "host": host}
+        fake.answers("trifid.vm.explain", json.dumps(placed))
+        assert f"STATE               : RUNNING on {shown}\n" in type_in("onevm", "explain", "7").stdout
 
     def test_all_hosts_are_asked_for(self, fake, type_in):
         fake.answers("trifid.vm.explain", json.dumps(TOLD))

@@ -55,7 +55,7 @@ def test_the_figures_are_there_as_json(type_in):
 def test_vms_that_are_not_placed_are_told_by_reason(type_in):
     result = type_in("trifid", "sched", "sim", "--hosts", "2", "--vms", "300", "--expressions", "0")
     assert "Not placed, striping" in result.stdout
-    assert "No host meets SCHED_REQUIREMENTS: hosts, lack CPU" in result.stdout
+    assert "No host meets SCHED_REQUIREMENTS: lack CPU" in result.stdout
 
 
 def test_a_problem_and_a_decision_can_be_planned(type_in, tmp_path):
@@ -101,8 +101,8 @@ def test_what_is_no_problem_is_told(type_in, tmp_path):
 
 def test_decisions_are_listed(type_in, home):
     lines = type_in("trifid", "sched", "decisions", "--home", str(home)).stdout.splitlines()
-    assert lines[1].split() == ["1", "20270115T080000Z", "20", "0", "10", "policy", "packing"]
-    assert lines[2].split()[:4] == ["2", "20270115T080001Z", "1", "19"]
+    assert lines[1].split() == ["1", "2027-01-15", "08:00:00", "20", "0", "10", "policy", "packing"]
+    assert lines[2].split()[:5] == ["2", "2027-01-15", "08:00:01", "1", "19"]
     rows = json.loads(type_in("trifid", "sched", "--home", str(home), "decisions", "--json").stdout)
     assert [row["by"] for row in rows] == ["policy packing", "/no/such/program"]
 
@@ -115,7 +115,7 @@ def test_a_home_without_decisions_says_so(type_in, tmp_path):
 def test_a_decision_planned_again_by_its_own_settings_is_the_same(type_in, home):
     result = type_in("trifid", "sched", "replay", "1", "--home", str(home))
     assert result.exit_code == 0
-    assert "The same: 20 VMs go to the same hosts." in result.stdout
+    assert "Nothing is different: VMs that go to the same host: 20." in result.stdout
 
 
 def test_a_replay_with_another_policy_tells_what_is_different(type_in, home):

@@ -148,6 +148,11 @@ def test_any_host_can_be_lost():
     assert result.stdout == ("Any one of the 2 hosts in use can be lost: its VMs can be started on the others.\n")
 
 
+def test_one_host_in_use_and_none_are_told_in_their_own_words():
+    assert World(Vm(0)).run(main, "sched", "spare").stdout.startswith("The one host in use can be lost: ")
+    assert World().run(main, "sched", "spare").stdout == "No host is in use: nothing can be lost.\n"
+
+
 def test_a_host_that_cannot_be_lost_is_named_with_its_vms_and_what_is_missing():
     world = World(Vm(0, cpu=3), Vm(1, cpu=3, memory_mib=3584), Vm(2, cpu=3, state=RUNNING), Vm(0, requirement="ID = 0"))
     result = world.run(main, "sched", "spare")

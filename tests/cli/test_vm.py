@@ -324,6 +324,17 @@ class TestList:
         lines = type_in("onevm", "list", "-l", "ID,WHY", "--csv", "--no-header").stdout.splitlines()
         assert lines == ["2,No host has room", "1,"]
 
+    def test_why_is_also_that_of_vms_that_are_to_move_and_of_leases_that_do_not_run(self, fake, type_in):
+        told = {"SCHED_MESSAGE": "No host has room"}
+        fake.vms = {
+            1: vm_xml(1, resched=1, user=told),
+            2: vm_xml(2, state=2, lcm=0, user=told),
+            3: vm_xml(3, state=2, lcm=0, user=told | {"HAIZEA": "x"}),
+            4: vm_xml(4, state=5, lcm=0, user=told | {"HAIZEA": "x"}),
+        }
+        lines = type_in("onevm", "list", "-l", "ID,WHY", "--csv", "--no-header").stdout.splitlines()
+        assert lines == ["4,No host has room", "3,No host has room", "2,", "1,No host has room"]
+
     def test_finished_ones_as_well(self, fake, type_in):
         type_in("onevm", "list", "--done")
         assert fake.calls[-1] == ("one.vmpool.info", -2, -1, -1, -2)
@@ -365,6 +376,15 @@ class TestShow:
     def test_why_it_is_still_pending(self, fake, type_in):
         fake.vms[3] = vm_xml(3, state=1, lcm=0, user={"SCHED_MESSAGE": "no host has 64 GiB free"})
         assert "SCHEDULER           : no host has 64 GiB free" in type_in("onevm", "show", "3").stdout
+
+    def test_a_lease_that_was_rejected_tells_why(self, fake, type_in):
+        told = {"SCHED_MESSAGE": "Rejected: needs 99 cores", "HAIZEA": "x"}
+        fake.vms[3] = vm_xml(3, state=2, lcm=0, user=told)
+        assert "SCHEDULER           : Rejected: needs 99 cores" in type_in("onevm", "show", "3").stdout
+
+    def test_one_that_nobody_has_looked_at_tells_how_to_see_whether_the_scheduler_runs(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, state=1, lcm=0)
+        assert "trifid status tells whether it runs" in type_in("onevm", "show", "3").stdout
 
     def test_why_it_was_placed_where_it_is(self, fake, type_in):
         why = "2026-11-25 12:00 host-3 [3] of 37 that fit"

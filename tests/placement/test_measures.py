@@ -42,6 +42,18 @@ def test_reasons_are_counted_by_kind():
     assert list(found.reasons.values()) == [2, 1]
 
 
+def test_reasons_of_a_kind_count_as_one_whatever_the_expression_and_however_many_hosts():
+    begin = "No host meets SCHED_REQUIREMENTS"
+    expression = "do not match the expression"
+    refusals = {
+        1: f'{begin}: 6 hosts, 1 lacks CPU (needs 2 cores, best has 1 free), 5 {expression} ARCH = "a,b" & ! (X < 3)',
+        2: f"{begin}: 9 hosts, 8 lack CPU (needs 4 cores, best has 1 free), 1 does not match the expression X > 3",
+        3: f"{begin}: 2 hosts, 1 {expression} PRIORITY > 3, 1 is disabled (onehost enable)",
+    }
+    found = measured(View((), ()), Plan([], refusals))
+    assert found.reasons == {f"{begin}: lack CPU, {expression}": 2, f"{begin}: {expression}, are disabled": 1}
+
+
 def test_room_in_pieces_that_no_vm_fits_into_is_fragmentation():
     pieces = View((vm(1, cores=2),), (host(0, free_cores=1), host(1, free_cores=1), host(2, free_cores=2)))
     assert measured(pieces, Plan()).fragmentation == 0.5

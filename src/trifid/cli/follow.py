@@ -19,7 +19,7 @@ _NEWS_WAIT_S = 20
 _EVENTS_MAX = 1000
 _LOOK_EVERY_S = 0.5
 
-_PENDING = "1"
+_PENDING, _HOLD, _SUSPENDED = "1", "2", "5"
 
 _RESTING = frozenset({"HOLD", "RUNNING", "STOPPED", "SUSPENDED", "DONE", "POWEROFF", "UNDEPLOYED", "UNKNOWN"})
 """States that a VM does not leave by itself."""
@@ -59,13 +59,20 @@ def failed(state: str, goal: Goal) -> bool:
 
 
 def why(vm: dict[str, Any]) -> str:
-    """Return what went wrong with a VM, or why it waits: ERROR, else SCHED_MESSAGE; may be empty.
+    """Return what went wrong with a VM, or why it waits: ERROR, else SCHED_MESSAGE; may be empty."""
+    told = vm.get("USER_TEMPLATE") or {}
+    return str(told.get("ERROR") or waits_for(vm))
 
-    A VM that was placed keeps what the scheduler said while it waited; it tells nothing about now.
+
+def waits_for(vm: dict[str, Any]) -> str:
+    """Return what the scheduler says of a VM that waits, is to move, or is a lease that it rejected or suspended.
+
+    Any other VM keeps what was said while it waited; that tells nothing about now, and is left out.
     """
     told = vm.get("USER_TEMPLATE") or {}
-    waiting = told.get("SCHED_MESSAGE") if vm["STATE"] == _PENDING else ""
-    return str(told.get("ERROR") or waiting or "")
+    is_lease = vm["STATE"] in (_HOLD, _SUSPENDED) and "HAIZEA" in told
+    is_told = vm["STATE"] == _PENDING or vm.get("RESCHED") == "1" or is_lease
+    return str(told.get("SCHED_MESSAGE") or "") if is_told else ""
 
 
 def state_of(vm: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`trifid sched replay` and `decisions`: what was decided, and what would be decided otherwise."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from trifid.scheduler.config import read_settings
 from trifid.scheduler.recorder import NAME, recorded
 
 _TOLD_MAX = 20
-_LINE = "{number:>8}  {time:<16}  {placed:>6}  {refused:>7}  {hosts:>6}  {by}"
+_LINE = "{number:>8}  {time:<19}  {placed:>6}  {refused:>7}  {hosts:>6}  {by}"
 
 
 def replay(shell: Shell, given: Given) -> None:
@@ -59,7 +60,7 @@ def _name(settings: Settings) -> str:
 
 def _told(found: Difference) -> list[str]:
     if found.is_nothing:
-        return [f"The same: {found.same} VMs go to the same hosts."]
+        return [f"Nothing is different: VMs that go to the same host: {found.same}."]
     lines = [
         f"{found.same} VMs go to the same host, {len(found.elsewhere)} elsewhere, "
         f"{len(found.placed)} are placed and were not, {len(found.refused)} were placed and are not."
@@ -102,7 +103,13 @@ def decisions(shell: Shell, given: Given) -> None:
         _LINE.format(number="NUMBER", time="TIME (UTC)", placed="PLACED", refused="REFUSED", hosts="HOSTS", by="BY")
     )
     for path, decision in found:
-        shell.say(_LINE.format(**_row(path, decision)))
+        row = _row(path, decision)
+        shell.say(_LINE.format(**row | {"time": _readable(row["time"])}))
+
+
+def _readable(moment: str) -> str:
+    """Return the moment of a file's name as other tables write it: 2026-11-25 12:00:00."""
+    return f"{datetime.strptime(moment, '%Y%m%dT%H%M%S%z'):%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def _row(path: Path, decision: Decision) -> dict[str, Any]:

@@ -22,7 +22,12 @@ def spare(shell: Shell, given: Given) -> None:
     if given.json:
         shell.say(json.dumps([_document(loss, seen) for loss in found], indent=2))
     elif not lacking:
-        shell.say(f"Any one of the {len(found)} hosts in use can be lost: its VMs can be started on the others.")
+        hosts = f"Any one of the {len(found)} hosts" if len(found) > 1 else "The one host"
+        shell.say(
+            f"{hosts} in use can be lost: its VMs can be started on the others."
+            if found
+            else "No host is in use: nothing can be lost."
+        )
     for loss in lacking if not given.json else []:
         shell.say(
             f"Host {seen.host_names[loss.host_id]} cannot be lost: {len(loss.stranded)} of its {loss.vms} VMs could "

@@ -34,7 +34,7 @@ def _print(shell: Shell, told: dict[str, Any]) -> None:
     cores = told["cpu_percent"] / 100
     chosen = told["chosen"]
     lines = {
-        "STATE": told["state"] + (f" on host {told['host_id']}" if told["moves"] else ""),
+        "STATE": told["state"] + (f" on {_host(told)}" if told["moves"] else ""),
         "NEEDS": f"{cores:g} core{'' if cores == 1 else 's'}, {memory(told['memory_mib'] * _KIB_PER_MIB)}",
         "HOSTS": f"{told['hosts_fitting']} of {told['hosts_total']} would take it"
         f"{' if it moved' if told['moves'] else ''}{_hidden(told)}",
@@ -53,6 +53,11 @@ def _print(shell: Shell, told: dict[str, Any]) -> None:
     left = told["hosts_total"] - told["hosts_hidden"] - len(told["hosts"])
     if left > 0:
         shell.say(f"and {left} more: --all shows all")
+
+
+def _host(told: dict[str, Any]) -> str:
+    """Return where a VM is; whoever may not see the host is told no name."""
+    return f"{told['host']} [{told['host_id']}]" if told["host"] else f"host {told['host_id']}"
 
 
 def _hidden(told: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from trifid.cli import columns as c
 from trifid.cli.command import Given
 from trifid.cli.figures import full_moment, memory, permission
-from trifid.cli.follow import printable, state_of
+from trifid.cli.follow import printable, state_of, waits_for
 from trifid.cli.image_columns import size
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
@@ -63,8 +63,7 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
 
 def _print_why(shell: Shell, vm: dict[str, Any], state: str) -> None:
     told = vm.get("USER_TEMPLATE") or {}
-    waits = told.get("SCHED_MESSAGE") if state == "PENDING" else None
-    known = {"WHY": told.get("ERROR"), "SCHEDULER": waits, "PLACED": told.get("SCHED_DECISION")}
+    known = {"WHY": told.get("ERROR"), "SCHEDULER": waits_for(vm), "PLACED": told.get("SCHED_DECISION")}
     lines = {label: value for label, value in known.items() if value}
     next_step = _next_step(vm["ID"], state, bool(told.get("SCHED_MESSAGE")))
     if lines or next_step:
@@ -86,6 +85,10 @@ def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
         return (
             f"onevm explain {vm_id} tells what is in the way on every host, and what would help; "
             f"onevm deploy --enforce {vm_id} HOST puts it where you say, if it fits there"
+        )
+    if state == "PENDING":
+        return (
+            f"the scheduler has said nothing yet: trifid status tells whether it runs, onevm explain {vm_id} what fits"
         )
     return ""
 

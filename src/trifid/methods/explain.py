@@ -72,6 +72,7 @@ def _answer(vm: VM, found: "Explanation", texts: ClusterTexts, count: int) -> di
         "state": vm.state.printable,
         "moves": found.vm.host_id >= 0,
         "host_id": found.vm.host_id,
+        "host": names.get(found.vm.host_id, ""),
         "cpu_percent": found.vm.cpu_percent,
         "memory_mib": found.vm.memory_mib,
         "hosts_total": len(found.hosts),

@@ -13,8 +13,12 @@ from trifid.placement.view import MONITORED, HostView, View
 BINS = 10
 """Of the spread of utilisation: 0 to 10 %, 10 to 20 % …"""
 
+_EXPRESSION = re.compile(r"(?<=not match the expression ).*?(?=, [0-9]+ |$)", re.DOTALL)
+_VERB = re.compile(r"\b[0-9]+ (lacks|does|has|is)\b")
+_HOSTS = re.compile(r"\b[0-9]+ hosts?, ")
 _DETAIL = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'|[0-9]+(?:\.[0-9]+)?")
 _BLANKS = re.compile(r"\s+")
+_PLURAL = {"lacks": "lack", "does": "do", "has": "have", "is": "are"}
 
 
 class Measures(msgspec.Struct, frozen=True):
@@ -93,9 +97,13 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _reasons(refusals: Mapping[int, str]) -> dict[str, int]:
-    """Return reasons without names and numbers, most frequent first."""
-    kinds = Counter(_BLANKS.sub(" ", _DETAIL.sub("", text)).replace(" ,", ",").strip() for text in refusals.values())
-    return dict(kinds.most_common())
+    """Return reasons without names, numbers and expressions, most frequent first."""
+    return dict(Counter(map(_kind, refusals.values())).most_common())
+
+
+def _kind(reason: str) -> str:
+    plain = _VERB.sub(lambda found: _PLURAL[found[1]], _HOSTS.sub("", _EXPRESSION.sub("", reason)))
+    return _BLANKS.sub(" ", _DETAIL.sub("", plain)).replace(" ,", ",").strip()
 
 
 def _fragmentation(view: View, rooms: Iterable[_Room]) -> float:
