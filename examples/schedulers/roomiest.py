@@ -15,6 +15,8 @@ from pathlib import Path
 
 ALL, MINE_OR_NOT, PENDING, MONITORED = -1, -2, 1, "2"
 
+if len(sys.argv) != 3:
+    sys.exit("usage: roomiest.py ENDPOINT AUTH_FILE")
 server = xmlrpc.client.ServerProxy(sys.argv[1])
 session = Path(sys.argv[2]).read_text().split()[0]
 

@@ -73,6 +73,11 @@ class TestExplain:
         fake.answers("trifid.vm.explain", json.dumps(placed))
         assert f"STATE               : RUNNING on {shown}\n" in type_in("onevm", "explain", "7").stdout
 
+    def test_parts_of_ones_own_that_were_not_asked_are_told(self, fake, type_in):
+        fake.answers("trifid.vm.explain", json.dumps(FITTING | {"not_asked": ["filters", "scorers"]}))
+        said = type_in("onevm", "explain", "7").stdout
+        assert "NOT ASKED           : filters, scorers of your own, which only the scheduler knows\n" in said
+
     def test_all_hosts_are_asked_for(self, fake, type_in):
         fake.answers("trifid.vm.explain", json.dumps(TOLD))
         type_in("onevm", "explain", "7", "--all")

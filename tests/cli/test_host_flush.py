@@ -127,11 +127,12 @@ def test_where_vms_would_go_is_told_without_moving_any(word):
     def tried(batch):
         asked.append(json.loads(batch))
         fits = {"what": "VM 0", "fits": True, "host": "host1", "change": "", "why": "", "notes": []}
-        return json.dumps({"results": [fits], "fitting": 1, "asked": 1})
+        return json.dumps({"results": [fits], "fitting": 1, "asked": 1, "not_asked": ["a program"]})
 
     world.trifid_placement_dry_run = tried
     result = world.run(main, word, "0", "--dry-run")
     assert result.exit_code == 0
     assert asked == [{"vms": [{"action": "flush", "host": 0}]}]
     assert "1 of 1 would fit; nothing was changed" in result.stdout
+    assert "Not asked: a program of your own" in result.stdout
     assert world.calls == []

@@ -57,6 +57,13 @@ class TestCreate:
         assert f"Error: {template}: [one.vm.allocate] Parse error: line 3 column 7" in result.stderr
         assert result.stdout == "ID: 8\n"
 
+    def test_the_same_refusal_is_told_once_and_counted(self, fake, type_in, template):
+        fake.answers("one.vm.allocate", BROKEN, BROKEN, BROKEN, 8)
+        result = type_in("onevm", "create", template, "--multiple", "4")
+        assert (result.exit_code, result.stdout) == (255, "ID: 8\n")
+        assert result.stderr.count("Parse error") == 1
+        assert f"Error: {template}: 2 more were refused for the same reason" in result.stderr
+
     def test_a_file_that_is_not_there_is_named(self, type_in):
         result = type_in("onevm", "create", "/nowhere/web.vm")
         assert result.exit_code == 255

@@ -108,7 +108,7 @@ async def test_of_a_vm_on_a_host_it_is_told_where_it_could_move(two_hosts, state
     told = await explained(two_hosts)
     assert (told["moves"], told["host_id"], told["host"]) == (True, HOST_ID, "node1")
     assert told["chosen"]["name"] == "node2"
-    assert failing(told) == {"node2": {}, "node1": {"leaving": "the VM is on it and must leave"}}
+    assert failing(told) == {"node2": {}, "node1": {"leaving": "the VM is on it"}}
 
 
 @pytest.mark.parametrize("state", [VmState.HOLD, VmState.STOPPED, VmState.UNDEPLOYED, VmState.CLONING])
@@ -263,3 +263,11 @@ async def test_explaining_on_many_hosts_leaves_the_loop_to_others(world):
     took = time.perf_counter() - began
     task.cancel()
     assert answers > 20, f"{answers} others were answered in {took:.3f} s"
+
+
+async def test_parts_of_ones_own_that_only_the_scheduler_knows_are_told_as_not_asked(two_hosts):
+    assert (await explained(two_hosts))["not_asked"] == []
+    two_hosts.decide_by(filters=("mine:Quiet",), planner="mine:Planner")
+    assert (await explained(two_hosts))["not_asked"] == ["filters", "a planner"]
+    answer = await two_hosts.ask(ADMIN, "trifid.placement.dry_run", '{"vms": [{"template": "CPU=1\\nMEMORY=1"}]}')
+    assert json.loads(answer)["not_asked"] == ["filters", "a planner"]

@@ -114,7 +114,7 @@ def test_a_vm_that_moves_leaves_its_host_and_keeps_its_driver():
     }
     assert placed([moving], [{}, {"vmm": "xen"}, {"vms": (3, 4)}]) == {0: 2}
     assert reason(moving, {}, {"vmm": "xen"}) == (
-        "No host meets SCHED_REQUIREMENTS: 2 hosts, 1 has another driver than kvm, 1 is the host it must leave"
+        "No host meets SCHED_REQUIREMENTS: 2 hosts, 1 has another driver than kvm, 1 is the host it is on"
     )
 
 

@@ -77,8 +77,11 @@ def test_when_a_program_fails_the_policy_decides(tmp_path, caplog, code, said):
 
 
 @pytest.mark.parametrize(("code", "said"), BROKEN)
-def test_when_a_program_fails_vms_wait_if_it_is_set_so(tmp_path, caplog, code, said):
-    assert planned(tmp_path, code, when_it_fails="wait") == Plan()
+def test_when_a_program_fails_vms_wait_and_are_told_so_if_it_is_set_so(tmp_path, caplog, code, said):
+    plan = planned(tmp_path, code, when_it_fails="wait")
+    assert plan.placements == []
+    assert FIRST in plan.refusals
+    assert {text.partition(";")[0] for text in plan.refusals.values()} == {"The program that decides has failed"}
     assert said in caplog.text
 
 

@@ -33,6 +33,11 @@ def test_no_example_is_longer_than_60_lines():
         assert len(path.read_text().splitlines()) < 60
 
 
+def test_the_example_that_takes_over_tells_how_it_is_called():
+    told = subprocess.run([sys.executable, EXAMPLES / "roomiest.py"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (1, "usage: roomiest.py ENDPOINT AUTH_FILE\n")
+
+
 def test_a_scheduler_of_ones_own_takes_over_through_the_api(stopped: Home):
     stopped.settings("#enabled = true", "enabled = false")
     stopped.start()
@@ -87,7 +92,7 @@ def test_decisions_are_recorded_and_can_be_replayed(stopped: Home):
         row for row in json.loads(stopped.run("trifid", "sched", "decisions", "--json").stdout) if row["placed"]
     ]
     said = stopped.run("trifid", "sched", "replay", str(row["number"])).stdout
-    assert "The same: 1 VMs go to the same hosts." in said
+    assert "Nothing is different: VMs that go to the same host: 1." in said
 
 
 @pytest.mark.parametrize(

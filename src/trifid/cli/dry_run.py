@@ -9,6 +9,7 @@ import click
 from trifid.cli import columns as c
 from trifid.cli.listing import has_colours
 from trifid.cli.shell import Shell
+from trifid.cli.vm_explain import not_asked
 
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Only tell whether it would fit, where, and why not.")
 
@@ -33,6 +34,8 @@ def dry_run(shell: Shell, items: list[dict[str, Any]]) -> None:
     if table:
         shell.say(c.table(table, _COLUMNS, c.View(), header=True, colour=has_colours()))
     shell.say(f"{answer['fitting']} of {answer['asked']} would fit; nothing was changed")
+    if others := not_asked(answer):
+        shell.say(f"Not asked: {others}")
     shell.is_failed = shell.is_failed or answer["fitting"] < answer["asked"]
 
 

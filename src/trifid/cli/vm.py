@@ -87,14 +87,20 @@ def _create(shell: Shell, given: Given) -> None:
         return
     follower = Follower(shell) if goal else None
     made = []
+    refusals: Counter[tuple[str, str]] = Counter()
     for file, template in templates:
         try:
             made.append(shell.call("one.vm.allocate", template, given.hold))
         except ApiError as refused:
             told = explain(refused, VM.command)
-            shell.complain(Failure(f"{file}: {told.text}", told.next))
+            refusals[file, told.text] += 1
+            if refusals[file, told.text] == 1:
+                shell.complain(Failure(f"{file}: {told.text}", told.next))
             continue
         shell.say(f"ID: {made[-1]}")
+    for (file, _), count in refusals.items():
+        if count > 1:
+            shell.complain(Failure(f"{file}: {count - 1} more were refused for the same reason"))
     if follower and goal and made:
         follower.until(made, goal, given.timeout)
 

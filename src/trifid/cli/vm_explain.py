@@ -44,6 +44,7 @@ def _print(shell: Shell, told: dict[str, Any]) -> None:
         "WARNING": told["warning"],
         "CHANGE": told["change"],
         "SCHEDULER": told["message"] if told["message"] != told["why"] else "",
+        "NOT ASKED": not_asked(told),
         "DECISION": told["decision"],
     }
     pairs(shell, {label: value for label, value in lines.items() if value})
@@ -53,6 +54,12 @@ def _print(shell: Shell, told: dict[str, Any]) -> None:
     left = told["hosts_total"] - told["hosts_hidden"] - len(told["hosts"])
     if left > 0:
         shell.say(f"and {left} more: --all shows all")
+
+
+def not_asked(answer: dict[str, Any]) -> str:
+    """Return what else decides, in settings of the scheduler, and was not asked for an answer; may be empty."""
+    kinds = ", ".join(answer.get("not_asked", ()))
+    return f"{kinds} of your own, which only the scheduler knows" if kinds else ""
 
 
 def _host(told: dict[str, Any]) -> str:

@@ -153,7 +153,7 @@ async def dry_run(call: Call, batch: str) -> str:
         view = _without(texts.view([one.vm for one in asked]), closed)
         found = try_out(view, asked, settings.host_policy, settings.storage_policy, pace_of(settings))
         results = [_result(case, found.get(case.key), texts, names_of(view)) for case in cases]
-        return msgspec.json.encode(_answer(results)).decode()
+        return msgspec.json.encode(_answer(results) | {"not_asked": settings.not_asked}).decode()
 
     return await worked(work)
 

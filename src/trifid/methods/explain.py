@@ -49,7 +49,8 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
         asked = wanting(document)
         view = beside_leases(asked, texts.view([asked]), lambda seen: place(seen, *policies), pace_of(settings))
         found = explain(asked, view, *policies)
-        return msgspec.json.encode(_answer(vm, found, texts, hosts)).decode()
+        answer = _answer(vm, found, texts, hosts) | {"not_asked": settings.not_asked}
+        return msgspec.json.encode(answer).decode()
 
     return await worked(work)
 

@@ -66,7 +66,7 @@ class Leaving(Filter):
         return found
 
     def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
-        return "1 is the host it must leave"
+        return "1 is the host it is on"
 
 
 class State(Filter):

@@ -154,6 +154,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """The same for networks."""
         return self.network_rank if self.network_policy == CUSTOM else self.network_policy
 
+    @property
+    def not_asked(self) -> tuple[str, ...]:
+        """What decides as well, but is loaded by the scheduler only: explanations and trials do not know it."""
+        own = {
+            "filters": self.filters,
+            "scorers": self.scorers,
+            "a planner": self.planner,
+            "a program": self.executable.command,
+        }
+        return tuple(kind for kind, named in own.items() if named)
+
 
 def settings_from(table: Mapping[str, Any], where: str = "[scheduler]") -> Settings:
     """Return the settings that a table of a configuration file holds.

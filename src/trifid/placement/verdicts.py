@@ -74,7 +74,7 @@ def host_to_leave(vm: WaitingVm, view: View) -> Judge | None:
     """A VM that moves goes to another host than the one it is on."""
     if vm.host_id < 0:
         return None
-    return lambda host: Verdict(False, "the VM is on it and must leave", lack=1.0) if host.id == vm.host_id else HOLDS
+    return lambda host: Verdict(False, "the VM is on it", lack=1.0) if host.id == vm.host_id else HOLDS
 
 
 def driver(vm: WaitingVm, view: View) -> Judge | None:

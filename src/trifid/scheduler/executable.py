@@ -20,6 +20,7 @@ from trifid.scheduler.program import ProgramFailed, run
 log = logging.getLogger("trifid.scheduler")
 _COMPLAINTS_MAX = 5
 """Wrong placements that are told one by one."""
+_FAILED = "The program that decides has failed; it is asked again in the next cycle (log/scheduler.log tells why)"
 
 
 class ExecutablePlanner:
@@ -50,7 +51,7 @@ class ExecutablePlanner:
             return checked(answer, view, name)
         if self._settings.when_it_fails == "wait":
             log.error("%s; VMs wait for the next cycle", said)
-            return Plan()
+            return Plan([], dict.fromkeys((vm.id for vm in view.vms), _FAILED))
         log.error("%s; this time the policy decides", said)
         return self._otherwise(view)
 
