@@ -1,6 +1,7 @@
 """Schedulers of one's own with a real engine: the examples of the manual at work."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,37 @@ def test_no_example_is_longer_than_60_lines():
 def test_the_example_that_takes_over_tells_how_it_is_called():
     told = subprocess.run([sys.executable, EXAMPLES / "roomiest.py"], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (1, "usage: roomiest.py ENDPOINT AUTH_FILE\n")
+
+
+FILTER = """
+from trifid.placement.filters import Filter
+
+class Breaks(Filter):
+    name = "breaks"
+
+    def mask(self, vm, table):
+        raise ValueError("no sensor answers")
+"""
+
+
+def test_a_filter_that_breaks_off_ends_the_scheduler_with_its_name_and_no_more(stopped: Home, monkeypatch):
+    (stopped.path / "mine_breaks.py").write_text(FILTER)
+    paths = [str(stopped.path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    stopped.settings("#enabled = true", 'filters = ["mine_breaks:Breaks"]')
+    stopped.start()
+    api = Api(stopped)
+    api.monitored_host("node0")
+    submit(api, 1)
+    log = stopped.path / "log" / "scheduler.log"
+    api.until(lambda: "Error:" in log.read_text(), "the filter has broken off")
+    daemon = stopped.path / "log" / "trifidd.log"
+    api.until(lambda: "scheduler is down: it ended with" in daemon.read_text(), "the scheduler has ended")
+    assert "it ended with exit status 1," in daemon.read_text()
+    told = log.read_text()
+    assert 'filter "mine_breaks:Breaks" failed on VM 0: ValueError: no sensor answers (' in told
+    assert "Traceback" not in told
+    assert "Fatal" not in told
 
 
 def test_a_scheduler_of_ones_own_takes_over_through_the_api(stopped: Home):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 from msgspec.structs import asdict
@@ -58,7 +58,7 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
     except (ClientError, BadSettings) as fault:
         raise click.ClickException(str(fault)) from fault
     if stdin_guard:
-        threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(sys.stdin.fileno(),), daemon=True).start()
     log.info("scheduling for %s, %s decides, at least every %d s", endpoint, decider.by, settings.interval_s)
     # A call may wait for news for a while before it is answered.
     client = Client(endpoint, session, timeout_s=WAIT_S_MAX + 10.0)
@@ -80,9 +80,10 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
         raise click.ClickException(str(fault)) from fault
 
 
-def _end_with(stream: BinaryIO) -> None:
-    """End the process when `stream` ends: whoever started it is gone."""
-    while stream.read(4096):
+def _end_with(descriptor: int) -> None:
+    """End the process when nothing more can be read: whoever started it is gone."""
+    # Not through sys.stdin: its lock would be held here, and an end for another reason would be a crash of Python.
+    while os.read(descriptor, 4096):
         pass
     log.info("stdin has ended, so do I")
     # The main thread may be waiting for an answer; there is nothing to clean up.
