@@ -35,11 +35,16 @@ _MASKS_MAX, _SCORES_MAX = 4000, 1000
 _NO_RANK = Expression("0", "modern", "")
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """A waiting VM with what it asks of datastores."""
+class _Asked(msgspec.Struct, frozen=True, gc=False):
+    """A waiting VM with what it asks of datastores.
+
+    Attributes:
+        number: of the storage wish in this plan.
+    """
 
     vm: WaitingVm
     storage: StorageWish
+    number: int
     requirement: Requirement
     rank: Rank
 
@@ -111,7 +116,9 @@ class Placing:
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()
-        self.roomless: dict[StorageWish, str] = {}
+        self.wishes: dict[StorageWish, int] = {}
+        self.fits: dict[int, bool] = {}
+        self.roomless: dict[int, str] = {}
         self.said: dict[Hashable, str] = {}
         self.taken: Taken | None = None
 
@@ -188,7 +195,8 @@ class Placing:
         except BadTemplate as bad:
             _warn(plan, vm, f"{_error_text(expression, bad)}; all datastores rank 0")
             expression, rank = _NO_RANK, compile_rank("0")
-        return _Asked(vm, StorageWish(vm.files, vm.datastore_requirement, expression), requirement, rank)
+        wish = StorageWish(vm.files, vm.datastore_requirement, expression)
+        return _Asked(vm, wish, self.wishes.setdefault(wish, len(self.wishes)), requirement, rank)
 
     # -- hosts -------------------------------------------------------------------------------------
 
@@ -197,7 +205,7 @@ class Placing:
         vm = asked.vm
         keys = tuple(rule.key(vm) for rule in self.filters)
         # Within a plan a host only gets fuller, so what found no room finds none later; unless a rule changes.
-        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage)
+        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.number)
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
@@ -205,6 +213,7 @@ class Placing:
             return found
         if found := self.first(asked, left):
             return found
+        self.look_for_room(asked)
         if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
             self.hopeless.add(wish)
         return None
@@ -222,26 +231,25 @@ class Placing:
         """Return the best of some hosts that has a datastore, and that."""
         vm = asked.vm
         scores = np.where(left, self.scores(vm), -np.inf) if left is not None else self.scores(vm).copy()
-        while len(scores):
+        fitting = len(scores) if left is None else int(np.count_nonzero(left))
+        while fitting:
             index = int(scores.argmax())
-            if scores[index] == -np.inf:
-                break
             host = self.table.hosts[index]
             if datastore := self.storage.choice(asked.storage, asked.requirement, asked.rank, host):
-                self.taken = self.why(vm, scores, index)
+                self.taken = self.why(vm, scores, index, fitting)
                 return index, datastore
             scores[index] = -np.inf
+            fitting -= 1
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
         return None
 
-    def why(self, vm: WaitingVm, scores: Floats, index: int) -> Taken:
+    def why(self, vm: WaitingVm, scores: Floats, index: int, fitting: int) -> Taken:
         """Return why a host is taken; its score is struck out."""
-        fitting = int(np.count_nonzero(scores != -np.inf))
         value = float(scores[index])
         scores[index] = -np.inf
         after = int(scores.argmax())
-        runner_up = (self.table.hosts[after].id, float(scores[after])) if scores[after] != -np.inf else None
+        runner_up = (self.table.hosts[after].id, float(scores[after])) if fitting > 1 else None
         return Taken(self.ranked.expression(vm), value, fitting, runner_up)
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:
@@ -298,25 +306,31 @@ class Placing:
     # -- datastores --------------------------------------------------------------------------------
 
     def has_datastore(self, asked: _Asked) -> bool:
-        """Tell whether any datastore fits and has room, so that hosts need be looked at."""
-        wish, requirement = asked.storage, asked.requirement
-        if wish in self.roomless:
+        """Tell whether a datastore fits, and none is known to be without room, so that hosts need be looked at."""
+        number, wish, requirement = asked.number, asked.storage, asked.requirement
+        if number in self.roomless:
             return False
-        if not any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in self.cluster_ids):
-            self.roomless[wish] = self.storage.why_none_fits(wish, requirement, self.table.hosts)
-        elif self.storage.is_full(wish, requirement, self.cluster_ids):
-            self.roomless[wish] = self.storage.why_no_room(wish, requirement, self.table.hosts)
-        return wish not in self.roomless
+        if number not in self.fits:
+            self.fits[number] = any(self.storage.fitting(wish, requirement, one) for one in self.cluster_ids)
+            if not self.fits[number]:
+                self.roomless[number] = self.storage.why_none_fits(wish, requirement, self.table.hosts)
+        return self.fits[number]
+
+    def look_for_room(self, asked: _Asked) -> None:
+        """Take down that no datastore has room for what a VM asks, when that is so."""
+        if self.table.hosts and self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
+            why = self.storage.why_no_room(asked.storage, asked.requirement, self.table.hosts)
+            self.roomless[asked.number] = why
 
     # -- reasons -----------------------------------------------------------------------------------
 
     def reason(self, vm: WaitingVm) -> str:
         """Return why no host takes a VM, as things are now."""
         asked = self.asked_of_datastores(vm, Plan())
-        if self.table.hosts and asked.storage in self.roomless:
-            return self.roomless[asked.storage]
+        if self.table.hosts and asked.number in self.roomless:
+            return self.roomless[asked.number]
         keys = tuple(rule.key(vm) for rule in self.filters)
-        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
+        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.number, vm.requirement)
         if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]

@@ -7,11 +7,12 @@ import msgspec
 
 from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, groups, host_view, waiting_vms
 from trifid.placement.reading_networks import networks, owners
-from trifid.placement.view import DatastoreView, GroupView, HostView, NetworkView, Usage, View, WaitingVm
+from trifid.placement.reading_placed import placed_vms
+from trifid.placement.view import DatastoreView, GroupView, HostView, NetworkView, PlacedVm, Usage, View, WaitingVm
 from trifid.scheduler.kept import KeptPool
 from trifid.wire.elements import BadDocument, one_element, several
 
-_FILTER_ALL, _STATE_NOT_DONE, _STATE_PENDING = -2, -1, 1
+_FILTER_ALL, _STATE_NOT_DONE, _STATE_PENDING, _STATE_ACTIVE = -2, -1, 1, 3
 
 
 class Caller(Protocol):
@@ -29,6 +30,7 @@ class Looks:
         self._clusters: KeptPool[ClusterTemplates] = KeptPool("CLUSTER", lambda text: [cluster_templates(text)])
         self._templates: ClusterTemplates = {}
         self._vms: KeptPool[WaitingVm] = KeptPool("VM", waiting_vms)
+        self._placed: KeptPool[PlacedVm] = KeptPool("VM", placed_vms)
         self._hosts: dict[int, HostView] = {}
         self._read = ""
         self._datastores: KeptPool[DatastoreView] = KeptPool("DATASTORE", datastores)
@@ -47,6 +49,10 @@ class Looks:
         """Return the pool of all VMs that are not done, as a document."""
         document: str = self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_NOT_DONE)
         return document
+
+    def placed(self) -> list[PlacedVm]:
+        """Return the VMs that are on hosts."""
+        return self._placed.read(self._client.call("one.vmpool.info", _FILTER_ALL, -1, -1, _STATE_ACTIVE))
 
     def vm(self, vm_id: int) -> WaitingVm | None:
         """Return a VM, None when it wants no host; raises ApiError as well."""

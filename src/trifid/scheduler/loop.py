@@ -6,7 +6,7 @@ comes through the public API.
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -18,9 +18,9 @@ from trifid.placement.order import ordered, totals_of
 from trifid.placement.plan import Plan
 from trifid.placement.policy import Planner, planner_of
 from trifid.placement.reading import waiting_vms
-from trifid.placement.settings import Settings
+from trifid.placement.settings import Replacement, Settings
 from trifid.placement.timeline import FOREVER
-from trifid.placement.view import View, WaitingVm
+from trifid.placement.view import HostView, View, WaitingVm
 from trifid.scheduler.backoff import BackOff
 from trifid.scheduler.considered import Considered
 from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, asked_by, carry_out
@@ -28,9 +28,13 @@ from trifid.scheduler.leasing import Leasing, Turn
 from trifid.scheduler.look import Caller, Looks
 from trifid.scheduler.messages import Messages, not_yet
 from trifid.scheduler.news import Event, News
+from trifid.scheduler.replacement import Replacement as Policy
+from trifid.scheduler.replacing import Replacing
 from trifid.wire.elements import BadDocument
 
 log = logging.getLogger("trifid.scheduler")
+
+NO_REPLACEMENT = Replacement()
 
 EVENTS_MAX = 1000
 WAIT_S_MAX = 50
@@ -65,6 +69,7 @@ class Loop:
         now: seconds since 1970.
         limits: how much is done in one round.
         pace: how fast VMs come and go, for leases in time.
+        replacement: what runs already is moved by these settings.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Loop:
         now: Callable[[], float],
         limits: Limits = NO_LIMITS,
         pace: Pace = DEFAULT_PACE,
+        replacement: Replacement = NO_REPLACEMENT,
     ) -> None:
         self._client = client
         self._planner = planner or planner_of(Settings(policy=policy, datastore_policy=datastore_policy))
@@ -97,6 +103,7 @@ class Loop:
         self._after: int | None = None
         self._news = News()
         self._leasing = Leasing(client, placer=self._planner, wrote=self._news.wrote, pace=pace)
+        self._replacing = Replacing(client, self._looks, Policy(replacement), quiet_s=interval_s, clock=clock, now=now)
         self._wake_at = FOREVER
         self._back_off = BackOff()
         self._considered = Considered(limits.max_vm)
@@ -148,7 +155,11 @@ class Loop:
     # -- one round ---------------------------------------------------------------------------------
 
     def cycle(self) -> None:
-        """Place every VM that can be placed, and tell the others why not."""
+        """Place every VM that can be placed, tell the others why not, and move what shall move."""
+        self._replacing.round(self._placing())
+
+    def _placing(self) -> Sequence[HostView] | None:
+        """Place VMs; return the hosts with what leases leave unused, None when there are no leases."""
         vms = {vm.id: vm for vm in (*self._looks.pending(), *self._moving())}
         now = self._clock()
         self._waiting = frozenset(vms)
@@ -160,7 +171,7 @@ class Loop:
         ready = {vm.id for vm in vms.values() if self._back_off.is_ready(vm.id, now)}
         seen = [self._with_bans(vm, now) for vm in vms.values() if has_leases or vm.id in ready]
         if not seen and not has_leases:
-            return
+            return None
         view = self._looks.view(seen, math.floor(self._now()))
         turn = self._leasing.round(view) if has_leases else Turn(view)
         self._wake_at = turn.wake_at
@@ -170,6 +181,7 @@ class Loop:
         self._explain(plan, turn, placed, vms)
         self._news.wants_networks = any(vm.nics for vm in view.vms if vm.id in plan.refusals)
         self._decided(view, plan)
+        return turn.view.hosts if has_leases else None
 
     def _moving(self) -> Iterable[WaitingVm]:
         """Yield the VMs that are to move; those that need not any more are forgotten."""
@@ -236,7 +248,7 @@ class Loop:
     def _wait(self, due: float) -> None:
         """Return when there is news, or at `due`, or when a VM may be tried again."""
         due = min(due, self._back_off.next_at(self._waiting, self._clock()))
-        due = min(due, self._clock() + self._wake_at - self._now())
+        due = min(due, self._clock() + self._wake_at - self._now(), self._replacing.next_at())
         while (left_s := due - self._clock()) > 0:
             wait_s = math.floor(max(1, min(left_s, WAIT_S_MAX, self._warm_s())))
             events, is_news = self._listen(wait_s)

@@ -73,6 +73,7 @@ def main(home: Path | None, config: Path | None, stdin_guard: bool, interval: in
         now=time.time,
         limits=decider.limits,
         pace=Pace(**asdict(settings.leases)),
+        replacement=settings.replacement,
     )
     try:
         loop.run()

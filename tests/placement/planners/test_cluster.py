@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from trifid.placement.planners.cluster import cluster_of
 from trifid.placement.planners.model import Room, Usage
-from trifid.placement.view import Expression, HostView, PlacedVm, View
+from trifid.placement.view import Expression, HostView, Lease, PlacedVm, View
 
 VM = PlacedVm(5, 0, 100, 512, 3, 3, vmm="kvm", tm="shared")
 
@@ -51,6 +51,7 @@ def test_requirement_cluster_and_driver_say_where_a_vm_may_be():
         replace(VM, tm="ssh"),
         replace(VM, is_marked=True),
         replace(VM, has_devices=True),
+        replace(VM, lease=Lease("now")),
         replace(VM, vm_group_id=3),
         requiring("CURRENT_VMS != 9"),
         requiring("RUNNING_VMS < 3"),

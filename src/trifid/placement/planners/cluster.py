@@ -35,8 +35,9 @@ def cluster_of(
     """Return the VMs that are charged on hosts, and the hosts.
 
     A VM may be where its requirement, its cluster and its driver allow.  One that does not run, whose files are each
-    host's own, that has PCI devices, that is marked to be moved already, whose VM group is not in the view, or whose
-    requirement speaks of what hosts carry, stays where it is: a plan cannot promise that it may be elsewhere.
+    host's own, that has PCI devices, that is a lease in time, that is marked to be moved already, whose VM group is
+    not in the view, or whose requirement speaks of what hosts carry, stays where it is: a plan cannot promise that it
+    may be elsewhere.
 
     Args:
         cluster_id: only the hosts of this cluster.
@@ -66,7 +67,8 @@ def cluster_of(
 
 def _can_move(vm: PlacedVm, known: Collection[int]) -> bool:
     is_free = vm.vm_group_id < 0 or vm.vm_group_id in known
-    return vm.lcm_state == RUNNING and vm.tm not in UNSHARED and not vm.is_marked and is_free
+    may_leave = vm.tm not in UNSHARED and vm.lease is None and not vm.is_marked
+    return vm.lcm_state == RUNNING and may_leave and is_free
 
 
 def _room(host: HostView, vms: list[RunningVm]) -> Room:
