@@ -9,7 +9,7 @@ from trifid.core.template.scanner import parse
 from trifid.placement.policy import planner_of
 from trifid.placement.settings import Settings
 from trifid.scheduler.loop import Loop
-from trifid.scheduler.messages import MESSAGES_MAX
+from trifid.scheduler.messages import FEW, MESSAGES_MAX
 
 HISTORY = "<HISTORY><HID>0</HID><VM_MAD>kvm</VM_MAD></HISTORY>"
 
@@ -81,16 +81,18 @@ def test_the_reason_is_written_once_and_does_not_wake_it(engine):
     assert engine.now >= 90
 
 
-def test_a_changed_reason_is_written_again_but_not_more_often_than_once_an_interval(engine):
-    engine.pending, engine.hosts = {4: {"memory": "9999"}}, {2: {}}
+@pytest.mark.parametrize(("waiting", "pause_s"), [(1, 2), (FEW, 2), (FEW + 1, 30)])
+def test_a_changed_reason_is_told_soon_where_few_wait_and_once_an_interval_where_many_do(engine, waiting, pause_s):
+    engine.pending, engine.hosts = {vm_id: {"memory": "9999"} for vm_id in range(waiting)}, {2: {}}
     scheduler = loop(engine)
     scheduler.cycle()
     engine.hosts[3] = {}
+    engine.now += pause_s - 1
     scheduler.cycle()
-    assert len(engine.called("one.vm.update")) == 1
-    engine.now += 30
+    assert len(engine.called("one.vm.update")) == waiting
+    engine.now += 1
     scheduler.cycle()
-    assert len(engine.called("one.vm.update")) == 2
+    assert len(engine.called("one.vm.update")) == 2 * waiting
 
 
 def test_explaining_is_bounded_and_goes_on_in_the_next_round(engine):

@@ -13,6 +13,8 @@ log = logging.getLogger("trifid.scheduler")
 
 MESSAGES_MAX = 200
 """Reasons put into words in one round, so that explaining never keeps VMs from being placed."""
+FEW, PROMPT_S = 20, 2.0
+"""Of so few VMs that wait a reason that has changed is told again after this time, of more after an interval."""
 HOSTS_NAMED_MAX = 3
 
 
@@ -39,7 +41,7 @@ class Messages:
     """Writes reasons, and takes back those that are over.
 
     Args:
-        interval_s: a reason is not replaced by another more often.
+        interval_s: where many VMs wait, a reason is not replaced by another more often.
 
     Attributes:
         is_unfinished: some VMs have not been told any reason yet.
@@ -73,7 +75,8 @@ class Messages:
             ClientError, BadDocument: the engine is away, or answers nonsense.
         """
         texts = [(vm_id, "") for vm_id in placed if vms[vm_id].message]
-        due = [vm_id for vm_id in refused if self._looked_at.get(vm_id, -math.inf) + self._interval_s <= now]
+        pause_s = min(PROMPT_S, self._interval_s) if len(refused) <= FEW else self._interval_s
+        due = [vm_id for vm_id in refused if self._looked_at.get(vm_id, -math.inf) + pause_s <= now]
         due.sort(key=lambda vm_id: vms[vm_id].message != "")
         self.is_unfinished = any(not vms[vm_id].message for vm_id in due[MESSAGES_MAX:][:1])
         for vm_id in due[:MESSAGES_MAX]:
