@@ -60,3 +60,8 @@ def test_moments_are_in_utc_and_know_leap_days():
     assert moment_text(0) == "1970-01-01 00:00:00"
     assert moment_text(1_709_164_800) == "2024-02-29 00:00:00"
     assert length_s("48:00:01") == 172_801
+
+
+def test_a_key_that_is_misspelt_is_refused_and_not_left_out():
+    with pytest.raises(BadTemplate, match="HAIZEA has no key STRT: expected START, DURATION, PREEMPTIBLE, GROUP"):
+        validate(template(CPU="1", MEMORY="64", HAIZEA={"STRT": "now"}))

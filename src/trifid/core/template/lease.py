@@ -8,6 +8,7 @@ PREEMPTIBLE no when they are left out, so that nothing is suspended whose owner 
 
 import calendar
 import re
+from collections.abc import Iterable
 from enum import Enum
 from itertools import count
 
@@ -16,6 +17,8 @@ import msgspec
 from trifid.errors import BadTemplate
 
 BEST_EFFORT, NOW, UNLIMITED = "best_effort", "now", "unlimited"
+KEYS = ("START", "DURATION", "PREEMPTIBLE", "GROUP")
+"""GROUP is of a lease of several machines: it is read nowhere."""
 YEAR_MIN, YEAR_MAX = 1970, 2999
 
 _DAY_S = 86400
@@ -43,6 +46,13 @@ class Terms(msgspec.Struct, frozen=True):
     start: int = 0
     duration_s: int | None = None
     is_preemptible: bool = False
+
+
+def check_keys(haizea: Iterable[str]) -> None:
+    """Raise BadTemplate for a key that means nothing: a wish that is misspelt would be taken for another."""
+    for key in haizea:
+        if key not in KEYS:
+            raise BadTemplate(f"HAIZEA has no key {key[:40]}: expected {', '.join(KEYS)}")
 
 
 def terms_of(start: str, duration: str, preemptible: str, submitted_at: int = 0) -> Terms:

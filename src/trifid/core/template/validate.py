@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from trifid.core.template.attributes import ATTRIBUTES, BY_NAME, KEYS, RESTRICTED, Attribute
-from trifid.core.template.lease import terms_of
+from trifid.core.template.lease import check_keys, terms_of
 from trifid.core.template.model import Template, Value
 from trifid.core.template.rank import compile_rank
 from trifid.core.template.requirements import compile_requirement
@@ -68,6 +68,7 @@ def check_values(template: Template) -> None:
         if isinstance(value, dict):
             check_vector(name, value, f"{name} {seen[name]}" if row.repeatable else name)
             if name == "HAIZEA":
+                check_keys(value)
                 terms_of(value.get("START", ""), value.get("DURATION", ""), value.get("PREEMPTIBLE", ""))
         else:
             _check_single(row, value)
