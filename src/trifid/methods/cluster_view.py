@@ -23,8 +23,8 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
 from trifid.engine.transaction import Draft
 from trifid.methods.registry import Call
-from trifid.placement.lease_rules import Pace
 from trifid.placement.lease_end import ACTIVE, POWEROFF, SUSPENDED
+from trifid.placement.lease_rules import Pace
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.reading_networks import networks
 from trifid.placement.reading_placed import placed_vms
