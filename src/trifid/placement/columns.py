@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 EXACT_MAX = 2.0**53
 """Integers below this are exact as float64, and no other integer is read as one of them."""
 
+KNOWN_MAX = 256
+"""Answers to comparisons with texts that a column keeps."""
+
 COMPARE: dict[str, Callable[[Floats, float], Booleans]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -57,11 +60,12 @@ class Column:
 
     def __init__(self, values: Sequence[Sequence[str]]) -> None:
         self._values = values
+        self._known: dict[tuple[str, str], Booleans] = {}
 
     def compare(self, comparison: Comparison, literal: str) -> Booleans:
         """Return for every host whether the comparison holds, with `literal` in the place of its own."""
         if comparison.kind == "text":
-            return self._text(comparison, literal)
+            return self._known_text(comparison, literal)
         if comparison.operator == "@>":
             return self._one_by_one(comparison, literal)
         if comparison.kind == "integer":
@@ -86,6 +90,16 @@ class Column:
         """The first value of each host as number, 0 where there is none; where there is none."""
         read = [leading_number(of[0]) if of else None for of in self._values]
         return np.array([one or 0.0 for one in read], dtype=np.float64), _missing(read)
+
+    def _known_text(self, comparison: Comparison, pattern: str) -> Booleans:
+        """Compare with a text; the same few texts are asked for again and again.  Nobody may write into the answer."""
+        key = (comparison.operator, pattern)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            found = self._known[key] = self._text(comparison, pattern)
+        return found
 
     def _text(self, comparison: Comparison, pattern: str) -> Booleans:
         if comparison.operator == "@>":

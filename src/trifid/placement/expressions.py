@@ -6,7 +6,7 @@ program: of the second such text nothing but its literals is read.
 
 import re
 from collections.abc import Callable, Sequence
-from math import nan
+from math import isfinite, nan
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -95,10 +95,11 @@ class Rank:
             return np.zeros(len(table))
         with np.errstate(all="ignore"):
             found = np.trunc(self._value(table, self._literals))
-        if np.ndim(found) == 0:
-            found = np.full(len(table), found)
-        finite = np.isfinite(found)
-        return found if finite.all() else np.where(finite, found, 0.0)
+            if np.ndim(found) == 0:
+                found = np.full(len(table), found)
+            if isfinite(found.sum()):  # one that is not would have shown in the sum
+                return found
+        return np.where(np.isfinite(found), found, 0.0)
 
 
 class Compiler:

@@ -35,7 +35,7 @@ _MASKS_MAX, _SCORES_MAX = 4000, 1000
 _NO_RANK = Expression("0", "modern", "")
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Asked(msgspec.Struct, frozen=True, gc=False):
     """A waiting VM with what it asks of datastores."""
 
     vm: WaitingVm
@@ -222,26 +222,25 @@ class Placing:
         """Return the best of some hosts that has a datastore, and that."""
         vm = asked.vm
         scores = np.where(left, self.scores(vm), -np.inf) if left is not None else self.scores(vm).copy()
-        while len(scores):
+        fitting = len(scores) if left is None else int(np.count_nonzero(left))
+        while fitting:
             index = int(scores.argmax())
-            if scores[index] == -np.inf:
-                break
             host = self.table.hosts[index]
             if datastore := self.storage.choice(asked.storage, asked.requirement, asked.rank, host):
-                self.taken = self.why(vm, scores, index)
+                self.taken = self.why(vm, scores, index, fitting)
                 return index, datastore
             scores[index] = -np.inf
+            fitting -= 1
             if self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
                 break
         return None
 
-    def why(self, vm: WaitingVm, scores: Floats, index: int) -> Taken:
+    def why(self, vm: WaitingVm, scores: Floats, index: int, fitting: int) -> Taken:
         """Return why a host is taken; its score is struck out."""
-        fitting = int(np.count_nonzero(scores != -np.inf))
         value = float(scores[index])
         scores[index] = -np.inf
         after = int(scores.argmax())
-        runner_up = (self.table.hosts[after].id, float(scores[after])) if scores[after] != -np.inf else None
+        runner_up = (self.table.hosts[after].id, float(scores[after])) if fitting > 1 else None
         return Taken(self.ranked.expression(vm), value, fitting, runner_up)
 
     def suitable(self, vm: WaitingVm, keys: Sequence[Hashable | None]) -> Booleans | None:

@@ -42,7 +42,7 @@ class Reasons(MutableMapping[int, str]):
         return len(self._known)
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """Why a host was taken.
 
     Attributes:

@@ -27,7 +27,7 @@ _NAMED_MAX = 5
 """Datastores that a reason names one by one."""
 
 
-class StorageWish(msgspec.Struct, frozen=True):
+class StorageWish(msgspec.Struct, frozen=True, gc=False):
     """All that decides about a VM's datastore: VMs with the same wish get the same, as long as there is room."""
 
     files: Files

@@ -15,7 +15,7 @@ MONITORED = 2
 """The only STATE of a host that takes VMs (reference/lifecycle.md §1.3)."""
 
 
-class Expression(msgspec.Struct, frozen=True, array_like=True):
+class Expression(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A requirement or a rank as its user wrote it.
 
     Attributes:
@@ -27,7 +27,7 @@ class Expression(msgspec.Struct, frozen=True, array_like=True):
     attribute: str
 
 
-class LeaseMark(msgspec.Struct, frozen=True):
+class LeaseMark(msgspec.Struct, frozen=True, gc=False):
     """What the scheduler has written to a VM about its lease (SCHED_LEASE), so that it holds for ever after.
 
     Attributes:
@@ -42,7 +42,7 @@ class LeaseMark(msgspec.Struct, frozen=True):
     end: int = 0
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """When a VM shall run: the HAIZEA attributes as written (reference/services.md §3).
 
     Attributes:
@@ -58,7 +58,7 @@ class Lease(msgspec.Struct, frozen=True):
     mark: LeaseMark = LeaseMark()
 
 
-class NicWish(msgspec.Struct, frozen=True):
+class NicWish(msgspec.Struct, frozen=True, gc=False):
     """A NIC whose network is to be chosen (NETWORK_MODE=auto)."""
 
     nic_id: int
@@ -66,7 +66,7 @@ class NicWish(msgspec.Struct, frozen=True):
     rank: Expression
 
 
-class WaitingVm(msgspec.Struct, frozen=True):
+class WaitingVm(msgspec.Struct, frozen=True, gc=False):
     """A VM that wants a host.
 
     Attributes:
@@ -109,7 +109,7 @@ class WaitingVm(msgspec.Struct, frozen=True):
     banned_host_ids: frozenset[int] = frozenset()
 
 
-class PlacedVm(msgspec.Struct, frozen=True):
+class PlacedVm(msgspec.Struct, frozen=True, gc=False):
     """A VM that is on a host, or was suspended there.
 
     Attributes:
@@ -173,7 +173,7 @@ class Kept(msgspec.Struct, frozen=True):
     promises: tuple[Promise, ...]
 
 
-class HostView(msgspec.Struct, frozen=True):
+class HostView(msgspec.Struct, frozen=True, gc=False):
     """A host at the moment of looking.
 
     Attributes:
@@ -203,7 +203,7 @@ class HostView(msgspec.Struct, frozen=True):
     kept: Kept | None = None
 
 
-class DatastoreView(msgspec.Struct, frozen=True):
+class DatastoreView(msgspec.Struct, frozen=True, gc=False):
     """A datastore at the moment of looking.
 
     Attributes:
@@ -243,7 +243,7 @@ class NetworkView(msgspec.Struct, frozen=True):
     attributes: dict[str, list[str]] = {}
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What a user has on hosts already, and how much of everything is theirs by right.
 
     Attributes:
