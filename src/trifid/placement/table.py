@@ -144,7 +144,9 @@ class HostTable:
         if comparison.operator != "@>" or comparison.kind != "integer":
             return self._one_by_one(comparison, literal)
         found = np.zeros(len(self.hosts), np.bool_)
-        found[self.carrying(int(literal))] = True
+        vm_id = leading_integer(literal)  # int() refuses what has thousands of digits
+        if vm_id is not None:
+            found[self.carrying(vm_id)] = True
         return found
 
     def _one_by_one(self, comparison: Comparison, literal: str) -> Booleans:
