@@ -74,7 +74,7 @@ class Requirement:
         self._test = test
         self._literals = literals
         self.names = names
-        self.changes = bool(names & CHANGING)
+        self.changes = not names.isdisjoint(CHANGING)
 
     def mask(self, table: Table) -> Booleans | None:
         """Return the hosts that meet it; None = all."""
@@ -93,9 +93,9 @@ class Rank:
 
     def __init__(self, value: _Value | None, names: frozenset[str], literals: Sequence[str]) -> None:
         self._value = value
-        self._literals = tuple(float(literal) for literal in literals)
+        self._literals = [float(literal) for literal in literals]
         self.names = names
-        self.changes = bool(names & CHANGING)
+        self.changes = not names.isdisjoint(CHANGING)
 
     def scores(self, table: Table) -> Floats:
         """Return the rank of each host, cut to an integer towards zero; 0 where it is no number."""
@@ -195,17 +195,19 @@ def any_of_the_vms(text: str) -> str:
 def _shape(text: str, dialect: str) -> tuple[tuple[str, ...], list[str]]:
     """Return a text without its literals, with what kind each of them is; and the literals."""
     parts = _LITERAL.split(text)
-    written = parts[1::2]
-    kinds = "".join(_kind(literal) for literal in written)
-    literals = [literal[1:-1] if literal[0] == '"' else literal for literal in written]
+    kinds, literals = "", []
+    for literal in parts[1::2]:
+        if literal[0] == '"':
+            kinds += "t" if len(literal) > 2 else "e"
+            literals.append(literal[1:-1])
+        else:
+            kinds += _NUMBER_KINDS[literal[0] == "-", "." in literal]
+            literals.append(literal)
     return (dialect, kinds, *parts[::2]), literals
 
 
-def _kind(literal: str) -> str:
-    if literal[0] == '"':
-        return "t" if len(literal) > 2 else "e"
-    sign = "-" if literal[0] == "-" else "+"
-    return f"{sign}{'f' if '.' in literal else 'i'}"
+_NUMBER_KINDS = {(False, False): "i", (True, False): "j", (False, True): "f", (True, True): "g"}
+"""(has a sign, has a point) -> how a number is told from the others."""
 
 
 def _comparisons(node: requirements.Node) -> list[requirements.Comparison]:

@@ -37,10 +37,15 @@ _NO_RANK = Expression("0", "modern", "")
 
 
 class _Asked(msgspec.Struct, frozen=True, gc=False):
-    """A waiting VM with what it asks of datastores."""
+    """A waiting VM with what it asks of datastores.
+
+    Attributes:
+        number: of the storage wish in this plan.
+    """
 
     vm: WaitingVm
     storage: StorageWish
+    number: int
     requirement: Requirement
     rank: Rank
 
@@ -112,7 +117,9 @@ class Placing:
         self.masks: dict[Hashable, Booleans | None] = {}
         self.scored: dict[Hashable, Floats] = {}
         self.hopeless: set[Hashable] = set()
-        self.roomless: dict[StorageWish, str] = {}
+        self.wishes: dict[StorageWish, int] = {}
+        self.fits: dict[int, bool] = {}
+        self.roomless: dict[int, str] = {}
         self.said: dict[Hashable, str] = {}
         self.taken: Taken | None = None
         self.reasons = Reasons(self.reason)
@@ -210,7 +217,8 @@ class Placing:
         except BadTemplate as bad:
             _warn(plan, vm, f"{_error_text(expression, bad)}; all datastores rank 0")
             expression, rank = _NO_RANK, compile_rank("0")
-        return _Asked(vm, StorageWish(vm.files, vm.datastore_requirement, expression), requirement, rank)
+        wish = StorageWish(vm.files, vm.datastore_requirement, expression)
+        return _Asked(vm, wish, self.wishes.setdefault(wish, len(self.wishes)), requirement, rank)
 
     # -- hosts -------------------------------------------------------------------------------------
 
@@ -219,7 +227,7 @@ class Placing:
         vm = asked.vm
         keys = tuple(rule.key(vm) for rule in self.filters)
         # Within a plan a host only gets fuller, so what found no room finds none later; unless a rule changes.
-        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage)
+        wish = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.number)
         if wish in self.hopeless or not self.has_datastore(asked):
             return None
         left = self.suitable(vm, keys)
@@ -227,6 +235,7 @@ class Placing:
             return found
         if found := self.first(asked, left):
             return found
+        self.look_for_room(asked)
         if all(key is not None or rule.name in _ONLY_FALLING for key, rule in zip(keys, self.filters, strict=True)):
             self.hopeless.add(wish)
         return None
@@ -319,25 +328,31 @@ class Placing:
     # -- datastores --------------------------------------------------------------------------------
 
     def has_datastore(self, asked: _Asked) -> bool:
-        """Tell whether any datastore fits and has room, so that hosts need be looked at."""
-        wish, requirement = asked.storage, asked.requirement
-        if wish in self.roomless:
+        """Tell whether a datastore fits, and none is known to be without room, so that hosts need be looked at."""
+        number, wish, requirement = asked.number, asked.storage, asked.requirement
+        if number in self.roomless:
             return False
-        if not any(self.storage.fitting(wish, requirement, cluster_id) for cluster_id in self.cluster_ids):
-            self.roomless[wish] = self.storage.why_none_fits(wish, requirement, self.table.hosts)
-        elif self.storage.is_full(wish, requirement, self.cluster_ids):
-            self.roomless[wish] = self.storage.why_no_room(wish, requirement, self.table.hosts)
-        return wish not in self.roomless
+        if number not in self.fits:
+            self.fits[number] = any(self.storage.fitting(wish, requirement, one) for one in self.cluster_ids)
+            if not self.fits[number]:
+                self.roomless[number] = self.storage.why_none_fits(wish, requirement, self.table.hosts)
+        return self.fits[number]
+
+    def look_for_room(self, asked: _Asked) -> None:
+        """Take down that no datastore has room for what a VM asks, when that is so."""
+        if self.table.hosts and self.storage.is_full(asked.storage, asked.requirement, self.cluster_ids):
+            why = self.storage.why_no_room(asked.storage, asked.requirement, self.table.hosts)
+            self.roomless[asked.number] = why
 
     # -- reasons -----------------------------------------------------------------------------------
 
     def reason(self, vm: WaitingVm) -> str:
         """Return why no host takes a VM, as things are now."""
         asked = self.asked_of_datastores(vm, Plan())
-        if self.table.hosts and asked.storage in self.roomless:
-            return self.roomless[asked.storage]
+        if self.table.hosts and asked.number in self.roomless:
+            return self.roomless[asked.number]
         keys = tuple(rule.key(vm) for rule in self.filters)
-        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.storage, vm.requirement)
+        key = (keys, vm.devices, vm.cpu_percent, vm.memory_mib, asked.number, vm.requirement)
         if None in keys[: -len(_ONLY_FALLING)] or key not in self.said:
             self.said[key] = self.cause(asked)
         return self.said[key]

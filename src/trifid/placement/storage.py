@@ -71,13 +71,14 @@ class Storage:
         """Return the best datastore with room for a VM on a host: where its files are already, else by rank."""
         asks_room = bool(requirement.names & _CHANGING)
         best, best_rank = None, 0
-        for one in self.fitting(wish, requirement, host.cluster_id):
+        fitting = self.fitting(wish, requirement, host.cluster_id)
+        for one in fitting:
             free = self._free_mib(one, host)
             if free is not None and self._needed_mib(wish.files, one.record) > free:
                 continue
             if asks_room and not requirement.matches(partial(_now, one, free)):
                 continue
-            if one.record.id == wish.files.datastore_id:
+            if one.record.id == wish.files.datastore_id or len(fitting) == 1:
                 return one
             value = rank.value(partial(_first_now, one, free))
             if best is None or value > best_rank:
