@@ -1,5 +1,6 @@
 """trifid.placement.dry_run: what would become of VMs, checked as in earnest, and nothing done."""
 
+import asyncio
 import json
 
 import pytest
@@ -27,6 +28,8 @@ from trifid.core.vm.record import Needs
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.define import defined
 from trifid.core.vm_group.record import VmGroup
+from trifid.methods import dry_run
+from trifid.placement import trial
 
 SECOND_ID, THIRD_ID, OTHER_VM_ID = 9, 10, 8
 SMALL, LARGE = "CPU=1\nMEMORY=1024", "CPU=1\nMEMORY=3000"
@@ -268,3 +271,34 @@ async def test_what_is_not_there_is_not_tried(two_hosts):
     await two_hosts.change("vms", VM_ID, state=VmState.DONE, history=(stay,), etime=200)
     with pytest.raises(Refusal, match="DONE"):
         await tried(two_hosts, {"vm": VM_ID, "action": "migrate"})
+
+
+# -- what one user may have others wait for ------------------------------------------------------------
+
+
+async def test_a_user_asks_a_few_questions_at_the_same_time_and_an_administrator_as_many_as_he_likes(two_hosts):
+    async def codes(session):
+        batch = json.dumps({"vms": [{"template": SMALL}]})
+        asked = [two_hosts.code(session, "trifid.placement.dry_run", batch) for _ in range(3)]
+        return sorted(await asyncio.gather(two_hosts.code(session, "trifid.vm.explain", VM_ID), *asked))
+
+    assert await codes(ALICE) == [0, 0, 0x0800, 0x0800]
+    assert await codes(ALICE) == [0, 0, 0x0800, 0x0800]  # those that were refused, and answered, count no more
+    assert await codes(ADMIN) == [0, 0, 0, 0]
+
+
+async def test_a_batch_whose_vms_are_described_at_length_is_refused(two_hosts, monkeypatch):
+    monkeypatch.setattr(dry_run, "DOCUMENTS_LENGTH_MAX", 20_000)
+    long = f'{SMALL}\nNOTE="{"x" * 2000}"'
+    assert (await tried(two_hosts, {"template": long}))["fitting"] == 1
+    with pytest.raises(Refusal, match="described by more than 20000 characters: try fewer at a time"):
+        await tried(two_hosts, {"template": long, "count": 20})
+
+
+async def test_the_smallest_change_is_told_for_as_many_requirements_as_take_little_time(two_hosts, monkeypatch):
+    asked = 'SCHED_REQUIREMENTS = "RACK = \\"r{}\\""'
+    items = [{"template": f"{SMALL}\n{asked.format(number)}"} for number in range(3)]
+    monkeypatch.setattr(trial, "EXPLAINED_CHARACTERS_MAX", 2 * len('RACK = "r0"'))
+    results = (await tried(two_hosts, *items))["results"]
+    assert [bool(one["change"]) for one in results] == [True, True, False]
+    assert all(one["why"] for one in results)

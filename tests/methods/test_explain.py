@@ -187,6 +187,17 @@ async def test_the_hosts_of_a_group_are_not_named_to_who_may_not_see_them(two_ho
     assert "node" not in await two_hosts.ask(ALICE, "trifid.vm.explain", VM_ID, -1)
 
 
+async def test_a_group_that_a_vm_only_says_to_be_in_is_not_told_of(two_hosts):
+    apart = 'ROLE = [ NAME = "a", POLICY = "ANTI_AFFINED" ]'
+    secret = replace(defined(VmGroup(GROUP_ID, 0, 0, "secret"), parse(apart)), permissions=Permissions(0o600))
+    await two_hosts.put(secret, replace(member(NEIGHBOUR_ID, HOST_ID), uid=0))
+    await two_hosts.ask(ALICE, "one.vm.update", VM_ID, 'VMGROUP = [ VMGROUP_ID = "7", ROLE = "a" ]', 1)
+    text = await two_hosts.ask(ALICE, "trifid.vm.explain", VM_ID, -1)
+    assert "secret" not in text and "role a" not in text
+    told = await explained(two_hosts)
+    assert all("affinity" not in rules for rules in failing(told).values())
+
+
 # -- the decision that is kept -----------------------------------------------------------------------
 
 

@@ -57,3 +57,8 @@ async def test_each_who_asks_is_told_what_is_new_since_its_own_last_look(world):
 async def test_what_was_read_in_another_life_of_the_engine_or_nowhere_counts_for_nothing(world):
     for read in ("0123456789abcdef.900", "nonsense", ".", "1.", f"{(await changes(world))['READ']}9x"):
         assert ids(await changes(world, read)) == [HOST_ID]
+
+
+async def test_a_number_that_nobody_was_told_means_that_nothing_is_known(world):
+    life = (await changes(world))["READ"].partition(".")[0]
+    assert ids(await changes(world, f"{life}.{'9' * 5000}")) == [HOST_ID]

@@ -56,9 +56,9 @@ def most_free(vm, hosts):
     return Choice(min(roomy, key=lambda one: (-one.free_cpu_percent, one.id)).id, 0)
 
 
-def look(waiting=(), placed=(), hosts=(), *, now=NOW, choose=most_free) -> Decisions:
+def look(waiting=(), placed=(), hosts=(), *, now=NOW, choose=most_free, endings=None) -> Decisions:
     """Return what is decided."""
-    return decide(View(tuple(waiting), tuple(hosts), placed=tuple(placed), now=now), choose, PACE)
+    return decide(View(tuple(waiting), tuple(hosts), placed=tuple(placed), now=now), choose, PACE, endings or {})
 
 
 class World:

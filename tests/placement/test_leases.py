@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.placement.lease_world import NOW, accepted, host, look, placed, waiting
+from tests.placement.lease_world import NOW, PACE, accepted, host, look, placed, waiting
 from trifid.core.vm.record import Needs
+from trifid.placement.lease_end import Ending
+from trifid.placement.lease_rules import LATE_S_MAX
 from trifid.placement.leases import Choice
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import LeaseMark, Promise
@@ -254,22 +256,59 @@ def test_one_that_is_over_while_it_is_suspended_is_ended_and_nothing_else():
 # -- over ----------------------------------------------------------------------------------------------
 
 
-def test_a_lease_is_shut_down_at_its_end_and_cut_off_when_it_does_not():
+def test_a_lease_is_shut_down_at_its_end():
     one = placed(1, duration="00:10:00")
     hosts = [host(free=3, vm_ids=[1])]
     before = look([], [one], hosts, now=NOW + 599)
     assert (before.over, before.wake_at) == ([], NOW + 600)
     at = look([], [one], hosts, now=NOW + 600)
-    assert (at.over, at.overdue, at.wake_at) == ([1], [], NOW + 660)
-    after = look([], [one], hosts, now=NOW + 660)
-    assert (after.over, after.overdue) == ([], [1])
+    assert (at.over, at.overdue, at.ended, at.wake_at) == ([1], [], [1], NOW + 660)
+
+
+def test_one_that_was_asked_and_does_not_shut_down_is_cut_off():
+    one = placed(1, duration="00:10:00")
+    asked = {1: Ending(NOW + 600, asked_at=NOW + 610)}
+    again = look([], [one], [host()], now=NOW + 669, endings=asked)
+    assert (again.over, again.overdue, again.wake_at) == ([1], [], NOW + 670)
+    done = look([], [one], [host()], now=NOW + 670, endings=asked)
+    assert (done.over, done.overdue) == ([], [1])
+
+
+def test_nobody_is_cut_off_who_was_not_asked_first():
+    one = placed(1, duration="00:10:00")
+    seen_at = NOW + 600
+    done = look([], [one], [host()], now=NOW + 100_000, endings={1: Ending(seen_at)})
+    assert (done.over, done.overdue) == ([1], [])
 
 
 def test_one_that_shuts_down_is_left_alone_until_it_is_overdue():
     one = placed(1, duration="00:10:00", lcm_state=12)
     hosts = [host(free=3, vm_ids=[1])]
     assert look([], [one], hosts, now=NOW + 600).over == []
-    assert look([], [one], hosts, now=NOW + 660).overdue == [1]
+    asked = {1: Ending(NOW + 600, asked_at=NOW + 600)}
+    before = look([], [one], hosts, now=NOW + 659, endings=asked)
+    assert (before.over, before.overdue) == ([], [])
+    assert look([], [one], hosts, now=NOW + 660, endings=asked).overdue == [1]
+
+
+def test_one_that_is_first_seen_long_after_its_end_is_left_alone_for_a_while_and_told_so():
+    one = placed(1, duration="00:10:00")
+    at = NOW + 600 + LATE_S_MAX + 1
+    late = look([], [one], [host()], now=at)
+    assert (late.over, late.ended, late.wake_at) == ([], [1], at + PACE.late_s)
+    assert late.late == {
+        1: "Its time was over at 2027-01-15 08:10:00 (UTC): it is terminated at 2027-01-15 08:16:01 (UTC), "
+        "unless HAIZEA gives it more"
+    }
+    seen = {1: Ending(at)}
+    assert look([], [one], [host()], now=at + PACE.late_s - 1, endings=seen).over == []
+    then = look([], [one], [host()], now=at + PACE.late_s, endings=seen)
+    assert (then.over, then.overdue, then.late) == ([1], [], {})
+
+
+def test_one_that_is_seen_a_little_late_is_shut_down_at_once():
+    one = placed(1, duration="00:10:00")
+    assert look([], [one], [host()], now=NOW + 600 + LATE_S_MAX).over == [1]
 
 
 def test_the_time_that_a_lease_was_suspended_does_not_count():

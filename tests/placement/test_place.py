@@ -245,3 +245,12 @@ def test_vms_of_different_sizes_share_the_hosts_that_are_left():
 @pytest.mark.parametrize("priority", ["nan", "inf", "much"])
 def test_a_priority_that_is_no_number_counts_as_none(priority):
     assert placed([{"cpu": "4", "USER_PRIORITY": priority}, {"cpu": "4", "USER_PRIORITY": "1"}], [{}]) == {1: 0}
+
+
+@pytest.mark.parametrize("text", ["CURRENT_VMS = {}", "CURRENT_VMS @> {}", 'CURRENT_VMS = "{}"', "!(CURRENT_VMS = {})"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_of_thousands_of_digits_stops_no_plan(text, sign):
+    endless = {"SCHED_REQUIREMENTS": text.format(sign + "9" * 5000)}
+    result = plan([endless, {}], [{"vms": (7,)}])
+    assert 1 in places(result)
+    assert (0 in places(result)) is text.startswith("!")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from trifid.core.pci import Device
 from trifid.core.vm.files import Files
 from trifid.core.vm_group.record import VmGroup
+from trifid.placement import recorded
 from trifid.placement.candidates import candidates
 from trifid.placement.place import place
 from trifid.placement.plan import Plan
@@ -174,3 +175,16 @@ def test_candidates_are_the_hosts_that_are_up_and_meet_what_a_vm_asks_however_fu
     )
     found = {one.vms: one.hosts for one in candidates(View(vms, hosts))}
     assert found == {(10,): (0, 3), (11, 13): (0,), (12,): (3,), (14, 15): ()}
+
+
+def test_a_decision_that_grows_beyond_all_bounds_when_it_is_uncompressed_is_refused(monkeypatch):
+    monkeypatch.setattr(recorded, "OPENED_BYTES_MAX", 1000)
+    assert recorded.opened(gzip.compress(b" " * 1000)) == b" " * 1000
+    with pytest.raises(BadProblem, match="more than 1000 bytes when it is uncompressed"):
+        recorded.opened(gzip.compress(b" " * 1001))
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 100)[:-9], gzip.compress(b"{}")[:6], b"\x1f\x8bnonsense"])
+def test_a_decision_that_is_torn_is_refused(packed):
+    with pytest.raises(BadProblem, match="cannot be uncompressed"):
+        unpack(packed)

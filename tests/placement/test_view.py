@@ -1,6 +1,7 @@
 from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
 from trifid.core.image.datastore import DatastoreType
 from trifid.core.vm.files import Files
+from trifid.placement import fields
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.view import Expression
 
@@ -79,3 +80,9 @@ def test_a_datastore_has_what_is_not_yet_promised():
 def test_a_host_tells_the_room_of_its_own_or_none():
     told, silent = hosts(f"<P>{host_xml(0, max_disk=900, free_disk=500, disk_usage=80)}{host_xml(1)}</P>")
     assert (told.free_disk_mib, silent.free_disk_mib) == (420, None)
+
+
+def test_a_number_of_too_many_digits_counts_as_none():
+    assert fields.integer("9" * 5000) == 0
+    assert fields.integer("9" * 19, -1) == -1
+    assert fields.integer("-12") == -12

@@ -187,3 +187,48 @@ def test_the_scheduler_does_not_wake_itself(engine, scheduler):
         scheduler.round()
     assert engine.now - began >= 115
     assert not engine.called("one.vm.info")
+
+
+# -- an end that cannot be taken back ------------------------------------------------------------------
+
+
+def words(engine):
+    return [args[0] for args in engine.called("one.vm.action")]
+
+
+def test_who_is_late_asks_first_and_not_at_once(engine, scheduler):
+    engine.submit(1, "now", "00:10:00")
+    engine.until(scheduler, lambda: engine.state(1) == "RUNNING", 60)
+    engine.now += 10_000  # no scheduler ran
+    another = engine.scheduler()
+    began = engine.now
+    another.round()
+    assert engine.message(1).startswith("Its time was over at ")
+    engine.until(another, lambda: engine.state(1) == "DONE")
+    assert 300 <= engine.now - began <= 302
+    assert words(engine) == ["terminate"]
+
+
+def test_a_clock_that_jumps_and_comes_back_ends_nobody(engine, scheduler):
+    engine.submit(1, "now", "10:00:00")
+    engine.until(scheduler, lambda: engine.state(1) == "RUNNING", 60)
+    right = engine.now
+    engine.now += 86_400
+    scheduler.round()
+    engine.now = right + 60
+    scheduler.round()
+    engine.until(scheduler, lambda: engine.now > right + 1000)
+    assert engine.state(1) == "RUNNING"
+    assert words(engine) == []
+
+
+def test_one_that_gets_more_time_after_its_end_runs_on(engine, scheduler):
+    vm = engine.submit(1, "best_effort", "00:10:00")
+    engine.until(scheduler, lambda: engine.state(1) == "RUNNING", 60)
+    engine.now += 10_000
+    scheduler.round()
+    vm.user["HAIZEA"] = {"START": "best_effort", "DURATION": "99:00:00"}
+    engine.event(object_id=1, what="updated")
+    began = engine.now
+    engine.until(scheduler, lambda: engine.now > began + 2000)
+    assert engine.state(1) == "RUNNING"

@@ -1,5 +1,6 @@
 """Which hosts' documents are others than somebody has read: thousands of hosts cost little when few have changed."""
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -7,6 +8,8 @@ from trifid.core.host import Host
 from trifid.engine.documents import Documents
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape
+
+_NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
 
 
 class HostChanges:
@@ -25,7 +28,7 @@ class HostChanges:
             read: what READ was in the answer that is known; with any other text everything has changed.
         """
         life, _, digits = read.partition(".")
-        known_number = int(digits) if life == self._life and digits.isdecimal() else -1
+        known_number = int(digits) if life == self._life and _NUMBER.fullmatch(digits) else -1
         for host_id in self._known.keys() - hosts.keys():
             del self._known[host_id]
         for host_id, host in hosts.items():

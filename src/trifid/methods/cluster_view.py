@@ -9,8 +9,10 @@ attributes: in such a view its name is HIDDEN_NAME, so that no text made of the 
 
 import asyncio
 import gc
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -22,9 +24,10 @@ from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
 from trifid.engine.transaction import Draft
+from trifid.errors import Refused
 from trifid.methods.registry import Call
+from trifid.placement.lease_end import ACTIVE, POWEROFF, SUSPENDED
 from trifid.placement.lease_rules import Pace
-from trifid.placement.leases import ACTIVE, POWEROFF, SUSPENDED
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.reading_networks import networks
 from trifid.placement.reading_placed import placed_vms
@@ -49,6 +52,9 @@ _STARTED = frozenset((ACTIVE, SUSPENDED, POWEROFF))
 
 _WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="placement")
 """One for all: whoever asks much waits for others of his kind, and nobody else does."""
+QUESTIONS_OF_USER_MAX = 2
+"""That one user, who is no administrator, may ask at the same time."""
+_ASKING: Counter[int] = Counter()
 
 
 class ClusterTexts(msgspec.Struct, frozen=True):
@@ -92,6 +98,26 @@ class ClusterTexts(msgspec.Struct, frozen=True):
             networks=tuple(networks(_text(self.networks), people)) if self.networks is not None else (),
             now=self.now,
         )
+
+
+@contextmanager
+def asking(caller: Caller) -> Iterator[None]:
+    """Have a user ask no more than a few questions at the same time; raises Refused.
+
+    Each takes up to some seconds, one after the other: nobody shall wait for all that one user can think of.
+    """
+    if _ASKING[caller.uid] >= QUESTIONS_OF_USER_MAX and not caller.is_admin:
+        raise Refused(
+            f"User [{caller.uid}] waits for the answers to {QUESTIONS_OF_USER_MAX} questions about placement: "
+            "ask again when one is answered"
+        )
+    _ASKING[caller.uid] += 1
+    try:
+        yield
+    finally:
+        _ASKING[caller.uid] -= 1
+        if not _ASKING[caller.uid]:
+            del _ASKING[caller.uid]
 
 
 async def worked(work: Callable[[], str]) -> str:

@@ -24,6 +24,7 @@ from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused, TrifidError
 from trifid.methods.cluster_view import (
     ClusterTexts,
+    asking,
     cluster_texts,
     names_of,
     pace_of,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from trifid.placement.trial import Outcome
 
 VMS_MAX = 2000
+DOCUMENTS_LENGTH_MAX = 1 << 25
+"""Characters of the documents of all VMs of a batch: what is made of them takes many times as much memory."""
 _AT_ONCE = 16
 """VMs that are checked before others get their turn."""
 _NONE, _ANY = -1, -1
@@ -132,11 +135,22 @@ async def dry_run(call: Call, batch: str) -> str:
     items = _items(batch)
     for item in items:
         _check_rights(call, item)
+    with asking(call.caller):
+        return await _answered(call, items)
+
+
+async def _answered(call: Call, items: list[Item]) -> str:
     now = await call.engine.turns.ask(lambda draft: draft.now)
     draft = Draft(call.engine.turns.memory, now)
     cases: list[_Case] = []
+    left = DOCUMENTS_LENGTH_MAX
     for number, case in enumerate(_cases(call, draft, items)):
         cases.append(case)
+        left -= len(case.document)
+        if left < 0:
+            raise BadRequest(
+                f"the batch's VMs are described by more than {DOCUMENTS_LENGTH_MAX} characters: try fewer at a time"
+            )
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
     _refuse_twice(cases)

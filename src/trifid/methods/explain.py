@@ -10,7 +10,7 @@ from trifid.core.vm.record import VM
 from trifid.core.vm_group.record import membership
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused
-from trifid.methods.cluster_view import ClusterTexts, cluster_texts, pace_of, wanting, wanting_document, worked
+from trifid.methods.cluster_view import ClusterTexts, asking, cluster_texts, pace_of, wanting, wanting_document, worked
 from trifid.methods.registry import Call, method
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
             raise Refused(f"VM {vm_id} is finished: it needs no host any more", vm_id)
         raise NotFound("virtual machine", vm_id)
     check(call.caller, Right.USE, "VM", vm)
+    with asking(call.caller):
+        return await _explained(call, vm, hosts)
+
+
+async def _explained(call: Call, vm: VM, hosts: int) -> str:
     now = await call.engine.turns.ask(lambda draft: draft.now)
     texts = cluster_texts(call, Draft(call.engine.turns.memory, now), _moving_with(call, vm), [vm])
     document, settings = wanting_document(call, vm), call.placement

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trifid.core.template.expression import leading_integer, leading_number
 from trifid.core.template.requirements import Comparison, test_of
+from trifid.placement.meter import CHARACTER, HOST, Meter
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -56,14 +57,17 @@ class Column:
 
     Args:
         values: of each host, every occurrence.
+        meter: counts what a comparison takes.
     """
 
-    def __init__(self, values: Sequence[Sequence[str]]) -> None:
+    def __init__(self, values: Sequence[Sequence[str]], meter: Meter) -> None:
         self._values = values
+        self._meter = meter
         self._known: dict[tuple[str, str], Booleans] = {}
 
     def compare(self, comparison: Comparison, literal: str) -> Booleans:
         """Return for every host whether the comparison holds, with `literal` in the place of its own."""
+        self._meter.column(len(self._values))
         if comparison.kind == "text":
             return self._known_text(comparison, literal)
         if comparison.operator == "@>":
@@ -117,6 +121,7 @@ class Column:
             found = (codes >= first) & (codes < end)
         else:
             matches = re.compile(fnmatch.translate(pattern)).match
+            self._meter.done += len(texts) + CHARACTER * len(pattern)
             found = np.array([*(matches(text) is not None for text in texts), False], dtype=np.bool_)[codes]
         if comparison.operator != "=":
             found = (codes >= 0) & ~found
@@ -140,6 +145,7 @@ class Column:
         """Ask one host's interpreter, once for each different value."""
         holds = interpreter(comparison, literal)
         codes, kinds = self._kinds
+        self._meter.done += HOST * len(kinds)
         return np.array([holds(_only(list(of))) for of in kinds], dtype=np.bool_)[codes]
 
 

@@ -14,11 +14,14 @@ import numpy as np
 from trifid.core.template import rank as ranks
 from trifid.core.template import requirements
 from trifid.placement.columns import Booleans, Floats
+from trifid.placement.meter import CHARACTER, Meter
 from trifid.placement.table import CHANGING
 from trifid.placement.view import Expression
 
 KEPT_MAX = 50_000
 """Texts, and programs, that are kept."""
+CHARACTERS_MAX = 4_000_000
+"""Characters of them in all: a program takes up to a hundred times as many bytes."""
 
 
 class Table(Protocol):
@@ -45,10 +48,15 @@ _AFFINITY = re.compile(r'"?\bCURRENT_VMS\b"?\s*(!?=)\s*("?)([0-9]+)\2')
 class _Kept(dict[_Key, _Found]):
     """What was compiled, up to a bound."""
 
-    def keep(self, key: _Key, found: _Found) -> _Found:
-        if len(self) >= KEPT_MAX:
+    characters = 0
+
+    def keep(self, key: _Key, found: _Found, characters: int) -> _Found:
+        """Keep what an expression of so many characters was made to."""
+        if len(self) >= KEPT_MAX or self.characters > CHARACTERS_MAX:
             self.clear()
+            self.characters = 0
         self[key] = found
+        self.characters += characters
         return found
 
 
@@ -103,9 +111,14 @@ class Rank:
 
 
 class Compiler:
-    """Compiles expressions, and keeps them from one plan to the next."""
+    """Compiles expressions, and keeps them from one plan to the next.
+
+    Attributes:
+        meter: counts what reading them takes.
+    """
 
     def __init__(self) -> None:
+        self.meter = Meter()
         self._requirements: _Kept[tuple[str, str], Requirement] = _Kept()
         self._ranks: _Kept[tuple[str, str], Rank] = _Kept()
         self._tests: _Kept[tuple[str, ...], tuple[_Test, frozenset[str]]] = _Kept()
@@ -119,7 +132,11 @@ class Compiler:
         """
         key = (expression.text, expression.dialect)
         found = self._requirements.get(key)
-        return found if found is not None else self._requirements.keep(key, self._new_requirement(expression))
+        return (
+            found
+            if found is not None
+            else self._requirements.keep(key, self._new_requirement(expression), len(expression.text))
+        )
 
     def rank(self, expression: Expression) -> Rank:
         """Return a rank.
@@ -129,7 +146,7 @@ class Compiler:
         """
         key = (expression.text, expression.dialect)
         found = self._ranks.get(key)
-        return found if found is not None else self._ranks.keep(key, self._new_rank(expression))
+        return found if found is not None else self._ranks.keep(key, self._new_rank(expression), len(expression.text))
 
     def _new_requirement(self, expression: Expression) -> Requirement:
         text = expression.text
@@ -137,7 +154,9 @@ class Compiler:
             text = any_of_the_vms(text)
         shape, literals = _shape(text, expression.dialect)
         known = self._tests.get(shape)
+        self.meter.done += len(text)
         if known is None:
+            self.meter.done += CHARACTER * len(text)
             parsed = requirements.parse_requirement(text, expression.dialect)
             if parsed.node is None:
                 return Requirement(None, parsed.names, ())
@@ -147,13 +166,15 @@ class Compiler:
             known = _test(parsed.node, index), parsed.names
             if written != literals:  # a quoted name, a bare word: nothing to share
                 return Requirement(*known, written)
-            self._tests.keep(shape, known)
+            self._tests.keep(shape, known, len(text))
         return Requirement(*known, literals)
 
     def _new_rank(self, expression: Expression) -> Rank:
         shape, literals = _shape(expression.text, expression.dialect)
         known = self._values.get(shape)
+        self.meter.done += len(expression.text)
         if known is None:
+            self.meter.done += CHARACTER * len(expression.text)
             parsed = ranks.parse_rank(expression.text, expression.dialect)
             if parsed.node is None:
                 return Rank(None, parsed.names, ())
@@ -162,7 +183,7 @@ class Compiler:
             written = [number.text for number in numbers]
             if written != literals:
                 return Rank(*known, written)
-            self._values.keep(shape, known)
+            self._values.keep(shape, known, len(expression.text))
         return Rank(*known, literals)
 
 

@@ -10,6 +10,9 @@ from trifid.core.vm.record import Needs
 from trifid.placement.view import Expression, Lease, LeaseMark
 from trifid.wire.elements import several
 
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+"""What fits in 64 bits, as all numbers of the engine do."""
+
 
 def needs(cpu: str, memory: str) -> Needs:
     """Return the capacity asked for; of what is no number nothing is asked, the engine checks again anyway."""
@@ -37,6 +40,15 @@ def branch(element: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return element
 
 
+def vm_group_of(body: dict[str, Any], user: dict[str, Any]) -> dict[str, Any]:
+    """Return the VMGROUP of a VM.
+
+    The short document has it in USER_TEMPLATE.  In the full one, which alone tells the VMID in TEMPLATE, what stands
+    there is what the VM's owner wrote, who may name a group that is none of his.
+    """
+    return branch(body if "VMID" in body else user, ("VMGROUP",)) or branch(body, ("VMGROUP",))
+
+
 def text(element: dict[str, Any], name: str) -> str:
     """Return the first text of a name, empty where there is none."""
     values = several(element.get(name))
@@ -45,7 +57,7 @@ def text(element: dict[str, Any], name: str) -> str:
 
 def integer(text: Any, otherwise: int = 0) -> int:
     """Return a text as a whole number, or `otherwise` where it is none."""
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?[0-9]+", text) else otherwise
+    return int(text) if isinstance(text, str) and _INTEGER.fullmatch(text) else otherwise
 
 
 def vectors(element: dict[str, Any], name: str) -> list[dict[str, str]]:

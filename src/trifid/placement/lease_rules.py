@@ -21,13 +21,15 @@ class Pace(msgspec.Struct, frozen=True):
         suspend_lead_s: how long before it needs the room others are suspended, whatever they are.
         save_mib_per_s: how fast their memory is written; those of one host one after the other.
         run_s_min: a lease that may be suspended is not started for less.
-        overtime_s: one that is over and does not shut down is cut off after this.
+        overtime_s: one that is over and does not shut down is cut off so long after it was asked.
+        late_s: one that is first seen more than a minute after its end is left alone for so long.
     """
 
     suspend_lead_s: int = 10
     save_mib_per_s: int = 100
     run_s_min: int = 60
     overtime_s: int = 120
+    late_s: int = 300
 
     def lead_s(self, memory_mib: int) -> int:
         """Return how long before somebody else's start VMs of so much memory must be suspended."""

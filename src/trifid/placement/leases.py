@@ -7,7 +7,7 @@ here follows from the view, so that whoever looks again comes to the same.
 Source: reference/services.md §3.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -16,14 +16,12 @@ from trifid.core.template.lease import Kind, Terms, moment_text
 from trifid.core.vm.record import Needs
 from trifid.errors import BadTemplate
 from trifid.placement import lease_rules as rules
+from trifid.placement.lease_end import ACTIVE, CUT_OFF, RUNNING, SUSPENDED, TERMINATE, Ending, next_of
 from trifid.placement.lease_rules import DEFAULT_PACE, LATE_S_MAX, Pace
 from trifid.placement.resting import why_it_rests
 from trifid.placement.timeline import FOREVER, Timeline, Use, fits, lesser
 from trifid.placement.view import MONITORED, HostView, Kept, LeaseMark, PlacedVm, Promise, View, WaitingVm
 
-ACTIVE, SUSPENDED, POWEROFF = 3, 5, 8
-RUNNING, SHUTDOWN, UNKNOWN = 3, 12, 16
-"""STATEs and LCM_STATEs of VMs (reference/lifecycle.md §1)."""
 STARTS_MAX = 100
 """Most best-effort leases that are started at one look, so that reservations are never late for them."""
 HOSTS_NAMED_MAX = 20
@@ -52,6 +50,8 @@ class Decisions(msgspec.Struct):
         starts: (VM id, host id, datastore id).
         suspend, resume: VM ids.
         over, overdue: VM ids to be shut down, and those that did not shut down.
+        ended: VM ids of all whose time is over, whether or not there is something to do.
+        late: VM id to why one that is over is not shut down yet.
         waiting: VM id to why it is not started yet.
         resting: VM id of one that was suspended to why it does not go on yet.
         held_back: host id to what VMs without an end must leave free there, of what is free now, and for whom.
@@ -66,6 +66,8 @@ class Decisions(msgspec.Struct):
     resume: list[int] = []
     over: list[int] = []
     overdue: list[int] = []
+    ended: list[int] = []
+    late: dict[int, str] = {}
     waiting: dict[int, str] = {}
     resting: dict[int, str] = {}
     held_back: dict[int, Kept] = {}
@@ -73,18 +75,24 @@ class Decisions(msgspec.Struct):
     wake_at: int = FOREVER
 
 
-def decide(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> Decisions:
+_NONE_KNOWN: Mapping[int, Ending] = {}
+
+
+def decide(
+    view: View, choose: Chooser, pace: Pace = DEFAULT_PACE, endings: Mapping[int, Ending] = _NONE_KNOWN
+) -> Decisions:
     """Return what to do at `view.now`; pure.
 
     Args:
         view: its `placed` must have every lease that was started; other VMs there are of no account.
+        endings: what is remembered of leases that are over, by VM id.
     """
-    return _Deciding(view, choose, pace).decisions()
+    return _Deciding(view, choose, pace, endings).decisions()
 
 
 def timelines(view: View, choose: Chooser, pace: Pace = DEFAULT_PACE) -> dict[int, Timeline]:
     """Return what each host has promised once everything is done that is decided now; arguments as of `decide`."""
-    deciding = _Deciding(view, choose, pace)
+    deciding = _Deciding(view, choose, pace, _NONE_KNOWN)
     deciding.decisions()
     return deciding.lines
 
@@ -102,8 +110,9 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 class _Deciding:
-    def __init__(self, view: View, choose: Chooser, pace: Pace) -> None:
+    def __init__(self, view: View, choose: Chooser, pace: Pace, endings: Mapping[int, Ending]) -> None:
         self.view = view
+        self.endings = endings
         self.now = view.now
         self.choose = choose
         self.pace = pace
@@ -166,12 +175,16 @@ class _Deciding:
         line.add(Use(vm.id, rules.needs(vm), self.now, until, is_charged, began=vm.here_since), is_movable=is_movable)
 
     def end(self, vm: PlacedVm, end: int) -> None:
-        """Shut a lease down that is over, the hard way when it has not done so for long."""
-        is_overdue = end + self.pace.overtime_s <= self.now
-        self.wake(end + self.pace.overtime_s)
-        stops = [(ACTIVE, RUNNING), (ACTIVE, UNKNOWN), *([(ACTIVE, SHUTDOWN)] if is_overdue else [])]
-        if vm.state in (SUSPENDED, POWEROFF) or (vm.state, vm.lcm_state) in stops:
-            (self.done.overdue if is_overdue else self.done.over).append(vm.id)
+        """Shut a lease down that is over, the hard way when it was asked and has not done so for long."""
+        self.done.ended.append(vm.id)
+        then = next_of(vm, end, self.now, self.pace, self.endings.get(vm.id))
+        self.wake(then.look_at)
+        if then.word == TERMINATE:
+            self.done.over.append(vm.id)
+        elif then.word == CUT_OFF:
+            self.done.overdue.append(vm.id)
+        if then.why:
+            self.done.late[vm.id] = then.why
 
     def asked(self) -> Iterable[_Asked]:
         """Yield the waiting leases; all other VMs, and leases that only move, are left to ordinary placement."""
@@ -267,7 +280,7 @@ class _Deciding:
 
     def preempt(self) -> None:
         """Suspend those who are in the room of a reservation that begins soon, or of one that came before them."""
-        ended = {*self.done.over, *self.done.overdue}
+        ended = frozenset(self.done.ended)
         running = {
             vm.id: vm.lease.mark
             for vm in self.view.placed

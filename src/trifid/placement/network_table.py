@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from trifid.core.network.record import NetworkState
 from trifid.core.template.requirements import Comparison
 from trifid.placement.columns import Booleans, Column, Floats, compare_numbers
+from trifid.placement.meter import Meter
 from trifid.placement.view import NetworkView
 
 CHANGING = frozenset(("USED_LEASES",))
@@ -21,6 +22,7 @@ class NetworkTable:
         views: by id.
         free: how many addresses are left of each.
         is_ready: which can be used at all.
+        meter: counts what comparisons take.
     """
 
     def __init__(self, views: Iterable[NetworkView]) -> None:
@@ -31,7 +33,8 @@ class NetworkTable:
         self._used: Floats = np.array([one.used for one in self.views], dtype=np.float64)
         self._columns: dict[str, Column] = {}
         self._names = {name for one in self.views for name in one.attributes}
-        self._nowhere = Column([[] for _ in self.views])
+        self.meter = Meter()
+        self._nowhere = Column([[] for _ in self.views], self.meter)
         self._usable: dict[int, Booleans] = {}
         self._in: dict[int, Booleans] = {}
 
@@ -65,7 +68,7 @@ class NetworkTable:
             return self._column(comparison.name).compare(comparison, literal)
         if comparison.kind != "text" and comparison.operator != "@>":
             return compare_numbers(self._used, None, comparison, float(literal))
-        return Column([[str(int(used))] for used in self._used]).compare(comparison, literal)
+        return Column([[str(int(used))] for used in self._used], self.meter).compare(comparison, literal)
 
     def numbers(self, name: str) -> Floats:
         """Return an attribute as number; 0 where it is missing or none."""
@@ -76,5 +79,5 @@ class NetworkTable:
             return self._nowhere
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = Column([one.attributes.get(name, []) for one in self.views])
+            found = self._columns[name] = Column([one.attributes.get(name, []) for one in self.views], self.meter)
         return found

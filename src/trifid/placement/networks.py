@@ -93,6 +93,11 @@ class Networks:
         others = "they must be different ones, in one cluster" if self._differ else "they must be in one cluster"
         return f"{_begin(vm.nics[-1])} beside those of its other NICs: {others}"
 
+    @property
+    def work(self) -> int:
+        """How much comparing them has taken, see `meter`."""
+        return self._table.meter.done
+
     # -- networks ----------------------------------------------------------------------------------
 
     def _best_first(self, vm: WaitingVm, nic: NicWish, cluster_id: int, is_only: bool) -> list[int]:

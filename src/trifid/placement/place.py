@@ -20,6 +20,7 @@ from trifid.placement import storage
 from trifid.placement.columns import Booleans, Floats
 from trifid.placement.expressions import Compiler
 from trifid.placement.filters import Filter
+from trifid.placement.meter import CHARACTER, TOO_MUCH, Meter, Shares
 from trifid.placement.networks import Networks
 from trifid.placement.order import FairOrder, totals_of
 from trifid.placement.plan import Plan, Reasons, Taken
@@ -121,36 +122,54 @@ class Placing:
         self.roomless: dict[int, str] = {}
         self.said: dict[Hashable, str] = {}
         self.taken: Taken | None = None
+        self.reasons = Reasons(self.reason)
+        self.meter = Meter()
+        self.read: set[str] = set()
 
     def plan(self) -> Plan:
         """Place all VMs."""
-        reasons = Reasons(self.reason)
-        plan = Plan(refusals=reasons)
+        plan = Plan(refusals=self.reasons)
+        shares, before = Shares(), self.work()
         for vm in self.order:
-            try:
-                choices = self.network_choices(vm)
-                asked = self.asked(replace(vm, cluster_ids=frozenset(choices)) if choices else vm, plan)
-            except BadTemplate as bad:
-                reasons[vm.id] = bad.message
+            if shares.is_used_up(vm):
+                plan.refusals[vm.id] = TOO_MUCH
                 self.order.refused()
                 continue
-            found = self.best(asked)
-            if found is None:
-                reasons.note(asked.vm)
-                self.order.refused()
-                continue
-            index, datastore = found
-            self.table.put(index, vm)
-            for rule in self.noticing:
-                rule.put(vm, index)
-            self.storage.put(vm.files, datastore, self.table.hosts[index])
-            if choice := choices.get(self.table.hosts[index].cluster_id):
-                self.networks.put(choice)
-                plan.networks[vm.id] = choice
-            plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
-            if self.taken is not None:
-                plan.taken[vm.id] = self.taken
+            self.serve(vm, plan)
+            now = self.work()
+            shares.charge(vm, now - before)
+            before = now
         return plan
+
+    def work(self) -> int:
+        """Return what expressions have taken so far, see `meter`."""
+        return self.table.meter.done + self.compiler.meter.done + self.networks.work + self.meter.done
+
+    def serve(self, vm: WaitingVm, plan: Plan) -> None:
+        """Place a VM, or say why not."""
+        try:
+            choices = self.network_choices(vm)
+            asked = self.asked(replace(vm, cluster_ids=frozenset(choices)) if choices else vm, plan)
+        except BadTemplate as bad:
+            plan.refusals[vm.id] = bad.message
+            self.order.refused()
+            return
+        found = self.best(asked)
+        if found is None:
+            self.reasons.note(asked.vm)
+            self.order.refused()
+            return
+        index, datastore = found
+        self.table.put(index, vm)
+        for rule in self.noticing:
+            rule.put(vm, index)
+        self.storage.put(vm.files, datastore, self.table.hosts[index])
+        if choice := choices.get(self.table.hosts[index].cluster_id):
+            self.networks.put(choice)
+            plan.networks[vm.id] = choice
+        plan.placements.append((vm.id, self.table.hosts[index].id, datastore.record.id))
+        if self.taken is not None:
+            plan.taken[vm.id] = self.taken
 
     def network_choices(self, vm: WaitingVm) -> dict[int, Choice]:
         """Return, for each cluster that has them, the networks of a VM's NICs that take any.
@@ -185,6 +204,9 @@ class Placing:
 
     def asked_of_datastores(self, vm: WaitingVm, plan: Plan) -> _Asked:
         """Compile what is asked of datastores."""
+        for text in {vm.datastore_requirement.text, vm.datastore_rank.text} - self.read:
+            self.meter.done += CHARACTER * len(text)
+            self.read.add(text)
         try:
             requirement = compile_requirement(vm.datastore_requirement.text)
         except BadTemplate as bad:

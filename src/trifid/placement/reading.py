@@ -64,7 +64,7 @@ def _waiting_vm(element: dict[str, Any]) -> WaitingVm | None:
     body = fields.branch(element, ("TEMPLATE",))
     user = fields.branch(element, ("USER_TEMPLATE",))
     needs = fields.needs(fields.text(body, "CPU"), fields.text(body, "MEMORY"))
-    group = fields.branch(body, ("VMGROUP",)) or fields.branch(user, ("VMGROUP",))  # the short document has it there
+    group = fields.vm_group_of(body, user)
     record = (several(fields.branch(element, ("HISTORY_RECORDS",)).get("HISTORY")) or [{}])[-1]
     return WaitingVm(
         id=fields.integer(element.get("ID")),

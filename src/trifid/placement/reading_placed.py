@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trifid.core.together import REQUIREMENTS, clusters_of
-from trifid.placement.fields import branch, expression, integer, lease_of, needs, number, text
+from trifid.placement.fields import branch, expression, integer, lease_of, needs, number, text, vm_group_of
 from trifid.placement.reading import ACTIVE
 from trifid.placement.view import PlacedVm
 from trifid.wire.elements import iter_elements, several
@@ -38,7 +38,7 @@ def _placed_vm(element: dict[str, Any]) -> PlacedVm:
     user = branch(element, ("USER_TEMPLATE",))
     stays = _stays(element)
     asked = needs(text(body, "CPU"), text(body, "MEMORY"))
-    group = branch(body, ("VMGROUP",)) or branch(user, ("VMGROUP",))  # the short document has it there
+    group = vm_group_of(body, user)
     return PlacedVm(
         id=integer(element.get("ID")),
         host_id=integer(stays[-1].get("HID"), -1),

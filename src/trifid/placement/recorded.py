@@ -12,6 +12,10 @@ from trifid.placement.view import View
 
 VERSION = 1
 _GZIP = b"\x1f\x8b"
+_GZIP_BITS = 31
+"""For zlib: gzip, with the largest window."""
+OPENED_BYTES_MAX = 1 << 29
+"""One about 2,500 hosts and 10,000 VMs that wait has some 10 MB."""
 _COMPRESSION = 3
 """Of gzip: more takes longer and saves little."""
 
@@ -67,10 +71,16 @@ def opened(packed: bytes) -> bytes:
     """
     if not packed.startswith(_GZIP):
         return packed
+    reader = zlib.decompressobj(wbits=_GZIP_BITS)
     try:
-        return gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error) as bad:
+        text = reader.decompress(packed, OPENED_BYTES_MAX + 1)
+    except zlib.error as bad:
         raise BadProblem(f"not a decision: it cannot be uncompressed: {bad}") from None
+    if len(text) > OPENED_BYTES_MAX:
+        raise BadProblem(f"not a decision: it has more than {OPENED_BYTES_MAX} bytes when it is uncompressed")
+    if not reader.eof:
+        raise BadProblem("not a decision: it cannot be uncompressed: its end is missing")
+    return text
 
 
 def is_decision(text: bytes) -> bool:

@@ -84,13 +84,15 @@ class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             their memory takes.
         save_mib_per_s: how fast the memory of VMs is written, those of one host one after the other.
         run_s_min: a lease that may be suspended is not started, or resumed, for less.
-        overtime_s: a lease that is over and does not shut down is cut off after this.
+        overtime_s: a lease that is over and does not shut down is cut off so long after it was asked.
+        late_s: a lease that is first seen more than a minute after its end is left alone for so long.
     """
 
     suspend_lead_s: NotNegative = 10
     save_mib_per_s: Positive = 100
     run_s_min: NotNegative = 60
     overtime_s: NotNegative = 120
+    late_s: NotNegative = 300
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trifid.core.template.expression import leading_integer, leading_number
 from trifid.core.template.requirements import Comparison
 from trifid.placement.columns import EXACT_MAX, Booleans, Column, Floats, compare_numbers, interpreter
+from trifid.placement.meter import HOST, Meter
 from trifid.placement.view import HostView, WaitingVm
 
 Integers = NDArray[np.int64]
@@ -60,6 +61,7 @@ class HostTable:
         cpu_percent, memory_kib: what may still be promised.
         placed: for each host the VMs that the plan put there.
         done: how many VMs the plan has placed.
+        meter: counts what comparisons take.
     """
 
     def __init__(self, hosts: Iterable[HostView]) -> None:
@@ -73,7 +75,8 @@ class HostTable:
         self.done = 0
         self._columns: dict[str, Column] = {}
         self._names = {name for host in self.hosts for name in host.attributes}
-        self._nowhere = Column([[] for _ in self.hosts])
+        self.meter = Meter()
+        self._nowhere = Column([[] for _ in self.hosts], self.meter)
         self._live: dict[str, _Live] = {}
         self._vms: dict[int, list[int]] | None = None
 
@@ -113,6 +116,7 @@ class HostTable:
             return self._column(name).compare(comparison, literal)
         if name == "CURRENT_VMS":
             return self._carries(comparison, literal)
+        self.meter.column(len(self.hosts))
         live = self._number(name)
         right = leading_number(literal) if comparison.kind != "text" else None
         if right is None or comparison.operator == "@>" or not live.is_exact or abs(right) >= EXACT_MAX:
@@ -121,7 +125,9 @@ class HostTable:
 
     def numbers(self, name: str) -> Floats:
         """Return an attribute as number; 0 where it is missing or none."""
+        self.meter.column(len(self.hosts))
         if name == "CURRENT_VMS":
+            self.meter.done += HOST * len(self.hosts)
             return np.array([float((self.all_of(index, name) or ["0"])[0]) for index in range(len(self.hosts))])
         return self._number(name).values if name in CHANGING else self._column(name).numbers[0]
 
@@ -138,11 +144,14 @@ class HostTable:
         if comparison.operator != "@>" or comparison.kind != "integer":
             return self._one_by_one(comparison, literal)
         found = np.zeros(len(self.hosts), np.bool_)
-        found[self.carrying(int(literal))] = True
+        vm_id = leading_integer(literal)  # int() refuses what has thousands of digits
+        if vm_id is not None:
+            found[self.carrying(vm_id)] = True
         return found
 
     def _one_by_one(self, comparison: Comparison, literal: str) -> Booleans:
         holds = interpreter(comparison, literal)
+        self.meter.done += HOST * len(self.hosts)
         return np.array([holds(partial(self.all_of, index)) for index in range(len(self.hosts))], dtype=np.bool_)
 
     def _column(self, name: str) -> Column:
@@ -150,7 +159,8 @@ class HostTable:
             return self._nowhere  # whatever users write, there are only as many columns as hosts have attributes
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = Column([host.attributes.get(name, []) for host in self.hosts])
+            values = [host.attributes.get(name, []) for host in self.hosts]
+            found = self._columns[name] = Column(values, self.meter)
         return found
 
     def _number(self, name: str) -> _Live:

@@ -5,6 +5,7 @@ those that wait anyway.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +21,9 @@ from trifid.placement.what_if import after
 
 EXPLAINED_MAX = 20
 """Kinds of VMs that get no place and are explained; the others are told the scheduler's reason only."""
+
+EXPLAINED_CHARACTERS_MAX = 20_000
+"""Characters of the requirements of these, since each comparison is looked at for each host."""
 
 NOWHERE = -1
 
@@ -126,7 +130,9 @@ def _notes(asked: Asked, view: View) -> tuple[str, ...]:
 
 def _changes(vms: Sequence[WaitingVm], view: View, policy: str, datastore_policy: str) -> dict[WaitingVm, str]:
     kinds = list(dict.fromkeys(_kind(vm) for vm in vms))[:EXPLAINED_MAX]
-    return {kind: explain(kind, view, policy, datastore_policy).change for kind in kinds}
+    lengths = accumulate(len(kind.requirement.text) for kind in kinds)
+    some = [kind for kind, length in zip(kinds, lengths, strict=True) if length <= EXPLAINED_CHARACTERS_MAX]
+    return {kind: explain(kind, view, policy, datastore_policy).change for kind in some}
 
 
 def _kind(vm: WaitingVm) -> WaitingVm:

@@ -15,9 +15,10 @@ from trifid.client.errors import ApiError
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import render
 from trifid.placement.fields import branch, integer, lease_of
+from trifid.placement.lease_end import CUT_OFF, POWEROFF, TERMINATE, Ending, is_shutting_down
 from trifid.placement.lease_room import chooser, without_kept
 from trifid.placement.lease_rules import ACCEPTED, DEFAULT_PACE, Pace
-from trifid.placement.leases import POWEROFF, Decisions, decide
+from trifid.placement.leases import Decisions, decide
 from trifid.placement.plan import Plan
 from trifid.placement.reading import ACTIVE
 from trifid.placement.reading_placed import SUSPENDED, placed_vms
@@ -76,6 +77,7 @@ class Leasing:
         self._stale: set[int] = set()
         self._placed: dict[int, PlacedVm] = {}
         self._retry_at: dict[int, int] = {}
+        self._endings: dict[int, Ending] = {}
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -156,7 +158,8 @@ class Leasing:
         # One that was placed since the pool was read does not wait any more.
         view = replace(view, vms=tuple(vm for vm in view.vms if vm.host_id >= 0 or vm.id not in self._placed))
         everything = replace(view, placed=tuple(self._placed.values()))
-        done = decide(everything, chooser(view, self._placer), self._pace)
+        done = decide(everything, chooser(view, self._placer), self._pace, self._endings)
+        self._endings = {vm_id: self._ending(vm_id, view.now) for vm_id in done.ended}
         self._carry_out(done, view)
         return Turn(
             view=replace(view, vms=tuple(done.others), hosts=without_kept(view.hosts, done.held_back)),
@@ -164,6 +167,15 @@ class Leasing:
             remark=_remark(len(done.held_back)),
             wake_at=min((done.wake_at, *self._retry_at.values())),
         )
+
+    def _ending(self, vm_id: int, now: int) -> Ending:
+        """Return what is remembered of a lease that is over; one that shuts down already was asked by somebody."""
+        known = self._endings.get(vm_id)
+        if known is None:
+            known = Ending(now)
+            log.info("vm %d  its lease is over", vm_id)
+        is_asked = known.asked_at is not None or not is_shutting_down(self._placed[vm_id])
+        return known if is_asked else replace(known, asked_at=now)
 
     def _carry_out(self, done: Decisions, view: View) -> None:
         now = view.now
@@ -177,14 +189,16 @@ class Leasing:
                 done.waiting.pop(vm_id, None)
         for word, vm_ids in (
             ("suspend", done.suspend),
-            ("terminate", done.over),
-            ("terminate-hard", done.overdue),
+            (TERMINATE, done.over),
+            (CUT_OFF, done.overdue),
             ("resume", done.resume),
         ):
             for vm_id in vm_ids:
                 if self._try(vm_id, now, self._client.call, "one.vm.action", word, vm_id):
                     log.info("vm %d  %s, for its lease or another's", vm_id, word)
-        for vm_id, text in done.resting.items():
+                    if word == TERMINATE and self._endings[vm_id].asked_at is None:
+                        self._endings[vm_id] = replace(self._endings[vm_id], asked_at=now)
+        for vm_id, text in (done.resting | done.late).items():
             if self._placed[vm_id].message != text:
                 self._try(vm_id, now, self._update, vm_id, message=text)
         messages = {vm.id: vm.message for vm in view.vms}
