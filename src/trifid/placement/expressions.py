@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite, nan
 from typing import Protocol, TypeVar
 
+import msgspec
 import numpy as np
 
 from trifid.core.template import rank as ranks
@@ -60,49 +61,47 @@ class _Kept(dict[_Key, _Found]):
         return found
 
 
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True, gc=False):
     """What tells of every host whether a VM may run there.
 
     Attributes:
+        literals: of this text, which its program takes.
+        test: the program; None = every host meets it.
         names: the attributes that it looks at.
         changes: a placement can change the answer.
     """
 
-    __slots__ = ("_literals", "_test", "changes", "names")
-
-    def __init__(self, test: _Test | None, names: frozenset[str], literals: Sequence[str]) -> None:
-        self._test = test
-        self._literals = literals
-        self.names = names
-        self.changes = not names.isdisjoint(CHANGING)
+    literals: tuple[str, ...]
+    test: _Test | None
+    names: frozenset[str]
+    changes: bool
 
     def mask(self, table: Table) -> Booleans | None:
         """Return the hosts that meet it; None = all."""
-        return None if self._test is None else self._test(table, self._literals)
+        return None if self.test is None else self.test(table, self.literals)
 
 
-class Rank:
+class Rank(msgspec.Struct, frozen=True, gc=False):
     """What tells how good every host is.
 
     Attributes:
+        literals: of this text, which its program takes.
+        value: the program; None = every host ranks 0.
         names: the attributes that it looks at.
         changes: a placement can change the answer.
     """
 
-    __slots__ = ("_literals", "_value", "changes", "names")
-
-    def __init__(self, value: _Value | None, names: frozenset[str], literals: Sequence[str]) -> None:
-        self._value = value
-        self._literals = [float(literal) for literal in literals]
-        self.names = names
-        self.changes = not names.isdisjoint(CHANGING)
+    literals: tuple[float, ...]
+    value: _Value | None
+    names: frozenset[str]
+    changes: bool
 
     def scores(self, table: Table) -> Floats:
         """Return the rank of each host, cut to an integer towards zero; 0 where it is no number."""
-        if self._value is None:
+        if self.value is None:
             return np.zeros(len(table))
         with np.errstate(all="ignore"):
-            found = np.trunc(self._value(table, self._literals))
+            found = np.trunc(self.value(table, self.literals))
             if np.ndim(found) == 0:
                 found = np.full(len(table), found)
             if isfinite(found.sum()):  # one that is not would have shown in the sum
@@ -121,8 +120,8 @@ class Compiler:
         self.meter = Meter()
         self._requirements: _Kept[tuple[str, str], Requirement] = _Kept()
         self._ranks: _Kept[tuple[str, str], Rank] = _Kept()
-        self._tests: _Kept[tuple[str, ...], tuple[_Test, frozenset[str]]] = _Kept()
-        self._values: _Kept[tuple[str, ...], tuple[_Value, frozenset[str]]] = _Kept()
+        self._tests: _Kept[tuple[str, ...], tuple[_Test, frozenset[str], bool]] = _Kept()
+        self._values: _Kept[tuple[str, ...], tuple[_Value, frozenset[str], bool]] = _Kept()
 
     def requirement(self, expression: Expression) -> Requirement:
         """Return a requirement; comparing CURRENT_VMS means any of the VMs (reference/templates.md §2.2).
@@ -159,15 +158,15 @@ class Compiler:
             self.meter.done += CHARACTER * len(text)
             parsed = requirements.parse_requirement(text, expression.dialect)
             if parsed.node is None:
-                return Requirement(None, parsed.names, ())
+                return Requirement((), None, parsed.names, False)
             places = [node.at for node in _comparisons(parsed.node)]
             written = [node.literal for node in _comparisons(parsed.node)]
             index = {at: number for number, at in enumerate(sorted(places))}
-            known = _test(parsed.node, index), parsed.names
+            known = _test(parsed.node, index), parsed.names, not parsed.names.isdisjoint(CHANGING)
             if written != literals:  # a quoted name, a bare word: nothing to share
-                return Requirement(*known, written)
+                return Requirement(tuple(written), *known)
             self._tests.keep(shape, known, len(text))
-        return Requirement(*known, literals)
+        return Requirement(tuple(literals), *known)
 
     def _new_rank(self, expression: Expression) -> Rank:
         shape, literals = _shape(expression.text, expression.dialect)
@@ -177,14 +176,15 @@ class Compiler:
             self.meter.done += CHARACTER * len(expression.text)
             parsed = ranks.parse_rank(expression.text, expression.dialect)
             if parsed.node is None:
-                return Rank(None, parsed.names, ())
+                return Rank((), None, parsed.names, False)
             numbers = sorted(_numbers(parsed.node), key=lambda number: number.at)
-            known = _value(parsed.node, {one.at: number for number, one in enumerate(numbers)}), parsed.names
+            index = {one.at: number for number, one in enumerate(numbers)}
+            known = _value(parsed.node, index), parsed.names, not parsed.names.isdisjoint(CHANGING)
             written = [number.text for number in numbers]
             if written != literals:
-                return Rank(*known, written)
+                return Rank(tuple(map(float, written)), *known)
             self._values.keep(shape, known, len(expression.text))
-        return Rank(*known, literals)
+        return Rank(tuple(map(float, literals)), *known)
 
 
 def any_of_the_vms(text: str) -> str:
