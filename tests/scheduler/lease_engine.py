@@ -56,6 +56,7 @@ class LeaseEngine(Engine):
     Attributes:
         refused: (word or "place", VM id) that are refused.
         deaf: words that are taken and do nothing.
+        failing: words that are taken, and end a moment later where they began.
     """
 
     def __init__(self, hosts: int = 1) -> None:
@@ -65,6 +66,7 @@ class LeaseEngine(Engine):
         self.hosts = {host_id: {} for host_id in range(hosts)}
         self.refused: set[tuple[str, int]] = set()
         self.deaf: set[str] = set()
+        self.failing: set[str] = set()
 
     def submit(self, vm_id: int, start=None, duration="", preemptible="", **more) -> Vm:
         haizea = {"START": start, "DURATION": duration, "PREEMPTIBLE": preemptible}
@@ -127,6 +129,10 @@ class LeaseEngine(Engine):
         if vm.state != before:
             raise ApiError(f"[one.vm.action] VM {vm_id} is {vm.state}", 0x800, vm_id)
         if word in self.deaf:
+            return vm_id
+        if word in self.failing:
+            self.event(object_id=vm_id, old=vm.state, new="BUSY")
+            self.event(object_id=vm_id, old="BUSY", new=vm.state)
             return vm_id
         if word == "resume":
             vm.stays.append([vm.stays[-1][0], int(self.now), 0])

@@ -232,3 +232,18 @@ def test_one_that_gets_more_time_after_its_end_runs_on(engine, scheduler):
     began = engine.now
     engine.until(scheduler, lambda: engine.now > began + 2000)
     assert engine.state(1) == "RUNNING"
+
+
+@pytest.mark.parametrize(("word", "duration"), [("suspend", "02:00:00"), ("resume", "00:01:00")])
+def test_what_is_taken_and_fails_is_asked_again_after_longer_and_longer_pauses(engine, scheduler, word, duration):
+    engine.submit(1, "best_effort", "", "yes", cpu="4")
+    engine.until(scheduler, lambda: engine.state(1) == "RUNNING", 60)
+    engine.failing = {word}
+    engine.submit(2, "+00:01:00", duration, cpu="4")
+    engine.until(scheduler, lambda: words(engine).count(word) == 1)
+    began = engine.now
+    engine.until(scheduler, lambda: engine.now > began + 600)
+    assert 4 <= words(engine).count(word) <= 8
+    engine.failing = set()
+    asked = words(engine).count(word)
+    engine.until(scheduler, lambda: words(engine).count(word) == asked + 1, 600)

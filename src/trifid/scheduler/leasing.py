@@ -33,7 +33,26 @@ log = logging.getLogger("trifid.scheduler")
 RETRY_S = 5
 """How long a VM is left alone when the engine refused something that was to be done to it."""
 
+AGAIN_S, AGAIN_S_MAX = 5, 300
+"""How long a word that was taken is not said to a VM again: at first, and at most when nothing comes of it."""
+
 _HOLD, _DONE = 2, 6
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """When a word was said to a VM, and for how long it is not said again."""
+
+    at: int
+    pause_s: int
+
+    @property
+    def again_at(self) -> int:
+        return self.at + self.pause_s
+
+    @property
+    def forgotten_at(self) -> int:
+        """When it is as if it had never been said."""
+        return self.at + 3 * self.pause_s
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -78,6 +97,8 @@ class Leasing:
         self._placed: dict[int, PlacedVm] = {}
         self._retry_at: dict[int, int] = {}
         self._endings: dict[int, Ending] = {}
+        self._said: dict[tuple[str, int], _Said] = {}
+        self._later: list[int] = []
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -165,7 +186,7 @@ class Leasing:
             view=replace(view, vms=tuple(done.others), hosts=without_kept(view.hosts, done.held_back)),
             refusals=done.waiting,
             remark=_remark(len(done.held_back)),
-            wake_at=min((done.wake_at, *self._retry_at.values())),
+            wake_at=min((done.wake_at, *self._retry_at.values(), *self._later)),
         )
 
     def _ending(self, vm_id: int, now: int) -> Ending:
@@ -178,7 +199,8 @@ class Leasing:
         return known if is_asked else replace(known, asked_at=now)
 
     def _carry_out(self, done: Decisions, view: View) -> None:
-        now = view.now
+        now, self._later = view.now, []
+        self._said = {key: said for key, said in self._said.items() if now < said.forgotten_at}
         names = {host.id: host.name for host in view.hosts}
         for vm_id, mark in done.marks.items():
             if vm_id in self._retry_at:
@@ -194,7 +216,9 @@ class Leasing:
             ("resume", done.resume),
         ):
             for vm_id in vm_ids:
-                if self._try(vm_id, now, self._client.call, "one.vm.action", word, vm_id):
+                if self._may_say(word, vm_id, now) and self._try(
+                    vm_id, now, self._client.call, "one.vm.action", word, vm_id
+                ):
                     log.info("vm %d  %s, for its lease or another's", vm_id, word)
                     if word == TERMINATE and self._endings[vm_id].asked_at is None:
                         self._endings[vm_id] = replace(self._endings[vm_id], asked_at=now)
@@ -213,6 +237,20 @@ class Leasing:
             if self._try(vm_id, now, self._update, vm_id, mark=LeaseMark(), message=text):
                 self._try(vm_id, now, self._client.call, "one.vm.action", "hold", vm_id)
                 log.info("vm %d  put on hold: %s", vm_id, text)
+
+    def _may_say(self, word: str, vm_id: int, now: int) -> bool:
+        """Tell whether a word may be said to a VM, and note that it is.
+
+        The engine takes a word before the hypervisor does.  What comes to nothing there would be said at once again.
+        """
+        before = self._said.get((word, vm_id))
+        if before is not None and before.at <= now < before.again_at:
+            self._later.append(before.again_at)
+            return False
+        is_soon = before is not None and before.at <= now < before.forgotten_at
+        pause_s = min(AGAIN_S_MAX, 2 * before.pause_s) if before is not None and is_soon else AGAIN_S
+        self._said[word, vm_id] = _Said(now, pause_s)
+        return True
 
     def _no_message(self, vm_id: int) -> str | None:
         """Return what takes away the message of a VM that was started; None when it has none."""
