@@ -50,6 +50,7 @@ SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_
 BOUNDARIES = {
     "methods/dispatch.py": "a bug in one method is logged and answered as an internal error",
     "cli/command.py": "whatever went wrong is told in one line and by the exit status, not as a traceback",
+    "placement/place.py": "a bug over one VM lets that one wait, with the traceback in the log, and no other",
     "drivers/kit.py": "a bug in one action is that action's failure, the driver goes on",
 }
 """Files that may catch everything without saying so on the line, and why."""

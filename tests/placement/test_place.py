@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scheduler.builders import datastore_xml, host_xml, vm_xml
-from trifid.placement.place import place
+from trifid.placement.place import Placing, place
 from trifid.placement.policies import POLICIES
 from trifid.placement.reading import datastores, hosts, waiting_vms
 from trifid.placement.view import View
@@ -254,3 +254,21 @@ def test_a_number_of_thousands_of_digits_stops_no_plan(text, sign):
     result = plan([endless, {}], [{"vms": (7,)}])
     assert 1 in places(result)
     assert (0 in places(result)) is text.startswith("!")
+
+
+def test_a_bug_over_one_vm_lets_that_one_wait_and_is_told(monkeypatch):
+    def breaks(placing, vm):
+        if vm.id == 1:
+            raise ZeroDivisionError("a bug")
+        return {}
+
+    monkeypatch.setattr(Placing, "network_choices", breaks)
+    result = plan([{}, {}, {}], [{}, {}])
+    assert set(places(result)) == {0, 2}
+    assert result.refusals[1] == "Planning broke off over this VM, see the scheduler's log: ZeroDivisionError"
+    assert "ZeroDivisionError: a bug" in result.warnings[1]
+
+
+def test_a_bug_in_a_reason_is_told_in_its_place(monkeypatch):
+    monkeypatch.setattr(Placing, "cause", lambda placing, asked: 1 // 0)
+    assert reason({"memory": "99999"}, {}).endswith("log: ZeroDivisionError")

@@ -6,6 +6,7 @@ the VM and has less room for the next.
 Source: reference/templates.md §5 and §6.
 """
 
+import traceback
 from collections.abc import Hashable, Sequence
 
 import msgspec
@@ -23,6 +24,7 @@ from trifid.placement.filters import Filter
 from trifid.placement.meter import CHARACTER, TOO_MUCH, Meter, Shares
 from trifid.placement.networks import Networks
 from trifid.placement.order import FairOrder, totals_of
+from trifid.placement.own import PartFailed
 from trifid.placement.plan import Plan, Reasons, Taken
 from trifid.placement.rules import builtin
 from trifid.placement.scorers import Ranked, Scorer
@@ -33,6 +35,7 @@ from trifid.placement.view import DatastoreView, Expression, HostView, View, Wai
 _MASKS_MAX, _SCORES_MAX = 4000, 1000
 """Arrays that are kept for later VMs; beyond it they are made anew, which only costs time."""
 
+_BROKE_OFF = "Planning broke off over this VM, see the scheduler's log: {}"
 _NO_RANK = Expression("0", "modern", "")
 
 
@@ -135,11 +138,22 @@ class Placing:
                 plan.refusals[vm.id] = TOO_MUCH
                 self.order.refused()
                 continue
-            self.serve(vm, plan)
+            try:
+                self.serve(vm, plan)
+            except PartFailed:
+                raise
+            except Exception as bug:
+                self.broken(vm, plan, bug)
             now = self.work()
             shares.charge(vm, now - before)
             before = now
         return plan
+
+    def broken(self, vm: WaitingVm, plan: Plan, bug: Exception) -> None:
+        """Let a VM wait over which planning broke off: a bug of ours keeps nobody else waiting."""
+        self.order.refused()
+        plan.refusals[vm.id] = _BROKE_OFF.format(type(bug).__name__)
+        _warn(plan, vm, f"planning broke off over it:\n{''.join(traceback.format_exception(bug)).rstrip()}")
 
     def work(self) -> int:
         """Return what expressions have taken so far, see `meter`."""
@@ -348,6 +362,15 @@ class Placing:
 
     def reason(self, vm: WaitingVm) -> str:
         """Return why no host takes a VM, as things are now."""
+        try:
+            return self.told(vm)
+        except PartFailed:
+            raise
+        except Exception as bug:
+            return _BROKE_OFF.format(type(bug).__name__)
+
+    def told(self, vm: WaitingVm) -> str:
+        """Return why no host takes a VM; the same for VMs alike."""
         asked = self.asked_of_datastores(vm, Plan())
         if self.table.hosts and asked.number in self.roomless:
             return self.roomless[asked.number]
