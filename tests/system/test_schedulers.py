@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +14,7 @@ from trifid.scheduler.recorder import recorded
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "schedulers"
 VM = 'NAME="vm-{}"\nCPU=1\nMEMORY={}\nSCHED_REQUIREMENTS="HYPERVISOR != \\"none\\""\n'
-PROGRAMS = [
-    "fewest.py",
-    pytest.param("first-fit.sh", marks=pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")),
-]
+PROGRAMS = ["fewest.py", "first-fit.sh"]
 
 
 def host_of(api: Api, vm_id: int) -> int:

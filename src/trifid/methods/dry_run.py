@@ -259,8 +259,16 @@ def _put(call: Call, draft: Draft, item: Item) -> _Case:
     def put(mine: Draft, enforce: bool) -> int:
         if item.action == "deploy":
             return deploy_in(call, mine, vm, item.host, enforce=enforce, datastore_id=item.datastore)
-        arguments = {"live": item.live, "enforce": enforce, "datastore_id": item.datastore, "kind": item.kind}
-        return move(call, mine, vm.id, item.host, **arguments)  # type: ignore[arg-type]
+        return move(
+            call,
+            mine,
+            vm.id,
+            item.host,
+            live=item.live,
+            enforce=enforce,
+            datastore_id=item.datastore,
+            kind=item.kind,
+        )
 
     document = wanting_document(call, vm)
     done = _tried(draft, lambda mine: put(mine, True))

@@ -18,8 +18,9 @@ from trifid.placement.view import HostView, WaitingVm
 
 Integers = NDArray[np.int64]
 
-_CPU, _MEMORY = ("CPU_USAGE", "FREE_CPU", "FREECPU"), ("MEM_USAGE", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM")
-CHANGING = frozenset((*_CPU, *_MEMORY, "RUNNING_VMS", "CURRENT_VMS"))
+OF_CPU, OF_MEMORY = ("CPU_USAGE", "FREE_CPU", "FREECPU"), ("MEM_USAGE", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM")
+"""Names that tell of a host's promised or free CPU and memory."""
+CHANGING = frozenset((*OF_CPU, *OF_MEMORY, "RUNNING_VMS", "CURRENT_VMS"))
 """Attributes that a placement changes at once, so that the next VM sees it."""
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 
@@ -92,7 +93,7 @@ class HostTable:
         if self._vms is not None:
             self._vms.setdefault(vm.id, []).append(index)
         for name, live in self._live.items():
-            amount = 1 if name == "RUNNING_VMS" else vm.cpu_percent if name in _CPU else vm.memory_mib * 1024
+            amount = 1 if name == "RUNNING_VMS" else vm.cpu_percent if name in OF_CPU else vm.memory_mib * 1024
             live.add(index, -amount if name.startswith("FREE") else amount)
 
     def all_of(self, index: int, name: str) -> list[str]:
@@ -185,7 +186,7 @@ class HostTable:
         if name == "RUNNING_VMS":
             return len(self.placed[index])
         host = self.hosts[index]
-        if name in _CPU:
+        if name in OF_CPU:
             taken = host.free_cpu_percent - int(self.cpu_percent[index])
         else:
             taken = host.free_memory_kib - int(self.memory_kib[index])

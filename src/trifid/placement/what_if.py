@@ -6,11 +6,8 @@ from msgspec.structs import replace
 
 from trifid.core.vm.files import needed_mib, place_of
 from trifid.placement.reading import ACTIVE, RUNNING
+from trifid.placement.table import OF_CPU, OF_MEMORY
 from trifid.placement.view import DatastoreView, GroupView, HostView, PlacedVm, View, WaitingVm
-
-_CPU_NAMES = ("CPU_USAGE", "FREE_CPU", "FREECPU")
-_MEMORY_NAMES = ("MEM_USAGE", "FREE_MEMORY", "FREEMEMORY", "FREE_MEM")
-"""Attributes that a placement changes at once, as placement itself counts them."""
 
 
 def after(view: View, placements: Iterable[tuple[WaitingVm, int, int]]) -> View:
@@ -73,7 +70,7 @@ def _placed(vm: WaitingVm, host: HostView, now: int) -> PlacedVm:
 
 def _with_vm(host: HostView, vm: WaitingVm) -> HostView:
     attributes = {**host.attributes, "RUNNING_VMS": [str(host.running_vms + 1)]}
-    for names, taken in ((_CPU_NAMES, vm.cpu_percent), (_MEMORY_NAMES, vm.memory_mib * 1024)):
+    for names, taken in ((OF_CPU, vm.cpu_percent), (OF_MEMORY, vm.memory_mib * 1024)):
         for name in names:
             value = attributes.get(name, [""])[0]
             if value.lstrip("-").isdecimal():
