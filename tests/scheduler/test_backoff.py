@@ -2,15 +2,16 @@
 
 import math
 
-from trifid.scheduler.backoff import FORGET_S, HOST_S, HOST_S_MAX, PAIR_S, PAIR_S_MAX, VM_S_MAX, BackOff
+from trifid.scheduler.backoff import EVERYBODY, FORGET_S, HOST_S, HOST_S_MAX, PAIR_S, PAIR_S_MAX, VM_S_MAX, BackOff
 
 VM, OTHER, THIRD, FOURTH = 4, 5, 6, 7
 HOST, SECOND = 2, 3
 MANY = 10
+ALICE, BOB, CAROL = 21, 22, 23
 
 
-def fails(back_off, vm_id, host_id=HOST, now=0.0, hosts=MANY):
-    back_off.placed(vm_id, host_id)
+def fails(back_off, vm_id, host_id=HOST, now=0.0, hosts=MANY, uid=0):
+    back_off.placed(vm_id, host_id, uid)
     return back_off.moved(vm_id, "BOOT", "BOOT_FAILURE", now, hosts)
 
 
@@ -74,6 +75,38 @@ def test_a_host_where_three_vms_fail_in_a_row_takes_none_for_a_while():
     assert back_off.left_out(HOST_S - 1) == {HOST}
     assert back_off.banned(FOURTH, 0.0) == {HOST: HOST_S}
     assert back_off.left_out(HOST_S) == frozenset()
+
+
+def test_the_vms_of_one_user_leave_a_host_out_for_that_user_only():
+    back_off = BackOff()
+    assert [fails(back_off, vm_id, uid=ALICE) for vm_id in (VM, OTHER, THIRD)] == [None, None, HOST]
+    assert back_off.banned(FOURTH, 0.0, ALICE) == {HOST: HOST_S}
+    assert back_off.banned(FOURTH, 0.0, BOB) == {}
+    assert (back_off.left_out(0.0, ALICE), back_off.left_out(0.0, BOB)) == ({HOST}, frozenset())
+    assert back_off.row(HOST, 0.0) == (HOST_S, ALICE)
+
+
+def test_where_the_vms_of_several_users_fail_the_host_takes_none_of_anybody():
+    back_off = BackOff()
+    assert [fails(back_off, vm_id, uid=uid) for vm_id, uid in ((VM, ALICE), (OTHER, ALICE), (THIRD, BOB))][-1] == HOST
+    assert back_off.banned(FOURTH, 0.0, CAROL) == {HOST: HOST_S}
+    assert back_off.row(HOST, 0.0) == (HOST_S, EVERYBODY)
+
+
+def test_a_host_that_is_left_out_for_one_user_is_left_out_for_all_when_anothers_vm_fails_there():
+    back_off = BackOff()
+    for vm_id in (VM, OTHER, THIRD):
+        fails(back_off, vm_id, uid=ALICE)
+    assert fails(back_off, FOURTH, now=1.0, uid=BOB) == HOST
+    assert HOST in back_off.left_out(1.0, CAROL)
+
+
+def test_one_user_keeps_no_host_from_others_however_many_vms_fail():
+    back_off = BackOff()
+    for vm_id in range(300):
+        fails(back_off, vm_id, vm_id % 10, uid=ALICE)
+    assert back_off.left_out(0.0, BOB) == frozenset()
+    assert len(back_off.left_out(0.0, ALICE)) == MANY // 2
 
 
 def test_it_is_left_out_twice_as_long_when_it_fails_again_and_begins_anew_when_a_vm_runs():

@@ -133,17 +133,31 @@ def test_a_vm_whose_deployment_failed_is_tried_on_another_host():
 def test_a_host_where_one_after_another_fails_is_left_out_for_all_and_told(caplog):
     caplog.set_level(logging.WARNING, "trifid.scheduler")
     engine = Engine()
-    engine.pending = {4: {}, 5: {}, 6: {}}
+    engine.pending = {4: {"uid": 1}, 5: {"uid": 1}, 6: {"uid": 2}}
     engine.hosts = {2: {}, 3: {"state": 4}}
     engine.coming = [(1.0, lambda: [fail(engine, vm_id) for vm_id in (4, 5, 6)])]
     scheduler = loop(engine)
     scheduler.round()
     engine.pending[7] = {}
     scheduler.cycle()
-    assert placed(engine) == [4, 5, 6]
+    assert placed(engine) == [4, 6, 5]  # users take turns
     assert "host 2  left out for 60 s: different VMs failed there in a row" in caplog.text
     told = {args[0]: args[1] for args in engine.called("one.vm.update")}
     assert "left out after failures: host 2 until 00:01:" in told[7]
+
+
+def test_a_host_where_the_vms_of_one_user_fail_takes_those_of_others(caplog):
+    caplog.set_level(logging.WARNING, "trifid.scheduler")
+    engine = Engine()
+    engine.pending = {4: {"uid": 1}, 5: {"uid": 1}, 6: {"uid": 1}}
+    engine.hosts = {2: {}, 3: {"state": 4}}
+    engine.coming = [(1.0, lambda: [fail(engine, vm_id) for vm_id in (4, 5, 6)])]
+    scheduler = loop(engine)
+    scheduler.round()
+    engine.pending |= {7: {"uid": 2}, 8: {"uid": 1}}
+    scheduler.cycle()
+    assert placed(engine) == [4, 5, 6, 7]
+    assert "host 2  left out for 60 s for VMs of user 1: different VMs failed there in a row" in caplog.text
 
 
 def test_many_hosts_are_read_while_nothing_waits_and_few_are_not():

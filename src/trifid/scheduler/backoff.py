@@ -13,9 +13,13 @@ VM_S, VM_S_MAX = 1.0, 300.0
 PAIR_S, PAIR_S_MAX = 10.0, 600.0
 """A VM on the one host where it was refused, or was not deployed."""
 HOST_S, HOST_S_MAX = 60.0, 600.0
-"""A host where one VM after another failed, for all VMs."""
+"""A host where one VM after another failed."""
 IN_A_ROW = 3
-"""So many different VMs have to fail on a host, none running in between, until it is left out."""
+"""So many different VMs have to fail on a host, none running in between, until it is left out.
+
+Those of one user say something of that user's VMs, and it is left out for these; those of several of the host.
+"""
+EVERYBODY = -1
 FORGET_S = 3600.0
 """So long after the end of a pause it is remembered how long it was."""
 
@@ -40,16 +44,16 @@ class BackOff:
     def __init__(self) -> None:
         self._vms: dict[int, _Pause] = {}
         self._pairs: dict[int, dict[int, _Pause]] = {}  # by VM, then host
-        self._hosts: dict[int, _Pause] = {}
-        self._failed: dict[int, set[int]] = {}  # by host: the VMs that failed there since one last ran
-        self._placed: dict[int, int] = {}  # VMs on their way to a host
+        self._hosts: dict[tuple[int, int], _Pause] = {}  # by host and user, or EVERYBODY
+        self._failed: dict[int, dict[int, int]] = {}  # by host: the VMs that failed there since one last ran, whose
+        self._placed: dict[int, tuple[int, int]] = {}  # VMs on their way: to which host, whose
 
     # -- what happened -----------------------------------------------------------------------------
 
-    def placed(self, vm_id: int, host_id: int) -> None:
-        """The engine took a placement; whether the VM comes to run there remains to be seen."""
+    def placed(self, vm_id: int, host_id: int, uid: int = 0) -> None:
+        """The engine took a placement; whether the VM, a user's, comes to run there remains to be seen."""
         self._vms.pop(vm_id, None)
-        self._placed[vm_id] = host_id
+        self._placed[vm_id] = (host_id, uid)
 
     def refused(self, vm_id: int, host_id: int, now: float) -> float:
         """The engine refused a placement; return how long the VM is left alone, seconds."""
@@ -61,30 +65,34 @@ class BackOff:
         """Follow a VM from state to state; return the host that is to be left out from now on, if one is.
 
         Args:
-            hosts: how many there are: never more than half of them are left out, since then it is not the hosts.
+            hosts: how many there are: never more than half of them are left out for the VM's owner, since then it is
+                not the hosts.
         """
         if new.endswith("_FAILURE") and old.startswith(_DEPLOYING):
-            host_id = self._placed.pop(vm_id, None)
-            return None if host_id is None else self._failure(vm_id, host_id, now, hosts)
+            placed = self._placed.pop(vm_id, None)
+            return None if placed is None else self._failure(vm_id, *placed, now, hosts)
         if new == "RUNNING":
-            host_id = self._placed.pop(vm_id, None)
-            if host_id is not None and old.startswith(_DEPLOYING):
-                self._failed.pop(host_id, None)
-                self._hosts.pop(host_id, None)
+            placed = self._placed.pop(vm_id, None)
+            if placed is not None and old.startswith(_DEPLOYING):
+                self._failed.pop(placed[0], None)
+                self._hosts = {key: pause for key, pause in self._hosts.items() if key[0] != placed[0]}
                 self._pairs.pop(vm_id, None)
         elif new == "DONE":
             self._placed.pop(vm_id, None)
             self._pairs.pop(vm_id, None)
         return None
 
-    def _failure(self, vm_id: int, host_id: int, now: float, hosts: int) -> int | None:
+    def _failure(self, vm_id: int, host_id: int, uid: int, now: float, hosts: int) -> int | None:
         self._ban(vm_id, host_id, now)
-        failed = self._failed.setdefault(host_id, set())
-        failed.add(vm_id)
-        out = self.left_out(now)
-        if len(failed) < IN_A_ROW or host_id in out or (len(out) + 1) * 2 > hosts:
+        failed = self._failed.setdefault(host_id, {})
+        failed[vm_id] = uid
+        whose = EVERYBODY if len(failed) >= IN_A_ROW and len(set(failed.values())) > 1 else uid
+        row = len(failed) if whose == EVERYBODY else list(failed.values()).count(uid)
+        if row < IN_A_ROW or host_id in self.left_out(now, whose):
             return None
-        self._hosts[host_id] = _longer(self._hosts.get(host_id), now, HOST_S, HOST_S_MAX)
+        if len(self.left_out(now, uid) | {host_id}) * 2 > hosts:
+            return None
+        self._hosts[host_id, whose] = _longer(self._hosts.get((host_id, whose)), now, HOST_S, HOST_S_MAX)
         return host_id
 
     def _ban(self, vm_id: int, host_id: int, now: float) -> None:
@@ -101,7 +109,7 @@ class BackOff:
         """Forget VMs that do not wait any more, and what is long over."""
         self._vms = {vm_id: pause for vm_id, pause in self._vms.items() if vm_id in waiting}
         old = now - FORGET_S
-        self._hosts = {host_id: pause for host_id, pause in self._hosts.items() if pause.until > old}
+        self._hosts = {key: pause for key, pause in self._hosts.items() if pause.until > old}
         for vm_id in [vm_id for vm_id, pairs in self._pairs.items() if all(one.until <= old for one in pairs.values())]:
             del self._pairs[vm_id]
 
@@ -109,15 +117,25 @@ class BackOff:
         """Whether a VM may be tried again."""
         return vm_id not in self._vms or self._vms[vm_id].until <= now
 
-    def left_out(self, now: float) -> frozenset[int]:
-        """Return the hosts that take no VM for a while."""
-        return frozenset(host_id for host_id, pause in self._hosts.items() if pause.until > now)
+    def left_out(self, now: float, uid: int = 0) -> frozenset[int]:
+        """Return the hosts that take no VM of a user for a while; of EVERYBODY those that take none at all."""
+        mine = (EVERYBODY, uid)
+        out = (host_id for (host_id, whose), pause in self._hosts.items() if whose in mine and pause.until > now)
+        return frozenset(out)
 
-    def banned(self, vm_id: int, now: float) -> dict[int, float]:
-        """Return the hosts that a VM is not to try yet, each with how much longer, seconds; those left out as well."""
-        pauses = (*self._pairs.get(vm_id, {}).items(), *self._hosts.items())
+    def row(self, host_id: int, now: float) -> tuple[float, int]:
+        """Return how much longer a host is left out, seconds, and for which user, or EVERYBODY."""
+        pauses = [(pause.until - now, whose) for (left, whose), pause in self._hosts.items() if left == host_id]
+        return max(pauses, default=(0.0, EVERYBODY))
+
+    def banned(self, vm_id: int, now: float, uid: int = 0) -> dict[int, float]:
+        """Return the hosts that a VM of a user is not to try yet, each with how much longer, seconds; those left out
+        as well.
+        """
+        mine = (EVERYBODY, uid)
+        out = ((host_id, pause) for (host_id, whose), pause in self._hosts.items() if whose in mine)
         found: dict[int, float] = {}
-        for host_id, pause in pauses:
+        for host_id, pause in (*self._pairs.get(vm_id, {}).items(), *out):
             if pause.until > now:
                 found[host_id] = max(found.get(host_id, 0.0), pause.until - now)
         return found

@@ -21,7 +21,7 @@ from trifid.placement.reading import waiting_vms
 from trifid.placement.settings import Replacement, Settings
 from trifid.placement.timeline import FOREVER
 from trifid.placement.view import HostView, View, WaitingVm
-from trifid.scheduler.backoff import BackOff
+from trifid.scheduler.backoff import EVERYBODY, BackOff
 from trifid.scheduler.considered import Considered
 from trifid.scheduler.dispatch import NO_LIMITS, Binder, Limits, asked_by, carry_out
 from trifid.scheduler.leasing import Leasing, Turn
@@ -197,7 +197,7 @@ class Loop:
                 yield found
 
     def _with_bans(self, vm: WaitingVm, now: float) -> WaitingVm:
-        banned = self._back_off.banned(vm.id, now)
+        banned = self._back_off.banned(vm.id, now, vm.uid)
         return replace(vm, banned_host_ids=frozenset(banned)) if banned else vm
 
     def _limited(self, view: View) -> View:
@@ -213,12 +213,13 @@ class Loop:
             log.warning("vm %d  %s", vm_id, text)
         placed = []
         outcomes = 0
+        owners = {vm.id: vm.uid for vm in view.vms}
         for outcome in self._binder(self._client, asked_by(plan, view, self._at()), self._limits):
             vm_id, host_id, datastore_id = outcome.placement[:3]
             outcomes += 1
             if not outcome.code:
                 log.info("vm %d  placed on host %d, in datastore %d", vm_id, host_id, datastore_id)
-                self._back_off.placed(vm_id, host_id)
+                self._back_off.placed(vm_id, host_id, owners.get(vm_id, 0))
                 placed.append(vm_id)
                 continue
             delay_s = self._back_off.refused(vm_id, host_id, self._clock())
@@ -237,7 +238,8 @@ class Loop:
         def reason(vm_id: int) -> str:
             if vm_id in turn.refusals:
                 return turn.refusals[vm_id]
-            return plan.refusals[vm_id] + turn.remark + not_yet(self._back_off.banned(vm_id, now), self._now())
+            banned = self._back_off.banned(vm_id, now, vms[vm_id].uid)
+            return plan.refusals[vm_id] + turn.remark + not_yet(banned, self._now())
 
         for vm_id in self._messages.write([*plan.refusals, *turn.refusals], reason, placed, vms, now):
             self._news.wrote(vm_id)
@@ -273,8 +275,9 @@ class Loop:
             now = self._clock()
             host_id = self._back_off.moved(event.object_id, event.old, event.new, now, self._looks.hosts_seen)
             if host_id is not None:
-                left_s = self._back_off.banned(event.object_id, now)[host_id]
-                log.warning("host %d  left out for %g s: different VMs failed there in a row", host_id, left_s)
+                left_s, uid = self._back_off.row(host_id, now)
+                whose = "" if uid == EVERYBODY else f" for VMs of user {uid}"
+                log.warning("host %d  left out for %g s%s: different VMs failed there in a row", host_id, left_s, whose)
         return self._leasing.follows(event, self._news.matters(event))
 
     def _warm_s(self) -> float:
