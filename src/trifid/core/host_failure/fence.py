@@ -6,6 +6,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
+FENCED = "FENCED"
+"""Attribute of a marked host's document: NO while it is asked for, YES once there is proof."""
+
 
 class FenceState(enum.StrEnum):
     """How far it is."""

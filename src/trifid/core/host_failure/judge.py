@@ -62,6 +62,15 @@ def judge(signs: Signs, after_s: float) -> Judgement:
     return Judgement.SILENT
 
 
+def is_quiet(signs: Signs, after_s: float) -> bool:
+    """Tell whether a host may be about to fall silent: it was not heard of for half the time.
+
+    When the front-end is cut off, the reports of all hosts are missing; the one whose report was due first falls silent
+    first, and all others are quiet by then.
+    """
+    return signs.is_watched and (not signs.was_heard or signs.monitored_s > after_s / 2)
+
+
 def described(signs: Signs) -> str:
     """Return the signs in words."""
     told = [

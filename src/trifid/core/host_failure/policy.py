@@ -26,27 +26,29 @@ class Choice(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def choose(silent: Collection[int], watched: int, fencing: int, hosts_max: int) -> Choice:
+def choose(silent: Collection[int], watched: int, quiet: int, hosts_max: int) -> Choice:
     """Return which of the silent hosts are fenced.
 
-    When many are silent at once it is rather the engine's own machine that is cut off.  Then nobody is fenced.
+    When many are not heard of at once it is rather the engine's own machine that is cut off.  Then nobody is fenced.
 
     Args:
         silent: ids of hosts without any sign of life, those that may be fenced.
-        watched: how many hosts are watched in all, these included.
-        fencing: how many more are silent, or are just being fenced.
-        hosts_max: so many may be silent at once.
+        watched: how many hosts are watched in all.
+        quiet: how many more were not heard of lately.
+        hosts_max: so many may be missing at once.
     """
-    many = len(silent) + fencing
+    many = len(silent) + quiet
     if not silent:
         return Choice()
     if many > hosts_max:
-        return Choice((), f"{many} of {watched} hosts are silent at once, {hosts_max} may be: {_SUSPECT}")
-    if watched > 2 and 2 * many > watched:
-        return Choice((), f"{many} of {watched} hosts are silent at once, more than half: {_SUSPECT}")
+        return Choice((), f"{many} of {watched} hosts are not heard of at once, {hosts_max} may be: {_SUSPECT}")
+    if watched >= _FEW and 2 * many > watched:
+        return Choice((), f"{many} of {watched} hosts are not heard of at once, more than half: {_SUSPECT}")
     return Choice(tuple(sorted(silent)))
 
 
+_FEW = 3
+"""Of fewer hosts one is always half or more."""
 _SUSPECT = "the front-end may be the one that is cut off, so nobody is fenced"
 
 
