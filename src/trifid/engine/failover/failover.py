@@ -30,7 +30,8 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.failover")
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S_MAX, LOOKS = 5.0, 30
+"""So often a host is looked at in the time after which it is silent, and every five seconds at least."""
 RELEASE_EVERY_S = 5.0
 AGAIN_S = 60.0
 """A host that could not be fenced is tried again after so long."""
@@ -65,6 +66,7 @@ class Failover:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before_s: dict[int, float] = {}
         self._released_s = 0.0
+        self._look_every_s = min(LOOK_EVERY_S_MAX, settings.after_s / LOOKS)
         self._watching: asyncio.Task[None] | None = None
 
     # -- judging -------------------------------------------------------------------------------
@@ -106,8 +108,9 @@ class Failover:
 
     async def _watch(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         while True:
-            await sleep(LOOK_EVERY_S)
-            await self._heartbeats.read()
+            await sleep(self._look_every_s)
+            if self._settings.heartbeat_s:
+                await self._heartbeats.read()
             self.look()
 
     def look(self) -> None:
