@@ -30,8 +30,8 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.failover")
 
-LOOK_EVERY_S_MAX, LOOKS = 5.0, 30
-"""So often a host is looked at in the time after which it is silent, and every five seconds at least."""
+LOOK_EVERY_S_MAX, LOOKS = 10.0, 12
+"""So often a host is looked at in the time after which it is silent, and every ten seconds at least."""
 RELEASE_EVERY_S = 5.0
 AGAIN_S = 60.0
 """A host that could not be fenced is tried again after so long."""
