@@ -37,6 +37,8 @@ AGAIN_S = 60.0
 """A host that could not be fenced is tried again after so long."""
 RENEWED_EVERY_S = 10.0
 """While a VM of a fenced host waits for a proof of its own, that is sought so often."""
+KEPT_EVERY_S = 60.0
+"""A host's keeper is asked for so often: it may have been rebooted."""
 IS_OFF = "STATE=off"
 _YES, _NO = ("YES", "1", "TRUE"), ("NO", "0", "FALSE")
 
@@ -65,6 +67,8 @@ class Failover:
         self._settings, self._heartbeats, self._monotonic = settings, heartbeats, monotonic
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before_s: dict[int, float] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._keep_not_before_s: dict[int, float] = {}
         self._released_s = 0.0
         self._look_every_s = min(LOOK_EVERY_S_MAX, settings.after_s / LOOKS)
         self._watching: asyncio.Task[None] | None = None
@@ -103,7 +107,7 @@ class Failover:
 
     def close(self) -> None:
         """Look no more."""
-        for task in (*self._tasks.values(), *((self._watching,) if self._watching is not None else ())):
+        for task in (*self._tasks.values(), *self._keeping, *((self._watching,) if self._watching is not None else ())):
             task.cancel()
 
     async def _watch(self, sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -121,6 +125,7 @@ class Failover:
         self._hold_contradicted()
         for host_id in self._chosen(signs, judged):
             self._begin_fencing(self._turns.memory.hosts[host_id])
+        self._keep_beating(judged)
         for host in hosts:
             if self._lacks_proof(host, judged[host.id]):
                 self._begin_fencing(host)
@@ -143,6 +148,23 @@ class Failover:
             log.warning("host %d  is silent, it is fenced: %s", host_id, why)
             self._turns.post(functools.partial(_ask, host_id=host_id, why=why))
         return sorted(asked & set(choice.fence))
+
+    def _keep_beating(self, judged: dict[int, Judgement]) -> None:
+        """See to it, now and then, that hosts that are well renew their heartbeats."""
+        places = tuple(str(place) for place in self._heartbeats.places().values()) if self._settings.heartbeat_s else ()
+        for host in self._turns.memory.hosts.values() if places else ():
+            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None and self.is_wanted(host)
+            if is_well and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
+                self._keep_not_before_s[host.id] = self._monotonic() + KEPT_EVERY_S
+                self._keeping.add(task := asyncio.create_task(self._keep(host, places), name=f"keeper {host.id}"))
+                task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, host: Host, places: tuple[str, ...]) -> None:
+        payload = render(FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s))
+        try:
+            await self._queries.ask("fence", self._settings.driver, "KEEP", payload)
+        except Refused as refusal:
+            log.warning("host %d  has no heartbeat: %s", host.id, refusal.message)
 
     def _hold_contradicted(self) -> None:
         """Keep VMs that wait to start elsewhere from that when their fenced host shows that it has them after all."""

@@ -38,12 +38,14 @@ class Heartbeats:
     """Reads the beats of hosts.
 
     Args:
-        places: returns the shared datastores, by name to directory.
         monotonic: seconds of a clock that does not jump.
+
+    Attributes:
+        places: returns the shared datastores, by name to directory.
     """
 
     def __init__(self, places: Callable[[], dict[str, Path]], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._places, self._monotonic = places, monotonic
+        self.places, self._monotonic = places, monotonic
         self._seen: dict[tuple[int, str], Seen] = {}
         self._reading: asyncio.Future[dict[tuple[int, str], str]] | None = None
 
@@ -51,7 +53,7 @@ class Heartbeats:
         """Read all beats, unless the last reading still hangs."""
         if self._reading is None or self._reading.done():
             loop = asyncio.get_running_loop()
-            self._reading = loop.run_in_executor(None, read_all, self._places())
+            self._reading = loop.run_in_executor(None, read_all, self.places())
             self._reading.add_done_callback(self._take)
         await asyncio.wait([self._reading], timeout=1.0)
 
