@@ -189,6 +189,19 @@ def test_a_domain_that_libvirt_refuses_fails_with_its_words_and_is_not_there(han
     assert hands.do("POLL").payload == "STATE=d"
 
 
+def test_libvirt_checks_the_domain_against_its_schema_if_raw_says_so(hands: Hands) -> None:
+    raw = {"TYPE": "kvm", "DATA": "<unheard-of/>"}
+    refused = hands.do("DEPLOY", raw={**raw, "VALIDATE": "YES"})
+    assert refused.status == "FAILURE"
+    assert "schema" in refused.payload and "unheard-of" in refused.payload
+    assert hands.do("DEPLOY", raw={**raw, "VALIDATE": "NO"}).status == "SUCCESS"
+
+
+def test_what_does_not_come_about_is_told_in_the_log(hands: Hands) -> None:
+    assert hands.do("DEPLOY", topology={"PIN_POLICY": "CORE"}).status == "SUCCESS"
+    assert "the machine is not pinned" in hands.driver.wait_for_log("PIN_POLICY=CORE").payload
+
+
 def test_what_the_template_cannot_have_is_refused_by_name(hands: Hands) -> None:
     refused = hands.do("DEPLOY", os={"BOOTLOADER": "/usr/bin/pygrub"})
     assert refused.status == "FAILURE"

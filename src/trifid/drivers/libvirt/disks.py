@@ -60,9 +60,10 @@ DISK = Mapping(
         Property(
             "target/@bus", "BUS", note="else from TARGET: vd and xvd virtio, sd scsi, hd ide, fd fdc; sata on q35"
         ),
+        Property("serial", "SERIAL", note="AUTO: the VM's id, - and DISK_ID"),
         Property("readonly/", "READONLY", convert=if_yes, note="CDROM always"),
         Property("boot/@order", "order", note="from OS/BOOT=disk0,…"),
-        *(Property(f"iotune/{key.lower()}", key) for key in THROTTLES),
+        *(Property(f"iotune/{key.lower()}", key) for key in (*THROTTLES, "SIZE_IOPS_SEC")),
     ),
 )
 
@@ -101,7 +102,7 @@ CONTROLLER = Mapping(
 )
 
 
-def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) -> Element:
+def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str, vm_id: int = 0) -> Element:
     """Return the disk of a DISK.
 
     Args:
@@ -109,6 +110,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
         os: the OS vector: MACHINE and SD_DISK_BUS choose buses.
         queues: of virtio disks, empty = libvirt's choice.
         order: in which it is tried at boot, empty = not.
+        vm_id: of the VM, for SERIAL=AUTO.
 
     Raises:
         Failure: a value that cannot be carried out, by the name of its attribute.
@@ -135,6 +137,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
             "dev": path if is_block else "",
             "closed": "yes",
             **_layer(vector, where),
+            "SERIAL": f"{vm_id}-{disk_id}" if vector.get("SERIAL", "").upper() == "AUTO" else vector.get("SERIAL", ""),
             "READONLY": "YES" if is_readonly else "NO",
             "order": order,
         }

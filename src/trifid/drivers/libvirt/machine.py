@@ -11,6 +11,7 @@ from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.capacity import vcpus
 from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
+from trifid.drivers.libvirt.numa import put_numa
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
 FIRMWARE_PLACE = "/usr/share/"
@@ -51,6 +52,7 @@ BACKING = Mapping(
     (
         Property("hugepages/page/@size", "HUGEPAGE_SIZE", note="MiB"),
         Property("hugepages/page/@unit", "unit"),
+        Property("source/@type", "source", note="memfd for MEMORY_ACCESS without HUGEPAGE_SIZE"),
         Property("access/@mode", "MEMORY_ACCESS", convert=str.lower),
     ),
 )
@@ -134,7 +136,9 @@ def put_backing(domain: Element, vm: VmDocument) -> None:
     """Add where the memory comes from, if the template says it."""
     topology = vm.template.vector("TOPOLOGY")
     unit = "MiB" if topology.get("HUGEPAGE_SIZE") else ""
-    backing = BACKING.element({**topology, "unit": unit})
+    # memory of the hypervisor's own process cannot be shared
+    source = "memfd" if topology.get("MEMORY_ACCESS") and not unit else ""
+    backing = BACKING.element({**topology, "unit": unit, "source": source})
     if len(backing):
         domain.append(backing)
 
@@ -189,7 +193,11 @@ def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:
 
 
 def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
-    """Add the model, topology and memory node of the CPU, if any is asked for."""
+    """Add the model, topology and memory nodes of the CPU, and pins, if any are asked for.
+
+    Raises:
+        Failure: a value that cannot be carried out.
+    """
     given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
     model = given.get("MODEL", "")
     cpu = Element("cpu")
@@ -203,7 +211,8 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
             if feature.strip():
                 child(cpu, "feature", policy="require", name=feature.strip())
     _put_topology(cpu, vm)
-    if domain.find("maxMemory") is not None:
+    put_numa(domain, cpu, vm, hypervisor, vcpus(vm))
+    if domain.find("maxMemory") is not None and cpu.find("numa") is None:
         memory = domain.findtext("memory", "")
         child(child(cpu, "numa"), "cell", id="0", cpus=f"0-{vcpus(vm) - 1}", memory=memory, unit="KiB")
     if len(cpu) or cpu.attrib:

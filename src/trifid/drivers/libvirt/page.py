@@ -58,7 +58,6 @@ NOT_USED = {
     "GRAPHICS/COMMAND": "another hypervisor's",
     "GRAPHICS/RANDOM_PASSWD": "the engine's",
     "RAW/DATA_VMX": "another hypervisor's",
-    "RAW/VALIDATE": "libvirt says what is wrong",
     "CONTEXT/FILES": "on the context CD",
     "CONTEXT/FILES_DS": "on the context CD",
     "CONTEXT/NETWORK": "on the context CD",
