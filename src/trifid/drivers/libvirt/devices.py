@@ -170,7 +170,7 @@ def _host_device(vector: Vector, number: int) -> Element:
 
 
 def _usb_device(vector: Vector, number: int) -> Element:
-    has_kind, has_place = (all(vector.get(key) for key in pair) for pair in (("VENDOR", "PRODUCT"), ("BUS", "DEVICE")))
-    if not has_kind and not has_place:
-        raise Failure(f"USB {number}: name a device by VENDOR and PRODUCT, or by BUS and DEVICE (lsusb)")
+    given = [[bool(vector.get(key)) for key in pair] for pair in (("VENDOR", "PRODUCT"), ("BUS", "DEVICE"))]
+    if not any(map(all, given)) or any(any(pair) and not all(pair) for pair in given):
+        raise Failure(f"USB {number}: name a device by VENDOR and PRODUCT, by BUS and DEVICE, or by all four (lsusb)")
     return USB.element(vector)
