@@ -151,7 +151,14 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
             "FIRMWARE must be BIOS, UEFI or a file below /usr/share/, is /etc/shadow",
         ),
         ({"os": {"FIRMWARE": "/usr/share/../../etc/shadow"}}, "FIRMWARE must be BIOS"),
-        ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
+        ({"os": {"FIRMWARE": "/usr/share/OVMF/CODE.fd", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
+        ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/usr/share/OVMF/VARS.fd"}}, "NVRAM belongs to a FIRMWARE"),
+        ({"topology": {"SOCKETS": "2"}}, "2 SOCKETS of 1 CORES of 1 THREADS are 2 CPUs, and the VM has 1"),
+        (
+            {"nic": {"NIC_ID": "0", "INBOUND_PEAK_BW": "9"}},
+            "NIC 0: INBOUND_PEAK_BW and INBOUND_PEAK_KB need an INBOUND_AVG_BW",
+        ),
+        ({"disk": {"SOURCE": "/i", "TARGET": "vda", "TYPE": "FLOPPY"}}, "DISK 0: a floppy is on the fdc bus"),
         ({"os": {"FIRMWARE": "coreboot"}}, "is coreboot"),
         ({"os": {"BOOTLOADER": "/usr/bin/pygrub"}}, "BOOTLOADER is Xen's"),
         ({"os": {"BOOT": "hd,disk0"}}, "BOOT is either of hd,cdrom,network,fd or devices like disk0,nic0"),
@@ -167,7 +174,6 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
         ({"console": {"TYPE": "TCP"}}, "CONSOLE: TYPE=TCP needs a PORT"),
         ({"usb": {"VENDOR": "8087"}}, "USB 0: name a device by VENDOR and PRODUCT, by BUS and DEVICE, or by all"),
         ({"usb": {"VENDOR": "8087", "PRODUCT": "1", "BUS": "1"}}, "USB 0: name a device by VENDOR and PRODUCT"),
-        ({"usb": {}}, "USB 0: name a device by VENDOR and PRODUCT"),
         ({"topology": {"NODE_AFFINITY": "7"}}, "NODE_AFFINITY names node 7, the host's are none"),
         ({"numa_node": {"TOTAL_CPUS": "2"}}, "TOTAL_CPUS of the 1 nodes is 2, and must add up to VCPU (or VCPU_MAX)=1"),
         ({"numa_node": {"MEMORY": "64"}}, "MEMORY of the 1 nodes is 64, and must add up to MEMORY=128"),
@@ -327,6 +333,18 @@ def test_pins_that_nobody_chose_are_told(topology: dict[str, str], nodes: list[V
     assert [text.partition(" pins to")[0] for text in said] == (
         [f"TOPOLOGY: PIN_POLICY={topology['PIN_POLICY']}"] if is_told else []
     )
+
+
+def test_native_io_goes_past_the_hosts_cache() -> None:
+    drivers = domain(
+        disk=[{"SOURCE": "/i", "TARGET": "vda", "IO": "NATIVE"}, {"SOURCE": "/i", "TARGET": "vdb", "IO": "THREADS"}]
+    ).iterfind("devices/disk/driver")
+    assert [driver.get("cache") for driver in drivers] == ["none", None]
+
+
+def test_a_pointer_on_ps2_is_a_mouse() -> None:
+    found = domain(input={"BUS": "PS2"}).find("devices/input")
+    assert found is not None and found.attrib == {"type": "mouse", "bus": "ps2"}
 
 
 def test_what_raw_says_of_devices_joins_the_others(schema: lxml_etree.RelaxNG) -> None:

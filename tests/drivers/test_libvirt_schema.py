@@ -11,6 +11,7 @@ from lxml import etree as lxml_etree
 from tests.drivers.libvirt_attributes import HYPERVISORS, templates
 from tests.drivers.libvirt_cases import DIRECTORY, ENGINE_ID, GOLDEN, FewNames, vm_of
 from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.registry import connector, shipped
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire.bodies.vm import vm_full
@@ -27,13 +28,13 @@ def own_domains() -> list[str]:
     return [name for name in shipped() if name in HYPERVISORS]
 
 
-def domains(name: str) -> Iterator[tuple[str, str]]:
+def domains(name: str, hypervisor: Hypervisor | None = None) -> Iterator[tuple[str, str]]:
     """Yield `NAME/KEY=value` and the domain that a connector makes of it, empty when it refuses it."""
-    its = connector(name)
+    its, hypervisor = connector(name), hypervisor or HYPERVISORS[name]
     for attribute, text in templates(its):
         document = parse_vm(vm_full(vm_of(text), FewNames()), ENGINE_ID)
         try:
-            yield attribute, its.domain_xml(document, DIRECTORY, HYPERVISORS[name])
+            yield attribute, its.domain_xml(document, DIRECTORY, hypervisor)
         except Failure:
             yield attribute, ""
 

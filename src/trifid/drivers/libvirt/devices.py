@@ -76,7 +76,10 @@ VIDEO = Mapping(
 INPUT = Mapping(
     "INPUT",
     "input",
-    (Property("@type", "TYPE", default="tablet", convert=lower), Property("@bus", "BUS", convert=lower)),
+    (
+        Property("@type", "TYPE", default="tablet", convert=lower, note="mouse with BUS=PS2"),
+        Property("@bus", "BUS", convert=lower),
+    ),
 )
 
 HOSTDEV = Mapping(
@@ -138,7 +141,7 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     features = vm.template.vector("FEATURES")
     if is_yes(features.get("GUEST_AGENT") or "YES"):
         devices.append(CHANNEL.element(features))
-    devices.extend(INPUT.element(vector) for vector in vm.template.vectors("INPUT"))
+    devices.extend(INPUT.element(_input(vector)) for vector in vm.template.vectors("INPUT"))
     devices.extend(WATCHDOG.element(vector) for vector in vm.template.vectors("WATCHDOG"))
     devices.extend(TPM.element(vector) for vector in vm.template.vectors("TPM"))
     for vector in vm.template.vectors("GRAPHICS"):
@@ -151,6 +154,10 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     for number, vector in enumerate(vm.template.vectors("USB")):
         devices.append(_usb_device(vector, number))
     child(child(devices, "memballoon", model="virtio"), "stats", period="10")
+
+
+def _input(vector: Vector) -> Vector:
+    return {"TYPE": "mouse" if vector.get("BUS", "").upper() == "PS2" else "", **vector}
 
 
 def _graphics(vector: Vector) -> Element:

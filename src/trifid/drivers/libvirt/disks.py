@@ -44,7 +44,7 @@ DISK = Mapping(
         Property("driver/@type", default="raw"),
         Property("driver/@type", "FORMAT", convert=_format, note="when it is raw or qcow2"),
         Property("driver/@type", "DRIVER", convert=_driver, note="raw or qcow2, goes before FORMAT"),
-        Property("driver/@cache", "CACHE", convert=lower),
+        Property("driver/@cache", "CACHE", convert=lower, note="none with IO=NATIVE, which works with no other"),
         Property("driver/@io", "IO", convert=lower),
         Property("driver/@discard", "DISCARD", convert=lower, note="disks: unmap when not given"),
         Property("driver/@iothread", "IOTHREAD"),
@@ -124,6 +124,8 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str, vm
     bus = _bus(vector, os, where)
     device = _device(vector.get("TYPE", "").upper(), bus)
     is_block = "BLOCK" in (vector.get("TYPE", "").upper(), vector.get("DISK_TYPE", "").upper())
+    if device == "floppy" and bus != "fdc":
+        raise Failure(f"{where}: a floppy is on the fdc bus: give it a TARGET like fda")
     path = image_path(vector, directory)
     is_readonly = is_yes(vector.get("READONLY", "")) or vector.get("TYPE", "").upper() == "CDROM"
     element = DISK.element(
@@ -132,6 +134,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str, vm
             "type": "block" if is_block else "file",
             "TYPE": device,
             "BUS": bus,
+            "CACHE": vector.get("CACHE", "") or ("none" if vector.get("IO", "").upper() == "NATIVE" else ""),
             "DISCARD": vector.get("DISCARD", "") or ("unmap" if device == "disk" else ""),
             "file": "" if is_block else path,
             "dev": path if is_block else "",

@@ -155,6 +155,8 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
         given = {key: value for key, value in given.items() if key not in ("INITRD", "ROOT", "KERNEL_CMD")}
     is_file = bool(_loader(given.get("FIRMWARE", "")))
+    if given.get("NVRAM") and not is_file:
+        raise Failure("OS: NVRAM belongs to a FIRMWARE that is named by its path; of UEFI, libvirt chooses both")
     is_uefi = is_file or bool(given.get("FIRMWARE") and _firmware(given["FIRMWARE"]))
     element = OS.element(
         {
@@ -162,7 +164,6 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             "loader_readonly": "yes" if is_file else "",
             "loader_type": "pflash" if is_file else "",
             "nvram": f"{directory}/nvram" if is_uefi else "",
-            "NVRAM": given.get("NVRAM", "") if is_uefi else "",
             "FIRMWARE_SECURE": given.get("FIRMWARE_SECURE", "") if is_uefi else "",
         }
     )
@@ -229,6 +230,11 @@ def _put_topology(cpu: Element, vm: VmDocument) -> None:
         cores = max(1, vcpus(vm) // (sockets * threads))
     cores = cores or 1
     sockets = sockets or max(1, vcpus(vm) // (cores * threads))
+    if sockets * cores * threads != vcpus(vm):
+        raise Failure(
+            f"TOPOLOGY: {sockets} SOCKETS of {cores} CORES of {threads} THREADS are {sockets * cores * threads} CPUs, "
+            f"and the VM has {vcpus(vm)} (VCPU, or VCPU_MAX)"
+        )
     TOPOLOGY.fill(cpu, {"SOCKETS": str(sockets), "CORES": str(cores), "THREADS": str(threads)})
 
 
