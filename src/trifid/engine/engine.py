@@ -34,12 +34,15 @@ from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
 from trifid.engine.public_config import public_config
 from trifid.engine.queries import Queries, is_query
+from trifid.engine.sample_keeper import Kept
+from trifid.engine.samples import SampleSeries
 from trifid.engine.schedule import Schedule
 from trifid.engine.space import Spaces
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.engine.watch import Watch
 from trifid.store.interface import Store
+from trifid.store.samples import Samples
 from trifid.wire.bodies.datastore import datastore_full
 from trifid.wire.bodies.image import ImageUse, image_full
 from trifid.wire.image_action import ImageActionData
@@ -61,6 +64,7 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        samples: what was measured of hosts and VMs, over time.
         datastores: directory of those that name no place of their own.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
@@ -74,6 +78,7 @@ class Engine:
         store: Store,
         now: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        samples: Samples | None = None,
     ) -> None:
         self.home = home
         self.config = config
@@ -96,6 +101,9 @@ class Engine:
             monotonic,
             str(self.datastores),
         )
+        keep = config.monitoring
+        self.samples = SampleSeries(samples, Kept(keep.keep_raw_s, keep.keep_5min_s, keep.keep_hour_s), self.now)
+        self.monitoring.measured = self.samples.take
         self.queries = Queries(self.drivers)
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
@@ -155,6 +163,7 @@ class Engine:
         self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
+        self.samples.start()
 
     async def stop(self) -> None:
         """Stop drivers, write what is queued, close the store."""
@@ -164,6 +173,7 @@ class Engine:
         self.space.close()
         await self.drivers.stop()
         await self.turns.close()
+        await self.samples.close()
         self.store.close()
 
     # -- what drivers tell ---------------------------------------------------------------------

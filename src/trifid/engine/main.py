@@ -21,6 +21,7 @@ from trifid.engine.engine import Engine
 from trifid.placement.settings import BadSettings, Settings
 from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
+from trifid.store.samples import Samples
 
 log = logging.getLogger("trifid")
 
@@ -120,7 +121,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         loop.add_signal_handler(number, stop.set)
 
     store = open_store(config.database.url, home)
-    engine = Engine(home, config, store)
+    engine = Engine(home, config, store, samples=_samples(config, home))
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
         await engine.start(_first_administrator(home))
@@ -148,6 +149,17 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         await engine.stop()
         with contextlib.suppress(FileNotFoundError):
             (home / "run" / "trifidd.pid").unlink()
+
+
+def _samples(config: Config, home: Path) -> Samples | None:
+    """Open what samples are kept in; without it there is no history, and all else goes on."""
+    from trifid.store.samples import open_samples
+
+    try:
+        return open_samples(config.database.url, home)
+    except StoreFault as fault:
+        log.error("samples of hosts and VMs are not kept: %s", fault)
+        return None
 
 
 async def _until(stop: asyncio.Event, engine: Engine) -> None:
