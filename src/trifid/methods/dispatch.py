@@ -20,6 +20,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     host,
     image,
     image_changes,
+    monitoring,
     network,
     network_addresses,
     placing,

@@ -8,6 +8,7 @@ that does not wait for its disk.  A power cut costs the last seconds.
 A row is (resolution, kind, id, at) → count and figures: MessagePack, known names as small numbers.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from trifid.core.samples import RAW_S, Figure, Kind, Sample
 from trifid.store.faults import Place
 from trifid.store.postgresql import engine_of, place_of
 from trifid.store.schema import INT
+
+log = logging.getLogger("trifid.store")
 
 IDS_AT_ONCE = 500
 """How many objects one statement asks for."""
@@ -147,8 +150,9 @@ class Samples:
                     .where(c.resolution_s == resolution_s, c.kind == int(kind), c.id.in_(some), *span)
                     .order_by(c.id, c.at)
                 )
-                for row in connection.execute(query):
-                    yield row[0], Sample(row[1], self._read(row[3]), row[2])
+                for object_id, at, count, written in connection.execute(query):
+                    if (figures := self._read(written, f"{kind.name} {object_id} at {at}")) is not None:
+                        yield object_id, Sample(at, figures, count)
 
     def newest_before(self, kind: Kind, ids: Sequence[int], at: int) -> dict[int, int]:
         """Return when objects were last measured before a moment; those that were not are left out."""
@@ -179,14 +183,13 @@ class Samples:
         """Close the connections."""
         self._engine.dispose()
 
-    def _read(self, written: bytes) -> dict[str, Figure]:
+    def _read(self, written: bytes, what: str) -> dict[str, Figure] | None:
+        """Return the figures of a row; one that cannot be read is passed over: none depends on another."""
         try:
             return {name if isinstance(name, str) else _NAMES[name]: value for name, value in _decode(written).items()}
-        except (msgspec.MsgspecError, IndexError) as fault:
-            raise self.place.fault(
-                f"a row of table {samples.name} cannot be read ({fault}): it was changed by hand, damaged, or "
-                "written by a newer version; samples may be deleted, nothing else depends on them"
-            ) from fault
+        except (msgspec.MsgspecError, IndexError, TypeError) as fault:
+            log.warning("%s: the sample of %s cannot be read and is passed over: %s", self.place.name, what, fault)
+            return None
 
 
 def _written(figures: dict[str, Figure]) -> bytes:
@@ -236,4 +239,3 @@ def _postgresql(url: URL) -> Engine:
         connection.commit()
 
     return engine
-
