@@ -128,7 +128,7 @@ def test_a_row_that_cannot_be_read_is_told_and_passed_over(
 
 def test_a_file_of_samples_that_is_none_is_told(sqlite_database: Database) -> None:
     (sqlite_database.home / "trifid-samples.db").write_text("something else entirely, and not short" * 100)
-    with pytest.raises(StoreFault, match="trifid-samples.db"):
+    with pytest.raises(StoreFault, match=r"trifid-samples\.db"):
         open_samples(sqlite_database.url, sqlite_database.home)
 
 

@@ -158,7 +158,7 @@ def _samples(config: Config, home: Path) -> Samples | None:
     try:
         return open_samples(config.database.url, home)
     except StoreFault as fault:
-        log.error("samples of hosts and VMs are not kept: %s", fault)
+        log.warning("samples of hosts and VMs are not kept: %s", fault)
         return None
 
 

@@ -154,7 +154,9 @@ class SampleKeeper:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    def read(self, kind: Kind, ids: Sequence[int], resolution_s: int, since: int, most: int) -> list[tuple[int, Sample]]:
+    def read(
+        self, kind: Kind, ids: Sequence[int], resolution_s: int, since: int, most: int
+    ) -> list[tuple[int, Sample]]:
         """Return samples by object, oldest first, `most` + 1 at most.
 
         Args:

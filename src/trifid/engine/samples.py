@@ -72,8 +72,7 @@ class SampleSeries:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._keeper is not None:
-            await self._flush()
+        await self._flush()
         self._thread.shutdown(wait=True)
         if self._table is not None:
             self._table.close()
@@ -111,13 +110,15 @@ class SampleSeries:
 
     async def _flush(self) -> None:
         """Write what waits now; what a fault keeps from being written is lost, and counted."""
-        assert self._keeper is not None
+        keeper = self._keeper
+        if keeper is None:
+            return
         left = len(self._queue)
         while True:
             some = [self._queue.popleft() for _ in range(min(ROWS_PER_WRITE, left, len(self._queue)))]
             left -= len(some)
             try:
-                await self._do(lambda some=some: self._keeper.write(some))  # type: ignore[misc, union-attr]
+                await self._do(lambda some=some: keeper.write(some))  # type: ignore[misc]
             except StoreFault as fault:
                 self.lost += len(some)
                 self._tell(str(fault))

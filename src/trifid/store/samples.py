@@ -97,7 +97,7 @@ class Samples:
         insert = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(samples)
         new = {"count": insert.excluded["count"], "figures": insert.excluded.figures}
         upsert = insert.on_conflict_do_update(index_elements=list(samples.primary_key), set_=new)
-        self._put = str(upsert.compile(dialect=engine.dialect))  # type: ignore[attr-defined]
+        self._put = str(upsert.compile(dialect=engine.dialect))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -107,6 +107,12 @@ class Samples:
                 yield
             finally:
                 self._writing = None
+
+    @property
+    def _begun(self) -> Connection:
+        if self._writing is None:
+            raise RuntimeError("samples are changed in a transaction only")
+        return self._writing
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -120,19 +126,18 @@ class Samples:
 
     def put(self, resolution_s: int, kind: Kind, taken: Iterable[tuple[int, Sample]]) -> None:
         """Write samples by the ids of their objects; one of the same object and moment is replaced."""
-        assert self._writing is not None, "samples are written in a transaction"
+        writing = self._begun
         rows = [
             (resolution_s, int(kind), object_id, one.at, one.count, _written(one.figures)) for object_id, one in taken
         ]
         for first in range(0, len(rows), ROWS_AT_ONCE):
-            self._writing.exec_driver_sql(self._put, rows[first : first + ROWS_AT_ONCE])
+            writing.exec_driver_sql(self._put, rows[first : first + ROWS_AT_ONCE])
 
     def delete_before(self, key: Key, at: int) -> int:
         """Delete samples of one object from before a moment; return how many."""
-        assert self._writing is not None, "samples are deleted in a transaction"
         c = samples.c
         of_key = (c.resolution_s == key.resolution_s, c.kind == key.kind, c.id == key.id)
-        return self._writing.execute(delete(samples).where(*of_key, c.at < at)).rowcount
+        return self._begun.execute(delete(samples).where(*of_key, c.at < at)).rowcount
 
     # -- reads ---------------------------------------------------------------------------------------
 
