@@ -29,6 +29,7 @@ from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.images import base_path
 from trifid.engine.memory import Memory
+from trifid.engine.meters import Meters
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
@@ -65,6 +66,7 @@ class Engine:
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
         samples: what was measured of hosts and VMs, over time.
+        meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
@@ -85,7 +87,8 @@ class Engine:
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
-        self.turns = Turns(memory, store, self.now)
+        self.meters = Meters(monotonic)
+        self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
         self.auth = Authenticator(memory, self.now)
@@ -119,6 +122,7 @@ class Engine:
         )
         self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.outbox.meters = self.images.meters = self.meters
         services = AddressServices(memory)
         self.networks = HostNetworks(memory, self.drivers, self._group_made, services.of)
         self.networks.services_changed = services.changed_by

@@ -106,11 +106,13 @@ def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None
 
 
 async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
+    from trifid.doors.metrics import with_metrics
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
+    from trifid.methods.metrics import reader
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
@@ -132,6 +134,9 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
             log.info("upload %s was left alone for too long: removed", name)
         calls = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
         app = with_uploads(calls, uploads, admission(engine))
+        told = config.monitoring
+        if told.metrics:
+            app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()
             gc.freeze()
