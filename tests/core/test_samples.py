@@ -11,6 +11,7 @@ from trifid.core.samples import (
     INTEGER_MAX,
     Sample,
     average,
+    bounded,
     figures_of,
     span_of,
 )
@@ -83,6 +84,12 @@ def test_a_moment_is_in_its_span(at: int, resolution_s: int) -> None:
 def test_only_numbers_with_a_name_are_kept() -> None:
     told = {"CPU": "12.5", "MEMORY": "1024", "STATE": "a", "NOTE": "", "<B>": "1", "A B": "2", "X": "1e999", "Y": "nan"}
     assert figures_of(told) == {"CPU": 12.5, "MEMORY": 1024}
+
+
+def test_what_waits_in_memory_is_bounded() -> None:
+    assert bounded({"CPU": "1", "NOTE": "x"}) == {"CPU": "1", "NOTE": "x"}
+    assert bounded({"CPU": "1", "NOTE": "x" * 65, "N" * 65: "1"}) == {"CPU": "1"}
+    assert len(bounded({f"F{n}": "1" for n in range(10**5)})) == FIGURES_MAX
 
 
 def test_names_and_numbers_of_strangers_are_bounded() -> None:

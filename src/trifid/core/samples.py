@@ -10,6 +10,7 @@ was started) an average keeps the last value, from which differences can be take
 import enum
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -50,6 +51,14 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     at: int
     figures: dict[str, Figure]
     count: int = 1
+
+
+def bounded(told: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what was told of an object without what can be no figure by its size: it may have to wait in memory."""
+    if len(told) <= FIGURES_MAX and all(len(text) <= NAME_LENGTH_MAX for text in told.values()):
+        return told
+    short = {name: text for name, text in told.items() if max(len(name), len(text)) <= NAME_LENGTH_MAX}
+    return dict(islice(short.items(), FIGURES_MAX))
 
 
 def figures_of(told: Mapping[str, str]) -> dict[str, Figure]:

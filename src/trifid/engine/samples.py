@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from trifid.core.samples import Kind, Sample
+from trifid.core.samples import Kind, Sample, bounded
 from trifid.engine.sample_keeper import Kept, SampleKeeper, Taken
 from trifid.errors import Refused
 from trifid.store.interface import StoreFault
@@ -60,7 +60,7 @@ class SampleSeries:
             return
         if len(self._queue) == QUEUE_MAX:
             self.lost += 1
-        self._queue.append(Taken(kind, object_id, at, told))
+        self._queue.append(Taken(kind, object_id, at, bounded(told)))
 
     def start(self) -> None:
         """Begin to write."""
