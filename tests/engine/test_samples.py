@@ -93,13 +93,15 @@ async def test_a_database_that_is_slow_holds_nobody_up(series, table):
     assert (await reading)[0] == 0
 
 
-async def test_when_the_database_cannot_follow_the_oldest_are_lost_and_counted(table, monkeypatch):
+async def test_when_the_database_cannot_follow_the_oldest_are_lost_and_counted(table, monkeypatch, caplog):
     monkeypatch.setattr(samples, "QUEUE_MAX", 3)
     series = SampleSeries(table, Kept(), lambda: NOW)
     take(series, 0, 1, 2, 3, 4)
     assert (series.waiting, series.lost) == (3, 2)
     assert await loads(series) == [2, 3, 4]
+    assert caplog.text.count("the oldest 2 were lost") == 1
     await series.close()
+    assert caplog.text.count("were lost") == 1
 
 
 async def test_a_fault_of_the_database_is_told_once_and_its_end_too(series, table, caplog):

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 QUEUE_MAX = 100_000
 """Samples that wait to be written: those of 10,000 VMs for five minutes."""
-SAMPLES_PER_ANSWER_MAX = 100_000
+SAMPLES_PER_ANSWER_MAX = 50_000
 WRITE_EVERY_S = 10.0
 ROWS_PER_WRITE = 5000
 
@@ -48,6 +48,7 @@ class SampleSeries:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samples")
         self._task: asyncio.Task[None] | None = None
         self._trouble = ""
+        self._pushed_out = 0
 
     @property
     def waiting(self) -> int:
@@ -60,6 +61,7 @@ class SampleSeries:
             return
         if len(self._queue) == QUEUE_MAX:
             self.lost += 1
+            self._pushed_out += 1
         self._queue.append(Taken(kind, object_id, at, bounded(told)))
 
     def start(self) -> None:
@@ -113,6 +115,9 @@ class SampleSeries:
         keeper = self._keeper
         if keeper is None:
             return
+        if self._pushed_out:
+            log.warning("the database is too slow for all samples: the oldest %d were lost", self._pushed_out)
+            self._pushed_out = 0
         left = len(self._queue)
         while True:
             some = [self._queue.popleft() for _ in range(min(ROWS_PER_WRITE, left, len(self._queue)))]
