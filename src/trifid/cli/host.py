@@ -18,6 +18,7 @@ from trifid.cli.host_flush import FLUSH_ROWS
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
+from trifid.cli.monitoring import monitoring_row
 from trifid.cli.shell import Shell
 
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
@@ -193,11 +194,12 @@ ROWS = (
     ),
     Command(
         "top",
-        "List the hosts again and again, with what is used.",
+        "List the hosts with what is used; on a terminal again and again.",
         run=_TOP.top,
         options=TOP_OPTIONS,
-        examples=("top", "top -d 5"),
+        examples=("top", "top -d 5 -o -FCPU", "top -n 1 -j"),
     ),
+    monitoring_row(HOST, "host1"),
 )
 
 main = CommandTable(

@@ -57,6 +57,25 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     download_from: list[str] = []
 
 
+class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What is kept of what is measured, and who may read the engine's own figures.
+
+    Attributes:
+        keep_raw_s: samples as they were measured.
+        keep_5min_s, keep_hour_s: their averages of five minutes, and of hours; 0 = none.
+        metrics: /metrics for Prometheus; false = there is none.
+        metrics_open: figures of the engine as a whole, which name nobody, are given to whoever reaches the port.
+        metrics_objects_max: of so many hosts, and so many VMs, figures of each are given; 0 = none.
+    """
+
+    keep_raw_s: Annotated[int, msgspec.Meta(ge=0)] = 4 * 3600
+    keep_5min_s: Annotated[int, msgspec.Meta(ge=0)] = 2 * 86400
+    keep_hour_s: Annotated[int, msgspec.Meta(ge=0)] = 60 * 86400
+    metrics: bool = True
+    metrics_open: bool = False
+    metrics_objects_max: Annotated[int, msgspec.Meta(ge=0)] = 1000
+
+
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Defaults of virtual networks.
 
@@ -142,6 +161,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     api: Api = msgspec.field(default_factory=Api)
     database: Database = msgspec.field(default_factory=Database)
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
