@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from trifid.drivers.kit import Failure
-from trifid.drivers.remote.faults import CommandFailed, ConnectionLost
+from trifid.drivers.remote.faults import CommandFailed, ConnectionLost, explained
 
 Stop = Callable[[], None]
 """Called several times a second while something is waited for; raises Failure to end the wait."""
@@ -23,6 +23,8 @@ Stop = Callable[[], None]
 LOOK_EVERY_MS = 200
 READ_BYTES = 1 << 18
 ERROR_TEXT_MAX = 1000
+OUTPUT_BYTES_MAX = 64 << 20
+"""More than any command prints that is run for its output; what has more is a Stream's."""
 ENDS_IN_S = 10.0
 """A session that was told to end does so within this time."""
 _LOST = 255
@@ -149,6 +151,8 @@ class Channel:
                 if not data:
                     raise self._lost(bytes(heard[self._err]))
                 heard[pipe_end] += data
+                if len(heard[pipe_end]) > OUTPUT_BYTES_MAX:
+                    raise Failure(f"{self.name} sends more than {OUTPUT_BYTES_MAX >> 20} MiB, which no command does")
                 if data.endswith(b"\n") and word in heard[pipe_end][-_LAST_LINE_BYTES:]:
                     waiting.discard(pipe_end)
         out, _, status = bytes(heard[self._out]).rpartition(word)
@@ -157,8 +161,9 @@ class Channel:
     def _lost(self, err: bytes) -> ConnectionLost:
         for data in iter(lambda: _rest(self._err), b""):
             err += data
-        said = err.decode(errors="replace").strip()[-ERROR_TEXT_MAX:]
-        return ConnectionLost(f"{self.name} is not reached: {said or 'the connection was lost'}")
+            if len(err) > OUTPUT_BYTES_MAX:
+                break
+        return _lost(self.name, err.decode(errors="replace"))
 
 
 class Stream:
@@ -250,8 +255,13 @@ def check(name: str, outcome: Outcome, *, is_session: bool = False) -> None:
         return
     said = outcome.err.strip() or outcome.out.decode(errors="replace").strip()
     if is_session and status == _LOST:
-        raise ConnectionLost(f"{name} is not reached: {said[-ERROR_TEXT_MAX:] or 'the connection was lost'}")
+        raise _lost(name, said)
     raise CommandFailed(f"{name}: {said[-ERROR_TEXT_MAX:] or f'exit status {status}'}", status)
+
+
+def _lost(name: str, said: str) -> ConnectionLost:
+    said = explained(name, said.strip())[-ERROR_TEXT_MAX:]
+    return ConnectionLost(f"{name} is not reached: {said or 'the connection was lost'}")
 
 
 def _quoted(argv: Sequence[str]) -> str:
