@@ -86,13 +86,23 @@ class HostProbes:
         name: of the host, for messages.
         shelf: where the probes are.
         runner: runs them.
+        is_child: whether the loop is a child of this process, whose end is waited for.
         clock: seconds, by a clock that does not jump.
     """
 
-    def __init__(self, name: str, shelf: Shelf, runner: Runner, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        shelf: Shelf,
+        runner: Runner,
+        *,
+        is_child: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._name = name
         self._shelf = shelf
         self._runner = runner
+        self._is_child = is_child
         self._clock = clock
         self._known: dict[str, _Known] = {}
 
@@ -122,7 +132,10 @@ class HostProbes:
 
     def end(self) -> None:
         """End what runs on the host."""
-        self._runner.close()
+        if self._is_child:
+            self._runner.end()
+        else:
+            self._runner.close()
 
     def _run(self, vms: Sequence[VmName]) -> Probed:
         self.open()

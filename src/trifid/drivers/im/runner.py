@@ -73,7 +73,8 @@ class Openings:
         """Wait for a place, looking at `check`, which may raise; return what gives it back, once."""
         while not self._places.acquire(timeout=0.2):
             check()
-        lock, given = threading.Lock(), []
+        lock = threading.Lock()
+        given: list[bool] = []
 
         def leave() -> None:
             with lock:
