@@ -2,7 +2,8 @@
 #
 # Arguments: a word that no probe can foresee, seconds and bytes that a probe may take and print, DATASTORE_LOCATION,
 # PCI_FILTER.  It is told, a line each:
-#     put PATH N     the next N lines are a probe, base64
+#     put PATH N     the next N lines are a probe
+#     put64 PATH N   the next N lines are a probe that is no text, base64
 #     vms N          the next N lines are what the probes of VMs read
 #     run PATH       run a probe, and say what it said
 #     later PATH     say what a slow probe has said since, and let it run on beside the others
@@ -10,7 +11,7 @@
 # It says, each on a line after what it is about: WORD ready; WORD ran PATH STATUS; WORD gone PATH; WORD busy PATH;
 # WORD end NUMBER.  A probe that failed is told by the end of its error text.
 #
-# POSIX sh with mktemp, base64, timeout, cat, tail, mkdir and rm, those of busybox too.
+# POSIX sh with mktemp, base64, timeout, cat, tail, chmod, mkdir and rm, those of busybox too.
 word=$1 limit_s=$2 output_bytes=$3 DATASTORE_LOCATION=$4 PCI_FILTER=$5
 export DATASTORE_LOCATION PCI_FILTER
 umask 077
@@ -77,16 +78,25 @@ lines() {
     done
 }
 
+are_executable=yes
 printf '\n%s ready\n' "$word"
 while read -r verb path number; do
     case $verb in
     vms) lines "$path" >"$directory/vms" ;;
     end) printf '\n%s end %s\n' "$word" "$path" ;;
-    put)
-        rm -f "$directory/$path"
-        lines "$number" | base64 -d >"$directory/$path" && chmod 700 "$directory/$path" || exit 1
+    put | put64)
+        # one that is still at work must not be written to
+        [ ! -e "$directory/$path" ] || rm -f "$directory/$path" || exit 1
+        if [ "$verb" = put ]; then
+            lines "$number" >"$directory/$path" || exit 1
+        else
+            lines "$number" | base64 -d >"$directory/$path" || exit 1
+        fi
+        are_executable=
         ;;
     run | later)
+        [ -n "$are_executable" ] || chmod -R 700 "$directory/shipped" "$directory/own" "$directory/host" "$directory/vm" || exit 1
+        are_executable=yes
         if [ ! -f "$directory/$path" ]; then
             printf '\n%s gone %s\n' "$word" "$path"
         elif [ "$verb" = run ]; then

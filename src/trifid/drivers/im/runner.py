@@ -194,11 +194,11 @@ class Runner:
     def _run(self, probes: Sequence[Probe], slow: frozenset[str], vms: Sequence[str]) -> Iterator[Ran]:
         lines = self._news(probes)
         if any(probe.kind is Kind.VM for probe in probes):
-            lines += [f"vms {len(vms)}", *vms]
-        lines += [f"{'later' if probe.path in slow else 'run'} {probe.path}" for probe in probes]
+            lines += [f"vms {len(vms)}".encode(), *(vm.encode() for vm in vms)]
+        lines += [f"{'later' if probe.path in slow else 'run'} {probe.path}".encode() for probe in probes]
         self._turn += 1
         self._expect(self._limit_s + SILENT_S, "probes are sent")
-        self._write([*lines, f"end {self._turn}"])
+        self._write([*lines, f"end {self._turn}".encode()])
         for probe in probes:
             yield self._one(probe)
         self._frame(("end", str(self._turn)))
@@ -218,20 +218,18 @@ class Runner:
                     return Ran(probe, None, b"", 0.0)
             raise self._strange(words)
 
-    def _news(self, probes: Sequence[Probe]) -> list[str]:
+    def _news(self, probes: Sequence[Probe]) -> list[bytes]:
         """Return the lines that tell the loop of probes that are new to it or have changed."""
-        lines = []
+        lines: list[bytes] = []
         for probe in probes:
             if self._there.get(probe.path) != probe:
-                text = base64.b64encode(probe.content).decode()
-                parts = [text[at : at + _BASE64_LINE] for at in range(0, len(text), _BASE64_LINE)]
-                lines += [f"put {probe.path} {len(parts)}", *parts]
+                lines += _pushed(probe)
                 self._there[probe.path] = probe
         return lines
 
-    def _write(self, lines: Sequence[str]) -> None:
+    def _write(self, lines: Sequence[bytes]) -> None:
         assert self._stream is not None  # noqa: S101  (for mypy)
-        self._stream.write("".join(f"{line}\n" for line in lines).encode())
+        self._stream.write(b"".join(line + b"\n" for line in lines))
 
     # -- hearing -------------------------------------------------------------------------------
 
@@ -293,3 +291,14 @@ class Runner:
     def _check_time(self) -> None:
         if time.monotonic() > self._until_s:
             raise Failure(f"host {self._host.name} is silent: nothing came in time while {self._doing}")
+
+
+def _pushed(probe: Probe) -> list[bytes]:
+    """Return the lines that put a probe on a host: as it is if it is a text, which takes no process there."""
+    content = probe.content
+    if b"\0" not in content and content.endswith(b"\n"):
+        lines = content[:-1].split(b"\n")
+        return [f"put {probe.path} {len(lines)}".encode(), *lines]
+    text = base64.b64encode(content)
+    lines = [text[at : at + _BASE64_LINE] for at in range(0, len(text), _BASE64_LINE)]
+    return [f"put64 {probe.path} {len(lines)}".encode(), *lines]

@@ -180,23 +180,32 @@ class HostWatch:
     # -- the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        due_s = time.monotonic()
+        due_s, was_reached = time.monotonic(), False
         while not self._is_stopped:
             with self._lock:
                 if self._is_asked_anew:
                     self._is_asked_anew = self._is_answered = False
                     due_s = time.monotonic()
-            was_reached = self._report()
-            now_s = time.monotonic()
-            # a slow report costs reports, and does not shift them
-            due_s += self._period_s * max(1, math.ceil((now_s - due_s) / self._period_s))
-            if not was_reached:
-                due_s = now_s + self._back_off.after_failure()
+            was_reached, before = self._report(), was_reached
+            if was_reached:
+                due_s = self._due_after(due_s, is_first=not before)
+            else:
+                due_s = time.monotonic() + self._back_off.after_failure()
             self._wait(due_s)
         if self._connection is not None:
             self._connection.close()
         if self._probes is not None:
             self._probes.end()
+
+    def _due_after(self, due_s: float, *, is_first: bool) -> float:
+        """Return when the report after one is due: hosts that were all reached in one moment are not all asked in one.
+
+        A slow report costs reports, and does not shift them.
+        """
+        now_s = time.monotonic()
+        if is_first:
+            return now_s + self._period_s * self._means.chance()
+        return due_s + self._period_s * max(1, math.ceil((now_s - due_s) / self._period_s))
 
     def _wait(self, due_s: float) -> None:
         while not self._is_stopped and not self._is_asked_anew and (left := self._seconds_left(due_s)) > 0:
