@@ -18,6 +18,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     explain,
     host,
+    host_keys,
     image,
     image_changes,
     network,

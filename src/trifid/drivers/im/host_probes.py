@@ -13,7 +13,7 @@ import msgspec
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse
 from trifid.drivers.im.probes import Kind, Probe, Shelf
-from trifid.drivers.im.runner import OUTPUT_BYTES_MAX, PROBE_LIMIT_S, Ran, Runner
+from trifid.drivers.im.runner import OUTPUT_BYTES_MAX, Ran, Runner
 from trifid.drivers.kit import Failure
 from trifid.drivers.remote.faults import ConnectionLost
 from trifid.errors import BadTemplate
@@ -170,7 +170,7 @@ class HostProbes:
         known.slow_runs = max(0, known.slow_runs - 1)
         if ran.status == _KILLED or ran.took_s > SLOW_S:
             known.slow_runs = SLOW_RUNS
-        known.trouble, known.pairs = _trouble(ran), ()
+        known.trouble, known.pairs = _trouble(ran, self._runner.limit_s), ()
         if not known.trouble:
             try:
                 known.pairs = _parsed(ran.text).pairs
@@ -195,14 +195,14 @@ class HostProbes:
         )
 
 
-def _trouble(ran: Ran) -> str:
+def _trouble(ran: Ran, limit_s: float) -> str:
     """Return why a probe failed, nothing when it did not."""
     if ran.status == _TOO_LARGE or len(ran.text) >= OUTPUT_BYTES_MAX:
         return f"printed more than {OUTPUT_BYTES_MAX >> 20} MiB, and was ended"
     if not ran.status:
         return ""
     if ran.status == _KILLED:
-        return f"not done after {PROBE_LIMIT_S:g} s, and was ended"
+        return f"not done after {limit_s:g} s, and was ended"
     said = " ".join(ran.text.decode(errors="replace").split()) or "nothing"
     return f"cannot be run: {said}" if ran.status in _NOT_RUN else f"exit status {ran.status}: {said}"
 

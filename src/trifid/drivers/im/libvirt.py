@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from trifid.core.template.scanner import parse
+from trifid.drivers.im.accept_key import accept_key
 from trifid.drivers.im.probes import Shelf
 from trifid.drivers.im.runner import Openings, Told
 from trifid.drivers.kit import Failure
@@ -76,8 +77,10 @@ class Driver:
             case "STOP_MONITOR":
                 self._stop(message.oid)
                 self._say("STOP_MONITOR", "SUCCESS", message.oid, int(time.time()), "")
+            case "ACCEPT_KEY":
+                threading.Thread(target=self._accept_key, args=(message,), daemon=True).start()
             case _:
-                text = f"{NAME} does not know {message.type}, it knows START_MONITOR and STOP_MONITOR"
+                text = f"{NAME} does not know {message.type}, it knows START_MONITOR, STOP_MONITOR and ACCEPT_KEY"
                 self._say(message.type, "FAILURE", message.oid, int(time.time()), text)
         return True
 
@@ -117,6 +120,19 @@ class Driver:
         self._stop(message.oid)
         watch = self._watches[message.oid] = HostWatch(message.oid, name, period_s, self._means, self._say, told)
         watch.start()
+
+    def _accept_key(self, message: Message) -> None:
+        """Tell which key a host offers, and believe it from now on when that is asked for."""
+        try:
+            status, text = "SUCCESS", accept_key(self._means.way, unpack(message.payload))
+        except (Failure, DriverFault, BadTemplate) as fault:
+            status, text = "FAILURE", str(fault)
+        except OSError as fault:
+            status, text = "FAILURE", f"{fault.filename}: {fault.strerror}"
+        self._say("ACCEPT_KEY", status, message.oid, int(time.time()), text)
+        watch = self._watches.get(message.oid)
+        if status == "SUCCESS" and watch is not None:
+            watch.report_now()
 
     def _means_of(self, options: Options) -> Means:
         way = way_of(self._home, options.ssh_config)

@@ -34,6 +34,7 @@ OPENING_MAX = 16
 OPENING_HELD_S = 2.0
 """ … but one that takes longer is not waited for by others."""
 _BASE64_LINE = 4096
+_KILLED_ABOVE = 128
 
 
 class Told(NamedTuple):
@@ -93,6 +94,8 @@ class Runner:
         told: to the probes.
         openings: shared by all hosts.
         is_stopped: whether nothing is wanted any more; looked at several times a second.
+
+    Attributes:
         limit_s: of one probe.
     """
 
@@ -108,7 +111,7 @@ class Runner:
         self._told = told
         self._openings = openings
         self._is_stopped = is_stopped
-        self._limit_s: Final = limit_s
+        self.limit_s: Final = limit_s
         self._word = ""
         self._stream: Stream | None = None
         self._buffer = bytearray()
@@ -142,7 +145,7 @@ class Runner:
         self._expect(OPEN_LIMIT_S, "its session opens")
         self._word, self._there, self._turn = secrets.token_hex(16), {}, 0
         self._buffer.clear()
-        arguments = (self._word, f"{self._limit_s:g}", str(OUTPUT_BYTES_MAX), *self._told)
+        arguments = (self._word, f"{self.limit_s:g}", str(OUTPUT_BYTES_MAX), *self._told)
         try:
             self._stream = self._host.stream("sh", "-c", LOOP_TEXT, "sh", *arguments, stop=check)
             self._frame(("ready",))
@@ -197,7 +200,7 @@ class Runner:
             lines += [f"vms {len(vms)}".encode(), *(vm.encode() for vm in vms)]
         lines += [f"{'later' if probe.path in slow else 'run'} {probe.path}".encode() for probe in probes]
         self._turn += 1
-        self._expect(self._limit_s + SILENT_S, "probes are sent")
+        self._expect(self.limit_s + SILENT_S, "probes are sent")
         self._write([*lines, f"end {self._turn}".encode()])
         for probe in probes:
             yield self._one(probe)
@@ -205,7 +208,7 @@ class Runner:
 
     def _one(self, probe: Probe) -> Ran:
         begun_s = time.monotonic()
-        self._expect(self._limit_s + SILENT_S, f"probe {probe.name} runs")
+        self._expect(self.limit_s + SILENT_S, f"probe {probe.name} runs")
         while True:
             words, text = self._frame()
             match words:
@@ -229,7 +232,10 @@ class Runner:
 
     def _write(self, lines: Sequence[bytes]) -> None:
         assert self._stream is not None  # noqa: S101  (for mypy)
-        self._stream.write(b"".join(line + b"\n" for line in lines))
+        try:
+            self._stream.write(b"".join(line + b"\n" for line in lines))
+        except CommandFailed as failed:
+            raise self._failed(failed) from None
 
     # -- hearing -------------------------------------------------------------------------------
 
@@ -268,8 +274,13 @@ class Runner:
             except ConnectionLost as lost:
                 return lost
             except CommandFailed as failed:
-                return Failure(f"probes cannot be run on host {failed}")
+                return self._failed(failed)
         return ConnectionLost(f"{self._host.name}: the loop that runs probes was ended while {self._doing}")
+
+    def _failed(self, failed: CommandFailed) -> Failure:
+        if failed.status > _KILLED_ABOVE:
+            return ConnectionLost(f"{self._host.name}: the loop that runs probes was killed")
+        return Failure(f"probes cannot be run on host {failed}")
 
     def _strange(self, words: Sequence[str]) -> Failure:
         said = " ".join(words)[:80]
