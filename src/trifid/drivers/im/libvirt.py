@@ -45,6 +45,7 @@ class Driver:
         self._out = os.dup(1)
         os.dup2(2, 1)  # whatever a library prints must not get among the messages
         self._out_lock = threading.Lock()
+        self._is_over = False
 
     def run(self) -> None:
         """Serve until FINALIZE or the end of standard input."""
@@ -86,6 +87,8 @@ class Driver:
 
     def _end(self) -> None:
         """End, with a moment for the probes of this machine to leave nothing behind."""
+        with self._out_lock:
+            self._is_over = True
         for watch in self._watches.values():
             watch.stop()
         for watch in self._watches.values():
@@ -148,7 +151,7 @@ class Driver:
 
     def _write(self, line: bytes) -> None:
         with self._out_lock:
-            while line:
+            while line and not self._is_over:
                 try:
                     line = line[os.write(self._out, line) :]
                 except BrokenPipeError:
