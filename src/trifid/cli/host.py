@@ -15,6 +15,7 @@ from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
 from trifid.cli.host_failure import FAILURE_ROWS
 from trifid.cli.host_flush import FLUSH_ROWS
+from trifid.cli.host_keys import ACCEPT_KEY, KEY_ROWS, accept_unseen
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
@@ -43,6 +44,8 @@ def _create(shell: Shell, given: Given) -> None:
         )
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
     shell.say(f"ID: {host_id}")
+    if given.accept_key:
+        accept_unseen(shell, host_id)
 
 
 def short_state(row: Row, view: View) -> str:
@@ -163,7 +166,7 @@ ROWS = (
             Argument("TM_MAD", optional=True),
         ),
         run=_create,
-        options=(IM, VMM, cluster.OPTION),
+        options=(IM, VMM, cluster.OPTION, ACCEPT_KEY),
         aliases=("add",),
         more="The form of 2009, NAME IM VMM TM, is understood; TM is ignored: datastores have it today.",
         examples=("create host1 --im kvm --vm kvm", "create host1 im_kvm vmm_kvm tm_shared"),
@@ -177,6 +180,7 @@ ROWS = (
     *FLUSH_ROWS,
     *HOST_ROWS,
     *FAILURE_ROWS,
+    *KEY_ROWS,
     Command(
         "list",
         "List the hosts, the newest first.",

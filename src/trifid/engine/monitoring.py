@@ -26,6 +26,7 @@ from trifid.core.vm.events import Event
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.host_keys import ACCEPT_KEY, HostKeys
 from trifid.engine.host_state import WATCHED, set_host_state
 from trifid.engine.life import happen
 from trifid.engine.reconcile import FOREIGN, Picture, news_of, picture_of
@@ -98,6 +99,7 @@ class Monitoring:
     Attributes:
         hosts, vms: newest observation by id.
         measured: hears what was measured of a host or a VM, and when; what it is told does not change later.
+        keys: the ssh keys of hosts.
         is_undecided: whether a driver may still move a VM, so that what is seen of it may be over in a moment.
     """
 
@@ -114,6 +116,7 @@ class Monitoring:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
         self.measured: Callable[[Kind, int, int, Mapping[str, str]], None] = lambda kind, object_id, at, told: None
+        self.keys = HostKeys(drivers)
         self.is_undecided: Callable[[int], bool] = lambda vm_id: False
         self._turns = turns
         self._drivers = drivers
@@ -222,7 +225,12 @@ class Monitoring:
             log.info("host %d  %s: %s", message.oid, driver, message.payload)
             return
         host = self._turns.memory.hosts.get(message.oid)
-        if host is None or host.im != driver.name or host.state not in WATCHED:
+        if host is None or host.im != driver.name:
+            return
+        if message.type == ACCEPT_KEY:
+            self.keys.answered(message)
+            return
+        if host.state not in WATCHED:
             return
         try:
             text = unpack(message.payload) if message.payload not in ("", "-") else ""

@@ -19,6 +19,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     explain,
     host,
     host_failure,
+    host_keys,
     image,
     image_changes,
     monitoring,
