@@ -192,6 +192,31 @@ def _clean_source(vm: VM, place: _Place) -> Iterator[str]:
     yield _line(vm, "CLEAN", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
 
 
+def _premigrate(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what prepares the target for disks that come while their VM runs.
+
+    Those that it writes to are named with their formats, `0:raw,2:qcow2`, or `-`: they are made empty, as large as
+    they are, and everything else is copied.
+    """
+    written = [f"{disk['DISK_ID']}:{_format(disk) or _RAW}" for disk in vm.template.vectors("DISK") if is_written(disk)]
+    places = (_at(vm, vm.previous, place), _at(vm, vm.current, place))
+    yield _line(vm, "PREMIGRATE", place.tm, *places, ",".join(written) or "-")
+
+
+def is_written(disk: Vector) -> bool:
+    """Tell whether a guest may write to a disk."""
+    return disk.get("TYPE", "").upper() != "CDROM" and disk.get("READONLY", "").upper() != "YES"
+
+
+def _postmigrate(vm: VM, place: _Place) -> Iterator[str]:
+    yield _line(vm, "POSTMIGRATE", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+
+
+def _failmigrate(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what removes the target's files: those of the stay before the present one."""
+    yield _line(vm, "FAILMIGRATE", place.tm, _at(vm, vm.current, place), _at(vm, vm.previous, place))
+
+
 def _has_files(vm: VM) -> bool:
     """Tell whether a VM has anything that could be brought away: some have neither disks nor memory that was saved."""
     return bool(vm.template.vectors("DISK") or vm.template.vector("CONTEXT") or vm.files or vm.saved_seq >= 0)
@@ -304,6 +329,9 @@ _OPERATIONS: dict[str, Callable[[VM, _Place], Iterator[str]]] = {
     "delete_both": _delete_both,
     "migrate": _migrate,
     "clean_source": _clean_source,
+    "premigrate": _premigrate,
+    "postmigrate": _postmigrate,
+    "failmigrate": _failmigrate,
     "stop": _stop,
     "resume": _resume,
     "delete_stopped": _delete_stopped,
