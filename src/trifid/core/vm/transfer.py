@@ -77,13 +77,14 @@ def head_lines(vm: VM, user_paths: Iterable[str] = ()) -> list[str]:
 
 
 def _told(disk: Vector) -> Iterator[str]:
-    if stated := _format(disk):
+    if stated := format_of(disk):
         yield stated
     if disk.get("IMAGE_ID"):
         yield "image"
 
 
-def _format(disk: Vector) -> str:
+def format_of(disk: Vector) -> str:
+    """Return the format of a disk's source, raw or qcow2; empty when nobody told."""
     if disk.get("TYPE", "").upper() in _MADE_EMPTY:
         return _RAW
     for key in ("DRIVER", "FORMAT"):
@@ -198,7 +199,7 @@ def _premigrate(vm: VM, place: _Place) -> Iterator[str]:
     Those that it writes to are named with their formats, `0:raw,2:qcow2`, or `-`: they are made empty, as large as
     they are, and everything else is copied.
     """
-    written = [f"{disk['DISK_ID']}:{_format(disk) or _RAW}" for disk in vm.template.vectors("DISK") if is_written(disk)]
+    written = [f"{disk['DISK_ID']}:{format_of(disk) or _RAW}" for disk in vm.template.vectors("DISK") if is_written(disk)]
     places = (_at(vm, vm.previous, place), _at(vm, vm.current, place))
     yield _line(vm, "PREMIGRATE", place.tm, *places, ",".join(written) or "-")
 
