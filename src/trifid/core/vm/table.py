@@ -130,7 +130,7 @@ _SAVED_SIZE = "it waits to go on from its saved memory, which does not change an
 HINTS: dict[S, str] = {
     S.UNKNOWN_MIGRATE: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
     S.UNKNOWN_MIGRATE_COPY: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
-    S.MIGRATE_COPY_FAILURE: 'two hosts have disks of it: its ERROR says how to choose',
+    S.MIGRATE_COPY_FAILURE: "two hosts have disks of it: its ERROR says how to choose",
     S.PAUSED: 'it was not saved but paused, by somebody or something else: "resume" lets it go on',
     S.PENDING_STOPPED: _SAVED_SIZE,
     S.HOLD_STOPPED: _SAVED_SIZE,

@@ -199,7 +199,8 @@ def _premigrate(vm: VM, place: _Place) -> Iterator[str]:
     Those that it writes to are named with their formats, `0:raw,2:qcow2`, or `-`: they are made empty, as large as
     they are, and everything else is copied.
     """
-    written = [f"{disk['DISK_ID']}:{format_of(disk) or _RAW}" for disk in vm.template.vectors("DISK") if is_written(disk)]
+    disks = filter(is_written, vm.template.vectors("DISK"))
+    written = [f"{disk['DISK_ID']}:{format_of(disk) or _RAW}" for disk in disks]
     places = (_at(vm, vm.previous, place), _at(vm, vm.current, place))
     yield _line(vm, "PREMIGRATE", place.tm, *places, ",".join(written) or "-")
 

@@ -30,6 +30,7 @@ CONNECTOR = replace(
     restore_flags=0,  # it takes none
     cannot={
         "MIGRATE": f"{_REASON}is in one process and moves nothing",
+        "MIGRATECOPY": f"{_REASON}is in one process and moves nothing",
         "DISKSNAPSHOTCREATE": f"{_REASON}has no disks to make snapshots of",
         "DISKSNAPSHOTDELETE": f"{_REASON}has no disks to make snapshots of",
     },

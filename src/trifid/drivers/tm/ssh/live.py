@@ -1,4 +1,4 @@
-"""A VM's files before and after its disks are copied by its hypervisor while it runs: PREMIGRATE, POSTMIGRATE, FAILMIGRATE.
+"""A VM's files around a live migration that takes its disks along: PREMIGRATE, POSTMIGRATE, FAILMIGRATE.
 
 All three are told the source's directory first and the target's second, and each may be done again at any time.
 Hosts that see one directory are told apart by a mark, since for them any of the three would destroy what runs.

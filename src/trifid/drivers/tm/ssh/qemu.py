@@ -38,7 +38,8 @@ def image_of(disk: Place, *, is_in_use: bool = False) -> Image:
         CommandFailed: it is no such image.
         Failure: it is a layer over another file.
     """
-    told = disk.run("qemu-img", "info", *(("-U",) if is_in_use else ()), "-f", "qcow2", "--output=json", "--", str(disk.path))
+    shared = ("-U",) if is_in_use else ()
+    told = disk.run("qemu-img", "info", *shared, "-f", "qcow2", "--output=json", "--", str(disk.path))
     image = msgspec.json.decode(told, type=Image)
     if image.backing:
         raise Failure(f"{disk} is a layer over {image.backing}, expected a disk in one piece")
