@@ -31,7 +31,9 @@ def test_disks_come_along_with_all_that_was_written(lab: Lab) -> None:
     machine.do("migrate", "host-b", "--live")
     lab.until_only_on(machine, "host-b")
     print(lab.catalogue.run("onevm", "log", str(machine.id)))
-    after = machine.does("echo 3 > /proc/sys/vm/drop_caches; sha256sum /run/d/x; cat /proc/sys/kernel/random/boot_id; cat /left")
+    after = machine.does(
+        "echo 3 > /proc/sys/vm/drop_caches; sha256sum /run/d/x; cat /proc/sys/kernel/random/boot_id; cat /left"
+    )
     assert after == before + "mine\n"
     print(lab.files_of(machine, "host-b"))
     machine.ends()
