@@ -86,7 +86,7 @@ class Request:
     def progress(self, figures: Mapping[str, int]) -> None:
         """Say how far it is, for whoever looks at the VM: PERCENT and others, by names in capitals."""
         text = " ".join(f"{name}={value}" for name, value in figures.items())
-        self._kit.say(from_driver("PROGRESS", "-", self.oid, text))
+        self._kit.say(from_driver("PROGRESS", "SUCCESS", self.oid, text))
 
     @property
     def is_cancelled(self) -> bool:

@@ -4,6 +4,7 @@ libvirt's call returns when all is over.  Meanwhile a thread of its own looks af
 migrate can do nothing else.
 """
 
+import collections
 import threading
 import time
 from types import TracebackType
@@ -21,6 +22,8 @@ TELL_EVERY_S = 2.0
 """Figures are told so often."""
 LOG_EVERY_S = 10.0
 """A line of the VM's log at most so often."""
+SPEED_LOOKS = 20
+"""The speed is that of so many looks."""
 MIB = 1 << 20
 _PERCENT_UNDER_WAY = 99
 
@@ -66,14 +69,18 @@ class Figures(msgspec.Struct, frozen=True):
         return said
 
 
-def figures_of(stats: dict[str, Any]) -> Figures:
-    """Return what libvirt's figures of a migration's job say."""
+def figures_of(stats: dict[str, Any], bytes_s: float = 0) -> Figures:
+    """Return what libvirt's figures of a migration's job say.
+
+    Args:
+        bytes_s: sent in a second; libvirt tells it of memory only.
+    """
     total, left = stats.get("data_total", 0), stats.get("data_remaining", 0)
     return Figures(
         percent=min(_PERCENT_UNDER_WAY, 100 * (total - left) // total) if total else 0,
         left_mib=left // MIB,
         total_mib=total // MIB,
-        mib_s=(stats.get("memory_bps", 0) + stats.get("disk_bps", 0)) // MIB,
+        mib_s=round(bytes_s / MIB),
         dirty_mib_s=stats.get("memory_dirty_rate", 0) * stats.get("memory_page_size", 0) // MIB,
         downtime_ms=stats.get("downtime", 0),
         throttle_percent=stats.get("auto_converge_throttle", 0),
@@ -105,6 +112,7 @@ class Watch:
         self._domain, self._there, self._request, self._options = domain, there, request, options
         self._target, self._size = target, size
         self._is_paused = False
+        self._sent: collections.deque[tuple[float, int]] = collections.deque(maxlen=SPEED_LOOKS)
         self._begun = self._told = self._logged = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="migration", daemon=True)
@@ -145,13 +153,20 @@ class Watch:
             libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
         ):
             return
-        figures = figures_of(stats)
+        figures = figures_of(stats, self._speed(stats.get("data_processed", 0)))
         self._size = max(self._size, stats.get("data_total", 0))
         self.why = self.why or self._why_not(figures)
         if self.why:
             tolerant(self._domain.abortJob)
         elif figures.total_mib:
             self._tell(figures)
+
+    def _speed(self, processed: int) -> float:
+        """Return how many bytes were sent in a second, lately."""
+        now = time.monotonic()
+        self._sent.append((now, processed))
+        then, before = self._sent[0]
+        return (processed - before) / (now - then) if now > then else 0.0
 
     def _why_not(self, figures: Figures) -> str:
         """Return why it shall be ended, or nothing; pauses the guest when that is what is done to late ones."""
