@@ -107,6 +107,7 @@ class Connector(msgspec.Struct, frozen=True):
         pluggable: buses that take disks while a machine runs.
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
+        tunes_migration: whether it takes the flags and limits of QEMU's live migrations, and can take disks along.
         statistics: asks for the figures of domains, None = of all.
         hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
@@ -130,6 +131,7 @@ class Connector(msgspec.Struct, frozen=True):
     shutdown_flags: int = 0
     reboot_flags: int = 0
     restore_flags: int = 0
+    tunes_migration: bool = False
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing

@@ -85,6 +85,7 @@ CONNECTOR = Connector(
     pluggable=("virtio", "scsi", "usb"),
     checkpoints=(b"LibvirtQemudSave",),
     restore_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING,  # one that was paused when it was saved runs, too
+    tunes_migration=True,
     not_used=NOT_USED,
     hints=hints,
     facts=facts,
