@@ -8,14 +8,17 @@ in a module of its own, and an entry point of the group `trifid.connectors` that
 
 from collections.abc import Callable
 from collections.abc import Mapping as Values
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import libvirt
 import msgspec
 
+from trifid.drivers.kit import Request
 from trifid.drivers.libvirt.mapping import Mapping
 from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.remote.host import Host
 
 Stats = dict[str, Any]
 """Figures of one domain by libvirt's names for them: cpu.time, balloon.rss, net.0.rx.bytes …"""
@@ -60,6 +63,21 @@ class Place(msgspec.Struct, frozen=True):
     shares_per_core: int = -1
 
 
+class Stay(msgspec.Struct, frozen=True):
+    """A VM on its host, for what a connector has to do there beside libvirt.
+
+    Attributes:
+        directory: of the VM on the host, where its disks are.
+        machine: the host, for commands.
+        request: that is being carried out.
+    """
+
+    vm: VmDocument
+    directory: str
+    machine: Host
+    request: Request
+
+
 def bulk(groups: int = STATISTICS) -> "Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]]":
     """Return what asks libvirt for these groups of statistics, of some or of all domains in one call."""
 
@@ -74,6 +92,14 @@ def bulk(groups: int = STATISTICS) -> "Callable[[Any, list[Any] | None], list[tu
 
 def _nothing(_: str) -> dict[str, str]:
     return {}
+
+
+def _nothing_around(_: Stay) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _nothing_left(_: Stay) -> None:
+    pass
 
 
 def _no_controllers(_: VmDocument, __: list[Element]) -> list[Element]:
@@ -101,6 +127,10 @@ class Connector(msgspec.Struct, frozen=True):
         pluggable: buses that take disks while a machine runs.
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
+        starting: what must be so on a host while a domain is made: it is around libvirt's call.
+        settle: leaves nothing on a host of what `starting` did, and returns when the VM's disks may be moved; called
+            when the domain has ended, or is found running after an attempt that was cut short.
+        press: asks a machine to shut down, instead of libvirt's call.
         statistics: asks for the figures of domains, None = of all.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
     """
@@ -123,5 +153,8 @@ class Connector(msgspec.Struct, frozen=True):
     shutdown_flags: int = 0
     reboot_flags: int = 0
     restore_flags: int = 0
+    starting: Callable[[Stay], AbstractContextManager[None]] = _nothing_around
+    settle: Callable[[Stay], None] = _nothing_left
+    press: "Callable[[libvirt.virDomain, VmDocument], object] | None" = None
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     facts: Callable[[str], dict[str, str]] = _nothing

@@ -12,6 +12,7 @@ import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
@@ -72,6 +73,7 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
+                    connection.connector.settle(self._desk.stay(request))
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
@@ -82,7 +84,8 @@ class Domains:
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, request)
+                with connection.connector.starting(self._desk.stay(request)):
+                    _create(opened, xml, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -116,11 +119,12 @@ class Domains:
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
                 if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, connection.connector.shutdown_flags, request)
+                    _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
+        connection.connector.settle(self._desk.stay(request))
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -129,6 +133,7 @@ class Domains:
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
                 remove(domain, vm)
+        connection.connector.settle(self._desk.stay(request))
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -234,12 +239,15 @@ def _after_earlier_attempts(
         request.wait(LOOK_EVERY_S)
 
 
-def _press(domain: "libvirt.virDomain", flags: int, request: Request) -> None:
+def _press(domain: "libvirt.virDomain", connector: Connector, vm: VmDocument, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdownFlags(flags)
+        if connector.press is not None:
+            connector.press(domain, vm)
+        else:
+            domain.shutdownFlags(connector.shutdown_flags)
 
     tolerant(press)
 

@@ -62,6 +62,12 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
+_OF_CONTAINERS = "of containers"
+NOT_USED = {
+    **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": _OF_CONTAINERS,
+}
+
 CONNECTOR = Connector(
     name="kvm",
     title="KVM and QEMU",
@@ -71,6 +77,7 @@ CONNECTOR = Connector(
     mappings=MAPPINGS,
     domain_xml=domain_xml,
     hypervisor=hypervisor,
+    not_used=NOT_USED,
     disk=plugged_disk,
     interface=plugged_interface,
     controllers=plugged_controllers,

@@ -1,22 +1,25 @@
 """Mounts the disks of a container on its host, seen as if they belonged to the users that its root may be.
 
-    python3 -c SOURCE mount PLACE FIRST COUNT  0 rw /…/disk.0  3 ro /…/disk.3
-    python3 -c SOURCE unmount PLACE
+    python3 -c SOURCE mount PLACE FIRST COUNT  0 rw /…/disk.0  3 ro /…/disk.3  < context.tar
+    python3 -c SOURCE unmount PLACE  0 rw /…/disk.0
 
 Run on hosts by the Python that they have, so it uses nothing but the standard library and what was in Python 3.6.
 FIRST and COUNT say which users of the host the users 0 to COUNT - 1 of the disks become; FIRST 0 leaves them.
-What is mounted below PLACE is there when this ends with 0, and nothing of it when it ends otherwise: then the last line
-of the error output says why.
+The archive on the standard input, if there is one, is unpacked in memory, at PLACE/context.
+What is mounted below PLACE is there when a mount ends with 0, and nothing of it when it ends otherwise: then the error
+output says why.  An unmount ends with 0 when the images, too, are let go of: all that was written is in them.
 
 Source: mount_setattr(2), open_tree(2), user_namespaces(7), losetup(8).
 """
 
 import ctypes
 import fcntl
+import io
 import os
 import stat
 import subprocess
 import sys
+import tarfile
 
 FILE_SYSTEMS = "ext4,ext3,ext2,xfs,btrfs"
 BUSY = 75
@@ -43,17 +46,15 @@ class _MountAttr(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]
 
 
-def mount(place, first, count, disks):
-    # type: (str, int, int, list[tuple[str, str, str]]) -> None
+def mount(place, first, count, disks, context):
+    # type: (str, int, int, list[tuple[str, str, str]], bytes) -> None
     """Mount each disk, (name, ro or rw, image), at PLACE/name; what was left there by an earlier attempt goes first."""
     unmount(place)
+    refuse_busy(disks)
     users = _users(first, count) if first else -1
     try:
         os.makedirs(place, 0o711)
         for name, mode, image in disks:
-            loops = _run("losetup", "--noheadings", "--output", "NAME", "--associated", image).split()
-            if loops:
-                raise Busy("%s is in use as %s" % (image, " ".join(loops)))
             at = os.path.join(place, name)
             os.mkdir(at, 0o711)
             is_device = stat.S_ISBLK(os.stat(image).st_mode)
@@ -61,6 +62,8 @@ def mount(place, first, count, disks):
             _run("mount", "--types", FILE_SYSTEMS, "--options", options, image, at)
             if first:
                 _give(at, users)
+        if context:
+            _unpack(context, os.path.join(place, "context"), first)
     except BaseException:
         unmount(place)
         raise
@@ -77,9 +80,40 @@ def unmount(place):
     for name in os.listdir(place):
         at = os.path.join(place, name)
         while os.path.ismount(at):
-            _run("umount", at)
+            _run("umount", "--lazy", at)
         os.rmdir(at)
     os.rmdir(place)
+
+
+def refuse_busy(disks):
+    # type: (list[tuple[str, str, str]]) -> None
+    """Raise Busy when the image of a disk that can be written to is still in use: two that write destroy it."""
+    for _, mode, image in disks:
+        if mode == "rw" and os.path.isfile(image):
+            loops = _run("losetup", "--noheadings", "--output", "NAME", "--associated", image).split()
+            if loops:
+                raise Busy("%s is in use on this host as %s" % (image, " ".join(loops)))
+
+
+def _unpack(archive, at, owner):
+    # type: (bytes, str, int) -> None
+    """Unpack files, in memory; only their owner may read them."""
+    os.mkdir(at, 0o711)
+    options = "size=%d,mode=0500,uid=%d,gid=%d,nosuid,nodev" % (2 * len(archive) + (1 << 20), owner, owner)
+    _run("mount", "--types", "tmpfs", "--options", options, "trifid-context", at)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        for member in files:
+            path = os.path.join(at, member.name)
+            if not os.path.realpath(path).startswith(os.path.realpath(at) + "/"):
+                raise Trouble("the context has a file %s" % member.name)
+            if member.isdir():
+                os.mkdir(path)
+            else:
+                content = files.extractfile(member)
+                with open(path, "xb") as out:
+                    out.write(content.read() if content else b"")
+            os.chown(path, member.uid, member.gid)
+            os.chmod(path, member.mode)
 
 
 def _run(*argv):
@@ -141,9 +175,10 @@ def main(argv):
     try:
         if word == "mount":
             disks = list(zip(rest[2::3], rest[3::3], rest[4::3]))
-            mount(place, int(rest[0]), int(rest[1]), disks)
+            mount(place, int(rest[0]), int(rest[1]), disks, sys.stdin.buffer.read())
         else:
             unmount(place)
+            refuse_busy(list(zip(rest[0::3], rest[1::3], rest[2::3])))
     except (Trouble, OSError) as trouble:
         sys.stderr.write("%s\n" % trouble)
         return BUSY if isinstance(trouble, Busy) else 1
