@@ -27,6 +27,14 @@ def groups() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_over() -> Iterator[None]:
+    """End what a test leaves running."""
+    yield
+    for domain in libvirt.open("lxc:///system").listAllDomains():
+        domain.destroy()
+
+
 @pytest.fixture
 def home(tmp_path: Path, bridge: str) -> Iterator[Home]:
     with engine_of_containers(tmp_path / "home") as started:
@@ -128,7 +136,8 @@ def test_root_of_a_container_is_nobody_on_its_host_unless_an_administrator_wants
         assert inside(vm_id, "/bin/stat", "-c", "%u", "/bin/busybox").strip() == "0"
         assert inside(vm_id, "/bin/stat", "-c", "%u %a", "/context/context.sh").split() == ["0", "400"]
     for vm_id in ids:
-        home.run("onevm", "terminate-hard", str(vm_id), "--wait")
+        api.call("one.vm.action", "terminate-hard", vm_id)
+        api.until_state(vm_id, "DONE")
     assert (domains(), left_of_containers(), files_of_vms(home)) == ([], NOTHING, [])
 
 
@@ -154,7 +163,7 @@ def test_what_containers_cannot_do_is_refused_with_the_reason_and_they_run_on(
     api.call("one.vm.attachnic", vm_id, 'NIC = [ NETWORK = "private" ]')
     api.until(lambda: len(links()) == 2, "a NIC comes")
     api.until_state(vm_id, "RUNNING")
-    assert "eth1" in inside(vm_id, "/bin/ip", "link")
+    assert api.vm(vm_id)["TEMPLATE"]["NIC"][1]["MAC"] in inside(vm_id, "/bin/ip", "link")
     api.call("one.vm.detachnic", vm_id, 1)
     api.until(lambda: len(links()) == 1, "the NIC goes")
     api.until_state(vm_id, "RUNNING")
