@@ -41,10 +41,8 @@ def control_groups() -> Iterator[None]:
 def engine_of_containers(path: Path) -> Iterator[Home]:
     """A started engine with drivers for containers, whose user is root."""
     home = Home(path, drivers="libvirt")
-    config = home.path / "trifid.toml"
-    text = config.read_text()
-    if "[drivers.vmm.lxc]" not in text:
-        config.write_text(text + _DRIVERS)
+    with (home.path / "trifid.toml").open("a") as settings:
+        settings.write(_DRIVERS)
     home.start()
     try:
         yield home

@@ -64,6 +64,13 @@ def machines_of(capabilities: str) -> str:
 
 _OF_CONTAINERS = "of containers"
 NOT_USED = {
+    "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
+    "SPICE_OPTIONS": "use RAW",
+    "NUMA_NODE": "domains are not pinned",
+    "TOPOLOGY/PIN_POLICY": "domains are not pinned",
+    "TOPOLOGY/NODE_AFFINITY": "domains are not pinned",
+    "MEMORY_ENCRYPTION": "use RAW",
+    "OS/FIRMWARE_FORMAT": "raw",
     **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
     "LXC_UNPRIVILEGED": _OF_CONTAINERS,
 }
@@ -77,12 +84,12 @@ CONNECTOR = Connector(
     mappings=MAPPINGS,
     domain_xml=domain_xml,
     hypervisor=hypervisor,
-    not_used=NOT_USED,
     disk=plugged_disk,
     interface=plugged_interface,
     controllers=plugged_controllers,
     pluggable=("virtio", "scsi", "usb"),
     checkpoints=(b"LibvirtQemudSave",),
     restore_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING,  # one that was paused when it was saved runs, too
+    not_used=NOT_USED,
     facts=facts,
 )
