@@ -15,7 +15,7 @@ CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blki
 _DRIVERS = """
 [drivers.vmm.lxc]
 executable = "trifid-vmm-libvirt"
-arguments = "--uri lxc:///system --shutdown-timeout 20"
+arguments = "--uri lxc:///system"
 
 [drivers.im.lxc]
 executable = "trifid-im-libvirt"

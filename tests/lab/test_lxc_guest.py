@@ -171,9 +171,7 @@ def test_what_containers_cannot_do_is_refused_with_the_reason_and_they_run_on(
     api.until_state(vm_id, "DONE")
 
 
-def test_a_container_that_ends_by_itself_is_seen_and_one_that_is_paused_too(
-    home: Home, guest: Guest, api: Api
-) -> None:
+def test_a_container_that_ends_by_itself_is_seen_and_one_that_is_paused_too(home: Home, guest: Guest, api: Api) -> None:
     vm_id = created(home, template(guest, "short"))
     domain = libvirt.open("lxc:///system").lookupByName(f"one-{vm_id}")
     domain.suspend()

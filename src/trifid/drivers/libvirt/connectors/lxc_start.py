@@ -126,8 +126,7 @@ def repacked(image: bytes, owner: int) -> bytes:
                     path = f"{above.rstrip('/')}/{name}"
                     data = io.BytesIO()
                     iso.get_file_from_iso_fp(data, rr_path=path)
-                    mode = 0o400 | iso.get_record(rr_path=path).rock_ridge.get_file_mode() & 0o100
-                    entry = _entry(above, name, owner, tarfile.REGTYPE, mode)
+                    entry = _entry(above, name, owner, tarfile.REGTYPE, 0o400 | _mode(iso, path) & 0o100)
                     entry.size = data.tell()
                     data.seek(0)
                     archive.addfile(entry, data)
@@ -135,6 +134,11 @@ def repacked(image: bytes, owner: int) -> bytes:
     except PyCdlibException as fault:
         raise Failure(f"the context is no readable ISO image: {fault}") from fault
     return out.getvalue()
+
+
+def _mode(iso: pycdlib.PyCdlib, path: str) -> int:
+    extension = getattr(iso.get_record(rr_path=path), "rock_ridge", None)
+    return int(extension.get_file_mode()) if extension else 0
 
 
 def _entry(above: str, name: str, owner: int, kind: bytes, mode: int) -> tarfile.TarInfo:
