@@ -8,7 +8,6 @@ import msgspec
 from trifid.core.template.types import IMAGE_FORMATS
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.disks import image_path
-from trifid.drivers.libvirt.identity import domain_uuid
 from trifid.drivers.libvirt.mapping import Mapping, Property, if_yes, is_yes
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
@@ -39,7 +38,7 @@ class FileSystem(msgspec.Struct, frozen=True):
     """What a container has mounted.
 
     Attributes:
-        name: of the directory in PLACES/UUID, DISK_ID or CONTEXT_NAME.
+        name: of the directory in place_of(vm), DISK_ID or CONTEXT_NAME.
         image: on the host.
         source: where it is mounted while the container starts.
         at: where it is in the container.
@@ -58,8 +57,8 @@ class FileSystem(msgspec.Struct, frozen=True):
 
 
 def place_of(vm: VmDocument) -> str:
-    """Return the directory of a VM in PLACES."""
-    return f"{PLACES}/{domain_uuid(vm)}"
+    """Return the directory of a VM in PLACES: no other VM of any engine has the same."""
+    return f"{PLACES}/{vm.domain_name}.{vm.engine_id or 'engine'}"
 
 
 def file_systems(vm: VmDocument, directory: str) -> list[FileSystem]:

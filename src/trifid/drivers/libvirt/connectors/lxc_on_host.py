@@ -54,7 +54,7 @@ class Disk(NamedTuple):
 class _MountAttr(ctypes.Structure):
     """struct mount_attr of the kernel."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]
 
 
 def mount(place: Path, first: int, count: int, disks: list[Disk], context: bytes) -> None:
@@ -121,7 +121,7 @@ def _unpack(archive: bytes, at: Path, owner: int) -> None:
 
 
 def _run(*argv: str) -> str:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.decode("utf-8", "replace").split()) or f"exit status {done.returncode}"
         raise Trouble(f"{argv[0]}: {said}")
