@@ -9,7 +9,7 @@ in a module of its own, and an entry point of the group `trifid.connectors` that
 from collections.abc import Callable
 from collections.abc import Mapping as Values
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 from xml.etree.ElementTree import Element
 
 import libvirt
@@ -94,11 +94,17 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
+class Settle(Protocol):
+    """See Connector.settle."""
+
+    def __call__(self, stay: Stay, /, *, has_ended: bool) -> None: ...
+
+
 def _nothing_around(_: Stay) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _nothing_left(_: Stay) -> None:
+def _nothing_left(_: Stay, *, has_ended: bool) -> None:
     pass
 
 
@@ -128,8 +134,8 @@ class Connector(msgspec.Struct, frozen=True):
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
         starting: what must be so on a host while a domain is made: it is around libvirt's call.
-        settle: leaves nothing on a host of what `starting` did, and returns when the VM's disks may be moved; called
-            when the domain has ended, or is found running after an attempt that was cut short.
+        settle: leaves nothing on a host of what `starting` did; called when the domain is found running after an
+            attempt that was cut short, and when it has ended: then it returns when the VM's disks may be moved.
         press: asks a machine to shut down, instead of libvirt's call.
         statistics: asks for the figures of domains, None = of all.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
@@ -154,7 +160,7 @@ class Connector(msgspec.Struct, frozen=True):
     reboot_flags: int = 0
     restore_flags: int = 0
     starting: Callable[[Stay], AbstractContextManager[None]] = _nothing_around
-    settle: Callable[[Stay], None] = _nothing_left
+    settle: Settle = _nothing_left
     press: "Callable[[libvirt.virDomain, VmDocument], object] | None" = None
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     facts: Callable[[str], dict[str, str]] = _nothing

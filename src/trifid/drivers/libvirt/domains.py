@@ -73,7 +73,7 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
-                    connection.connector.settle(self._desk.stay(request))
+                    connection.connector.settle(self._desk.stay(request), has_ended=False)
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
@@ -124,7 +124,7 @@ class Domains:
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
-        connection.connector.settle(self._desk.stay(request))
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -133,7 +133,7 @@ class Domains:
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
                 remove(domain, vm)
-        connection.connector.settle(self._desk.stay(request))
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def reboot(self, request: Request) -> str:

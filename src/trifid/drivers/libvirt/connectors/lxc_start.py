@@ -54,13 +54,16 @@ def starting(stay: Stay) -> Iterator[None]:
         _until_done(stay, "unmount")
 
 
-def settle(stay: Stay) -> None:
-    """Leave nothing mounted on the host outside the container, and return when its images are whole.
+def settle(stay: Stay, *, has_ended: bool) -> None:
+    """Leave nothing mounted on the host outside the container; once that has ended, return when its images are whole.
 
     Raises:
         Failure: an image is still in use after a while.
     """
     if stay.vm.is_imported:
+        return
+    if not has_ended:
+        _until_done(stay, "unmount")
         return
     # whatever the template says: what cannot be started must be able to end
     vectors = [vector for vector in stay.vm.template.vectors("DISK") if not is_yes(vector.get("READONLY", ""))]
@@ -73,7 +76,7 @@ def _words(found: list[FileSystem]) -> list[str]:
 
 
 def _until_done(stay: Stay, word: str, *rest: str, text: bytes = b"") -> None:
-    argv = ("python3", "-c", _source(), word, place_of(stay.vm), *rest)
+    argv = ("python3", "-I", "-S", "-c", _source(), word, place_of(stay.vm), *rest)
     end = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
