@@ -12,6 +12,7 @@ import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
@@ -31,6 +32,7 @@ from trifid.drivers.libvirt.present import (
 )
 from trifid.drivers.libvirt.raw import wants_validation
 from trifid.drivers.libvirt.states import LETTERS, MOVING, PASSING, STARTING
+from trifid.drivers.libvirt.vm import VmDocument
 
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
@@ -67,6 +69,7 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
+                    connection.connector.settle(self._desk.stay(request), has_ended=False)
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
@@ -79,7 +82,9 @@ class Domains:
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0, request)
+                flags = libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0
+                with connection.connector.starting(self._desk.stay(request)):
+                    _create(opened, xml, flags, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -113,11 +118,12 @@ class Domains:
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
                 if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, connection.connector.shutdown_flags, request)
+                    _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -126,6 +132,7 @@ class Domains:
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
                 remove(domain, vm)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -187,12 +194,15 @@ class Domains:
         return vm.domain_name
 
 
-def _press(domain: "libvirt.virDomain", flags: int, request: Request) -> None:
+def _press(domain: "libvirt.virDomain", connector: Connector, vm: VmDocument, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdownFlags(flags)
+        if connector.press is not None:
+            connector.press(domain, vm)
+        else:
+            domain.shutdownFlags(connector.shutdown_flags)
 
     tolerant(press)
 

@@ -63,11 +63,14 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
+_OF_CONTAINERS = "of containers"
 NOT_USED = {
     "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
     "SPICE_OPTIONS": "use RAW",
     "MEMORY_ENCRYPTION": "use RAW",
     "OS/FIRMWARE_FORMAT": "raw",
+    **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": _OF_CONTAINERS,
 }
 
 CONNECTOR = Connector(
