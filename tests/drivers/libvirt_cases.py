@@ -7,8 +7,8 @@ from trifid.core.template.prepare import prepare
 from trifid.core.template.scanner import parse
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
+from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.domain_xml import domain_xml
-from trifid.drivers.libvirt.machine import Hypervisor
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire.bodies.vm import vm_full
 

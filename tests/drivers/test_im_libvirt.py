@@ -21,11 +21,12 @@ from trifid.core.pci import devices_of
 from trifid.core.template.model import Template, template
 from trifid.core.template.scanner import parse
 from trifid.drivers.libvirt.connection import serve_events
+from trifid.drivers.libvirt.connector import Hypervisor
+from trifid.drivers.libvirt.connectors.kvm import machines_of
 from trifid.drivers.libvirt.domain_xml import domain_xml
-from trifid.drivers.libvirt.machine import Hypervisor
 from trifid.drivers.libvirt.options import Options
 from trifid.drivers.libvirt.vm import parse_vm
-from trifid.drivers.libvirt.watch import HostWatch, machines_of
+from trifid.drivers.libvirt.watch import HostWatch
 from trifid.wire.bodies.vm import vm_full
 from trifid.wire.lines import unpack
 
@@ -269,12 +270,14 @@ def test_a_host_that_cannot_be_reached_is_in_error_and_delays_no_other(home: Pat
         assert [m for m in driver.rest() if m.oid == 4] == []
 
 
-def test_a_host_that_the_uri_does_not_lead_to_is_in_error(home: Path) -> None:
-    env = {"PATH": fake_ssh(home, "exec sh -s")}
+def test_another_machine_is_reached_through_ssh_and_without_libvirt_there_it_is_in_error(home: Path) -> None:
+    asked = home / "asked"
+    env = {"PATH": fake_ssh(home, f'[ "$*" = "nowhere.invalid sh -s" ] && exec sh -s; echo "$*" >{asked}; exit 255')}
     with running(COMMAND, "--uri qemu:///system", home=home, env=env, monitor=True) as driver:
         start(driver, 5, "nowhere.invalid")
         refused = driver.answer("START_MONITOR", 5)
-        assert "host nowhere.invalid is not this machine" in unpack(refused.payload)
+    assert unpack(refused.payload).startswith("libvirt at qemu+ssh://nowhere.invalid/system?no_tty=1 cannot be reached")
+    assert asked.read_text().startswith("nowhere.invalid ")
 
 
 def start(driver: DriverProcess, host_id: int, name: str, more: str = "") -> None:

@@ -25,8 +25,9 @@ from trifid.core.template.attributes import ATTRIBUTES, TEMPLATE
 from trifid.core.template.model import Template, Value
 from trifid.core.template.model import template as written
 from trifid.drivers.kit import Failure
-from trifid.drivers.libvirt.domain_xml import MAPPINGS, domain_uuid
-from trifid.drivers.libvirt.machine import Hypervisor
+from trifid.drivers.libvirt.connector import Hypervisor
+from trifid.drivers.libvirt.domain_xml import MAPPINGS
+from trifid.drivers.libvirt.identity import domain_uuid
 from trifid.drivers.libvirt.page import NOT_USED, updated
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire.bodies.vm import vm_full

@@ -35,11 +35,17 @@ def test_a_host_leads_to_a_uri(pattern: str, host: str, uri: str) -> None:
     assert uri_for(pattern, host) == uri
 
 
-def test_another_machine_is_not_served_by_the_libvirt_of_this_one() -> None:
-    with pytest.raises(
-        Failure, match=r"host 192\.0\.2\.1 is not this machine .* use --uri qemu\+ssh://\{host\}/system"
-    ):
-        uri_for("qemu:///system", "192.0.2.1")
+@pytest.mark.parametrize(
+    ("pattern", "host", "uri"),
+    [
+        ("qemu:///system", "192.0.2.1", "qemu+ssh://192.0.2.1/system?no_tty=1"),
+        ("qemu:///session", "host.invalid", "qemu+ssh://host.invalid/session?no_tty=1"),
+        ("xen:///system", "2001:db8::1", "xen+ssh://[2001:db8::1]/system?no_tty=1"),
+        ("qemu+tls://{host}/system", "2001:db8::1", "qemu+tls://[2001:db8::1]/system"),
+    ],
+)
+def test_another_machine_is_not_served_by_the_libvirt_of_this_one(pattern: str, host: str, uri: str) -> None:
+    assert uri_for(pattern, host) == uri
 
 
 def test_what_is_no_uri_is_refused() -> None:

@@ -12,8 +12,9 @@ from tests.drivers.contract import Resizes, Saves, Snapshots
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import FewNames, vm_of
 from tests.drivers.test_libvirt_images import qcow2
+from tests.drivers.test_probes import fake_ssh
 from trifid.core.template.model import Value, template
-from trifid.drivers.libvirt.domain_xml import domain_uuid
+from trifid.drivers.libvirt.identity import domain_uuid
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire import action_data
 from trifid.wire.bodies.vm import vm_full
@@ -216,11 +217,24 @@ def test_what_does_not_run_and_was_not_saved_cannot_be_saved(hands: Hands) -> No
     assert (failed.status, failed.payload) == ("FAILURE", "one-12 does not run on localhost, so it cannot be saved")
 
 
-def test_a_move_to_where_it_is_is_refused(hands: Hands) -> None:
-    hands.do("DEPLOY")
-    failed = hands.do("MIGRATE")
+def test_a_move_to_where_it_is_is_refused(home: Path) -> None:
+    with running(COMMAND, "--uri test:///default --connector kvm", home=home) as driver:
+        failed = Hands(driver).do("MIGRATE")
     assert failed.status == "FAILURE"
     assert "have the same libvirt, test:///default" in failed.payload
+
+
+def test_what_a_hypervisor_cannot_do_is_refused_with_the_reason(hands: Hands) -> None:
+    failed = hands.do("MIGRATE")
+    assert failed.status == "FAILURE"
+    assert failed.payload == "libvirt's test hypervisor is in one process and moves nothing"
+
+
+def test_a_libvirt_of_another_hypervisor_is_refused_by_name(home: Path) -> None:
+    with running(COMMAND, "--uri test:///default --connector kvm", home=home) as driver:
+        failed = Hands(driver).do("DEPLOY")
+    assert failed.status == "FAILURE"
+    assert failed.payload.startswith("libvirt at test:///default is for TEST, and connector kvm is for QEMU")
 
 
 def test_a_libvirt_that_is_not_there_is_named_with_what_to_check(home: Path) -> None:
@@ -231,11 +245,13 @@ def test_a_libvirt_that_is_not_there_is_named_with_what_to_check(home: Path) -> 
     assert "check that libvirtd runs there" in failed.payload
 
 
-def test_a_host_that_the_uri_does_not_lead_to_is_refused(home: Path) -> None:
-    with running(COMMAND, "--uri qemu:///system", home=home) as driver:
+def test_another_machine_is_reached_through_ssh(home: Path) -> None:
+    env = {"PATH": fake_ssh(home, 'echo "no way to $1" >&2; exit 255')}
+    with running(COMMAND, "--uri qemu:///system", home=home, env=env) as driver:
         failed = Hands(driver).do("POLL", "192.0.2.1")
     assert failed.status == "FAILURE"
-    assert failed.payload.startswith("host 192.0.2.1 is not this machine")
+    assert failed.payload.startswith("libvirt at qemu+ssh://192.0.2.1/system?no_tty=1 cannot be reached: ")
+    assert "no way to 192.0.2.1" in failed.payload
 
 
 def test_wrong_arguments_are_told_when_it_is_greeted(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The information driver for KVM and QEMU hosts: `trifid-im-libvirt`.
+"""The information driver for hosts of all that libvirt manages: `trifid-im-libvirt`.
 
 Arguments, one string: --uri URI, the same as that of the virtual machine driver; `--uri none` runs the
 probes only.  Source: reference/drivers.md §2.3 (monitor family), §5.2.

@@ -10,15 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from xml.etree import ElementTree
 
 import libvirt
 
 from trifid.drivers.kit import Failure
-from trifid.drivers.libvirt.kvm import why_kvm_is_unusable
-from trifid.drivers.libvirt.machine import Hypervisor
-from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.connector import Hypervisor, Place
+from trifid.drivers.libvirt.options import Options, connector_of
 from trifid.drivers.libvirt.place import uri_for
 
 KEEPALIVE_S, KEEPALIVE_LOST = 5, 4
@@ -37,11 +34,13 @@ class Connection:
     Attributes:
         uri: where it is.
         is_local: whether it runs on this machine.
+        connector: what its hypervisor is like.
     """
 
     def __init__(self, uri: str, options: Options, heard: Heard | None = None, lost: Callable[[], None] | None = None):
         self.uri = uri
         self.is_local = "://" in uri and not uri.partition("://")[2].partition("/")[0]
+        self.connector = connector_of(options)
         self._options = options
         self._heard: list[Heard] = [heard] if heard else []
         self._lost = lost
@@ -119,32 +118,20 @@ class Connection:
         """Return what domains are to be made for; what cannot be told from the options is found out once.
 
         Raises:
-            Failure: libvirt cannot be reached, or is not one of QEMU's.
+            Failure: libvirt cannot be reached, or is for another hypervisor than the connector.
         """
         if self._hypervisor is None:
             with self.open() as opened:
                 kind = opened.getType().upper()
-                if kind not in ("QEMU", "TEST"):
-                    raise Failure(f"libvirt at {self.uri} is for {kind}, this driver is for QEMU and KVM")
-                self._hypervisor = Hypervisor("test") if kind == "TEST" else self._qemu(opened.getCapabilities())
+                if kind not in self.connector.types:
+                    raise Failure(
+                        f"libvirt at {self.uri} is for {kind}, and connector {self.connector.name} is for "
+                        f"{' and '.join(self.connector.types)}: choose another with --connector, or another --uri"
+                    )
+                wanted = self._options.type, self._options.shares_per_core
+                place = Place(self.uri, self.is_local, opened.getCapabilities(), *wanted)
+                self._hypervisor = self.connector.hypervisor(place)
         return self._hypervisor
-
-    def _qemu(self, capabilities: str) -> Hypervisor:
-        kind, shares_per_core = self._options.type, self._options.shares_per_core
-        if kind == "auto":
-            offered = {found.get("type") for found in ElementTree.fromstring(capabilities).iter("domain")}  # noqa: S314
-            why = "" if "kvm" in offered else "libvirt does not offer it"
-            why = why or (why_kvm_is_unusable() if self.is_local else "")
-            kind = "qemu" if why else "kvm"
-            if why:
-                said = f"{self.uri}: no KVM, {why}: guests are emulated (type qemu), which is slow"
-                print(said, file=sys.stderr, flush=True)
-        if shares_per_core < 0:
-            is_version_2 = not self.is_local or Path("/sys/fs/cgroup/cgroup.controllers").exists()
-            shares_per_core = 100 if is_version_2 else 1024
-            if "/session" in self.uri:  # an unprivileged libvirt cannot weigh domains
-                shares_per_core = 0
-        return Hypervisor(kind, shares_per_core)
 
 
 class Connections:

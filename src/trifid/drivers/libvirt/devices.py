@@ -4,18 +4,15 @@ Source: reference/drivers.md §7.2, §7.4.
 """
 
 import re
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Convert, Mapping, Property, child, is_yes, lower, switch
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 AGENT = "org.qemu.guest_agent.0"
 
 _PCI_ADDRESS = re.compile(r"(?:([0-9A-Fa-f]{4}):)?([0-9A-Fa-f]{2})[:.]([0-9A-Fa-f]{2})\.([0-7])\Z")
-_RAW_TYPES = ("KVM", "QEMU")
 
 
 def _pci(number: int) -> Convert:
@@ -101,15 +98,6 @@ TPM = Mapping(
     ),
 )
 
-RAW = Mapping(
-    "RAW",
-    "domain",
-    (
-        Property(".", "TYPE", note="kvm or qemu, in any case; others are passed over"),
-        Property(".", "DATA", note="elements appended to the domain; qemu: is the name space of qemu's options"),
-    ),
-)
-
 
 def put_console(devices: Element) -> None:
     """Add the serial console."""
@@ -148,19 +136,3 @@ def _host_device(vector: Vector, number: int) -> Element:
     if not address:
         raise Failure(f"PCI {number}: no ADDRESS was chosen: name one like 0000:01:00.0")
     return HOSTDEV.element({"ADDRESS": address})
-
-
-def put_raw(domain: Element, vm: VmDocument) -> None:
-    """Append what RAW sections for this hypervisor say; only administrators may write them.
-
-    Raises:
-        Failure: DATA is not XML.
-    """
-    for number, vector in enumerate(vm.template.vectors("RAW")):
-        if vector.get("TYPE", "").upper() not in _RAW_TYPES:
-            continue
-        try:
-            raw = ElementTree.fromstring(f'<raw xmlns:qemu="{QEMU_NAMESPACE}">{vector.get("DATA", "")}</raw>')  # noqa: S314
-        except ElementTree.ParseError as fault:
-            raise Failure(f"RAW {number}: DATA is not XML that a domain can hold: {fault}") from fault
-        domain.extend(raw)

@@ -1,6 +1,6 @@
 """The generated part of docs/drivers-libvirt.md: what becomes of every attribute of a template."""
 
-from trifid.drivers.libvirt.domain_xml import MAPPINGS
+from trifid.drivers.libvirt.connectors.kvm import CONNECTOR
 from trifid.drivers.libvirt.mapping import HERE, Mapping, Property
 
 BEGIN, END = "<!-- generated from the declarations: begin -->", "<!-- generated: end -->"
@@ -88,7 +88,7 @@ NOT_USED = {
 def table() -> str:
     """Return both tables in Markdown."""
     lines = ["| template | domain | default | remark |", "|---|---|---|---|"]
-    for mapping in MAPPINGS:
+    for mapping in CONNECTOR.mappings:
         lines += [_row(mapping, one) for one in mapping.properties]
     lines += ["", "Not part of a domain:", "", "| template | why |", "|---|---|"]
     lines += [f"| {path} | {why} |" for path, why in sorted(NOT_USED.items())]

@@ -48,8 +48,11 @@ def uri_for(pattern: str, host: str) -> str:
 
     `{host}` in the pattern becomes the host's name; for this machine the URI loses server and transport.
 
+    A URI that leads to this machine's libvirt stands for the same libvirt of every host: of another one, it is
+    reached through ssh.
+
     Raises:
-        Failure: the pattern leads to this machine's libvirt only, and the host is another machine.
+        Failure: the pattern is none.
     """
     parts = _URI.fullmatch(pattern)
     if not parts:
@@ -57,11 +60,13 @@ def uri_for(pattern: str, host: str) -> str:
     if HOST in pattern:
         if HOST in parts["server"] and is_this_machine(host):
             return f"{parts['driver']}://{parts['rest']}"
-        return pattern.replace(HOST, host)
-    fixed = parts["server"] or "socket=" in pattern or parts["driver"] == "test"
-    if not fixed and not is_this_machine(host):
-        raise Failure(
-            f"host {host} is not this machine ({socket.gethostname()}) and --uri {pattern} leads to this machine: "
-            f"name the host localhost, or use --uri qemu+ssh://{HOST}/system"
-        )
+        return pattern.replace(HOST, _server(host))
+    is_plain = not (parts["transport"] or parts["server"] or "?" in pattern or parts["driver"] == "test")
+    if is_plain and not is_this_machine(host):
+        return f"{parts['driver']}+ssh://{_server(host)}{parts['rest']}?no_tty=1"
     return pattern
+
+
+def _server(host: str) -> str:
+    """Return a host's name as URIs have it."""
+    return f"[{host}]" if ":" in host else host

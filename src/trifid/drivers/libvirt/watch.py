@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree
 
 import libvirt
 import msgspec
@@ -29,14 +28,14 @@ from trifid.core.template.scanner import render
 from trifid.drivers.im.probes import find_probes, run_probes
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connection import Connection
-from trifid.drivers.libvirt.figures import FLAGS, GROUPS, Sampler, Stats
+from trifid.drivers.libvirt.connector import Stats
+from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.mark import Owners
-from trifid.drivers.libvirt.options import Options
+from trifid.drivers.libvirt.options import NO_LIBVIRT, Options
 from trifid.drivers.libvirt.place import is_this_machine, uri_for
 from trifid.drivers.libvirt.reasons import STOPPED, why_paused
 from trifid.drivers.libvirt.states import is_news, vm_id_of, word_of
 
-NO_LIBVIRT = "none"
 FOREIGN = -1
 REASON_KEPT_S = 60.0
 """So long after a domain stopped, lists say why."""
@@ -119,7 +118,7 @@ class HostWatch:
         self._looks_at_once = False
         self._looks_at: list[float] = []
         self._connection: Connection | None = None
-        self._machines = ""
+        self._facts: dict[str, str] = {}
         self._troubles: list[str] = []
         self._sampler = Sampler()
         self._owners = Owners()
@@ -184,9 +183,8 @@ class HostWatch:
             if trouble not in self._troubles:
                 self._say("LOG", at, trouble, status="W")
         self._troubles = probed.troubles
-        about: list[tuple[str, Value]] = [*probed.system, ("VERSION", __version__)]
-        if self._machines:
-            about.append(("KVM_MACHINES", self._machines))
+        said = [pair for pair in probed.system if pair[0] not in self._facts]
+        about: list[tuple[str, Value]] = [*said, ("VERSION", __version__), *self._facts.items()]
         self._say("SYSTEM_HOST", at, render(Template(tuple(about))))
         self._say("MONITOR_HOST", at, render(Template(probed.monitor)))
         self._say_domains(at, domains)
@@ -208,10 +206,10 @@ class HostWatch:
             self._connection = Connection(uri, self._options, heard=self._heard, lost=self._look_soon)
         self._looked_s = time.monotonic()
         with self._connection.open() as opened:
-            if not self._machines:
-                self._machines = machines_of(opened.getCapabilities())
+            if not self._facts:
+                self._facts = self._connection.connector.facts(opened.getCapabilities())
             found = []
-            everything = opened.getAllDomainStats(GROUPS, FLAGS)
+            everything = self._connection.connector.statistics(opened, None)
             self._owners.forget_others({domain.UUIDString() for domain, _ in everything})
             for domain, stats in everything:
                 name = domain.name()
@@ -300,18 +298,6 @@ class HostWatch:
         with self._lock:
             if not self._is_stopped:
                 self._tell(type, status, self._host_id, at, text)
-
-
-def machines_of(capabilities: str) -> str:
-    """Return the machine types of this machine's architecture, with blanks between."""
-    host = ElementTree.fromstring(capabilities)  # noqa: S314 (libvirt's own)
-    arch = host.findtext("host/cpu/arch")
-    for guest in host.iterfind("guest"):
-        found = guest.find("arch")
-        if found is not None and found.get("name") == arch and guest.findtext("os_type") == "hvm":
-            names = {machine.text for machine in found.iterfind("machine") if machine.text}
-            return " ".join(sorted(names))
-    return ""
 
 
 def _size(domain: "libvirt.virDomain") -> Stats:
