@@ -62,6 +62,16 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
+NOT_USED = {
+    "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
+    "SPICE_OPTIONS": "use RAW",
+    "NUMA_NODE": "domains are not pinned",
+    "TOPOLOGY/PIN_POLICY": "domains are not pinned",
+    "TOPOLOGY/NODE_AFFINITY": "domains are not pinned",
+    "MEMORY_ENCRYPTION": "use RAW",
+    "OS/FIRMWARE_FORMAT": "raw",
+}
+
 CONNECTOR = Connector(
     name="kvm",
     title="KVM and QEMU",
@@ -77,5 +87,6 @@ CONNECTOR = Connector(
     pluggable=("virtio", "scsi", "usb"),
     checkpoints=(b"LibvirtQemudSave",),
     restore_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING,  # one that was paused when it was saved runs, too
+    not_used=NOT_USED,
     facts=facts,
 )
