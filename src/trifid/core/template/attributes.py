@@ -119,6 +119,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             t.TOKEN: "MACHINE SD_DISK_BUS",
             t.UUID: "UUID",
             t.YES_NO: "FIRMWARE_SECURE",
+            t.one_of("PV", "PVH", "HVM"): "XEN_TYPE",
         },
         "BOOTLOADER",
     ),

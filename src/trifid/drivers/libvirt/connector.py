@@ -76,6 +76,18 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
+Gauge = Callable[[Any], dict[str, str]]
+"""Measures one host through its open libvirt."""
+
+
+def _no_gauge() -> Gauge:
+    return lambda _: {}
+
+
+def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
+    domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
 def _no_controllers(_: VmDocument, __: list[Element]) -> list[Element]:
     return []
 
@@ -103,6 +115,8 @@ class Connector(msgspec.Struct, frozen=True):
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
         statistics: asks for the figures of domains, None = of all.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
+        gauge: makes what tells how loaded a host is, one for each; goes before what probes say by the same name.
+        weigh: gives a running domain another weight.
     """
 
     name: str
@@ -125,3 +139,5 @@ class Connector(msgspec.Struct, frozen=True):
     restore_flags: int = 0
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     facts: Callable[[str], dict[str, str]] = _nothing
+    gauge: Callable[[], Gauge] = _no_gauge
+    weigh: Callable[[Any, int], None] = _by_cpu_shares

@@ -18,6 +18,7 @@ from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
     is_active,
+    is_between,
     lookup,
     own,
     refuse_foreign,
@@ -106,8 +107,8 @@ class Domains:
         pressed = -BUTTON_EVERY_S
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
-                if not is_active(domain):
-                    remove(domain, vm)
+                if not is_active(domain) and not is_between(domain):
+                    remove(domain, request, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
@@ -115,7 +116,7 @@ class Domains:
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
-                if waited - pressed >= BUTTON_EVERY_S:
+                if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
                     _press(domain, connection.connector.shutdown_flags, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
@@ -128,7 +129,7 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain, vm)
+                remove(domain, request, vm)
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -203,7 +204,7 @@ class Domains:
             if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
                 if domain is not None:
                     request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
-                    remove(domain)
+                    remove(domain, request)
                 return vm.domain_name
             if domain is None:
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be moved")

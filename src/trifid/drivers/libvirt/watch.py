@@ -28,7 +28,7 @@ from trifid.core.template.scanner import render
 from trifid.drivers.im.probes import find_probes, run_probes
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connection import Connection
-from trifid.drivers.libvirt.connector import Stats
+from trifid.drivers.libvirt.connector import Gauge, Stats
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.mark import Owners
 from trifid.drivers.libvirt.options import NO_LIBVIRT, Options
@@ -119,6 +119,7 @@ class HostWatch:
         self._looks_at: list[float] = []
         self._connection: Connection | None = None
         self._facts: dict[str, str] = {}
+        self._gauge: Gauge | None = None
         self._troubles: list[str] = []
         self._sampler = Sampler()
         self._owners = Owners()
@@ -174,6 +175,7 @@ class HostWatch:
                 pci_filter=self._pci_filter,
             )
             domains = self._domains()
+            measured = self._measured()
         except Failure as failure:
             self._answer("FAILURE", str(failure))
             self._say("MONITOR_HOST", at, str(failure), status="FAILURE")
@@ -186,7 +188,8 @@ class HostWatch:
         said = [pair for pair in probed.system if pair[0] not in self._facts]
         about: list[tuple[str, Value]] = [*said, ("VERSION", __version__), *self._facts.items()]
         self._say("SYSTEM_HOST", at, render(Template(tuple(about))))
-        self._say("MONITOR_HOST", at, render(Template(probed.monitor)))
+        measures = [pair for pair in probed.monitor if pair[0] not in measured]
+        self._say("MONITOR_HOST", at, render(Template((*measures, *measured.items()))))
         self._say_domains(at, domains)
 
     def _look_again(self) -> None:
@@ -222,6 +225,14 @@ class HostWatch:
                 found.append(Seen(vm_id, name, word, reason, domain.UUIDString(), stats))
         self._ours = frozenset(seen.vm_id for seen in found if seen.vm_id != FOREIGN)
         return found
+
+    def _measured(self) -> dict[str, str]:
+        """Return what libvirt knows better than the probes of how loaded the host is."""
+        if self._connection is None:
+            return {}
+        with self._connection.open() as opened:
+            self._gauge = self._gauge or self._connection.connector.gauge()
+            return self._gauge(opened)
 
     def _vm_of(self, domain: "libvirt.virDomain", name: str) -> int | None:
         """Return the VM of a domain, FOREIGN for one that no engine has marked, None for another engine's."""

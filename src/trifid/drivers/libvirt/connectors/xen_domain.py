@@ -20,7 +20,8 @@ from trifid.drivers.libvirt.connectors.xen_devices import (
     kind_of,
     put_console,
 )
-from trifid.drivers.libvirt.devices import EMULATOR, GRAPHICS, HOSTDEV, INPUT, VIDEO
+from trifid.drivers.libvirt.connectors.xen_extras import GRAPHICS, INPUT, VIDEO, put_extras
+from trifid.drivers.libvirt.devices import EMULATOR, HOSTDEV
 from trifid.drivers.libvirt.identity import domain_element, text_of
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes
 from trifid.drivers.libvirt.raw import put_raw, raw_mapping
@@ -174,7 +175,7 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
         Failure: a value of the template cannot be carried out; the text names the attribute.
     """
     kind = kind_of(vm)
-    _refuse(vm, kind)
+    _refuse(vm)
     domain = domain_element(vm, directory, hypervisor)
     put_capacity(domain, vm, hypervisor)
     _put_os(domain, vm, kind, directory)
@@ -190,7 +191,7 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     return text_of(domain)
 
 
-def _refuse(vm: VmDocument, kind: Kind) -> None:
+def _refuse(vm: VmDocument) -> None:
     """Raise Failure for what Xen, or its libvirt, would refuse later, or leave out in silence."""
     os = vm.template.vector("OS")
     if vm.template.single("MEMORY_RESIZE_MODE").upper() == "HOTPLUG" and vm.template.single("MEMORY_MAX"):
@@ -199,11 +200,6 @@ def _refuse(vm: VmDocument, kind: Kind) -> None:
         raise Failure("OS: FIRMWARE_SECURE: Xen has no secure boot")
     if vm.template.vector("TPM"):
         raise Failure("TPM: there is none under Xen")
-    graphics = vm.template.vector("GRAPHICS").get("TYPE", "").upper()
-    if graphics == "SPICE" and kind is not Kind.HVM:
-        raise Failure(f"GRAPHICS: {kind} guests have no SPICE, use TYPE=VNC, or OS=[XEN_TYPE=HVM]")
-    if vm.template.vectors("PCI") and kind is Kind.PVH:
-        raise Failure("PCI: PVH guests get no devices of their host, use OS=[XEN_TYPE=PV] or HVM")
 
 
 def _put_os(domain: Element, vm: VmDocument, kind: Kind, directory: str) -> None:
@@ -265,3 +261,4 @@ def _put_devices(domain: Element, vm: VmDocument, kind: Kind, directory: str) ->
     devices.extend(disks(vm, directory))
     devices.extend(interface(kind, nic) for nic in vm.template.vectors("NIC"))
     put_console(devices, kind)
+    put_extras(devices, vm, kind)

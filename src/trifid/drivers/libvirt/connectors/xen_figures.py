@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import libvirt
 
 from trifid.drivers.libvirt.connector import Stats
+from trifid.drivers.libvirt.present import is_between
 
 DOMAIN_0 = 0
 _GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
@@ -38,6 +39,8 @@ def statistics(
 
 def _figures(domain: "libvirt.virDomain") -> Stats:
     state, reason = domain.state()
+    if is_between(domain):
+        state, reason = libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
     _, maximum_kib, current_kib, vcpus, cpu_ns = domain.info()
     stats: Stats = {
         "state.state": state,
