@@ -36,10 +36,12 @@ class Hypervisor(msgspec.Struct, frozen=True):
     Attributes:
         type: of the domain, as libvirt calls it: kvm, qemu (emulated), xen, lxc, test.
         shares_per_core: CPU shares of one core; 0 = the host cannot weigh domains.
+        node_cpus: CPUs of the host's NUMA nodes, {node: "0,1,4,5"}.
     """
 
     type: str
     shares_per_core: int = 1024
+    node_cpus: Values[str, str] = {}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -76,6 +78,7 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
+<<<<<<< HEAD
 Gauge = Callable[[Any], dict[str, str]]
 """Measures one host through its open libvirt."""
 
@@ -86,6 +89,10 @@ def _no_gauge() -> Gauge:
 
 def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
     domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+=======
+def _no_hints(_: VmDocument) -> list[str]:
+    return []
+>>>>>>> connectors
 
 
 def _no_controllers(_: VmDocument, __: list[Element]) -> list[Element]:
@@ -114,6 +121,7 @@ class Connector(msgspec.Struct, frozen=True):
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
         statistics: asks for the figures of domains, None = of all.
+        hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
         gauge: makes what tells how loaded a host is, one for each; goes before what probes say by the same name.
         weigh: gives a running domain another weight.
@@ -138,6 +146,7 @@ class Connector(msgspec.Struct, frozen=True):
     reboot_flags: int = 0
     restore_flags: int = 0
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
+    hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing
     gauge: Callable[[], Gauge] = _no_gauge
     weigh: Callable[[Any, int], None] = _by_cpu_shares

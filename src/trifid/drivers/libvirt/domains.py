@@ -31,6 +31,7 @@ from trifid.drivers.libvirt.present import (
     start_again,
     tolerant,
 )
+from trifid.drivers.libvirt.raw import wants_validation
 from trifid.drivers.libvirt.snapshots import forget_metadata
 from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING, STARTING
 from trifid.drivers.libvirt.vm import VmDocument
@@ -78,12 +79,14 @@ class Domains:
             if hypervisor.type == "qemu" and self._options.type == "auto":
                 request.log(f"no KVM on {data.host}: it is emulated, which is slow")
             xml = connection.connector.domain_xml(vm, data.disk_target_path, hypervisor)
+            for hint in connection.connector.hints(vm):
+                request.log(hint, "W")
             if connection.is_local:
                 _leave_for_people(request, data.remote_deployment_file, xml)
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, request)
+                _create(opened, xml, libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -252,16 +255,16 @@ def _wake(domain: "libvirt.virDomain", request: Request) -> None:
         resume(domain, request)
 
 
-def _create(opened: "libvirt.virConnect", xml: str, request: Request) -> None:
+def _create(opened: "libvirt.virConnect", xml: str, flags: int, request: Request) -> None:
     """Create the domain; without CPU shares on a host that cannot weigh domains."""
     try:
-        opened.createXML(xml, 0)
+        opened.createXML(xml, flags)
     except libvirt.libvirtError as fault:
         if "CPU tuning is not available" not in (fault.get_error_message() or ""):
             raise
         request.log("this host cannot weigh domains (no cgroup controller): it runs without its CPU shares", "W")
-        begin, end = xml.index("<cputune>"), xml.index("</cputune>") + len("</cputune>")
-        opened.createXML(xml[:begin] + xml[end:], 0)
+        begin, end = xml.index("<shares>"), xml.index("</shares>") + len("</shares>")
+        opened.createXML(xml[:begin] + xml[end:], flags)
 
 
 def _leave_for_people(request: Request, path: str, xml: str) -> None:
