@@ -18,7 +18,8 @@ demo-clean: ## stop the demo's engine and remove what the demo made
 	@[ ! -d demo-home ] || "$$(command -v .venv/bin/python || command -v python3)" tools/demo clean
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test
+	@tools/packages guest test xen
+	@tools/xen/fetch build/xen
 	$(PYTHON_OF_VENV) -m pytest tests --ignore=tests/lab
 	tools/in-lab $(PYTHON_OF_VENV) -m pytest tests/lab -p no:cacheprovider
 

@@ -122,6 +122,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             t.one_of(*t.STOP_SIGNALS): "STOP_SIGNAL",
             t.UUID: "UUID",
             t.YES_NO: "FIRMWARE_SECURE",
+            t.one_of("PV", "PVH", "HVM"): "XEN_TYPE",
         },
         "BOOTLOADER",
     ),

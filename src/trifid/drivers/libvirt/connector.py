@@ -96,8 +96,21 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
+<<<<<<< HEAD
+Gauge = Callable[[Any], dict[str, str]]
+"""Measures one host through its open libvirt."""
+
+
+def _no_gauge() -> Gauge:
+    return lambda _: {}
+
+
+def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
+    domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+=======
 def _no_hints(_: VmDocument) -> list[str]:
     return []
+>>>>>>> connectors
 
 
 class Settle(Protocol):
@@ -147,6 +160,8 @@ class Connector(msgspec.Struct, frozen=True):
         statistics: asks for the figures of domains, None = of all.
         hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
+        gauge: makes what tells how loaded a host is, one for each; goes before what probes say by the same name.
+        weigh: gives a running domain another weight.
     """
 
     name: str
@@ -174,3 +189,5 @@ class Connector(msgspec.Struct, frozen=True):
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing
+    gauge: Callable[[], Gauge] = _no_gauge
+    weigh: Callable[[Any, int], None] = _by_cpu_shares

@@ -19,6 +19,7 @@ from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
     is_active,
+    is_between,
     lookup,
     own,
     refuse_foreign,
@@ -108,8 +109,8 @@ class Domains:
         pressed = -BUTTON_EVERY_S
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
-                if not is_active(domain):
-                    remove(domain, vm)
+                if not is_active(domain) and not is_between(domain):
+                    remove(domain, request, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
@@ -117,7 +118,7 @@ class Domains:
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
-                if waited - pressed >= BUTTON_EVERY_S:
+                if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
                     _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
@@ -131,7 +132,7 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain, vm)
+                remove(domain, request, vm)
         connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 

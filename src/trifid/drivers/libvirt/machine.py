@@ -68,7 +68,7 @@ OS = Mapping(
         Property("loader", "FIRMWARE", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("loader/@readonly", "loader_readonly"),
         Property("loader/@type", "loader_type"),
-        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes),
+        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes, note="with MACHINE=q35"),
         Property("nvram/@template", "NVRAM", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("nvram", "nvram", note="with UEFI: the VM's own variables, in its directory"),
         Property("kernel", "KERNEL", convert=_local),
@@ -155,6 +155,8 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
         given = {key: value for key, value in given.items() if key not in ("INITRD", "ROOT", "KERNEL_CMD")}
     is_file = bool(_loader(given.get("FIRMWARE", "")))
+    if is_yes(given.get("FIRMWARE_SECURE", "")) and "q35" not in given.get("MACHINE", ""):
+        raise Failure("OS: FIRMWARE_SECURE=YES needs MACHINE=q35, other machines cannot keep the firmware's secrets")
     if given.get("NVRAM") and not is_file:
         raise Failure("OS: NVRAM belongs to a FIRMWARE that is named by its path; of UEFI, libvirt chooses both")
     is_uefi = is_file or bool(given.get("FIRMWARE") and _firmware(given["FIRMWARE"]))
