@@ -1,0 +1,119 @@
+"""The front-end of the lab: an engine that has the hosts, a network, an image and a template of a tiny guest."""
+
+import subprocess
+import time
+
+from place import API_PORT, BRIDGE, ROOT, Place
+from processes import Failed, run
+
+URI = "qemu+ssh://{host}/system?no_tty=1"
+SETTINGS = (
+    ('"--uri qemu:///system --type auto"', f'"--uri {URI} --type auto --unsafe-migration"'),
+    ('"--uri qemu:///system --type qemu"', f'"--uri {URI} --type qemu --unsafe-migration"'),
+    ('"--uri qemu:///system"', f'"--uri {URI}"'),
+    ("#monitoring_interval_s = 30", "monitoring_interval_s = 5"),
+    ("#host_lost_after_s = 90", "host_lost_after_s = 20"),
+)
+"""What differs from a new home: ssh, a directory that is shared in a way that libvirt cannot tell, and short waits."""
+NETWORK = f"""\
+NAME = "private"
+TYPE = RANGED
+BRIDGE = {BRIDGE}
+NETWORK_SIZE = 200
+NETWORK_ADDRESS = 10.0.0.0
+"""
+TEMPLATE = """\
+NAME    = "tiny"
+CPU     = 1
+MEMORY  = 128
+OS      = [ KERNEL = "{guest}/vmlinuz", INITRD = "{guest}/initrd.img", ROOT = "sda",
+            KERNEL_CMD = "console=ttyS0 quiet" ]
+DISK    = [ IMAGE = "tiny", TARGET = "sda" ]
+NIC     = [ NETWORK = "private" ]
+CONTEXT = [ HOSTNAME = "$NAME" ]
+"""
+SHARED_BY_SSH = """\
+NAME   = "local"
+TYPE   = SYSTEM_DS
+TM_MAD = ssh
+"""
+IMAGE_READY_S, HOST_READY_S, LOOK_EVERY_S = 60.0, 60.0, 0.2
+
+
+class Frontend:
+    """The engine and what is in it.
+
+    Args:
+        driver: of the hosts, kvm or qemu.
+    """
+
+    def __init__(self, place: Place, driver: str) -> None:
+        self._place, self._driver = place, driver
+
+    def build_guest(self) -> None:
+        """Make the guest's files, unless they are there."""
+        if not (self._place.guest / "vmlinuz").exists():
+            run(str(ROOT / "examples" / "guest" / "build"), str(self._place.guest))
+
+    def start(self) -> None:
+        """Make the engine's home if need be, and start the engine if it does not run."""
+        settings = self._place.engine / "trifid.toml"
+        if not settings.exists():
+            self._do("trifid", "init", "--drivers", "libvirt", "--port", str(API_PORT))
+            text = settings.read_text()
+            for old, new in SETTINGS:
+                if old not in text:
+                    raise Failed(f"{settings} has no {old}: tools/lab is of another release than trifid")
+                text = text.replace(old, new)
+            settings.write_text(text)
+        if not self.is_running():
+            self._do("trifid", "start")
+
+    def stop(self) -> None:
+        """Stop the engine."""
+        if self._place.engine.exists() and self.is_running():
+            self._do("trifid", "stop")
+
+    def is_running(self) -> bool:
+        """Whether the engine answers."""
+        argv = ["trifid", "status"]
+        return not subprocess.run(argv, capture_output=True, env=self._place.environment(), check=False).returncode
+
+    def fill(self, names: list[str]) -> None:
+        """Add what is not there yet: hosts, network, datastore of the hosts' own, image and template."""
+        hosts = self._names("onehost")
+        for name in names:
+            if name not in hosts:
+                self._do("onehost", "create", name, "--im", self._driver, "--vm", self._driver)
+        self._add("onevnet", "private", NETWORK)
+        self._add("onedatastore", "local", SHARED_BY_SSH)
+        if "tiny" not in self._names("oneimage"):
+            disk = str(self._place.guest / "root.img")
+            self._do("oneimage", "create", "--name", "tiny", "--path", disk, "-d", "1")
+        self._add("onetemplate", "tiny", TEMPLATE.format(guest=self._place.guest))
+        self._until(lambda: "rdy" in self._listed("oneimage", "tiny"), "the image tiny is ready", IMAGE_READY_S)
+        for name in names:
+            self._until(lambda name=name: "on" in self._listed("onehost", name), f"{name} is monitored", HOST_READY_S)
+
+    def _add(self, command: str, name: str, text: str) -> None:
+        if name not in self._names(command):
+            file = self._place.path / f"{name}.{command.removeprefix('one')}"
+            file.write_text(text)
+            self._do(command, "create", str(file))
+
+    def _names(self, command: str) -> set[str]:
+        return set(self._do(command, "list", "--list", "NAME", "--csv", "--no-header").split())
+
+    def _listed(self, command: str, name: str) -> list[str]:
+        lines = self._do(command, "list", "--list", "NAME,STAT", "--csv", "--no-header").splitlines()
+        return next((line.split(",") for line in lines if line.startswith(f"{name},")), [])
+
+    def _until(self, is_so: object, what: str, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not is_so():  # type: ignore[operator]
+            if time.monotonic() > deadline:
+                raise Failed(f"not so after {timeout_s:g} s: {what}: see onehost list, and {self._place.engine}/log")
+            time.sleep(LOOK_EVERY_S)
+
+    def _do(self, *argv: str) -> str:
+        return run(*argv, env=self._place.environment())
