@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from host import DOWN, Host
 from lab import HOSTS, Lab
 from place import ROOT, Place, commands
 from processes import Failed
@@ -113,15 +114,16 @@ def _down(lab: Lab, words: Words) -> None:
 
 def _status(lab: Lab, words: Words) -> int | None:
     if not lab.is_there:
-        left = f"; its files are left: tools/lab up starts it again, tools/lab down removes them" if lab.place.exists else ""
-        print(f"no lab runs from {lab.place.path}{left}")
+        print(f"no lab runs from {lab.place.path}")
+        if lab.place.exists:
+            print("its files are left: tools/lab up starts it again, tools/lab down removes them")
         return 1
     if (status := _inside(lab)) is not None:
         return status
     print(f"{'HOST':<10}{'ADDRESS':<14}{'STATE':<10}GUESTS")
     for host in lab.hosts.values():
         state = host.state
-        print(f"{host.name:<10}{host.address:<14}{state:<10}{host.guests() if state != 'down' else '-'}")
+        print(f"{host.name:<10}{host.address:<14}{state:<10}{host.guests() if state != DOWN else '-'}")
     print(f"the engine {'answers' if lab.frontend.is_running() else 'does not run'}; its home is {lab.place.engine}")
     return None
 
@@ -150,28 +152,22 @@ def _execute(lab: Lab, argv: list[str]) -> int:
 
 
 def _crash(lab: Lab, words: Words) -> int | None:
-    if (status := _inside(lab)) is not None:
-        return status
-    lab.host(words.host).crash()
-    return None
+    return _to_host(lab, words, Host.crash)
 
 
 def _start(lab: Lab, words: Words) -> int | None:
-    if (status := _inside(lab)) is not None:
-        return status
-    lab.host(words.host).start()
-    return None
+    return _to_host(lab, words, Host.start)
 
 
 def _cut(lab: Lab, words: Words) -> int | None:
-    if (status := _inside(lab)) is not None:
-        return status
-    lab.host(words.host).cut()
-    return None
+    return _to_host(lab, words, Host.cut)
 
 
 def _mend(lab: Lab, words: Words) -> int | None:
-    if (status := _inside(lab)) is not None:
-        return status
-    lab.host(words.host).mend()
-    return None
+    return _to_host(lab, words, Host.mend)
+
+
+def _to_host(lab: Lab, words: Words, do: Callable[[Host], None]) -> int | None:
+    if (status := _inside(lab)) is None:
+        do(lab.host(words.host))
+    return status

@@ -2,6 +2,8 @@
 
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 
 from place import API_PORT, BRIDGE, ROOT, Place
 from processes import Failed, run
@@ -23,16 +25,19 @@ NETWORK_SIZE = 200
 NETWORK_ADDRESS = 10.0.0.0
 """
 TEMPLATE = """\
-NAME    = "tiny"
-CPU     = 1
+NAME    = "{name}"
+CPU     = 0.5
 MEMORY  = 128
 OS      = [ KERNEL = "{guest}/vmlinuz", INITRD = "{guest}/initrd.img", ROOT = "sda",
             KERNEL_CMD = "console=ttyS0 quiet" ]
 DISK    = [ IMAGE = "tiny", TARGET = "sda" ]
 NIC     = [ NETWORK = "private" ]
 CONTEXT = [ HOSTNAME = "$NAME" ]
+SCHED_DS_REQUIREMENTS = "{datastore}"
 """
-SHARED_BY_SSH = """\
+TEMPLATES = {"tiny": "ID = 0", "tiny-local": 'NAME = "local"'}
+"""By name, where the disks of their VMs lie: shared by all hosts, or on each host's own disk."""
+OF_EACH_HOST = """\
 NAME   = "local"
 TYPE   = SYSTEM_DS
 TM_MAD = ssh
@@ -86,14 +91,16 @@ class Frontend:
             if name not in hosts:
                 self._do("onehost", "create", name, "--im", self._driver, "--vm", self._driver)
         self._add("onevnet", "private", NETWORK)
-        self._add("onedatastore", "local", SHARED_BY_SSH)
+        self._add("onedatastore", "local", OF_EACH_HOST)
         if "tiny" not in self._names("oneimage"):
             disk = str(self._place.guest / "root.img")
             self._do("oneimage", "create", "--name", "tiny", "--path", disk, "-d", "1")
-        self._add("onetemplate", "tiny", TEMPLATE.format(guest=self._place.guest))
-        self._until(lambda: "rdy" in self._listed("oneimage", "tiny"), "the image tiny is ready", IMAGE_READY_S)
+        for name, datastore in TEMPLATES.items():
+            text = TEMPLATE.format(name=name, guest=self._place.guest, datastore=datastore)
+            self._add("onetemplate", name, text)
+        self._until(partial(self._is, "oneimage", "tiny", "rdy"), "the image tiny is ready", IMAGE_READY_S)
         for name in names:
-            self._until(lambda name=name: "on" in self._listed("onehost", name), f"{name} is monitored", HOST_READY_S)
+            self._until(partial(self._is, "onehost", name, "on"), f"{name} is monitored", HOST_READY_S)
 
     def _add(self, command: str, name: str, text: str) -> None:
         if name not in self._names(command):
@@ -104,13 +111,12 @@ class Frontend:
     def _names(self, command: str) -> set[str]:
         return set(self._do(command, "list", "--list", "NAME", "--csv", "--no-header").split())
 
-    def _listed(self, command: str, name: str) -> list[str]:
-        lines = self._do(command, "list", "--list", "NAME,STAT", "--csv", "--no-header").splitlines()
-        return next((line.split(",") for line in lines if line.startswith(f"{name},")), [])
+    def _is(self, command: str, name: str, state: str) -> bool:
+        return f"{name},{state}" in self._do(command, "list", "--list", "NAME,STAT", "--csv", "--no-header").split()
 
-    def _until(self, is_so: object, what: str, timeout_s: float) -> None:
+    def _until(self, is_so: Callable[[], bool], what: str, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while not is_so():  # type: ignore[operator]
+        while not is_so():
             if time.monotonic() > deadline:
                 raise Failed(f"not so after {timeout_s:g} s: {what}: see onehost list, and {self._place.engine}/log")
             time.sleep(LOOK_EVERY_S)

@@ -75,13 +75,16 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Return that of the commands that find the lab's engine."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ONE_")}
+        path = kept.get("PATH", os.defpath)
         return {
             **kept,
             "TRIFID_LAB_HOME": str(self.path),
             "TRIFID_HOME": str(self.engine),
             "ONE_AUTH": str(self.engine / "one_auth"),
             "ONE_XMLRPC": f"http://127.0.0.1:{API_PORT}/RPC2",
-            "PATH": os.pathsep.join([commands(), str(ROOT / "tools"), kept.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
+            "PATH": os.pathsep.join(
+                [commands(), str(ROOT / "tools"), kept.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
