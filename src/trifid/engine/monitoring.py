@@ -20,10 +20,11 @@ from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
-from trifid.core.vm.events import Event, SeenLost
+from trifid.core.vm.events import Event
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.host_state import WATCHED, set_host_state
 from trifid.engine.life import happen
 from trifid.engine.reconcile import FOREIGN, Picture, news_of, picture_of
 from trifid.engine.reconcile import whole_number as _integer
@@ -39,7 +40,6 @@ AHEAD_MAX_S = 5
 """A message from further in the future is taken for one of so many seconds ahead."""
 LOOK_TIMEOUT_S = 30.0
 """So long at most it takes a host to list its domains."""
-WATCHED = (HostState.INIT, HostState.MONITORED, HostState.ERROR, HostState.DISABLED)
 _NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR")
 """Attributes of a host that its information driver is not told."""
 _DISK = ("DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB", "DS_LOCATION_FREE_MB")
@@ -275,7 +275,7 @@ class Monitoring:
         seen.disk = _disk(said, seen.at)
         seen.more = {name: value for name, value in said if isinstance(value, str) and name not in _CAPACITY}
         if host.state in (HostState.INIT, HostState.ERROR) or host.template.single("ERROR"):
-            self._turns.post(lambda draft: _set_host_state(draft, host.id, HostState.MONITORED, ""))
+            self._turns.post(lambda draft: set_host_state(draft, host.id, HostState.MONITORED, ""))
 
     def _states(self, host: Host, said: Template, at: int) -> None:
         imported = {key: vm_id for vm_id, key in self._imported.items()}
@@ -355,7 +355,7 @@ class Monitoring:
         for look in self._looks.pop(host_id, ()):
             if not look.done():
                 look.set_exception(Refused(f"host [{host_id}] cannot be looked at: {why}", host_id))
-        self._turns.post(lambda draft: _set_host_state(draft, host_id, HostState.ERROR, why))
+        self._turns.post(lambda draft: set_host_state(draft, host_id, HostState.ERROR, why))
 
     async def watch_for_silence(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Expect to hear of every host, and put those that have been silent for too long into ERROR, for ever."""
@@ -397,24 +397,3 @@ def _is_another(host: Host, watched: Watched) -> bool:
         return host.name, host.im, host.template.without(*_NOT_TOLD, *watched.probed).by_name()
 
     return about(host) != about(watched.told)
-
-
-def _set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> None:
-    """Change a host's state; VMs that run on a host in error are unknown from then on."""
-    host = draft.find_host(host_id)
-    if host is None or host.state not in WATCHED:
-        return
-    told = host.template.replacing("ERROR", why) if why else host.template.without("ERROR")
-    if host.state == state and told == host.template:
-        return
-    if host.state == HostState.DISABLED:
-        if told == host.template:
-            return
-        state = HostState.DISABLED
-    draft.put(replace(host, state=state, prev=host.state, template=told))
-    draft.note("HOST", host_id, ENGINE, "state", host.state.name, state.name, why)
-    if why:
-        for vm_id in sorted(draft.vms_on(host_id)):
-            vm = draft.find_vm(vm_id)
-            if vm is not None and vm.current.host_id == host_id:
-                happen(draft, vm, SeenLost())

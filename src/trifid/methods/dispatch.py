@@ -34,6 +34,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_lock,
     vm_membership,
     vm_nics,
+    vm_placing,
     vm_schedules,
     vm_size,
     vm_snapshots,
