@@ -35,7 +35,7 @@ NIC     = [ NETWORK = "private" ]
 CONTEXT = [ HOSTNAME = "$NAME" ]
 SCHED_DS_REQUIREMENTS = "{datastore}"
 """
-TEMPLATES = {"tiny": "ID = 0", "tiny-local": 'NAME = "local"'}
+TEMPLATES = {"tiny": "ID = 0", "tiny-local": r"NAME = \"local\""}
 """By name, where the disks of their VMs lie: shared by all hosts, or on each host's own disk."""
 OF_EACH_HOST = """\
 NAME   = "local"
@@ -98,9 +98,9 @@ class Frontend:
         for name, datastore in TEMPLATES.items():
             text = TEMPLATE.format(name=name, guest=self._place.guest, datastore=datastore)
             self._add("onetemplate", name, text)
-        self._until(partial(self._is, "oneimage", "tiny", "rdy"), "the image tiny is ready", IMAGE_READY_S)
+        self._until(partial(self._is, "oneimage", "tiny", ("rdy", "used")), "the image tiny is ready", IMAGE_READY_S)
         for name in names:
-            self._until(partial(self._is, "onehost", name, "on"), f"{name} is monitored", HOST_READY_S)
+            self._until(partial(self._is, "onehost", name, ("on", "dsbl", "off")), f"{name} is monitored", HOST_READY_S)
 
     def _add(self, command: str, name: str, text: str) -> None:
         if name not in self._names(command):
@@ -111,8 +111,9 @@ class Frontend:
     def _names(self, command: str) -> set[str]:
         return set(self._do(command, "list", "--list", "NAME", "--csv", "--no-header").split())
 
-    def _is(self, command: str, name: str, state: str) -> bool:
-        return f"{name},{state}" in self._do(command, "list", "--list", "NAME,STAT", "--csv", "--no-header").split()
+    def _is(self, command: str, name: str, states: tuple[str, ...]) -> bool:
+        lines = self._do(command, "list", "--list", "NAME,STAT", "--csv", "--no-header").split()
+        return any(f"{name},{state}" in lines for state in states)
 
     def _until(self, is_so: Callable[[], bool], what: str, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s

@@ -82,9 +82,7 @@ class Place:
             "TRIFID_HOME": str(self.engine),
             "ONE_AUTH": str(self.engine / "one_auth"),
             "ONE_XMLRPC": f"http://127.0.0.1:{API_PORT}/RPC2",
-            "PATH": os.pathsep.join(
-                [commands(), str(ROOT / "tools"), kept.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
-            ),
+            "PATH": os.pathsep.join([commands(), str(ROOT / "tools"), path, "/usr/sbin", "/sbin"]),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

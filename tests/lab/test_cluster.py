@@ -1,0 +1,129 @@
+"""A whole cluster of three hosts that the engine reaches by ssh: placing, moving, emptying, restarting.
+
+Runs inside the lab's own namespaces (tools/in-lab), as root.  The cluster and its VMs are shared by the tests.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.cluster import NAMES, Cluster, Fleet
+from tests.lab.guests import until_counted
+from tests.lab.test_two_hosts import Visitor
+
+pytestmark = pytest.mark.timeout(240)
+
+VMS = 4
+MAINTENANCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three hosts, and an engine that has them."""
+    made = Cluster(tmp_path_factory.mktemp("lab") / "lab")
+    begun = time.monotonic()
+    try:
+        made.up()
+        print(f"cluster up: {time.monotonic() - begun:.1f} s")
+        yield made
+    finally:
+        made.lab("down")
+
+
+@pytest.fixture(scope="module")
+def fleet(cluster: Cluster) -> Fleet:
+    """VMs on a datastore that all hosts share, placed by the scheduler."""
+    begun = time.monotonic()
+    made = Fleet(cluster, "tiny", VMS)
+    print(f"{VMS} VMs placed, booted and answering: {time.monotonic() - begun:.1f} s")
+    return made
+
+
+def empty(cluster: Cluster, host: str) -> None:
+    """Have a host emptied for maintenance, as an administrator does."""
+    cluster.home.run("onehost", "maintenance", host, "--timeout", f"{MAINTENANCE_S:g}")
+
+
+def test_the_scheduler_places_vms_on_all_three_hosts(fleet: Fleet) -> None:
+    assert set(fleet.where().values()) == set(NAMES)
+    fleet.runs_where_it_should()
+
+
+def test_a_guest_answers_throughout_a_live_migration_over_ssh(cluster: Cluster, fleet: Fleet) -> None:
+    vm_id = fleet.ids[0]
+    target = next(name for name in NAMES if name != fleet.where()[vm_id])
+    with Visitor(fleet.addresses[vm_id]) as visitor:
+        begun = time.monotonic()
+        cluster.home.run("onevm", "migrate", "--live", str(vm_id), target, "--wait")
+        took_s = time.monotonic() - begun
+        until_counted(fleet.addresses[vm_id], fleet.counts[vm_id].number + 3)
+    assert visitor.failures == []
+    print(f"live over ssh: {took_s:.1f} s, {visitor.asked} requests, longest gap {visitor.longest_s:.2f} s")
+    assert fleet.where()[vm_id] == target
+    fleet.runs_where_it_should()
+    fleet.has_lost_nothing()
+
+
+def test_maintenance_moves_every_vm_of_a_host_live_and_lets_them_come_back(cluster: Cluster, fleet: Fleet) -> None:
+    host = max(NAMES, key=lambda name: len(fleet.on(name)))
+    moving = fleet.on(host)
+    with Visitor(fleet.addresses[moving[0]]) as visitor:
+        begun = time.monotonic()
+        empty(cluster, host)
+        took_s = time.monotonic() - begun
+    assert visitor.failures == []
+    print(f"maintenance of {host}: {len(moving)} VMs in {took_s:.1f} s, longest gap {visitor.longest_s:.2f} s")
+    assert cluster.domains(host) == []
+    fleet.runs_where_it_should()
+
+    cluster.home.run("onehost", "enable", host)
+    cluster.until_hosts(host)
+    for vm_id in moving:
+        cluster.home.run("onevm", "migrate", "--live", str(vm_id), host, "--wait")
+    assert fleet.on(host) == moving
+    fleet.runs_where_it_should()
+    fleet.has_lost_nothing()
+
+
+def test_an_engine_killed_in_the_middle_of_maintenance_ends_it_after_its_restart(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    host = max(NAMES, key=lambda name: len(fleet.on(name)))
+    with cluster.asked("onehost", "maintenance", host, "--timeout", f"{MAINTENANCE_S:g}") as maintenance:
+        cluster.api.until(
+            lambda: any(cluster.api.state(vm_id) == "MIGRATE" for vm_id in fleet.ids), "a VM is on its way"
+        )
+        cluster.home.kill()
+        begun = time.monotonic()
+        cluster.up()
+        out, err = maintenance.communicate(timeout=MAINTENANCE_S)
+    assert maintenance.returncode == 0, out + err
+    print(f"engine killed in maintenance of {host}: done {time.monotonic() - begun:.1f} s after")
+    assert cluster.domains(host) == []
+    fleet.runs_where_it_should()
+    fleet.has_lost_nothing()
+    cluster.home.run("onehost", "enable", host)
+    cluster.until_hosts(*NAMES)
+
+
+def test_a_target_that_loses_power_in_the_middle_of_a_live_migration_leaves_the_vm_where_it_was(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    vm_id = fleet.ids[0]
+    source = fleet.where()[vm_id]
+    target = next(name for name in NAMES if not fleet.on(name))
+    cluster.lab("on", source, "virsh", "-q", "migrate-setspeed", f"one-{vm_id}", "1")
+    cluster.api.call("one.vm.migrate", vm_id, cluster.host_id(target), True, False, -1, 0)
+    until = time.monotonic() + 30
+    while f"one-{vm_id}" not in cluster.domains(target):
+        assert time.monotonic() < until, "it does not arrive"
+    begun = time.monotonic()
+    cluster.lab("crash", target)
+    cluster.api.until_state(vm_id, "RUNNING")
+    print(f"target lost in a live migration: back on {source} after {time.monotonic() - begun:.1f} s")
+    fleet.runs_where_it_should(without=target)
+    fleet.has_lost_nothing()
+    cluster.lab("start", target)
+    cluster.until_hosts(*NAMES)
+    assert cluster.domains(target) == []
