@@ -15,6 +15,7 @@ from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
 from trifid.cli.host_flush import FLUSH_ROWS
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
+from trifid.cli.host_roll import ROLL
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
 from trifid.cli.shell import Shell
@@ -162,6 +163,7 @@ ROWS = (
     rename_command(HOST, "HOST"),
     update_command(HOST, "HOST", "TEMPLATE"),
     *FLUSH_ROWS,
+    ROLL,
     *HOST_ROWS,
     Command(
         "list",
