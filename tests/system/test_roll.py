@@ -131,12 +131,16 @@ def test_a_host_that_somebody_else_has_disabled_is_left_out_and_stays_so(cluster
     assert cluster.states() == {"node1": ON, "node2": OFF, "node3": ON}
 
 
-def test_nothing_begins_when_a_host_is_in_error(cluster: Cluster) -> None:
-    cluster.api.call("one.host.allocate", "node4", "nobody", "dummy", -1)
-    cluster.api.until(lambda: cluster.states()["node4"] != ON, "node4 is not on")
+def test_nothing_begins_when_a_host_is_not_on(cluster: Cluster) -> None:
+    driver = cluster.home.child("im driver dummy")
+    os.kill(driver, signal.SIGSTOP)
+    for word in ("offline", "enable"):  # from now on nothing is heard of it
+        cluster.home.run("onehost", word, "node3")
     failed = cluster.work("--all", status=255)
-    assert "host node4 is not on" in failed.stderr and "nothing has begun" in failed.stderr
+    os.kill(driver, signal.SIGCONT)
+    assert "host node3 is not on" in failed.stderr and "nothing has begun" in failed.stderr
     assert cluster.worked() == []
+    assert cluster.states()["node1"] == ON
 
 
 def test_without_a_program_it_waits_until_the_host_is_enabled(cluster: Cluster) -> None:
@@ -206,7 +210,7 @@ def test_a_dry_run_tells_the_order_and_what_is_in_the_way_and_changes_nothing(cl
         cluster.api.call("one.vm.update", vm_id, 'SCHED_REQUIREMENTS = "NAME = node1 | NAME = node2"', 1)
     cluster.home.run("onehost", "disable", "node1")
     document = json.loads(cluster.roll("node2,node3", "--dry-run", "--json", status=255).stdout)
-    (node2, node3) = document["hosts"]
+    node2, _ = document["hosts"]
     assert node2["name"] == "node2" and len(node2["stay"]) == 2
     assert cluster.states() == {"node1": OFF, "node2": ON, "node3": ON}
     assert {cluster.api.state(vm_id) for vm_id in cluster.vms} == {"RUNNING"}
