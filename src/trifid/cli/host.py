@@ -13,6 +13,7 @@ from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import rename_command, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
+from trifid.cli.host_failure import FAILURE_ROWS
 from trifid.cli.host_flush import FLUSH_ROWS
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.host_roll import ROLL
@@ -23,6 +24,9 @@ from trifid.cli.shell import Shell
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
 _STATES = {"0": "init", "2": "on", "3": "err", "4": "dsbl", "8": "off"}
 """reference/lifecycle.md §1.3."""
+_FENCED = {"YES": "fenced", "NO": "fence?"}
+"""What is shown of a host that is fenced, or shall be."""
+_COLOURS = {"on": "green", "err": "red", "fenced": "red", "fence?": "red"}
 
 HOSTS = Argument("HOST", HOST, many=True)
 IM = click.Option(["-i", "--im"], metavar="NAME", help="The information driver: what watches the host.")
@@ -43,7 +47,8 @@ def _create(shell: Shell, given: Given) -> None:
 
 def short_state(row: Row, view: View) -> str:
     """Return a host's state as lists show it."""
-    return _STATES.get(row["STATE"], str(row["STATE"]))
+    fenced = text("TEMPLATE/FENCED")(row, view)
+    return _FENCED.get(fenced) or _STATES.get(row["STATE"], str(row["STATE"]))
 
 
 def _memory(value: Any, view: View) -> str:
@@ -102,7 +107,14 @@ HOST_COLUMNS = Columns(
         Column("TMEM", 7, "memory there is", number("HOST_SHARE/TOTAL_MEM"), _memory),
         Column("FMEM", 7, "memory that is free", number("MONITORING/CAPACITY/FREE_MEMORY"), _memory),
         Column("AMEM", 7, "memory that VMs may still ask for", _left(_MAX_MEMORY, _ASKED_MEMORY), _memory),
-        Column("STAT", 6, "state", short_state, left=True, colours={"on": "green", "err": "red"}),
+        Column(
+            "STAT",
+            6,
+            "state",
+            short_state,
+            left=True,
+            colours={"on": "green", "err": "red", "fenced": "red", "fence?": "red"},
+        ),
         Column("IM", 8, "information driver", text("IM_MAD"), left=True),
         Column("VMM", 8, "virtual machine driver", text("VM_MAD"), left=True),
         Column(
@@ -165,6 +177,7 @@ ROWS = (
     *FLUSH_ROWS,
     ROLL,
     *HOST_ROWS,
+    *FAILURE_ROWS,
     Command(
         "list",
         "List the hosts, the newest first.",

@@ -18,6 +18,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     explain,
     host,
+    host_failure,
     image,
     image_changes,
     network,
@@ -62,6 +63,7 @@ _QUIET = (
     "infoextended",
     "monitoring",
     "changes",
+    "signs",
     "usage",
 )
 """Last words of methods that change nothing and are not logged one by one."""
