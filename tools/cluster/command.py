@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         ("mend", _mend, "bring a host back to the network"),
     ):
         verb(name, do, about).add_argument("host")
+    power = verb("power", _power, "off: as crash; status: tell whether a host is off (status 0), or on (1)")
+    power.add_argument("word", choices=("off", "status"))
+    power.add_argument("host")
     return parser
 
 
@@ -171,3 +174,13 @@ def _to_host(lab: Lab, words: Words, do: Callable[[Host], None]) -> int | None:
     if (status := _inside(lab)) is None:
         do(lab.host(words.host))
     return status
+
+
+def _power(lab: Lab, words: Words) -> int | None:
+    if (status := _inside(lab)) is not None:
+        return status
+    host = lab.host(words.host)
+    if words.word == "off":
+        host.crash()
+    print("off" if host.state == DOWN else "on")
+    return int(host.state != DOWN)

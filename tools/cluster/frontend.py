@@ -17,6 +17,20 @@ SETTINGS = (
     ("#host_lost_after_s = 90", "host_lost_after_s = 20"),
 )
 """What differs from a new home: ssh, a directory that is shared in a way that libvirt cannot tell, and short waits."""
+FAILOVER = """
+[failover]
+enabled = true
+after_s = 20
+
+[drivers.fence.power]
+executable = "trifid-fence"
+"""
+POWER = """\
+#!/bin/sh
+# The power switch of the lab's hosts, for trifid-fence: off|status HOST HOST_ID.
+exec "{program}" --home "{home}" power "$1" "$2"
+"""
+FENCE = "FENCE = [ METHOD = script, PROGRAM = power ]\n"
 NETWORK = f"""\
 NAME = "private"
 TYPE = RANGED
@@ -70,9 +84,16 @@ class Frontend:
                 if old not in text:
                     raise Failed(f"{settings} has no {old}: tools/lab is of another release than trifid")
                 text = text.replace(old, new)
-            settings.write_text(text)
+            settings.write_text(text + FAILOVER)
+            self._write_power_switch()
         if not self.is_running():
             self._do("trifid", "start")
+
+    def _write_power_switch(self) -> None:
+        power = self._place.engine / "fence" / "power"
+        power.parent.mkdir()
+        power.write_text(POWER.format(program=ROOT / "tools" / "lab", home=self._place.path))
+        power.chmod(0o755)
 
     def stop(self) -> None:
         """Stop the engine."""
@@ -90,6 +111,9 @@ class Frontend:
         for name in names:
             if name not in hosts:
                 self._do("onehost", "create", name, "--im", self._driver, "--vm", self._driver)
+                fence = self._place.path / "fence.host"
+                fence.write_text(FENCE)
+                self._do("onehost", "update", name, str(fence), "--append")
         self._add("onevnet", "private", NETWORK)
         self._add("onedatastore", "local", OF_EACH_HOST)
         if "tiny" not in self._names("oneimage"):
