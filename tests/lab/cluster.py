@@ -1,11 +1,14 @@
 """A whole cluster for tests: what tools/lab makes, in the namespaces that the tests run in."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.lab.guests import Count, count, until_serving
 from tests.system.home import Api, Home
@@ -69,11 +72,27 @@ class Cluster:
                 running.kill()
 
     def host_id(self, name: str) -> int:
-        return next(int(host["ID"]) for host in self.api.hosts() if host["NAME"] == name)
+        return int(self.host(name)["ID"])
 
     def domains(self, host: str) -> list[str]:
         """Return the domains that a host has, running or not."""
         return self.lab("on", host, "virsh", "-q", "-c", "qemu:///system", "list", "--all", "--name").split()
+
+    def host(self, name: str) -> dict[str, Any]:
+        """Return a host's document."""
+        return next(host for host in self.api.hosts() if host["NAME"] == name)
+
+    def is_fenced(self, name: str) -> bool:
+        """Whether it is proven that a host runs nothing."""
+        return self.host(name)["TEMPLATE"].get("FENCED") == "YES"
+
+    def stays(self, is_so: Callable[[], bool], what: str, for_s: float) -> None:
+        """Look after each event of the journal, and every second: something must be so all the time."""
+        until = time.monotonic() + for_s
+        after = -1
+        while time.monotonic() < until:
+            assert is_so(), f"not so any more: {what}"
+            after = json.loads(self.api.call("trifid.event.list", after, 1, 1000))["last"]
 
     def until_hosts(self, *names: str, state: str = "2") -> None:
         """Wait until hosts are in a state: 2 MONITORED, 3 ERROR, 4 DISABLED."""
@@ -101,10 +120,7 @@ class Fleet:
         self.addresses = {vm_id: str(cluster.api.vm(vm_id)["TEMPLATE"]["NIC"]["IP"]) for vm_id in self.ids}
         for address in self.addresses.values():
             until_serving(cluster.api, address)
-        self.counts = self._counted()
-
-    def _counted(self) -> dict[int, Count]:
-        return {vm_id: count(address) for vm_id, address in self.addresses.items()}
+        self.counts: dict[int, Count] = {vm_id: count(address) for vm_id, address in self.addresses.items()}
 
     def where(self) -> dict[int, str]:
         """Return which host each is on, as the engine has it."""
@@ -119,21 +135,28 @@ class Fleet:
         """Return those that are on a host."""
         return [vm_id for vm_id, name in self.where().items() if name == host]
 
+    def states(self, *vm_ids: int) -> set[str]:
+        """Return the states of these, of all when none are named."""
+        return {self.cluster.api.state(vm_id) for vm_id in vm_ids or self.ids}
+
     def runs_where_it_should(self, *, without: str = "") -> None:
         """Each VM runs on the one host that the engine names, and on no other; a host that is down has none."""
+        self.is_only_where_it_should(without=without)
+        assert self.states() == {"RUNNING"}
+
+    def is_only_where_it_should(self, *, without: str = "") -> None:
+        """No hypervisor has a domain of a VM that is elsewhere for the engine, nor lacks one of its own."""
         where = self.where()
         expected = {host: sorted(f"one-{vm_id}" for vm_id, on in where.items() if on == host) for host in NAMES}
         found = {host: [] if host == without else sorted(self.cluster.domains(host)) for host in NAMES}
         assert found == expected
-        assert {self.cluster.api.state(vm_id) for vm_id in self.ids} == {"RUNNING"}
 
-    def has_lost_nothing(self) -> None:
-        """No guest has booted since this was asked last: its memory is what it was."""
-        counts = self._counted()
-        for vm_id, now in counts.items():
-            before = self.counts[vm_id]
+    def has_lost_nothing(self, *vm_ids: int) -> None:
+        """None of these, of all when none are named, has booted since it was looked at last."""
+        for vm_id in vm_ids or self.ids:
+            before, now = self.counts[vm_id], count(self.addresses[vm_id])
             assert now.boot == before.boot and now.number >= before.number, f"VM {vm_id} has lost its memory"
-        self.counts = counts
+            self.counts[vm_id] = now
 
     def has_booted(self, *vm_ids: int) -> None:
         """These have booted anew, and answer."""

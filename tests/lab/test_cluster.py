@@ -11,11 +11,16 @@ import pytest
 from tests.lab.cluster import NAMES, Cluster, Fleet
 from tests.lab.guests import until_counted
 from tests.lab.test_two_hosts import Visitor
+from tests.system.home import Api
 
 pytestmark = pytest.mark.timeout(240)
 
 VMS = 4
 MAINTENANCE_S = 120.0
+QUIET_S = 25.0
+"""Longer than it takes until a silent host is fenced."""
+AFTER_FENCE_S = 60.0
+"""VMs of a host that is proven to be off run elsewhere within this time."""
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +132,80 @@ def test_a_target_that_loses_power_in_the_middle_of_a_live_migration_leaves_the_
     cluster.lab("start", target)
     cluster.until_hosts(*NAMES)
     assert cluster.domains(target) == []
+
+
+def fullest(fleet: Fleet) -> str:
+    """Return the host that carries most VMs."""
+    return max(NAMES, key=lambda name: len(fleet.on(name)))
+
+
+def until_elsewhere(cluster: Cluster, fleet: Fleet, host: str, lost: list[int]) -> None:
+    """Wait for the proof that a host runs nothing, then for what it lost to run elsewhere, in time."""
+    begun = time.monotonic()
+    cluster.api.until(lambda: cluster.is_fenced(host), f"{host} is fenced", timeout_s=90)
+    fenced = time.monotonic()
+    for vm_id in lost:
+        cluster.api.until_state(vm_id, "RUNNING")
+    runs = time.monotonic()
+    fleet.has_booted(*lost)
+    print(
+        f"{host} lost: fenced after {fenced - begun:.1f} s, its {len(lost)} VMs run elsewhere {runs - fenced:.1f} s "
+        f"after that, and answer {time.monotonic() - fenced:.1f} s after it"
+    )
+    assert runs - fenced <= AFTER_FENCE_S
+    assert fleet.on(host) == []
+    fleet.runs_where_it_should(without=host)
+    fleet.has_lost_nothing()
+
+
+def comes_back(cluster: Cluster, fleet: Fleet, host: str) -> None:
+    """Switch a fenced host on: it takes VMs again when somebody says so, and has none of those that it had."""
+    cluster.lab("start", host)
+    cluster.home.run("onehost", "enable", host)
+    cluster.until_hosts(*NAMES)
+    assert cluster.domains(host) == []
+    fleet.runs_where_it_should()
+
+
+def test_the_vms_of_a_host_that_loses_power_run_elsewhere_although_the_engine_is_killed_meanwhile(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    host = fullest(fleet)
+    lost = fleet.on(host)
+    cluster.lab("crash", host)
+    cluster.api.until(lambda: fleet.states(*lost) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    cluster.home.kill()
+    cluster.home.start()
+    cluster.api = Api(cluster.home)
+    until_elsewhere(cluster, fleet, host, lost)
+    comes_back(cluster, fleet, host)
+
+
+def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    host = fullest(fleet)
+    cut = fleet.on(host)
+    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
+    cluster.lab("cut", host)
+    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
+    fleet.is_only_where_it_should()
+
+    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = YES", 1)
+    until_elsewhere(cluster, fleet, host, cut)
+    assert "down" in next(line for line in cluster.lab("status").splitlines() if host in line)
+    comes_back(cluster, fleet, host)
+
+
+def test_a_host_that_is_cut_off_for_a_while_keeps_its_vms(cluster: Cluster, fleet: Fleet) -> None:
+    host = fullest(fleet)
+    cut = fleet.on(host)
+    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
+    cluster.lab("cut", host)
+    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    cluster.lab("mend", host)
+    cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
+    cluster.until_hosts(*NAMES)
+    fleet.runs_where_it_should()
+    fleet.has_lost_nothing()

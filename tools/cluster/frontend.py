@@ -107,13 +107,13 @@ class Frontend:
 
     def fill(self, names: list[str]) -> None:
         """Add what is not there yet: hosts, network, datastore of the hosts' own, image and template."""
-        hosts = self._names("onehost")
-        for name in names:
-            if name not in hosts:
-                self._do("onehost", "create", name, "--im", self._driver, "--vm", self._driver)
-                fence = self._place.path / "fence.host"
-                fence.write_text(FENCE)
-                self._do("onehost", "update", name, str(fence), "--append")
+        known = self._names("onehost")
+        new = [name for name in names if name not in known]
+        fence = self._place.path / "fence.host"
+        fence.write_text(FENCE)
+        for name in new:
+            self._do("onehost", "create", name, "--im", self._driver, "--vm", self._driver)
+            self._do("onehost", "update", name, str(fence), "--append")
         self._add("onevnet", "private", NETWORK)
         self._add("onedatastore", "local", OF_EACH_HOST)
         if "tiny" not in self._names("oneimage"):
@@ -123,8 +123,8 @@ class Frontend:
             text = TEMPLATE.format(name=name, guest=self._place.guest, datastore=datastore)
             self._add("onetemplate", name, text)
         self._until(partial(self._is, "oneimage", "tiny", ("rdy", "used")), "the image tiny is ready", IMAGE_READY_S)
-        for name in names:
-            self._until(partial(self._is, "onehost", name, ("on", "dsbl", "off")), f"{name} is monitored", HOST_READY_S)
+        for name in new:
+            self._until(partial(self._is, "onehost", name, ("on",)), f"{name} is monitored", HOST_READY_S)
 
     def _add(self, command: str, name: str, text: str) -> None:
         if name not in self._names(command):

@@ -159,7 +159,7 @@ class Rolling:
             f"Host {member.name} is yours. When the work is done: {'press Enter, or ' if by_hand else ''}"
             f'"onehost enable {member.name}"'
         )
-        while member_of(self._shell.one(HOST, member.id)).state != MONITORED:
+        while member_of(self._host(member)).state != MONITORED:
             if not by_hand:
                 self._shell.sleep(_LOOK_EVERY_S)
             elif select.select([sys.stdin], [], [], _LOOK_EVERY_S)[0]:
@@ -171,10 +171,10 @@ class Rolling:
     def _bring_back(self, member: Member) -> None:
         """Enable it once it has been heard of after the work: what was heard before says nothing about it."""
         deadline = self._shell.clock() + self._given.timeout
-        heard_at = _heard_at(self._shell.one(HOST, member.id))
+        heard_at = _heard_at(self._host(member))
         is_enabled = False
         while True:
-            host = self._shell.one(HOST, member.id)
+            host = self._host(member)
             now = member_of(host)
             if is_enabled and now.state == MONITORED:
                 return
@@ -185,6 +185,19 @@ class Rolling:
             if self._shell.clock() >= deadline:
                 why = f": {now.error}" if now.error else ""
                 raise Trouble(f"it did not come back within {self._given.timeout:g} s{why}", "mend it")
+            self._shell.sleep(_LOOK_EVERY_S)
+
+    def _host(self, member: Member) -> dict[str, Any]:
+        """Return the host's document; an engine that is restarted meanwhile is waited for."""
+        from trifid.client import EngineUnreachable
+
+        deadline = self._shell.clock() + self._given.timeout
+        while True:
+            try:
+                return self._shell.one(HOST, member.id)
+            except EngineUnreachable:
+                if self._shell.clock() >= deadline:
+                    raise
             self._shell.sleep(_LOOK_EVERY_S)
 
     def _go_on(self, left: list[Member]) -> str:
