@@ -30,7 +30,8 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.failover")
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S_MAX, LOOKS = 5.0, 30
+"""So often a host is looked at in the time after which it is silent, and every five seconds at least."""
 RELEASE_EVERY_S = 5.0
 AGAIN_S = 60.0
 """A host that could not be fenced is tried again after so long."""
@@ -65,6 +66,7 @@ class Failover:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before_s: dict[int, float] = {}
         self._released_s = 0.0
+        self._look_every_s = min(LOOK_EVERY_S_MAX, settings.after_s / LOOKS)
         self._watching: asyncio.Task[None] | None = None
 
     # -- judging -------------------------------------------------------------------------------
@@ -106,8 +108,9 @@ class Failover:
 
     async def _watch(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         while True:
-            await sleep(LOOK_EVERY_S)
-            await self._heartbeats.read()
+            await sleep(self._look_every_s)
+            if self._settings.heartbeat_s:
+                await self._heartbeats.read()
             self.look()
 
     def look(self) -> None:
@@ -128,8 +131,9 @@ class Failover:
         """Mark the hosts that shall be fenced; return those that are marked and not yet proven dead."""
         hosts, vms_on = self._turns.memory.hosts, self._turns.memory.vms_on
         asked = {host.id for host in hosts.values() if host.fence is not None and not host.fence.is_confirmed}
-        silent = {host_id for host_id, one in judged.items() if one is Judgement.SILENT and vms_on.get(host_id)}
-        wanted = asked | {one for one in silent if hosts[one].fence is None and self.is_wanted(hosts[one])}
+        silent = {host_id for host_id, one in judged.items() if one is Judgement.SILENT}
+        unasked = {one for one in silent if hosts[one].fence is None and vms_on.get(one)}
+        wanted = (asked & silent) | {one for one in unasked if self.is_wanted(hosts[one])}
         watched = [host for host in hosts.values() if host.state in WATCHED and _counts(host, vms_on)]
         quiet = {host.id for host in watched if is_quiet(signs[host.id], self._settings.after_s)}
         choice = choose(wanted, len(watched), len(quiet - wanted), self._settings.hosts_max)
@@ -153,7 +157,12 @@ class Failover:
     def _lacks_proof(self, host: Host, judgement: Judgement) -> bool:
         """Tell whether VMs of a fenced host came to rest after its proof was sought, so that they need another."""
         memory, fence = self._turns.memory, host.fence
-        if fence is None or judgement in (Judgement.ALIVE, Judgement.CUT_OFF) or not _can_be_asked(host):
+        if (
+            fence is None
+            or not fence.is_confirmed
+            or judgement in (Judgement.ALIVE, Judgement.CUT_OFF)
+            or not _can_be_asked(host)
+        ):
             return False
         draft = Draft(memory, 0)
         return any(not fence.does_cover(*one) for one in marks.coverable(draft, host.id, self._monitoring.is_undecided))
