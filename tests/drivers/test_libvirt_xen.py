@@ -183,7 +183,9 @@ def test_root_is_called_as_the_guest_calls_its_disk(root: str, cmdline: str) -> 
         ({"FORMAT": "ext4"}, {"name": "phy", "type": "raw"}),
     ],
 )
-def test_a_raw_disk_needs_no_qemu_on_the_host_and_a_qcow2_one_does(said: dict[str, str], driver: dict[str, str]) -> None:
+def test_a_raw_disk_needs_no_qemu_on_the_host_and_a_qcow2_one_does(
+    said: dict[str, str], driver: dict[str, str]
+) -> None:
     [found] = ElementTree.fromstring(domain_of(changed(disk=said))).iterfind("devices/disk/driver")
     assert found.attrib == driver
 

@@ -60,9 +60,15 @@ XEN_DOMAIN = Mapping(
     DOMAIN.name,
     DOMAIN.tag,
     (
-        *(one for one in DOMAIN.properties if one.key not in ("CPU", "MEMORY_SLOTS", "MEMORY_RESIZE_MODE", "max_memory")),
+        *(
+            one
+            for one in DOMAIN.properties
+            if one.key not in ("CPU", "MEMORY_SLOTS", "MEMORY_RESIZE_MODE", "max_memory")
+        ),
         Property(".", "MEMORY_RESIZE_MODE", note="HOTPLUG is refused: Xen's memory balloons"),
-        Property("cputune/shares", "CPU", note="the weight of Xen's scheduler: times 256, as 2009's CREDIT, rounded up"),
+        Property(
+            "cputune/shares", "CPU", note="the weight of Xen's scheduler: times 256, as 2009's CREDIT, rounded up"
+        ),
     ),
 )
 
