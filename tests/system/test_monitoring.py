@@ -38,7 +38,7 @@ def test_pyone_reads_all_four_methods(home: Home, measured: tuple[int, int]) -> 
     host_id, vm_id = measured
     one = client(home)
     samples = one.vm.monitoring(vm_id).MONITORING
-    assert samples[0].ID == vm_id
+    assert vm_id == samples[0].ID
     assert (samples[0].MEMORY, float(samples[0].CPU) > 0, samples[0].NETRX > 0) == (65536, True, True)
     assert [sample.TIMESTAMP for sample in samples] == sorted(sample.TIMESTAMP for sample in samples)
     assert [sample.ID for sample in one.vmpool.monitoring(-2, 0).MONITORING] == [vm_id]
