@@ -103,7 +103,9 @@ executable = "trifid-vnm-dummy"
 """
 
 _LIBVIRT = """
-# libvirt on this machine.  qemu:///system is that of the machine, qemu:///session that of the user.
+# libvirt.  qemu:///system is that of a machine, qemu:///session that of the user.  Of the machine that the engine
+# runs on it is used directly; of every other host through ssh, as if it said qemu+ssh://{{host}}/system?no_tty=1.
+# Write it like that to say more, such as the user: --uri qemu+ssh://admin@{{host}}/system?no_tty=1
 [drivers.vmm.kvm]
 executable = "trifid-vmm-libvirt"
 arguments = "--uri {uri} --type auto"
@@ -120,6 +122,23 @@ arguments = "--uri {uri}"
 [drivers.im.qemu]
 executable = "trifid-im-libvirt"
 arguments = "--uri {uri}"
+
+# Hosts with Xen, and containers: each driver is a process, so take the # away where there are such hosts.
+#[drivers.vmm.xen]
+#executable = "trifid-vmm-libvirt"
+#arguments = "--uri xen:///system"
+#
+#[drivers.im.xen]
+#executable = "trifid-im-libvirt"
+#arguments = "--uri xen:///system"
+#
+#[drivers.vmm.lxc]
+#executable = "trifid-vmm-libvirt"
+#arguments = "--uri lxc:///system"
+#
+#[drivers.im.lxc]
+#executable = "trifid-im-libvirt"
+#arguments = "--uri lxc:///system"
 
 # Disks in a directory that all hosts share.
 [drivers.tm.shared]

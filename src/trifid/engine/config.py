@@ -101,6 +101,33 @@ class SchedulerSettings(msgspec.Struct):
     live_reschedules: bool = True
 
 
+class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What is done about hosts that are not heard of; docs/host-failure.md.
+
+    Attributes:
+        enabled: silent hosts are fenced by themselves, and their VMs started elsewhere; otherwise only somebody's
+            word does that (onehost fenced).  FAILOVER=YES or NO of a cluster or host comes first.
+        driver: name of the fence driver.
+        after_s: a host without any sign of life for so long is fenced.
+        hosts_max: so many hosts may be silent at once; with more, nobody is fenced.
+        restarts_at_once: so many VMs are handed to the scheduler every five seconds.
+        heartbeat_s: hosts that opt in renew their heartbeat so often; 0 = none does.
+        lease_s: a host that cannot renew its heartbeat for so long ends its VMs by itself; 0 = it does not.
+        margin_s: so much longer the engine waits before it counts on that.
+        lease_without_watchdog: count on it also where no watchdog resets a host that hangs.
+    """
+
+    enabled: bool = False
+    driver: str = "power"
+    after_s: Annotated[int, msgspec.Meta(ge=5)] = 60
+    hosts_max: Annotated[int, msgspec.Meta(ge=1)] = 2
+    restarts_at_once: Annotated[int, msgspec.Meta(ge=1)] = 20
+    heartbeat_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+    lease_s: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
+    margin_s: Annotated[int, msgspec.Meta(ge=5)] = 15
+    lease_without_watchdog: bool = False
+
+
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
@@ -125,6 +152,7 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
         default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs", timeout_s=3600.0)}
     )
     vnm: dict[str, DriverSettings] = {}
+    fence: dict[str, DriverSettings] = {}
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,6 +164,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
+    failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
@@ -147,9 +176,23 @@ def parse(text: str, source: str) -> Config:
     """
     try:
         data: dict[str, Any] = tomllib.loads(text)
-        return msgspec.convert(data, Config)
+        config = msgspec.convert(data, Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
         raise ConfigFault(f"{source}: {fault}") from fault
+    _check_failover(config, source)
+    return config
+
+
+def _check_failover(config: Config, source: str) -> None:
+    """Refuse times with which a host that is well would be taken for a dead one."""
+    failover, interval_s = config.failover, config.engine.monitoring_interval_s
+    if failover.enabled and failover.after_s < 2 * interval_s:
+        raise ConfigFault(
+            f"{source}: [failover] after_s is {failover.after_s}: hosts report every {interval_s} s, so it must be "
+            f"{2 * interval_s} or more; or lower [engine] monitoring_interval_s"
+        )
+    if failover.lease_s and (not failover.heartbeat_s or failover.lease_s < 3 * failover.heartbeat_s):
+        raise ConfigFault(f"{source}: [failover] lease_s must be 0, or three times heartbeat_s or more")
 
 
 def load(home: Path) -> Config:

@@ -22,6 +22,9 @@ from trifid.engine.auth import Authenticator
 from trifid.engine.config import Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.failover.failover import Failover
+from trifid.engine.failover.heartbeats import Heartbeats
+from trifid.engine.failover.places import shared_places
 from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
@@ -51,7 +54,7 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FAMILIES = ("vmm", "tm", "im", "ds", "vnm")
+FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence")
 """Of drivers."""
 ENGINE_ID_BITS = 60
 
@@ -68,6 +71,7 @@ class Engine:
         samples: what was measured of hosts and VMs, over time.
         meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
+        failover: judges hosts and has those fenced that are silent.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
         processes_changed: called when a driver process came up or went down.
@@ -130,14 +134,23 @@ class Engine:
         self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
+        self.failover = Failover(
+            self.turns,
+            self.monitoring,
+            self.queries,
+            config.failover,
+            Heartbeats(lambda: shared_places(memory, self.datastores), monotonic),
+            monotonic,
+        )
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
-        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks] = {
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover] = {
             "im": self.monitoring,
             "vmm": self.outbox,
             "tm": self.outbox,
             "ds": self.images,
             "vnm": self.networks,
+            "fence": self.failover,
         }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
@@ -167,6 +180,7 @@ class Engine:
         self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
+        self.failover.start()
         self.samples.start()
 
     async def stop(self) -> None:
@@ -175,6 +189,7 @@ class Engine:
             self._silence.cancel()
         self.schedule.close()
         self.space.close()
+        self.failover.close()
         await self.drivers.stop()
         await self.turns.close()
         await self.samples.close()

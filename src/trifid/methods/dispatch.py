@@ -18,6 +18,8 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     explain,
     host,
+    host_failure,
+    host_keys,
     image,
     image_changes,
     monitoring,
@@ -65,6 +67,7 @@ _QUIET = (
     "infoextended",
     "monitoring",
     "changes",
+    "signs",
     "usage",
 )
 """Last words of methods that change nothing and are not logged one by one."""

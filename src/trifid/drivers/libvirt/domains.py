@@ -13,8 +13,7 @@ import libvirt
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
 from trifid.drivers.libvirt.desk import Desk
-from trifid.drivers.libvirt.domain_xml import domain_xml
-from trifid.drivers.libvirt.figures import GROUPS, Sampler
+from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
@@ -31,6 +30,7 @@ from trifid.drivers.libvirt.present import (
     start_again,
     tolerant,
 )
+from trifid.drivers.libvirt.raw import wants_validation
 from trifid.drivers.libvirt.snapshots import forget_metadata
 from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING, STARTING
 from trifid.drivers.libvirt.vm import VmDocument
@@ -77,13 +77,15 @@ class Domains:
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
                 request.log(f"no KVM on {data.host}: it is emulated, which is slow")
-            xml = domain_xml(vm, data.disk_target_path, hypervisor)
+            xml = connection.connector.domain_xml(vm, data.disk_target_path, hypervisor)
+            for hint in connection.connector.hints(vm):
+                request.log(hint, "W")
             if connection.is_local:
                 _leave_for_people(request, data.remote_deployment_file, xml)
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, request)
+                _create(opened, xml, libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -117,7 +119,7 @@ class Domains:
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
                 if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, request)
+                    _press(domain, connection.connector.shutdown_flags, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
@@ -136,7 +138,7 @@ class Domains:
         """Ask the guest to reboot."""
         data, vm, connection = self._desk.about(request)
         with connection.open() as opened:
-            running(opened, vm, request, data.host).reboot(0)
+            running(opened, vm, request, data.host).reboot(connection.connector.reboot_flags)
         return ""
 
     def reset(self, request: Request) -> str:
@@ -159,7 +161,7 @@ class Domains:
             letter = LETTERS.get(state, "d")
             if letter == "d":
                 return "STATE=d"
-            [(_, stats)] = opened.domainListGetStats([domain], GROUPS) or [(domain, {})]
+            [(_, stats)] = connection.connector.statistics(opened, [domain]) or [(domain, {})]
         found = self._sampler.figures(domain.UUIDString(), stats, time.monotonic())
         return (
             f"STATE={letter} USEDCPU={found.get('CPU', '0')} USEDMEMORY={found.get('MEMORY', '0')} "
@@ -172,7 +174,8 @@ class Domains:
         with connection.open() as opened:
             domain = own(opened, vm, request)
             if domain is None or not is_active(domain):
-                if is_saved(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file):
+                machine, magics = self._desk.machine(data.host, data.checkpoint_file), connection.connector.checkpoints
+                if is_saved(machine, data.checkpoint_file, magics):
                     return ""
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be saved")
             domain.save(data.checkpoint_file)
@@ -185,9 +188,7 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
             if found is None or not runs_or_is_removed(found, request):
-                # one that was paused when it was saved runs, too; the test hypervisor takes no flags
-                is_test = connection.hypervisor().type == "test"
-                opened.restoreFlags(data.checkpoint_file, None, 0 if is_test else libvirt.VIR_DOMAIN_SAVE_RUNNING)
+                opened.restoreFlags(data.checkpoint_file, None, connection.connector.restore_flags)
         forget(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file, request)
         return vm.domain_name
 
@@ -236,12 +237,12 @@ def _after_earlier_attempts(
         request.wait(LOOK_EVERY_S)
 
 
-def _press(domain: "libvirt.virDomain", request: Request) -> None:
+def _press(domain: "libvirt.virDomain", flags: int, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdown()
+        domain.shutdownFlags(flags)
 
     tolerant(press)
 
@@ -253,16 +254,16 @@ def _wake(domain: "libvirt.virDomain", request: Request) -> None:
         resume(domain, request)
 
 
-def _create(opened: "libvirt.virConnect", xml: str, request: Request) -> None:
+def _create(opened: "libvirt.virConnect", xml: str, flags: int, request: Request) -> None:
     """Create the domain; without CPU shares on a host that cannot weigh domains."""
     try:
-        opened.createXML(xml, 0)
+        opened.createXML(xml, flags)
     except libvirt.libvirtError as fault:
         if "CPU tuning is not available" not in (fault.get_error_message() or ""):
             raise
         request.log("this host cannot weigh domains (no cgroup controller): it runs without its CPU shares", "W")
-        begin, end = xml.index("<cputune>"), xml.index("</cputune>") + len("</cputune>")
-        opened.createXML(xml[:begin] + xml[end:], 0)
+        begin, end = xml.index("<shares>"), xml.index("</shares>") + len("</shares>")
+        opened.createXML(xml[:begin] + xml[end:], flags)
 
 
 def _leave_for_people(request: Request, path: str, xml: str) -> None:

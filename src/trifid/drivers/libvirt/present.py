@@ -6,7 +6,7 @@ from collections.abc import Callable
 import libvirt
 
 from trifid.drivers.kit import Failure, Request
-from trifid.drivers.libvirt.domain_xml import domain_uuid
+from trifid.drivers.libvirt.identity import domain_uuid
 from trifid.drivers.libvirt.reasons import why_paused
 from trifid.drivers.libvirt.states import ALIVE, MOVING, STARTING
 from trifid.drivers.libvirt.vm import VmDocument
