@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from trifid.cli import growth
 from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
@@ -190,8 +191,8 @@ def _listed(shell: Shell, given: Given) -> tuple[Any, ...]:
     return "one.vmpool.info", whose(shell, given.whose), *_ALL_IDS, state
 
 
-_LISTING = Listing(VM, VM_COLUMNS, _listed)
-_TOP = Listing(VM, VM_COLUMNS._replace(default=TOP_DEFAULT), _listed, order="UCPU")
+_LISTING = Listing(VM, VM_COLUMNS, _listed, growth.more)
+_TOP = Listing(VM, VM_COLUMNS._replace(default=TOP_DEFAULT), _listed, growth.more, order="UCPU")
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -398,7 +399,7 @@ ROWS = (
         run=_TOP.top,
         options=(DONE, *TOP_OPTIONS),
         more=WHOSE_HELP,
-        examples=("top", "top -d 5 -o UMEM", "top -n 3 --csv"),
+        examples=("top", "top -d 5 -o UMEM", "top -l ID,NAME,UCPU,RX,TX,RD,WR -o RX"),
     ),
     monitoring_row(VM, "web"),
     Command(
