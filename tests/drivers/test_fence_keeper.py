@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +34,8 @@ def driver(tmp_path: Path) -> Iterator[DriverProcess]:
                 os.killpg(int(noted.read_text()), signal.SIGKILL)
 
 
-def keep(driver: DriverProcess, *places: Path, beat_s: int = 1) -> str:
-    driver.ask("KEEP", 3, render(FenceActionData(3, "node3", (), tuple(map(str, places)), beat_s)))
+def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
+    driver.ask("KEEP", 3, render(FenceActionData(3, "node3", (), tuple(map(str, places)), 1, lease_s)))
     answer = driver.answer()
     return answer.payload if answer.status == "FAILURE" else "kept"
 
@@ -106,3 +108,50 @@ def test_only_a_beat_that_changes_is_a_sign_of_life() -> None:
     place, seen = beats.newest(3)
     assert (place, seen.has_changed, seen.since_s) == ("datastore 0", True, 20.0)
     assert beats.newest(4) is None
+
+
+@contextlib.contextmanager
+def guest(disk: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that looks like a guest with a disk."""
+    with subprocess.Popen(
+        ["sh", "-c", "exec 2>&1; cat", "qemu", "-name", "guest=one-7", str(disk)], stdin=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and_no_others(
+    driver: DriverProcess, tmp_path: Path
+) -> None:
+    place, other = tmp_path / "0", tmp_path / "100"
+    assert keep(driver, place, other, lease_s=3) == "kept"
+    assert beat_after(place, "").endswith(" lease=3")
+    with guest(place / "7" / "disk.0") as mine, guest(other / "8" / "disk.0") as others:
+        first = beat_after(place, "")
+        assert beat_after(place, first) != first
+        assert mine.poll() is None
+        shutil.rmtree(place)
+        place.write_text("a file server that is gone")
+        assert mine.wait(WAITED_S) == -signal.SIGKILL
+        beat_after(other, beat_after(other, ""))
+        assert others.poll() is None
+
+
+def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_read() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+
+    def saw(mine: int, others: int) -> frozenset[str]:
+        beats.saw({(3, "datastore 0"): f"7 {mine} lease=30", (4, "datastore 0"): f"9 {others} lease=30"})
+        return beats.ended(3, margin_s=15.0, fresh_s=20.0)
+
+    assert saw(1, 1) == frozenset()
+    for now_s in (10.0, 20.0, 30.0, 40.0, 50.0):
+        assert saw(2, int(now_s)) == frozenset()
+    now_s = 60.0
+    assert saw(2, 60) == {"datastore 0"}
+    now_s = 100.0
+    assert saw(2, 60) == frozenset()
+    assert saw(3, 61) == frozenset()

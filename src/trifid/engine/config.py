@@ -112,6 +112,9 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
         hosts_max: so many hosts may be silent at once; with more, nobody is fenced.
         restarts_at_once: so many VMs are handed to the scheduler every five seconds.
         heartbeat_s: hosts that are fenced by themselves renew a heartbeat in the shared datastores so often; 0 = none.
+        lease_s: a host that cannot renew its heartbeat for so long ends its VMs by itself, and that it could not counts
+            as a proof; 0 = neither.
+        margin_s: so much longer the engine waits before it takes it for one.
     """
 
     enabled: bool = False
@@ -120,6 +123,8 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
     hosts_max: Annotated[int, msgspec.Meta(ge=1)] = 2
     restarts_at_once: Annotated[int, msgspec.Meta(ge=1)] = 20
     heartbeat_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+    lease_s: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
+    margin_s: Annotated[int, msgspec.Meta(ge=5)] = 15
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -188,6 +193,8 @@ def _check_failover(config: Config, source: str) -> None:
         )
     if failover.after_s < 3 * failover.heartbeat_s:
         raise ConfigFault(f"{source}: [failover] after_s must be three times heartbeat_s or more")
+    if failover.lease_s and (not failover.heartbeat_s or failover.lease_s < 3 * failover.heartbeat_s):
+        raise ConfigFault(f"{source}: [failover] lease_s must be 0, or three times heartbeat_s or more")
 
 
 def load(home: Path) -> Config:

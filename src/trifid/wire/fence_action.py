@@ -3,7 +3,7 @@
 <FENCE_DRIVER_ACTION_DATA>
   <HOST_ID>3</HOST_ID> <HOST>node3</HOST>
   <FENCE> <METHOD>ipmi</METHOD> <ADDRESS>10.0.0.3</ADDRESS> … </FENCE> …
-  <DATASTORE>/srv/one/datastores/0</DATASTORE> … <BEAT_S>5</BEAT_S>
+  <DATASTORE>/srv/one/datastores/0</DATASTORE> … <BEAT_S>5</BEAT_S> <LEASE_S>30</LEASE_S>
 </FENCE_DRIVER_ACTION_DATA>
 """
 
@@ -28,6 +28,7 @@ class FenceActionData(msgspec.Struct, frozen=True):
         methods: the host's FENCE vectors, to be tried in this order.
         datastores: directories that hosts share, in which the host keeps its heartbeat.
         beat_s: how often it renews that.
+        lease_s: after so long without renewal it ends its VMs; 0 = it does not.
     """
 
     host_id: int
@@ -35,13 +36,14 @@ class FenceActionData(msgspec.Struct, frozen=True):
     methods: tuple[dict[str, str], ...] = ()
     datastores: tuple[str, ...] = ()
     beat_s: int = 0
+    lease_s: int = 0
 
 
 def render(data: FenceActionData) -> str:
     """Return the payload."""
     methods = "".join(f"<FENCE>{''.join(map(_element, method.items()))}</FENCE>" for method in data.methods)
     places = "".join(_element(("DATASTORE", place)) for place in data.datastores)
-    plain = {"HOST_ID": str(data.host_id), "HOST": data.host, "BEAT_S": str(data.beat_s)}
+    plain = {"HOST_ID": str(data.host_id), "HOST": data.host, "BEAT_S": str(data.beat_s), "LEASE_S": str(data.lease_s)}
     document = f"<{ROOT}>{''.join(map(_element, plain.items()))}{methods}{places}</{ROOT}>"
     return base64.b64encode(document.encode("utf-8", errors="replace")).decode()
 
@@ -67,7 +69,7 @@ def parse(payload: str) -> FenceActionData:
     methods = tuple({child.tag: (child.text or "").strip() for child in method} for method in root.findall("FENCE"))
     if len(methods) > METHODS_MAX or any(len(method) > ATTRIBUTES_MAX for method in methods):
         raise DriverFault(f"a host has {METHODS_MAX} FENCE of {ATTRIBUTES_MAX} attributes each at most")
-    plain = {name: root.findtext(name.upper()) or "" for name in ("host_id", "host", "beat_s")}
+    plain = {name: root.findtext(name.upper()) or "" for name in ("host_id", "host", "beat_s", "lease_s")}
     values = plain | {"methods": methods, "datastores": tuple(one.text or "" for one in root.findall("DATASTORE"))}
     try:
         return msgspec.convert(values, FenceActionData, strict=False)

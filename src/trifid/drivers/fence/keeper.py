@@ -17,20 +17,55 @@ NAME = "trifid-keeper"
 _DIGITS = 12
 
 KEEPER = """\
-beat=$1 host=$2
-shift 2
+beat=$1 host=$2 lease=$3 notes=$4
+shift 4
+now() { read -r up rest < /proc/uptime; up=${up%.*}; }
 keep() {
     n=0
     while :; do
         n=$((n + 1))
-        mkdir -p "$1/.trifid/hosts/$host" && printf '%s %s\\n' "$$" "$n" > "$1/.trifid/hosts/$host/beat"
+        now
+        mkdir -p "$2/.trifid/hosts/$host" && printf '%s %s lease=%s\\n' "$$" "$n" "$lease" |
+            dd of="$2/.trifid/hosts/$host/beat" conv=fsync 2>/dev/null && echo "$up" > "$notes/$1"
         sleep "$beat"
     done
 }
-for place; do keep "$place" & done
+end_guests() {
+    for process in /proc/[0-9]*; do
+        grep -aqF -e guest= "$process/cmdline" || continue
+        grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "${process#/proc/}"
+    done
+}
+[ "$lease" = 0 ] || {
+    number=0
+    for place; do
+        number=$((number + 1)); now; echo "$up" > "$notes/$number"
+    done
+}
+number=0
+for place; do
+    number=$((number + 1))
+    keep "$number" "$place" &
+done
+while [ "$lease" != 0 ]; do
+    sleep 1
+    now
+    number=0
+    for place; do
+        number=$((number + 1))
+        renewed=
+        read -r renewed < "$notes/$number"
+        [ "$((up - ${renewed:-0}))" -lt "$lease" ] || end_guests "$place"
+    done
+done
 wait
 """
-"""What runs on the host.  The number of its process tells one life from another, the counter one beat from the next."""
+"""What runs on the host.
+
+A beat is the number of this process, which tells one life from another, a counter, and the lease that is kept.  When a
+datastore was not renewed for the time of the lease, the guests that have disks in it are killed, again and again; the
+loop that does it touches no datastore.  The lease counts from before the renewal was begun.
+"""
 
 START = """\
 set -eu
@@ -41,7 +76,12 @@ if [ -r "$file" ] && read -r pid < "$file" && [ -r "/proc/$pid/cmdline" ]; then
     if grep -aqF -e "$name" "/proc/$pid/cmdline"; then exit 0; fi
     if grep -aqF -e "$kind" "/proc/$pid/cmdline"; then kill -KILL -- "-$pid" 2>/dev/null || :; fi
 fi
-setsid sh -c "$text" "$name" "$@" < /dev/null > /dev/null 2>&1 &
+beat=$1 host=$2 lease=$3
+shift 3
+place=/run
+[ -w "$place" ] || place=/tmp
+notes=$(mktemp -d "$place/$kind.XXXXXXXX")
+setsid sh -c "$text" "$name" "$beat" "$host" "$lease" "$notes" "$@" < /dev/null > /dev/null 2>&1 &
 echo "$!" > "$file"
 """
 """Leaves a keeper of this very name alone, ends an older one, and starts it."""
@@ -70,7 +110,7 @@ def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> 
 
 def start_arguments(data: FenceActionData, engine: str) -> Sequence[str]:
     """Return the arguments of START: the name tells a keeper that keeps something else."""
-    told = (str(data.beat_s), str(data.host_id), *data.datastores)
+    told = (str(data.beat_s), str(data.host_id), str(data.lease_s), *data.datastores)
     digest = hashlib.sha256("\0".join((KEEPER, *told)).encode()).hexdigest()[:_DIGITS]
     kind = f"{NAME}-{engine}-{data.host_id}"
     return (KEEPER, f"{kind}-{digest}", kind, *told)
