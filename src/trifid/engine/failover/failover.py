@@ -247,11 +247,7 @@ class Failover:
         await self._turns.ask(command)
 
     async def _proof(self, host: Host) -> tuple[marks.Covers, str] | str:
-        """Return whom a proof covers, and the proof: its power is seen off, or its lease is over; else why there is none.
-
-        Raises:
-            Refused: the engine is ending.
-        """
+        """Return whom a proof covers, and the proof: its power is seen off, or its lease is over; else why not."""
         try:
             found = await self._seen_off(host)
         except Refused as refusal:
