@@ -139,6 +139,16 @@ def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and
         assert others.poll() is None
 
 
+def test_a_keeper_that_is_told_to_end_takes_its_lease_back(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=3)
+    beat = beat_after(place, "")
+    os.kill(pid(tmp_path), signal.SIGTERM)
+    while "stopped" not in beat:
+        beat = beat_after(place, beat)
+    assert beat.endswith(" lease=0")
+
+
 def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_read() -> None:
     now_s = 0.0
     beats = Heartbeats(dict, lambda: now_s)
