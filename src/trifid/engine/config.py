@@ -132,12 +132,13 @@ class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
     Attributes:
-        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH.
+        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH; empty: what an installed
+            package offers as FAMILY.NAME (entry point of the group trifid.drivers).
         arguments: handed over as one argument, unsplit (reference/drivers.md §1).
         timeout_s: an action not answered by then has failed; 0 = wait for ever.
     """
 
-    executable: str
+    executable: str = ""
     arguments: str = ""
     timeout_s: float = 600.0
 
