@@ -78,7 +78,6 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
-<<<<<<< HEAD
 Gauge = Callable[[Any], dict[str, str]]
 """Measures one host through its open libvirt."""
 
@@ -89,10 +88,10 @@ def _no_gauge() -> Gauge:
 
 def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
     domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-=======
+
+
 def _no_hints(_: VmDocument) -> list[str]:
     return []
->>>>>>> connectors
 
 
 def _no_controllers(_: VmDocument, __: list[Element]) -> list[Element]:

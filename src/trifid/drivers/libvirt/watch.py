@@ -240,7 +240,7 @@ class HostWatch:
             self._say("MONITOR_HOST", at, str(failure), status="FAILURE")
             return was_reached
         self._answer("SUCCESS", "")
-        self._say_probed(at, probed)
+        self._say_probed(at, probed, measured)
         self._say_domains(at, domains, probed.vms)
         return True
 
@@ -254,7 +254,7 @@ class HostWatch:
         self._probes.open()
         return self._probes
 
-    def _say_probed(self, at: int, probed: Probed) -> None:
+    def _say_probed(self, at: int, probed: Probed, measured: dict[str, str]) -> None:
         for trouble in probed.troubles:
             if trouble not in self._troubles:
                 self._say("LOG", at, trouble, status="W")

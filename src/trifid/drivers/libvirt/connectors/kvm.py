@@ -68,6 +68,7 @@ NOT_USED = {
     "SPICE_OPTIONS": "use RAW",
     "MEMORY_ENCRYPTION": "use RAW",
     "OS/FIRMWARE_FORMAT": "raw",
+    "OS/XEN_TYPE": "Xen's",
 }
 
 CONNECTOR = Connector(

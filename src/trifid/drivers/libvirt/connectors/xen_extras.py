@@ -66,7 +66,9 @@ def put_extras(devices: Element, vm: VmDocument, kind: Kind) -> None:
         given = {"TYPE": "sdl"} if display == "sdl" else {**vector, "autoport": "no" if vector.get("PORT") else "yes"}
         devices.append(GRAPHICS.element(given))
     if kind is Kind.HVM:
-        devices.extend(VIDEO.element(one) for one in vm.template.vectors("VIDEO") if one.get("TYPE", "").lower() in _VIDEOS)
+        devices.extend(
+            VIDEO.element(one) for one in vm.template.vectors("VIDEO") if one.get("TYPE", "").lower() in _VIDEOS
+        )
     for number, vector in enumerate(vm.template.vectors("PCI")):
         address = vector.get("ADDRESS") or vector.get("SHORT_ADDRESS")
         if not address:
