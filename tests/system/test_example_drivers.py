@@ -47,6 +47,7 @@ def in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]
 
 
 def started(home: Home, files: str) -> Iterator[Home]:
+    home.settings("#monitoring_interval_s = 30", "monitoring_interval_s = 1")
     home.start()
     try:
         yield home
