@@ -4,8 +4,7 @@ A turn takes many commands.  Each works on a `Draft` of its own over the turn's 
 memory; a refused command drops its draft and leaves no trace, a good one is folded into the turn's.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from trifid.core.access import Caller
 from trifid.core.cluster import Cluster
@@ -17,7 +16,7 @@ from trifid.core.journal import Entry
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
-from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
+from trifid.core.network.record import Lease, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.user import Group, User
 from trifid.core.vm.files import Place, promise
@@ -27,8 +26,8 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm_group.members import GroupMembers, Member, member
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
+from trifid.engine.looking import Looking
 from trifid.engine.memory import NO_SHARE, Memory
-from trifid.errors import NotFound
 from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
 
@@ -48,39 +47,17 @@ Record = (
     | Lease
 )
 
-K = TypeVar("K")
-R = TypeVar("R")
 
-WORDS = {
-    "vms": "virtual machine",
-    "hosts": "host",
-    "networks": "virtual network",
-    "security_groups": "security group",
-    "vm_groups": "vm group",
-    "clusters": "cluster",
-    "vn_templates": "virtual network template",
-    "datastores": "datastore",
-    "images": "image",
-    "vm_templates": "virtual machine template",
-    "users": "user",
-    "groups": "group",
-}
-"""How messages call an object (reference/xmlrpc.md §1)."""
-
-
-class Draft:
+class Draft(Looking):
     """Changes not yet committed, over a parent draft or memory.
 
     Attributes:
         now: epoch seconds; the same for everything in one turn.
-        batch: the changes of this layer.
     """
 
     def __init__(self, memory: Memory, now: int, parent: "Draft | None" = None) -> None:
-        self.memory = memory
+        super().__init__(memory, parent)
         self.now = now
-        self.parent = parent
-        self.batch = Batch()
         self._charges: dict[int, list[int]] = {}
         self._taken: dict[tuple[int, int], IndexSet] = {}
         self._promised: dict[Place, int] = {}
@@ -109,78 +86,7 @@ class Draft:
         for datastore_id, room in self._filled.items():
             self.parent._filled[datastore_id] = self.parent._filled.get(datastore_id, NO_ROOM).and_also(room)
 
-    # -- looking -------------------------------------------------------------------------------
-
-    def _look(self, pool: str, key: Any) -> Any:
-        layer: Draft | None = self
-        while layer is not None:
-            changes = getattr(layer.batch, pool)
-            if key in changes:
-                return changes[key]
-            layer = layer.parent
-        return getattr(self.memory, pool).get(key)
-
-    def record(self, pool: str, object_id: int) -> Any:
-        """Return a record of any pool that has ids; raises NotFound."""
-        record = self._look(pool, object_id)
-        if record is None:
-            raise NotFound(WORDS[pool], object_id)
-        return record
-
-    def vm(self, vm_id: int) -> VM:
-        """Return a VM; raises NotFound."""
-        found: VM = self.record("vms", vm_id)
-        return found
-
-    def find_vm(self, vm_id: int) -> VM | None:
-        """Return a VM or None."""
-        found: VM | None = self._look("vms", vm_id)
-        return found
-
-    def host(self, host_id: int) -> Host:
-        """Return a host; raises NotFound."""
-        found: Host = self.record("hosts", host_id)
-        return found
-
-    def find_host(self, host_id: int) -> Host | None:
-        """Return a host or None."""
-        found: Host | None = self._look("hosts", host_id)
-        return found
-
-    def network(self, network_id: int) -> Network:
-        """Return a virtual network; raises NotFound."""
-        found: Network = self.record("networks", network_id)
-        return found
-
-    def find_network(self, network_id: int) -> Network | None:
-        """Return a virtual network or None."""
-        found: Network | None = self._look("networks", network_id)
-        return found
-
-    def datastore(self, datastore_id: int) -> Datastore:
-        """Return a datastore; raises NotFound."""
-        found: Datastore = self.record("datastores", datastore_id)
-        return found
-
-    def security_group(self, group_id: int) -> SecurityGroup:
-        """Return a security group; raises NotFound."""
-        found: SecurityGroup = self.record("security_groups", group_id)
-        return found
-
-    def find_security_group(self, group_id: int) -> SecurityGroup | None:
-        """Return a security group or None."""
-        found: SecurityGroup | None = self._look("security_groups", group_id)
-        return found
-
-    def vm_group(self, group_id: int) -> VmGroup:
-        """Return a VM group; raises NotFound."""
-        found: VmGroup = self.record("vm_groups", group_id)
-        return found
-
-    def find_vm_group(self, group_id: int) -> VmGroup | None:
-        """Return a VM group or None."""
-        found: VmGroup | None = self._look("vm_groups", group_id)
-        return found
+    # -- what follows from several records --------------------------------------------------------
 
     def members_of(self, group_id: int) -> GroupMembers:
         """Return the VMs of a VM group, to be looked at only."""
@@ -199,21 +105,6 @@ class Draft:
                 found.add(vm_id, after)
         return found
 
-    def cluster(self, cluster_id: int) -> Cluster:
-        """Return a cluster; raises NotFound."""
-        found: Cluster = self.record("clusters", cluster_id)
-        return found
-
-    def find_cluster(self, cluster_id: int) -> Cluster | None:
-        """Return a cluster or None."""
-        found: Cluster | None = self._look("clusters", cluster_id)
-        return found
-
-    def vn_template(self, template_id: int) -> VnTemplate:
-        """Return a template of networks; raises NotFound."""
-        found: VnTemplate = self.record("vn_templates", template_id)
-        return found
-
     def vms_in_group(self, group_id: int) -> set[int]:
         """Return the ids of the VMs whose NICs name a security group."""
         found = set(self.memory.vms_in_group.get(group_id, ()))
@@ -222,97 +113,6 @@ class Draft:
             is_in = vm is not None and any(group_id in groups_of(nic) for nic in vm.template.vectors("NIC"))
             (found.add if is_in and vm is not None and vm.state is not VmState.DONE else found.discard)(vm_id)
         return found
-
-    def find_datastore(self, datastore_id: int) -> Datastore | None:
-        """Return a datastore or None."""
-        found: Datastore | None = self._look("datastores", datastore_id)
-        return found
-
-    def image(self, image_id: int) -> Image:
-        """Return an image; raises NotFound."""
-        found: Image = self.record("images", image_id)
-        return found
-
-    def find_image(self, image_id: int) -> Image | None:
-        """Return an image or None."""
-        found: Image | None = self._look("images", image_id)
-        return found
-
-    def vm_template(self, template_id: int) -> VmTemplate:
-        """Return a VM template; raises NotFound."""
-        found: VmTemplate = self.record("vm_templates", template_id)
-        return found
-
-    def user(self, user_id: int) -> User:
-        """Return a user; raises NotFound."""
-        found: User = self.record("users", user_id)
-        return found
-
-    def group(self, group_id: int) -> Group:
-        """Return a group; raises NotFound."""
-        found: Group = self.record("groups", group_id)
-        return found
-
-    def action(self, vm_id: int) -> Action | None:
-        """Return the driver action that the VM has in flight, if any."""
-        found: Action | None = self._look("actions", vm_id)
-        return found
-
-    def image_action(self, image_id: int) -> ImageAction | None:
-        """Return what a datastore driver is doing for an image, if anything."""
-        found: ImageAction | None = self._look("image_actions", image_id)
-        return found
-
-    def lease(self, key: LeaseKey) -> Lease | None:
-        """Return a lease, or None when the address is free."""
-        found: Lease | None = self._look("leases", key)
-        return found
-
-    def _layers(self) -> Iterator["Draft"]:
-        layer: Draft | None = self
-        while layer is not None:
-            yield layer
-            layer = layer.parent
-
-    def each(self, pool: str) -> Iterator[Any]:
-        """Yield every present record of a pool, in no order: for commands that must see all."""
-        seen: set[Any] = set()
-        for layer in self._layers():
-            changes: Mapping[Any, Any] = getattr(layer.batch, pool)
-            for key, record in changes.items():
-                if key not in seen:
-                    seen.add(key)
-                    if record is not None:
-                        yield record
-        for key, record in getattr(self.memory, pool).items():
-            if key not in seen:
-                yield record
-
-    def named(self, kind: str, name: str) -> int | None:
-        """Return the id of the host, user or group of that name, or None."""
-        pool = kind + "s"
-        for layer in self._layers():
-            for object_id, record in getattr(layer.batch, pool).items():
-                if record is not None and record.name == name and self._look(pool, object_id) is record:
-                    return int(object_id)
-        object_id = self.memory.names.get((kind, name))
-        if object_id is None:
-            return None
-        now = self._look(pool, object_id)
-        return object_id if now is not None and now.name == name else None
-
-    def owned(self, pool: str, uid: int, name: str) -> int | None:
-        """Return the id of the object of a user that has a name, of those whose names are their owner's, or None."""
-        for layer in self._layers():
-            for object_id, record in getattr(layer.batch, pool).items():
-                is_it = record is not None and record.name == name and record.uid == uid
-                if is_it and self._look(pool, object_id) is record:
-                    return int(object_id)
-        object_id = self.memory.owned.get((pool, uid, name))
-        if object_id is None:
-            return None
-        now = self._look(pool, object_id)
-        return object_id if now is not None and (now.uid, now.name) == (uid, name) else None
 
     def image_users(self, image_id: int) -> set[int]:
         """Return the ids of the VMs that hold an image."""

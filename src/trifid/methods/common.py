@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from trifid.core.access import Caller, Permissions, Right, allowed, check
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import ATTRIBUTES_MAX, TEXT_LENGTH_MAX, parse
-from trifid.engine.transaction import WORDS, Draft
+from trifid.engine.looking import WORDS
+from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate, NotAllocated, NotFound, Refused, TrifidError
 from trifid.methods.registry import Call
 

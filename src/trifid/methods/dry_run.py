@@ -35,7 +35,8 @@ from trifid.methods.cluster_view import (
 from trifid.methods.common import parse_allocate
 from trifid.methods.registry import Call, method
 from trifid.methods.template_use import instantiate_in
-from trifid.methods.vm import MIGRATE_SAVE, deploy_in, move, submission_of
+from trifid.methods.vm import submission_of
+from trifid.methods.vm_placing import MIGRATE_SAVE, deploy_in, move
 from trifid.methods.vm_requests import find_vm
 from trifid.placement.view import View
 

@@ -39,10 +39,12 @@ class Hypervisor(msgspec.Struct, frozen=True):
     Attributes:
         type: of the domain, as libvirt calls it: kvm, qemu (emulated), xen, lxc, test.
         shares_per_core: CPU shares of one core; 0 = the host cannot weigh domains.
+        node_cpus: CPUs of the host's NUMA nodes, {node: "0,1,4,5"}.
     """
 
     type: str
     shares_per_core: int = 1024
+    node_cpus: Values[str, str] = {}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -94,6 +96,22 @@ def _nothing(_: str) -> dict[str, str]:
     return {}
 
 
+Gauge = Callable[[Any], dict[str, str]]
+"""Measures one host through its open libvirt."""
+
+
+def _no_gauge() -> Gauge:
+    return lambda _: {}
+
+
+def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
+    domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _no_hints(_: VmDocument) -> list[str]:
+    return []
+
+
 class Settle(Protocol):
     """See Connector.settle."""
 
@@ -133,12 +151,16 @@ class Connector(msgspec.Struct, frozen=True):
         pluggable: buses that take disks while a machine runs.
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
+        tunes_migration: whether it takes the flags and limits of QEMU's live migrations, and can take disks along.
         starting: what must be so on a host while a domain is made: it is around libvirt's call.
         settle: leaves nothing on a host of what `starting` did; called when the domain is found running after an
             attempt that was cut short, and when it has ended: then it returns when the VM's disks may be moved.
         press: asks a machine to shut down, instead of libvirt's call.
         statistics: asks for the figures of domains, None = of all.
+        hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
+        gauge: makes what tells how loaded a host is, one for each; goes before what probes say by the same name.
+        weigh: gives a running domain another weight.
     """
 
     name: str
@@ -159,8 +181,12 @@ class Connector(msgspec.Struct, frozen=True):
     shutdown_flags: int = 0
     reboot_flags: int = 0
     restore_flags: int = 0
+    tunes_migration: bool = False
     starting: Callable[[Stay], AbstractContextManager[None]] = _nothing_around
     settle: Settle = _nothing_left
     press: "Callable[[libvirt.virDomain, VmDocument], object] | None" = None
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
+    hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing
+    gauge: Callable[[], Gauge] = _no_gauge
+    weigh: Callable[[Any, int], None] = _by_cpu_shares

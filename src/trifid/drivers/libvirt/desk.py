@@ -1,6 +1,5 @@
 """What every verb begins with: whose VM a request is about, which libvirt has it, and where its files are."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from trifid.drivers.libvirt.connector import Connector, Stay
 from trifid.drivers.libvirt.options import Options, connector_of
 from trifid.drivers.libvirt.vm import VmDocument, parse_vm
 from trifid.drivers.remote.host import Host, Hosts
-from trifid.drivers.remote.way import Way, sockets_of
 from trifid.wire.action_data import ActionData
 
 
@@ -54,5 +52,4 @@ class Desk:
 
     @cached_property
     def _hosts(self) -> Hosts:
-        sockets = sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))
-        return Hosts(Way(sockets, self.options.ssh_config))
+        return Hosts(self.connections.way)
