@@ -76,6 +76,7 @@ OWN_SAMPLES = {
     "INPUT/BUS": ("usb", "serial"),
     "USB/BUS": ("1", "256"),
     "USB/DEVICE": ("255", "0"),
+    "OS/XEN_TYPE": ("pvh", "PVM"),
     "OS/STOP_SIGNAL": ("quit", "KILL"),
     "CONSOLE/TYPE": ("unix", "udp"),
     "WATCHDOG/MODEL": ("ib700", "dog"),
