@@ -34,7 +34,7 @@ OPENING_MAX = 16
 OPENING_HELD_S = 2.0
 """ … but one that takes longer is not waited for by others."""
 _BASE64_LINE = 4096
-_KILLED_ABOVE = 128
+_KILLED_ABOVE, _CLEANED_AWAY = 128, 75
 
 
 class Told(NamedTuple):
@@ -278,8 +278,9 @@ class Runner:
         return ConnectionLost(f"{self._host.name}: the loop that runs probes was ended while {self._doing}")
 
     def _failed(self, failed: CommandFailed) -> Failure:
-        if failed.status > _KILLED_ABOVE:
-            return ConnectionLost(f"{self._host.name}: the loop that runs probes was killed")
+        if failed.status > _KILLED_ABOVE or failed.status == _CLEANED_AWAY:
+            what = "its directory was removed" if failed.status == _CLEANED_AWAY else "it was killed"
+            return ConnectionLost(f"{self._host.name}: the loop that runs probes ended: {what}")
         return Failure(f"probes cannot be run on host {failed}")
 
     def _strange(self, words: Sequence[str]) -> Failure:
