@@ -151,7 +151,7 @@ def test_what_the_host_is_is_asked_once_and_when_a_probe_changes(tmp_path: Path)
 def test_a_probe_that_was_cleaned_away_is_put_there_again(tmp_path: Path, temporary: Path) -> None:
     with watched(Fixed([of(probe(tmp_path, "monitor-a", "echo A=1"))])) as host:
         host.run()
-        (there,) = temporary.glob("trifid-probes.*/own/monitor-a")
+        (there,) = temporary.glob("trifid-watch.*/own/monitor-a")
         there.unlink()
         assert host.run().monitor == (("A", "1"),)
 
@@ -228,16 +228,16 @@ def test_what_a_killed_loop_left_is_removed_by_a_later_one(
         (used,) = temporary.iterdir()
         os.utime(used, (yesterday, yesterday))
         for name in ("new", "old", "at-work"):
-            (temporary / f"trifid-probes.{name}").mkdir()
-            (temporary / f"trifid-probes.{name}" / "alive").touch()
-        old = temporary / "trifid-probes.old"
+            (temporary / f"trifid-watch.{name}").mkdir()
+            (temporary / f"trifid-watch.{name}" / "alive").touch()
+        old = temporary / "trifid-watch.old"
         os.utime(old / "alive", (yesterday, yesterday))
-        for place in (old, temporary / "trifid-probes.at-work"):
+        for place in (old, temporary / "trifid-watch.at-work"):
             os.utime(place, (yesterday, yesterday))
-        (temporary / "trifid-probes.link").symlink_to(tmp_path)
+        (temporary / "trifid-watch.link").symlink_to(tmp_path)
         run_here([a], path=programs)
-        left = {place.name.removeprefix("trifid-probes.") for place in temporary.iterdir()}
-        assert left == {used.name.removeprefix("trifid-probes."), "new", "at-work", "link"}
+        left = {place.name.removeprefix("trifid-watch.") for place in temporary.iterdir()}
+        assert left == {used.name.removeprefix("trifid-watch."), "new", "at-work", "link"}
         assert living.run().monitor == (("A", "1"),)
 
 

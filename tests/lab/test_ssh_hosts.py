@@ -70,7 +70,7 @@ def test_a_host_is_spoken_to_once_its_key_is_accepted_and_over_one_connection(
     assert "KVM_MACHINES" in found, "libvirt there was asked"
     made = machines["far-a"].run("ss", "-Htn", "state", "established", "sport = :22").splitlines()
     assert len(made) == 1, made
-    directories = machines["far-a"].run("sh", "-c", "ls -d /tmp/trifid-probes.*").split()
+    directories = machines["far-a"].run("sh", "-c", "ls -d /tmp/trifid-watch.*").split()
     assert len(directories) == 1
 
 

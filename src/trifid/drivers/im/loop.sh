@@ -22,7 +22,7 @@ done
 # What loops left that were killed: nothing has run there for a day.  That their processes are not seen proves nothing,
 # they may be in another namespace.
 for base in "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
-    for left in "$base"/trifid-probes.*; do
+    for left in "$base"/trifid-watch.*; do
         [ -d "$left" ] && [ ! -L "$left" ] && [ -O "$left" ] || continue
         [ -n "$(find "$left" -prune -mmin +1440 2>/dev/null)" ] || continue
         [ -n "$(find "$left/alive" -mmin -1440 2>/dev/null)" ] || rm -rf "$left"
@@ -31,7 +31,7 @@ done
 
 directory=
 for base in "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
-    directory=$(mktemp -d "$base/trifid-probes.XXXXXX" 2>/dev/null) || continue
+    directory=$(mktemp -d "$base/trifid-watch.XXXXXX" 2>/dev/null) || continue
     printf '#!/bin/sh\n' >"$directory/try" && chmod 700 "$directory/try" && "$directory/try" 2>/dev/null && break
     rm -rf "$directory"
     directory=
@@ -82,6 +82,7 @@ lines() {
 are_executable=yes
 printf '\n%s ready\n' "$word"
 while read -r verb path number; do
+    [ -d "$directory/state" ] || exit 75 # somebody has cleaned up: all is to be made anew
     case $verb in
     vms) lines "$path" >"$directory/vms" ;;
     end)
@@ -89,7 +90,6 @@ while read -r verb path number; do
         printf '\n%s end %s\n' "$word" "$path"
         ;;
     put | put64)
-        [ -d "$directory/state" ] || exit 75 # somebody has cleaned up: all is to be made anew
         # one that is still at work must not be written to
         [ ! -e "$directory/$path" ] || rm -f "$directory/$path" || exit 1
         if [ "$verb" = put ]; then
