@@ -71,6 +71,8 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vm.chmod": [(VM_ID, *FLAGS), (VM_ID, *[-1] * 9)],
     "one.vm.chown": [(VM_ID, EVE_ID, -1), (VM_ID, -1, GUESTS_GID), (VM_ID, -1, -1)],
     "one.vm.info": [(VM_ID,), (99,)],
+    "one.vm.monitoring": [(VM_ID,), (99,)],
+    "trifid.vm.monitoring": [(VM_ID,), (VM_ID, 300), (99,)],
     "trifid.vm.explain": [(VM_ID,), (VM_ID, -1), (99,)],
     "trifid.placement.dry_run": [
         (f'{{"vms": [{item}]}}',)
@@ -85,6 +87,8 @@ REFUSED: dict[str, list[tuple]] = {
     "one.host.allocate": [("node2", "dummy", "dummy", -1)],
     "one.host.delete": [(HOST_ID,)],
     "one.host.info": [(HOST_ID,)],
+    "one.host.monitoring": [(HOST_ID,), (99,)],
+    "trifid.host.monitoring": [(HOST_ID,), (HOST_ID, 3600), (99,)],
     "one.host.status": [(HOST_ID, status) for status in range(3)],
     "one.host.update": [(HOST_ID, "X=1", 1)],
     "one.host.rename": [(HOST_ID, "other")],
@@ -213,6 +217,8 @@ SHOW_NOTHING = {
     "one.vmpool.infoextended": (-2, -1, -1, -2),
     "one.vmpool.infoset": (str(VM_ID), True),
     "one.hostpool.info": (),
+    "one.vmpool.monitoring": (-2, 0),
+    "one.hostpool.monitoring": (0,),
     "one.vnpool.info": (-2, -1, -1),
     "one.templatepool.info": (-2, -1, -1),
     "one.imagepool.info": (-2, -1, -1),

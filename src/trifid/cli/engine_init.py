@@ -50,6 +50,15 @@ transfer = {transfer}
 # internet; otherwise no URL leads the engine to machines that only it can reach.
 #download_from = []
 
+[monitoring]
+# How long what hosts and VMs use is kept, in seconds: as measured, averages of 5 minutes, and of hours.
+#keep_raw_s = 14400
+#keep_5min_s = 172800
+#keep_hour_s = 5184000
+# /metrics for Prometheus; whether figures that name nobody are open to whoever reaches the port.
+#metrics = true
+#metrics_open = false
+
 [network]
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
 #mac_prefix = "02:00"

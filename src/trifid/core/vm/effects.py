@@ -17,6 +17,8 @@ from trifid.core.vm.events import (
     Done,
     Event,
     Failed,
+    HostFenced,
+    HostFencedAnew,
     ImagesGone,
     ImportRunning,
     Request,
@@ -238,9 +240,20 @@ def take_deploy_id(vm: VM, event: Event, moment: Moment) -> VM:
 
 def tell_owner(vm: VM, event: Event, moment: Moment) -> VM:
     """Write the driver's text where the owner sees it: USER_TEMPLATE/ERROR."""
-    why = event.why if isinstance(event, Failed | SeenPaused | ImagesGone) else ""
+    why = event.why if isinstance(event, Failed | SeenPaused | ImagesGone | HostFenced | HostFencedAnew) else ""
     if not why or why == "-":
         return vm
+    return replace(vm, user_template=vm.user_template.replacing("ERROR", why))
+
+
+def tell_two_copies(vm: VM, event: Event, moment: Moment) -> VM:
+    """Write that two hosts have its disks, and how to say which of them count."""
+    source, target = vm.previous.hostname, vm.current.hostname
+    why = (
+        f"it is off on {source} and on {target}, and nobody saw whether it had moved before: if it ran on {target}, "
+        f"the disks there are the newer ones. Both are kept. onevm recover --failure {vm.id} keeps those of {source} "
+        f"and removes the others, onevm recover --success {vm.id} keeps those of {target}"
+    )
     return replace(vm, user_template=vm.user_template.replacing("ERROR", why))
 
 

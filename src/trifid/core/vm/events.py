@@ -145,6 +145,13 @@ class MigrateLive(Deploy, frozen=True, kw_only=True):
     number = 2
 
 
+class MigrateCopy(Deploy, frozen=True, kw_only=True):
+    """As MigrateLive, to a host that has not the disks: they come along."""
+
+    word = "live-migrate"
+    number = 2
+
+
 class MigrateSave(Deploy, frozen=True, kw_only=True):
     """Save, move the files, restore on another host."""
 
@@ -157,6 +164,20 @@ class Abandon(Request, frozen=True, kw_only=True):
 
     word = "recover --failure"
     number = 42
+
+
+class Accept(Request, frozen=True, kw_only=True):
+    """Say of a VM that is off, whose end of a move nobody saw, that it had arrived (recover 1)."""
+
+    word = "recover --success"
+    number = 42
+
+
+class MigrateCancel(Request, frozen=True, kw_only=True):
+    """Let a VM that moves live stay where it is, if it is not there yet."""
+
+    word = "migrate --cancel"
+    number = 2
 
 
 class Retry(Request, frozen=True, kw_only=True):
@@ -410,6 +431,27 @@ class SeenLost(Observation, frozen=True, kw_only=True):
 
 class SeenAtSource(Observation, frozen=True, kw_only=True):
     """The domain runs on the host that a migration was to leave."""
+
+
+class HostFenced(Observation, frozen=True, kw_only=True):
+    """Its host runs nothing any more, which is proven, and its files can be reached from elsewhere.
+
+    `why` is for people.
+    """
+
+    why: str = ""
+
+
+class HostFencedAnew(Observation, frozen=True, kw_only=True):
+    """The same, but its files cannot be reached; its owner wants it made anew then.  `why` is for people."""
+
+    why: str = ""
+
+
+class SourceFenced(Observation, frozen=True, kw_only=True):
+    """The host that a migration was to leave runs nothing any more, which is proven.  `why` is for people."""
+
+    why: str = ""
 
 
 class ImagesThere(Observation, frozen=True, kw_only=True):
