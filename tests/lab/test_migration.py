@@ -3,6 +3,7 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.
 """
 
+import json
 import os
 import signal
 import time
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.timeout(400)
 
 DISKS = 'DISK = [ IMAGE = "root" ]\nDISK = [ TYPE = FS, FS = ext4, SIZE = 96, TARGET = "vda" ]'
 DATA_MIB = 40
-SLOW_MIB_S, MIDDLING_MIB_S, FAST_MIB_S = "2", "20", "1000"
+SLOW_MIB_S, MIDDLING_MIB_S, FAST_MIB_S = "2", "8", "1000"
 LATE_AFTER_S = 12
 WATCH_TIMEOUT_S = 60.0
 VMM_DRIVER = "vmm driver qemu"
@@ -82,6 +83,12 @@ class Traveller:
 
     def has_speed(self, mib_s: str) -> None:
         self.lab.hosts[self.here].virsh("migrate-setspeed", self.domain, mib_s)
+
+    def may_be_slowed_down(self) -> bool:
+        """Whether QEMU has been told to let its memory converge."""
+        asked = '{"execute": "query-migrate-capabilities"}'
+        told = json.loads(self.lab.hosts[self.here].virsh("qemu-monitor-command", self.domain, asked))
+        return any(one == {"capability": "auto-converge", "state": True} for one in told["return"])
 
     def is_to_be_on(self, host: str) -> None:
         """Wait until it runs there, with nothing of it on the other host, nor anything lost."""
@@ -199,6 +206,7 @@ def test_a_guest_that_changes_faster_than_it_is_sent_is_slowed_down_then_left_or
     traveller.machine.does(_CHANGES_MEMORY)
     target = traveller.elsewhere
     traveller.begins(MIDDLING_MIB_S)
+    until(traveller.may_be_slowed_down, "QEMU may slow the guest down")
     lab.catalogue.api.until_state(traveller.machine.id, "RUNNING")
     traveller.is_to_be_on(traveller.here)
     print(traveller.error)

@@ -54,6 +54,8 @@ _OBSERVABLE = {
     VmState.CLEANUP_DELETE_FAILURE,
 }
 """States in which a VM that its host does not report is off."""
+ON_EITHER = (VmState.UNKNOWN_MIGRATE, VmState.UNKNOWN_MIGRATE_COPY)
+"""Nobody knows on which of two hosts it is, so that a sight on either tells."""
 _NO_NEWS: set[tuple[VmState, type[Event]]] = {(VmState.RUNNING, SeenRunning), (VmState.PAUSED, SeenPaused)}
 """What every report says of most VMs."""
 _WORDS: dict[type[Event], str] = {
@@ -168,7 +170,7 @@ def news_of(vm: VM, host_id: int, event: Event) -> Event | None:
     if not vm.history:
         return None
     if vm.current.host_id != host_id:
-        if vm.state is not VmState.UNKNOWN_MIGRATE or not isinstance(event, SeenRunning):
+        if vm.state not in ON_EITHER or not isinstance(event, SeenRunning):
             return None
         if vm.previous.host_id != host_id:
             return None
