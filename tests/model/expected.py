@@ -113,8 +113,9 @@ class Expected:
             case "RUNNING":
                 return frozenset(
                     {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
-                    | {"unresched", "migrate", "migrate-live", "migrate-copy", "migrate-off", "migrate-off-hard", "reboot"}
-                    | {"reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete", "resize-disk", "saveas"}
+                    | {"unresched", "migrate", "migrate-live", "migrate-copy", "migrate-off", "migrate-off-hard"}
+                    | {"reboot", "reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete"}
+                    | {"resize-disk", "saveas"}
                     | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
