@@ -48,9 +48,10 @@ mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
 dd if=/dev/urandom of=/dev/shm/once bs=1M count=16 2> /dev/null
 cat > /run/busy <<'END'
-while :; do dd if=/dev/shm/once of=/dev/shm/again bs=1M conv=notrunc; done
+while sleep 0.1; do dd if=/dev/shm/once of=/dev/shm/again bs=1M conv=notrunc; done
 END
 sh /run/busy < /dev/null > /dev/null 2>&1 &
+echo $! > /run/busy.pid
 """
 
 
@@ -209,7 +210,7 @@ def test_a_guest_that_changes_faster_than_it_is_sent_is_slowed_down_then_left_or
     until(traveller.may_be_slowed_down, "QEMU may slow the guest down")
     lab.catalogue.api.until_state(traveller.machine.id, "RUNNING")
     traveller.is_to_be_on(traveller.here)
-    print(traveller.error)
+    print(f"late: {traveller.error}")
     assert f"not done after {LATE_AFTER_S} s" in traveller.error
 
     lab.catalogue.run(
