@@ -3,6 +3,7 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.  The cluster and its VMs are shared by the tests.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -196,31 +197,35 @@ def test_the_vms_of_a_host_that_loses_power_run_elsewhere_although_the_engine_is
     comes_back(cluster, fleet, host)
 
 
-def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
-    cluster: Cluster, fleet: Fleet
-) -> None:
+@contextlib.contextmanager
+def cut_off(cluster: Cluster, fleet: Fleet) -> Iterator[str]:
+    """Cut the fullest host off the network, with nobody who fences it; give its name once its VMs are UNKNOWN."""
     host = fullest(fleet)
-    cut = fleet.on(host)
+    vms = fleet.on(host)
     cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
     cluster.lab("cut", host)
-    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
-    cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
-    fleet.is_only_where_it_should()
-
+    cluster.api.until(lambda: fleet.states(*vms) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    yield host
     cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = YES", 1)
-    until_elsewhere(cluster, fleet, host, cut)
-    assert "down" in next(line for line in cluster.lab("status").splitlines() if host in line)
-    comes_back(cluster, fleet, host)
 
 
 def test_a_host_that_is_cut_off_for_a_while_keeps_its_vms(cluster: Cluster, fleet: Fleet) -> None:
-    host = fullest(fleet)
-    cut = fleet.on(host)
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
-    cluster.lab("cut", host)
-    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
-    cluster.lab("mend", host)
-    cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
+    with cut_off(cluster, fleet) as host:
+        cluster.lab("mend", host)
+        cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
     cluster.until_hosts(*NAMES)
     fleet.runs_where_it_should()
     fleet.has_lost_nothing()
+
+
+def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    with cut_off(cluster, fleet) as host:
+        cut = fleet.on(host)
+        cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
+        fleet.is_only_where_it_should()
+        cluster.lab("power", "off", host)
+        cluster.home.run("onehost", "fenced", host, "--yes")
+        until_elsewhere(cluster, fleet, host, cut)
+    comes_back(cluster, fleet, host)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from host import DOWN, Host
 from lab import HOSTS, Lab
-from place import ROOT, Place, commands
+from place import HOSTS_MAX, ROOT, Place, commands
 from processes import Failed
 
 PROGRAM = ROOT / "tools" / "lab"
@@ -86,6 +86,8 @@ def _inside(lab: Lab) -> int | None:
 
 
 def _up(lab: Lab, words: Words) -> int | None:
+    if not 1 <= words.hosts <= HOSTS_MAX:
+        raise Failed(f"{words.hosts} hosts: at least 1, at most {HOSTS_MAX}")
     if not lab.place.is_inside():
         if words.here:
             lab.begin_here()
