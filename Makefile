@@ -26,7 +26,8 @@ lab-down: ## end that cluster, and remove all of it
 	@tools/lab down
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test
+	@tools/packages guest test xen
+	@tools/xen/fetch build/xen
 	$(PYTHON_OF_VENV) -m pytest tests --ignore=tests/lab
 	tools/in-lab $(PYTHON_OF_VENV) -m pytest tests/lab -p no:cacheprovider
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -71,6 +72,14 @@ class TestInit:
         assert config.drivers.vmm["kvm"].arguments.startswith("--uri qemu:///s")
         assert list(config.drivers.tm) == ["shared", "qcow2", "ssh"]
         assert config.drivers.ds["fs"].timeout_s == 3600
+
+    def test_every_hypervisor_that_is_shipped_is_there_to_be_switched_on(self, type_in, tmp_path):
+        type_in("trifid", "init", "--home", str(tmp_path / "h"))
+        file = tmp_path / "h" / "trifid.toml"
+        file.write_text(re.sub(r"^#(\[drivers|executable|arguments|$)", r"\1", file.read_text(), flags=re.MULTILINE))
+        config = load(tmp_path / "h")
+        assert sorted(config.drivers.vmm) == sorted(config.drivers.im) == ["kvm", "lxc", "qemu", "xen"]
+        assert config.drivers.vmm["xen"].arguments == config.drivers.im["xen"].arguments == "--uri xen:///system"
 
     def test_listen_and_database_are_written_as_given(self, type_in, tmp_path):
         url = 'postgresql+psycopg://me:pa"ss@db/trifid'

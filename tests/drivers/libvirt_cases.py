@@ -7,8 +7,8 @@ from trifid.core.template.prepare import prepare
 from trifid.core.template.scanner import parse
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
+from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.domain_xml import domain_xml
-from trifid.drivers.libvirt.machine import Hypervisor
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire.bodies.vm import vm_full
 
@@ -22,6 +22,8 @@ HYPERVISORS = {
     "hotplug": Hypervisor("kvm", 100),
     "desktop": Hypervisor("kvm", 100),
     "small": Hypervisor("kvm", 0),
+    "numa": Hypervisor("kvm", 100),
+    "affinity": Hypervisor("kvm", 100, {"0": "0,1,2,3", "1": "4,5,6,7"}),
 }
 """Of the cases that are not emulated on a host with cgroup version 1."""
 

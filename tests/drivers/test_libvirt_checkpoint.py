@@ -26,9 +26,9 @@ def test_a_domain_is_saved_when_its_checkpoint_is_complete(
     machine: Host, tmp_path: Path, head: bytes, is_complete: bool
 ) -> None:
     checkpoint = tmp_path / "checkpoint.1"
-    assert not is_saved(machine, str(checkpoint))
+    assert not is_saved(machine, str(checkpoint), (b"LibvirtQemudSave",))
     checkpoint.write_bytes(head + bytes(100))
-    assert is_saved(machine, str(checkpoint)) is is_complete
+    assert is_saved(machine, str(checkpoint), (b"LibvirtQemudSave",)) is is_complete
 
 
 def test_a_checkpoint_that_was_used_goes_and_one_that_does_not_is_told(machine: Host, tmp_path: Path) -> None:

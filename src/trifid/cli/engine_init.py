@@ -50,6 +50,15 @@ transfer = {transfer}
 # internet; otherwise no URL leads the engine to machines that only it can reach.
 #download_from = []
 
+[monitoring]
+# How long what hosts and VMs use is kept, in seconds: as measured, averages of 5 minutes, and of hours.
+#keep_raw_s = 14400
+#keep_5min_s = 172800
+#keep_hour_s = 5184000
+# /metrics for Prometheus; whether figures that name nobody are open to whoever reaches the port.
+#metrics = true
+#metrics_open = false
+
 [network]
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
 #mac_prefix = "02:00"
@@ -94,7 +103,9 @@ executable = "trifid-vnm-dummy"
 """
 
 _LIBVIRT = """
-# libvirt on this machine.  qemu:///system is that of the machine, qemu:///session that of the user.
+# libvirt.  qemu:///system is that of a machine, qemu:///session that of the user.  Of the machine that the engine
+# runs on it is used directly; of every other host through ssh, as if it said qemu+ssh://{{host}}/system?no_tty=1.
+# Write it like that to say more, such as the user: --uri qemu+ssh://admin@{{host}}/system?no_tty=1
 [drivers.vmm.kvm]
 executable = "trifid-vmm-libvirt"
 arguments = "--uri {uri} --type auto"
@@ -111,6 +122,23 @@ arguments = "--uri {uri}"
 [drivers.im.qemu]
 executable = "trifid-im-libvirt"
 arguments = "--uri {uri}"
+
+# Hosts with Xen, and containers: each driver is a process, so take the # away where there are such hosts.
+#[drivers.vmm.xen]
+#executable = "trifid-vmm-libvirt"
+#arguments = "--uri xen:///system"
+#
+#[drivers.im.xen]
+#executable = "trifid-im-libvirt"
+#arguments = "--uri xen:///system"
+#
+#[drivers.vmm.lxc]
+#executable = "trifid-vmm-libvirt"
+#arguments = "--uri lxc:///system"
+#
+#[drivers.im.lxc]
+#executable = "trifid-im-libvirt"
+#arguments = "--uri lxc:///system"
 
 # Disks in a directory that all hosts share.
 [drivers.tm.shared]

@@ -15,10 +15,12 @@ from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
 from trifid.cli.host_failure import FAILURE_ROWS
 from trifid.cli.host_flush import FLUSH_ROWS
+from trifid.cli.host_keys import ACCEPT_KEY, KEY_ROWS, accept_unseen
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
 from trifid.cli.host_roll import ROLL
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
+from trifid.cli.monitoring import monitoring_row
 from trifid.cli.shell import Shell
 
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
@@ -43,6 +45,8 @@ def _create(shell: Shell, given: Given) -> None:
         )
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
     shell.say(f"ID: {host_id}")
+    if given.accept_key:
+        accept_unseen(shell, host_id)
 
 
 def short_state(row: Row, view: View) -> str:
@@ -163,7 +167,7 @@ ROWS = (
             Argument("TM_MAD", optional=True),
         ),
         run=_create,
-        options=(IM, VMM, cluster.OPTION),
+        options=(IM, VMM, cluster.OPTION, ACCEPT_KEY),
         aliases=("add",),
         more="The form of 2009, NAME IM VMM TM, is understood; TM is ignored: datastores have it today.",
         examples=("create host1 --im kvm --vm kvm", "create host1 im_kvm vmm_kvm tm_shared"),
@@ -178,6 +182,7 @@ ROWS = (
     ROLL,
     *HOST_ROWS,
     *FAILURE_ROWS,
+    *KEY_ROWS,
     Command(
         "list",
         "List the hosts, the newest first.",
@@ -195,11 +200,12 @@ ROWS = (
     ),
     Command(
         "top",
-        "List the hosts again and again, with what is used.",
+        "List the hosts with what is used; on a terminal again and again.",
         run=_TOP.top,
         options=TOP_OPTIONS,
-        examples=("top", "top -d 5"),
+        examples=("top", "top -d 5 -o -FCPU", "top -n 1 -j"),
     ),
+    monitoring_row(HOST, "host1"),
 )
 
 main = CommandTable(

@@ -57,6 +57,25 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     download_from: list[str] = []
 
 
+class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What is kept of what is measured, and who may read the engine's own figures.
+
+    Attributes:
+        keep_raw_s: samples as they were measured.
+        keep_5min_s, keep_hour_s: their averages of five minutes, and of hours; 0 = none.
+        metrics: /metrics for Prometheus; false = there is none.
+        metrics_open: figures of the engine as a whole, which name nobody, are given to whoever reaches the port.
+        metrics_objects_max: of so many hosts, and so many VMs, figures of each are given; 0 = none.
+    """
+
+    keep_raw_s: Annotated[int, msgspec.Meta(ge=0)] = 4 * 3600
+    keep_5min_s: Annotated[int, msgspec.Meta(ge=0)] = 2 * 86400
+    keep_hour_s: Annotated[int, msgspec.Meta(ge=0)] = 60 * 86400
+    metrics: bool = True
+    metrics_open: bool = False
+    metrics_objects_max: Annotated[int, msgspec.Meta(ge=0)] = 1000
+
+
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Defaults of virtual networks.
 
@@ -113,12 +132,13 @@ class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
     Attributes:
-        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH.
+        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH; empty: what an installed
+            package offers as FAMILY.NAME (entry point of the group trifid.drivers).
         arguments: handed over as one argument, unsplit (reference/drivers.md §1).
         timeout_s: an action not answered by then has failed; 0 = wait for ever.
     """
 
-    executable: str
+    executable: str = ""
     arguments: str = ""
     timeout_s: float = 600.0
 
@@ -142,6 +162,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     api: Api = msgspec.field(default_factory=Api)
     database: Database = msgspec.field(default_factory=Database)
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)

@@ -32,17 +32,21 @@ from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.images import base_path
 from trifid.engine.memory import Memory
+from trifid.engine.meters import Meters
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
 from trifid.engine.public_config import public_config
 from trifid.engine.queries import Queries, is_query
+from trifid.engine.sample_keeper import Kept
+from trifid.engine.samples import SampleSeries
 from trifid.engine.schedule import Schedule
 from trifid.engine.space import Spaces
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.engine.watch import Watch
 from trifid.store.interface import Store
+from trifid.store.samples import Samples
 from trifid.wire.bodies.datastore import datastore_full
 from trifid.wire.bodies.image import ImageUse, image_full
 from trifid.wire.image_action import ImageActionData
@@ -64,6 +68,8 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        samples: what was measured of hosts and VMs, over time.
+        meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
         failover: judges hosts and has those fenced that are silent.
         watch: the newest journal entries, to wait for.
@@ -78,13 +84,15 @@ class Engine:
         store: Store,
         now: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        samples: Samples | None = None,
     ) -> None:
         self.home = home
         self.config = config
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
-        self.turns = Turns(memory, store, self.now)
+        self.meters = Meters(monotonic)
+        self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
         self.auth = Authenticator(memory, self.now)
@@ -100,6 +108,9 @@ class Engine:
             monotonic,
             str(self.datastores),
         )
+        keep = config.monitoring
+        self.samples = SampleSeries(samples, Kept(keep.keep_raw_s, keep.keep_5min_s, keep.keep_hour_s), self.now)
+        self.monitoring.measured = self.samples.take
         self.queries = Queries(self.drivers)
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
@@ -115,10 +126,12 @@ class Engine:
         )
         self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.outbox.meters = self.images.meters = self.meters
         services = AddressServices(memory)
         self.networks = HostNetworks(memory, self.drivers, self._group_made, services.of)
         self.networks.services_changed = services.changed_by
         self.outbox.networks = self.documents.networks = self.networks
+        self.documents.moving = self.outbox.progress
         self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
@@ -169,6 +182,7 @@ class Engine:
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
         self.failover.start()
+        self.samples.start()
 
     async def stop(self) -> None:
         """Stop drivers, write what is queued, close the store."""
@@ -179,6 +193,7 @@ class Engine:
         self.failover.close()
         await self.drivers.stop()
         await self.turns.close()
+        await self.samples.close()
         self.store.close()
 
     # -- what drivers tell ---------------------------------------------------------------------

@@ -391,7 +391,7 @@ class Simulation:
         self._clock.later(SCHEDULED_EVERY_S, self._schedule)
 
     def _tend(self) -> None:
-        """Let an operator look after hosts: enable those that are well again, and give his word for those without power.
+        """Let an operator look after hosts: enable those that are well again, give his word for those without power.
 
         He keeps a host off until his word is heard, and switches it on at some time after.
         """

@@ -3,18 +3,18 @@
 from trifid.drivers.kit import Failure, Request
 from trifid.drivers.remote.host import Host
 
-_SAVED = (b"LibvirtQemudSave", b"TestGuestMagic")
-"""First bytes of a complete checkpoint; libvirt writes others while it is not."""
 
-
-def is_saved(machine: Host, path: str) -> bool:
+def is_saved(machine: Host, path: str, magics: tuple[bytes, ...]) -> bool:
     """Tell whether a complete checkpoint is there.
+
+    Args:
+        magics: first bytes of a complete one; libvirt writes others while it is not.
 
     Raises:
         Failure: the machine is not reached.
     """
     head = machine.outcome("head", "-c", "32", "--", path)
-    return not head.status and head.out.startswith(_SAVED)
+    return not head.status and head.out.startswith(magics)
 
 
 def forget(machine: Host, path: str, request: Request) -> None:

@@ -4,18 +4,17 @@ Source: reference/drivers.md §7.2, §7.4.
 """
 
 import re
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Convert, Mapping, Property, child, is_yes, lower, switch
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+VNC_PASSWORD_MAX = 8
+"""Characters; the protocol takes no more.  Source: RFC 6143 §7.2.2."""
 AGENT = "org.qemu.guest_agent.0"
 
 _PCI_ADDRESS = re.compile(r"(?:([0-9A-Fa-f]{4}):)?([0-9A-Fa-f]{2})[:.]([0-9A-Fa-f]{2})\.([0-7])\Z")
-_RAW_TYPES = ("KVM", "QEMU")
 
 
 def _pci(number: int) -> Convert:
@@ -28,6 +27,10 @@ def _pci(number: int) -> Convert:
         return f"0x{found.group(number) or '0000'}"
 
     return part
+
+
+def _hex4(value: str) -> str:
+    return f"0x{value.lower().removeprefix('0x').zfill(4)}"
 
 
 EMULATOR = Mapping("", "devices", (Property("emulator", "EMULATOR", note="else libvirt's"),))
@@ -73,7 +76,10 @@ VIDEO = Mapping(
 INPUT = Mapping(
     "INPUT",
     "input",
-    (Property("@type", "TYPE", default="tablet", convert=lower), Property("@bus", "BUS", convert=lower)),
+    (
+        Property("@type", "TYPE", default="tablet", convert=lower, note="mouse with BUS=PS2"),
+        Property("@bus", "BUS", convert=lower),
+    ),
 )
 
 HOSTDEV = Mapping(
@@ -91,6 +97,29 @@ HOSTDEV = Mapping(
     ),
 )
 
+USB = Mapping(
+    "USB",
+    "hostdev",
+    (
+        Property("@mode", default="subsystem"),
+        Property("@type", default="usb"),
+        Property("@managed", default="yes"),
+        Property("source/vendor/@id", "VENDOR", convert=_hex4),
+        Property("source/product/@id", "PRODUCT", convert=_hex4),
+        Property("source/address/@bus", "BUS", note="to tell it from others of its kind"),
+        Property("source/address/@device", "DEVICE", note="the same"),
+    ),
+)
+
+WATCHDOG = Mapping(
+    "WATCHDOG",
+    "watchdog",
+    (
+        Property("@model", "MODEL", default="i6300esb", convert=lower),
+        Property("@action", "ACTION", default="reset", convert=lower),
+    ),
+)
+
 TPM = Mapping(
     "TPM",
     "tpm",
@@ -98,27 +127,13 @@ TPM = Mapping(
         Property("@model", "MODEL", default="tpm-crb"),
         Property("backend/@type", default="emulator"),
         Property("backend/@version", default="2.0"),
+        Property("backend/@persistent_state", default="yes", note="kept by the host when the domain ends"),
     ),
 )
-
-RAW = Mapping(
-    "RAW",
-    "domain",
-    (
-        Property(".", "TYPE", note="kvm or qemu, in any case; others are passed over"),
-        Property(".", "DATA", note="elements appended to the domain; qemu: is the name space of qemu's options"),
-    ),
-)
-
-
-def put_console(devices: Element) -> None:
-    """Add the serial console."""
-    child(child(devices, "serial", type="pty"), "target", port="0")
-    child(child(devices, "console", type="pty"), "target", type="serial", port="0")
 
 
 def put_extras(devices: Element, vm: VmDocument) -> None:
-    """Add agent, input, display, video, host devices, TPM and the memory balloon.
+    """Add agent, input, watchdog, TPM, display, video, host devices and the memory balloon.
 
     Raises:
         Failure: a value that cannot be carried out.
@@ -126,20 +141,31 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     features = vm.template.vector("FEATURES")
     if is_yes(features.get("GUEST_AGENT") or "YES"):
         devices.append(CHANNEL.element(features))
-    devices.extend(INPUT.element(vector) for vector in vm.template.vectors("INPUT"))
+    devices.extend(INPUT.element(_input(vector)) for vector in vm.template.vectors("INPUT"))
+    devices.extend(WATCHDOG.element(vector) for vector in vm.template.vectors("WATCHDOG"))
     devices.extend(TPM.element(vector) for vector in vm.template.vectors("TPM"))
-    devices.extend(_graphics(vector) for vector in vm.template.vectors("GRAPHICS"))
+    for vector in vm.template.vectors("GRAPHICS"):
+        devices.append(_graphics(vector))
     for vector in vm.template.vectors("VIDEO"):
         if vector.get("TYPE", "auto").lower() != "auto":
             devices.append(VIDEO.element(vector))
     for number, vector in enumerate(vm.template.vectors("PCI")):
         devices.append(_host_device(vector, number))
+    for number, vector in enumerate(vm.template.vectors("USB")):
+        devices.append(_usb_device(vector, number))
     child(child(devices, "memballoon", model="virtio"), "stats", period="10")
 
 
+def _input(vector: Vector) -> Vector:
+    return {"TYPE": "mouse" if vector.get("BUS", "").upper() == "PS2" else "", **vector}
+
+
 def _graphics(vector: Vector) -> Element:
-    if vector.get("TYPE", "").upper() == "SDL":
+    kind = vector.get("TYPE", "").upper()
+    if kind == "SDL":
         return GRAPHICS.element({"TYPE": "sdl"})
+    if kind != "SPICE" and len(vector.get("PASSWD", "")) > VNC_PASSWORD_MAX:
+        raise Failure(f"GRAPHICS: PASSWD for VNC has at most {VNC_PASSWORD_MAX} characters: shorten it, or use SPICE")
     return GRAPHICS.element({**vector, "autoport": "no" if vector.get("PORT") else "yes"})
 
 
@@ -150,17 +176,8 @@ def _host_device(vector: Vector, number: int) -> Element:
     return HOSTDEV.element({"ADDRESS": address})
 
 
-def put_raw(domain: Element, vm: VmDocument) -> None:
-    """Append what RAW sections for this hypervisor say; only administrators may write them.
-
-    Raises:
-        Failure: DATA is not XML.
-    """
-    for number, vector in enumerate(vm.template.vectors("RAW")):
-        if vector.get("TYPE", "").upper() not in _RAW_TYPES:
-            continue
-        try:
-            raw = ElementTree.fromstring(f'<raw xmlns:qemu="{QEMU_NAMESPACE}">{vector.get("DATA", "")}</raw>')  # noqa: S314
-        except ElementTree.ParseError as fault:
-            raise Failure(f"RAW {number}: DATA is not XML that a domain can hold: {fault}") from fault
-        domain.extend(raw)
+def _usb_device(vector: Vector, number: int) -> Element:
+    given = [[bool(vector.get(key)) for key in pair] for pair in (("VENDOR", "PRODUCT"), ("BUS", "DEVICE"))]
+    if not any(map(all, given)) or any(any(pair) and not all(pair) for pair in given):
+        raise Failure(f"USB {number}: name a device by VENDOR and PRODUCT, by BUS and DEVICE, or by all four (lsusb)")
+    return USB.element(vector)

@@ -1,27 +1,28 @@
-"""A VM's document as a libvirt domain.  Source: reference/drivers.md §7.2 (2009) and §7.4 (today).
+"""A VM's document as a domain of QEMU, with KVM or emulated.
+
+Source: reference/drivers.md §7.2 (2009) and §7.4 (today).
 
 Where we differ on purpose: an image cannot lead to other files of its host; nothing is written for
 CACHE when it is not given (qemu flushes when the guest does); the emulator is libvirt's choice.
 """
 
-import uuid
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.capacity import DOMAIN, put_capacity, vcpus
+from trifid.drivers.libvirt.connector import Hypervisor
+from trifid.drivers.libvirt.console import CONSOLE, put_console
 from trifid.drivers.libvirt.devices import (
     CHANNEL,
     EMULATOR,
     GRAPHICS,
     HOSTDEV,
     INPUT,
-    QEMU_NAMESPACE,
-    RAW,
     TPM,
+    USB,
     VIDEO,
-    put_console,
+    WATCHDOG,
     put_extras,
-    put_raw,
 )
 from trifid.drivers.libvirt.disks import (
     BLOCK_QUEUES,
@@ -33,27 +34,27 @@ from trifid.drivers.libvirt.disks import (
     controllers,
     disk,
 )
+from trifid.drivers.libvirt.identity import domain_element, text_of
 from trifid.drivers.libvirt.machine import (
     BACKING,
     CLOCK,
     CPU,
-    DOMAIN,
     FEATURES,
     OS,
     TOPOLOGY,
-    Hypervisor,
-    put_capacity,
+    put_backing,
     put_cpu,
     put_features,
     put_os,
-    vcpus,
 )
 from trifid.drivers.libvirt.mapping import Mapping, child
-from trifid.drivers.libvirt.mark import ENGINE, METADATA_NAMESPACE
 from trifid.drivers.libvirt.nics import INTERFACE, interface
-from trifid.drivers.libvirt.vm import VmDocument
+from trifid.drivers.libvirt.numa import NUMA_NODE, PINNING
+from trifid.drivers.libvirt.raw import QEMU_NAMESPACE, put_raw, raw_mapping
+from trifid.drivers.libvirt.vm import Vector, VmDocument
 
-_UUIDS = uuid.UUID("6f1c2a52-6f0b-5c59-9a3b-6b9f6f2d1b7e")
+RAW_TYPES = ("kvm", "qemu")
+RAW = raw_mapping(RAW_TYPES, "elements appended to the domain; qemu: is the name space of qemu's options")
 
 MAPPINGS: tuple[Mapping, ...] = (
     DOMAIN,
@@ -61,6 +62,8 @@ MAPPINGS: tuple[Mapping, ...] = (
     OS,
     CPU,
     TOPOLOGY,
+    NUMA_NODE,
+    PINNING,
     FEATURES,
     CLOCK,
     EMULATOR,
@@ -70,33 +73,18 @@ MAPPINGS: tuple[Mapping, ...] = (
     BLOCK_QUEUES,
     CONTROLLER,
     INTERFACE,
+    CONSOLE,
     CHANNEL,
     INPUT,
+    WATCHDOG,
     TPM,
     GRAPHICS,
     VIDEO,
     HOSTDEV,
+    USB,
     RAW,
 )
 """Every declaration, in the order of the page."""
-
-ElementTree.register_namespace("one", METADATA_NAMESPACE)
-ElementTree.register_namespace("qemu", QEMU_NAMESPACE)
-
-
-def domain_uuid(vm: VmDocument) -> str:
-    """Return the UUID of a VM's domain: always the same one, so that a foreign domain of its name is known as such.
-
-    Raises:
-        Failure: OS/UUID is not a UUID.
-    """
-    wanted = vm.template.vector("OS").get("UUID", "")
-    if not wanted:
-        return str(uuid.uuid5(_UUIDS, f"{vm.engine_id} {vm.id} {vm.stime}"))
-    try:
-        return str(uuid.UUID(wanted))
-    except ValueError:
-        raise Failure(f"OS: UUID must be like {_UUIDS}, is {wanted}") from None
 
 
 def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
@@ -108,13 +96,9 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     Raises:
         Failure: a value of the template cannot be carried out; the text names the attribute.
     """
-    domain = Element("domain", type=hypervisor.type)
-    child(domain, "name", vm.domain_name)
-    child(domain, "uuid", domain_uuid(vm))
-    if vm.name:
-        child(domain, "title", " ".join(vm.name.split()))
-    _put_metadata(domain, vm, directory)
+    domain = domain_element(vm, directory, hypervisor)
     put_capacity(domain, vm, hypervisor)
+    put_backing(domain, vm)
     IOTHREADS.fill(domain, vm.template.vector("FEATURES"))
     orders = put_os(domain, vm, directory)
     put_features(domain, vm)
@@ -124,28 +108,8 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     _put_devices(domain, vm, directory, orders)
     if orders:
         raise Failure(f"OS: BOOT names {', '.join(orders)}, which this VM does not have")
-    put_raw(domain, vm)
-    ElementTree.indent(domain)
-    return ElementTree.tostring(domain, encoding="unicode") + "\n"
-
-
-def _put_metadata(domain: Element, vm: VmDocument, directory: str) -> None:
-    metadata = SubElement(domain, "metadata")
-    about = SubElement(metadata, f"{{{METADATA_NAMESPACE}}}vm")
-    said = {
-        ENGINE: vm.engine_id,
-        "system_datastore": directory,
-        "name": vm.name,
-        "uname": vm.uname,
-        "uid": vm.uid,
-        "gname": vm.gname,
-        "gid": vm.gid,
-        "stime": vm.stime,
-        "deployment_time": vm.run_since,
-    }
-    for tag, text in said.items():
-        if text:
-            child(about, f"{{{METADATA_NAMESPACE}}}{tag}", text)
+    put_raw(domain, vm, RAW_TYPES, {"qemu": QEMU_NAMESPACE})
+    return text_of(domain)
 
 
 def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[str, str]) -> None:
@@ -157,7 +121,7 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     disks = []
     for vector in vm.template.vectors("DISK"):
         order = orders.pop(f"disk{vector.get('DISK_ID', '')}", "")
-        disks.append(disk(vector, directory, os, block_queues, order))
+        disks.append(disk(vector, directory, os, block_queues, order, vm.id))
     for context in vm.template.vectors("CONTEXT"):
         if context.get("TARGET"):
             order = orders.pop(f"disk{context.get('DISK_ID', '')}", "")
@@ -166,7 +130,7 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     devices.extend(controllers(disks, scsi_queues))
     for number, nic in enumerate(vm.template.vectors("NIC")):
         devices.append(interface(nic, orders.pop(f"nic{nic.get('NIC_ID') or number}", "")))
-    put_console(devices)
+    put_console(devices, vm, directory)
     put_extras(devices, vm)
 
 
@@ -174,3 +138,22 @@ def queues(vm: VmDocument, name: str) -> str:
     """Return a number of queues out of FEATURES; auto is one for each virtual CPU."""
     value = vm.template.vector("FEATURES").get(name, "")
     return str(vcpus(vm)) if value.lower() == "auto" else value
+
+
+def plugged_disk(vm: VmDocument, vector: Vector, directory: str) -> Element:
+    """Return the device of a DISK that comes to a running VM.
+
+    Raises:
+        Failure: a value that cannot be carried out.
+    """
+    return disk(vector, directory, vm.template.vector("OS"), queues(vm, "VIRTIO_BLK_QUEUES"), "", vm.id)
+
+
+def plugged_interface(_: VmDocument, vector: Vector) -> Element:
+    """Return the device of a NIC that comes to a running VM."""
+    return interface(vector, "")
+
+
+def plugged_controllers(vm: VmDocument, disks: list[Element]) -> list[Element]:
+    """Return the controllers that disks need which come to a running VM without any."""
+    return controllers(disks, queues(vm, "VIRTIO_SCSI_QUEUES"))

@@ -12,13 +12,14 @@ import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
-from trifid.drivers.libvirt.domain_xml import domain_xml
-from trifid.drivers.libvirt.figures import GROUPS, Sampler
+from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
     is_active,
+    is_between,
     lookup,
     own,
     refuse_foreign,
@@ -27,22 +28,19 @@ from trifid.drivers.libvirt.present import (
     running,
     runs_or_is_removed,
     settled,
-    stands_still,
     start_again,
     tolerant,
 )
-from trifid.drivers.libvirt.snapshots import forget_metadata
-from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING, STARTING
+from trifid.drivers.libvirt.raw import wants_validation
+from trifid.drivers.libvirt.states import LETTERS, MOVING, PASSING, STARTING
 from trifid.drivers.libvirt.vm import VmDocument
 
-ATTEMPT_TIMEOUT_S = 5.0
-"""A migration's steps after the memory has been copied take less."""
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
 
 
 class Domains:
-    """Starts, ends, saves and moves domains."""
+    """Starts, ends and saves domains."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -60,7 +58,6 @@ class Domains:
             "POLL": self.poll,
             "SAVE": self.save,
             "RESTORE": self.restore,
-            "MIGRATE": self.migrate,
         }
 
     def deploy(self, request: Request) -> str:
@@ -73,17 +70,22 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
+                    connection.connector.settle(self._desk.stay(request), has_ended=False)
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
                 request.log(f"no KVM on {data.host}: it is emulated, which is slow")
-            xml = domain_xml(vm, data.disk_target_path, hypervisor)
+            xml = connection.connector.domain_xml(vm, data.disk_target_path, hypervisor)
+            for hint in connection.connector.hints(vm):
+                request.log(hint, "W")
             if connection.is_local:
                 _leave_for_people(request, data.remote_deployment_file, xml)
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, request)
+                flags = libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0
+                with connection.connector.starting(self._desk.stay(request)):
+                    _create(opened, xml, flags, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -107,8 +109,8 @@ class Domains:
         pressed = -BUTTON_EVERY_S
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
-                if not is_active(domain):
-                    remove(domain, vm)
+                if not is_active(domain) and not is_between(domain):
+                    remove(domain, request, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
@@ -116,12 +118,13 @@ class Domains:
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
                         "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
                     )
-                if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, request)
+                if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
+                    _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -129,14 +132,15 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain, vm)
+                remove(domain, request, vm)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def reboot(self, request: Request) -> str:
         """Ask the guest to reboot."""
         data, vm, connection = self._desk.about(request)
         with connection.open() as opened:
-            running(opened, vm, request, data.host).reboot(0)
+            running(opened, vm, request, data.host).reboot(connection.connector.reboot_flags)
         return ""
 
     def reset(self, request: Request) -> str:
@@ -154,12 +158,12 @@ class Domains:
             if domain is None:
                 return "STATE=d"
             state, reason = settled(domain, request)
-            if state == libvirt.VIR_DOMAIN_PAUSED and reason in MOVING:
+            if state == libvirt.VIR_DOMAIN_PAUSED and reason in (*MOVING, *STARTING):
                 raise Failure(f"{vm.domain_name} is half-way on its move to or from {data.host}")
             letter = LETTERS.get(state, "d")
             if letter == "d":
                 return "STATE=d"
-            [(_, stats)] = opened.domainListGetStats([domain], GROUPS) or [(domain, {})]
+            [(_, stats)] = connection.connector.statistics(opened, [domain]) or [(domain, {})]
         found = self._sampler.figures(domain.UUIDString(), stats, time.monotonic())
         return (
             f"STATE={letter} USEDCPU={found.get('CPU', '0')} USEDMEMORY={found.get('MEMORY', '0')} "
@@ -172,7 +176,8 @@ class Domains:
         with connection.open() as opened:
             domain = own(opened, vm, request)
             if domain is None or not is_active(domain):
-                if is_saved(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file):
+                machine, magics = self._desk.machine(data.host, data.checkpoint_file), connection.connector.checkpoints
+                if is_saved(machine, data.checkpoint_file, magics):
                     return ""
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be saved")
             domain.save(data.checkpoint_file)
@@ -185,63 +190,20 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
             if found is None or not runs_or_is_removed(found, request):
-                # one that was paused when it was saved runs, too; the test hypervisor takes no flags
-                is_test = connection.hypervisor().type == "test"
-                opened.restoreFlags(data.checkpoint_file, None, 0 if is_test else libvirt.VIR_DOMAIN_SAVE_RUNNING)
+                opened.restoreFlags(data.checkpoint_file, None, connection.connector.restore_flags)
         forget(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file, request)
         return vm.domain_name
 
-    def migrate(self, request: Request) -> str:
-        """Move the running domain to another host; it is there already: good.
 
-        This process talks to both libvirts, which talk to each other only to copy memory.
-        """
-        data, vm, source = self._desk.about(request)
-        target = self._desk.connections.to(data.migrate_host)
-        if target is source:
-            raise Failure(f"{data.host} and {data.migrate_host} have the same libvirt, {source.uri}: nothing to move")
-        with target.open() as there, source.open() as here:
-            domain, arrived = _after_earlier_attempts(here, there, vm, request)
-            if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
-                if domain is not None:
-                    request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
-                    remove(domain)
-                return vm.domain_name
-            if domain is None:
-                raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be moved")
-            if stands_still(domain, MOVING):
-                resume(domain, request)
-            flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
-            if self._options.unsafe_migration:
-                flags |= libvirt.VIR_MIGRATE_UNSAFE
-            forget_metadata(domain)  # libvirt moves no domain that it knows snapshots of; they are in the images
-            domain.migrate3(there, {}, flags)
-        return vm.domain_name
-
-
-def _after_earlier_attempts(
-    here: "libvirt.virConnect", there: "libvirt.virConnect", vm: VmDocument, request: Request
-) -> "tuple[libvirt.virDomain | None, libvirt.virDomain | None]":
-    """Return the domain as its source and its target have it, once no earlier migration is at work or after a while.
-
-    An attempt whose driver was killed at its end leaves the source's domain paused: libvirt does not know
-    whether the target's runs.  Whoever asks both does, so nothing else may decide it.
-    """
-    end = time.monotonic() + ATTEMPT_TIMEOUT_S
-    while True:
-        domain, arrived = own(here, vm, request), own(there, vm, request)
-        at_work = any(one is not None and stands_still(one, (*STARTING, *MOVING)) for one in (domain, arrived))
-        if not at_work or time.monotonic() > end:
-            return domain, arrived
-        request.wait(LOOK_EVERY_S)
-
-
-def _press(domain: "libvirt.virDomain", request: Request) -> None:
+def _press(domain: "libvirt.virDomain", connector: Connector, vm: VmDocument, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdown()
+        if connector.press is not None:
+            connector.press(domain, vm)
+        else:
+            domain.shutdownFlags(connector.shutdown_flags)
 
     tolerant(press)
 
@@ -253,16 +215,16 @@ def _wake(domain: "libvirt.virDomain", request: Request) -> None:
         resume(domain, request)
 
 
-def _create(opened: "libvirt.virConnect", xml: str, request: Request) -> None:
+def _create(opened: "libvirt.virConnect", xml: str, flags: int, request: Request) -> None:
     """Create the domain; without CPU shares on a host that cannot weigh domains."""
     try:
-        opened.createXML(xml, 0)
+        opened.createXML(xml, flags)
     except libvirt.libvirtError as fault:
         if "CPU tuning is not available" not in (fault.get_error_message() or ""):
             raise
         request.log("this host cannot weigh domains (no cgroup controller): it runs without its CPU shares", "W")
-        begin, end = xml.index("<cputune>"), xml.index("</cputune>") + len("</cputune>")
-        opened.createXML(xml[:begin] + xml[end:], 0)
+        begin, end = xml.index("<shares>"), xml.index("</shares>") + len("</shares>")
+        opened.createXML(xml[:begin] + xml[end:], flags)
 
 
 def _leave_for_people(request: Request, path: str, xml: str) -> None:

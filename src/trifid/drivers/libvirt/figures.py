@@ -3,20 +3,7 @@
 Source: reference/drivers.md §5.2 (MONITOR_VM), §6.2 (POLL).
 """
 
-from typing import Any
-
-import libvirt
-
-GROUPS = (
-    libvirt.VIR_DOMAIN_STATS_STATE
-    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
-    | libvirt.VIR_DOMAIN_STATS_BALLOON
-    | libvirt.VIR_DOMAIN_STATS_VCPU
-    | libvirt.VIR_DOMAIN_STATS_INTERFACE
-    | libvirt.VIR_DOMAIN_STATS_BLOCK
-)
-FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-"""NOWAIT: a domain that is busy (saving, moving) is told with what is known."""
+from trifid.drivers.libvirt.connector import Stats
 
 _SUMS = {
     "NETRX": ("net", "rx.bytes"),
@@ -26,8 +13,6 @@ _SUMS = {
     "DISKRDIOPS": ("block", "rd.reqs"),
     "DISKWRIOPS": ("block", "wr.reqs"),
 }
-
-Stats = dict[str, Any]
 
 
 class Sampler:

@@ -12,16 +12,13 @@ from xml.etree.ElementTree import Element
 import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
-from trifid.drivers.libvirt.disks import controllers, disk, image_path
-from trifid.drivers.libvirt.domain_xml import queues
+from trifid.drivers.libvirt.disks import image_path
 from trifid.drivers.libvirt.images import check_disks
-from trifid.drivers.libvirt.nics import interface
 from trifid.drivers.libvirt.present import LOOK_EVERY_S, running
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
-PLUGGABLE = ("virtio", "scsi", "usb")
-"""Buses that take disks while a machine runs."""
 ASK_AGAIN_S = 10.0
 """A guest that is still booting does not hear that it shall let go: it is told again."""
 
@@ -47,7 +44,8 @@ class HotPlug:
         """Plug the marked disk in; it is in: good."""
         data, vm, connection = self._desk.about(request)
         vector = vm.template.marked("DISK", "ATTACH", "YES")
-        element = _pluggable_disk(vm, vector, data.disk_target_path)
+        connector = self._desk.connector
+        element = _pluggable_disk(connector, vm, vector, data.disk_target_path)
         with connection.open() as opened:
             domain = running(opened, vm, request, data.host)
             if disk_of(domain.XMLDesc(), image_path(vector, data.disk_target_path)) is not None:
@@ -56,7 +54,7 @@ class HotPlug:
                 for hint in check_disks([element]):
                     request.log(hint, "W")
             if not _has_scsi(domain.XMLDesc()):
-                for controller in controllers([element], queues(vm, "VIRTIO_SCSI_QUEUES")):
+                for controller in connector.controllers(vm, [element]):
                     domain.attachDeviceFlags(_text(controller), _LIVE)
             domain.attachDeviceFlags(_text(element), _LIVE)
         return ""
@@ -78,7 +76,7 @@ class HotPlug:
         with connection.open() as opened:
             domain = running(opened, vm, request, data.host)
             if interface_of(domain.XMLDesc(), mac) is None:
-                domain.attachDeviceFlags(_text(interface(vector, "")), _LIVE)
+                domain.attachDeviceFlags(_text(_interface(self._desk.connector, vm, vector)), _LIVE)
         return ""
 
     def detach_nic(self, request: Request) -> str:
@@ -102,7 +100,7 @@ class HotPlug:
         asked = -ASK_AGAIN_S
         with connection.open() as opened:
             while (element := find(running(opened, vm, request, data.host).XMLDesc())) is not None:
-                _refuse_fixed(element, what)
+                _refuse_fixed(self._desk.connector, element, what)
                 waited = time.monotonic() - begun
                 if waited >= timeout_s:
                     raise Failure(
@@ -141,19 +139,28 @@ def _has_scsi(domain_xml: str) -> bool:
     return any(found.get("type") == "scsi" for found in _devices(domain_xml, "controller"))
 
 
-def _pluggable_disk(vm: VmDocument, vector: Vector, directory: str) -> Element:
-    element = disk(vector, directory, vm.template.vector("OS"), queues(vm, "VIRTIO_BLK_QUEUES"), "")
-    _refuse_fixed(element, f"disk {vector.get('DISK_ID')} ({vector.get('TARGET')})")
+def _pluggable_disk(connector: Connector, vm: VmDocument, vector: Vector, directory: str) -> Element:
+    what = f"disk {vector.get('DISK_ID')} ({vector.get('TARGET')})"
+    if connector.disk is None:
+        raise Failure(f"{what} cannot be plugged in: {connector.name} takes no disks while a machine runs")
+    element = connector.disk(vm, vector, directory)
+    _refuse_fixed(connector, element, what)
     return element
 
 
-def _refuse_fixed(element: Element, what: str) -> None:
+def _interface(connector: Connector, vm: VmDocument, vector: Vector) -> Element:
+    if connector.interface is None:
+        raise Failure(f"{connector.name} takes no NICs while a machine runs")
+    return connector.interface(vm, vector)
+
+
+def _refuse_fixed(connector: Connector, element: Element, what: str) -> None:
     target = element.find("target")
     bus = "" if target is None else target.get("bus", "")
-    if element.tag == "disk" and bus not in PLUGGABLE:
+    if element.tag == "disk" and bus not in connector.pluggable:
         raise Failure(
-            f"{what} is on the {bus} bus, where disks neither come nor go while the machine runs: use a TARGET "
-            "like vdb (virtio) or sdb (scsi), or power the VM off first"
+            f"{what} is on the {bus} bus, where disks neither come nor go while the machine runs: put it on "
+            f"{' or '.join(connector.pluggable)} (by TARGET or BUS), or power the VM off first"
         )
     if element.tag == "disk" and element.get("device") in ("cdrom", "floppy"):
         raise Failure(f"{what} is a {element.get('device')}, which cannot be plugged: power the VM off first")

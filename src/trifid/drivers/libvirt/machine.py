@@ -1,43 +1,24 @@
-"""Capacity, firmware and features of a template as the machine of a domain.
+"""Firmware, processor and features of a template as the machine of a domain.
 
 Source: reference/drivers.md §7.2 and §7.4.
 """
 
 import re
-from decimal import ROUND_CEILING, Decimal
 from xml.etree.ElementTree import Element
-
-import msgspec
 
 from trifid.core.template.types import BOOT_DEVICES
 from trifid.drivers.kit import Failure
+from trifid.drivers.libvirt.capacity import vcpus
+from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
+from trifid.drivers.libvirt.numa import put_numa
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
 FIRMWARE_PLACE = "/usr/share/"
 """Firmware comes from packages: any other file of the host would be readable in the guest."""
 
-SHARES_MAX = {100: 10_000, 1024: 262_144}
-"""Most shares that the kernel takes: {shares a core: most}; 100 is cgroup version 2, 1024 version 1."""
-
 _NEW_BOOT = re.compile(r"(disk|nic)([0-9]+)\Z")
 _HOST_MODELS = ("host-passthrough", "host-model", "maximum")
-
-
-class Hypervisor(msgspec.Struct, frozen=True):
-    """What a domain is made for.
-
-    Attributes:
-        type: kvm, qemu (emulated), or test.
-        shares_per_core: CPU shares of one core; 0 = the host cannot weigh domains.
-    """
-
-    type: str
-    shares_per_core: int = 1024
-
-
-def _kib(mib: str) -> str:
-    return str(int(mib) * 1024)
 
 
 def _root(value: str) -> str:
@@ -65,32 +46,13 @@ def _firmware(value: str) -> str:
     return "efi" if value.upper() in ("UEFI", "EFI") else ""
 
 
-DOMAIN = Mapping(
-    "",
-    "domain",
-    (
-        Property("memory/@unit", default="KiB"),
-        Property("memory", "MEMORY", convert=_kib),
-        Property("memory", "MEMORY_MAX", convert=_kib, note="BALLOONING: the domain can grow to it"),
-        Property("currentMemory", "current_memory", note="MEMORY, beside MEMORY_MAX"),
-        Property("maxMemory", "max_memory", note="MEMORY_MAX with MEMORY_RESIZE_MODE=HOTPLUG"),
-        Property("maxMemory/@slots", "MEMORY_SLOTS", note="HOTPLUG: 8 when not given"),
-        Property(".", "MEMORY_RESIZE_MODE", note="HOTPLUG, else BALLOONING"),
-        Property("vcpu", "VCPU", default="1"),
-        Property("vcpu", "VCPU_MAX", note="CPUs that can be added"),
-        Property("vcpu/@current", "current_vcpu", note="VCPU, beside VCPU_MAX"),
-        Property(
-            "cputune/shares", "CPU", note="times 1024 with cgroup version 1, times 100 with version 2, rounded up"
-        ),
-    ),
-)
-
 BACKING = Mapping(
     "TOPOLOGY",
     "memoryBacking",
     (
         Property("hugepages/page/@size", "HUGEPAGE_SIZE", note="MiB"),
         Property("hugepages/page/@unit", "unit"),
+        Property("source/@type", "source", note="memfd for MEMORY_ACCESS without HUGEPAGE_SIZE"),
         Property("access/@mode", "MEMORY_ACCESS", convert=str.lower),
     ),
 )
@@ -106,7 +68,7 @@ OS = Mapping(
         Property("loader", "FIRMWARE", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("loader/@readonly", "loader_readonly"),
         Property("loader/@type", "loader_type"),
-        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes),
+        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes, note="with MACHINE=q35"),
         Property("nvram/@template", "NVRAM", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("nvram", "nvram", note="with UEFI: the VM's own variables, in its directory"),
         Property("kernel", "KERNEL", convert=_local),
@@ -170,51 +132,15 @@ CLOCK = Mapping(
 )
 
 
-def put_capacity(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
-    """Add memory and virtual CPUs.
-
-    Raises:
-        Failure: MEMORY is missing.
-    """
-    names = ("MEMORY", "MEMORY_MAX", "MEMORY_SLOTS", "VCPU", "VCPU_MAX", "CPU")
-    given = {name: vm.template.single(name) for name in names}
-    if not given["MEMORY"]:
-        raise Failure("MEMORY is missing: give it in MiB")
-    grows = int(given["MEMORY_MAX"] or 0) > int(given["MEMORY"])
-    hotplug = grows and vm.template.single("MEMORY_RESIZE_MODE").upper() == "HOTPLUG"
-    more_cpus = int(given["VCPU_MAX"] or 0) > int(given["VCPU"] or 1)
-    DOMAIN.fill(
-        domain,
-        {
-            **given,
-            "CPU": shares(given["CPU"], hypervisor),
-            "MEMORY_MAX": given["MEMORY_MAX"] if grows and not hotplug else "",
-            "current_memory": _kib(given["MEMORY"]) if grows and not hotplug else "",
-            "max_memory": _kib(given["MEMORY_MAX"]) if hotplug else "",
-            "MEMORY_SLOTS": (given["MEMORY_SLOTS"] or "8") if hotplug else "",
-            "VCPU_MAX": given["VCPU_MAX"] if more_cpus else "",
-            "current_vcpu": (given["VCPU"] or "1") if more_cpus else "",
-        },
-    )
+def put_backing(domain: Element, vm: VmDocument) -> None:
+    """Add where the memory comes from, if the template says it."""
     topology = vm.template.vector("TOPOLOGY")
     unit = "MiB" if topology.get("HUGEPAGE_SIZE") else ""
-    backing = BACKING.element({**topology, "unit": unit})
+    # memory of the hypervisor's own process cannot be shared
+    source = "memfd" if topology.get("MEMORY_ACCESS") and not unit else ""
+    backing = BACKING.element({**topology, "unit": unit, "source": source})
     if len(backing):
         domain.append(backing)
-
-
-def vcpus(vm: VmDocument) -> int:
-    """Return the most virtual CPUs that a VM can have."""
-    return max(int(vm.template.single("VCPU", "1")), int(vm.template.single("VCPU_MAX", "1")))
-
-
-def shares(cpu: str, hypervisor: Hypervisor) -> str:
-    """Return what a CPU attribute weighs, empty when it does not or the host cannot weigh."""
-    per_core = hypervisor.shares_per_core
-    if not cpu or not per_core:
-        return ""
-    weight = int((Decimal(cpu) * per_core).to_integral_value(ROUND_CEILING))
-    return str(min(max(weight, 2), SHARES_MAX.get(per_core, weight)))
 
 
 def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
@@ -229,6 +155,10 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
         given = {key: value for key, value in given.items() if key not in ("INITRD", "ROOT", "KERNEL_CMD")}
     is_file = bool(_loader(given.get("FIRMWARE", "")))
+    if is_yes(given.get("FIRMWARE_SECURE", "")) and "q35" not in given.get("MACHINE", ""):
+        raise Failure("OS: FIRMWARE_SECURE=YES needs MACHINE=q35, other machines cannot keep the firmware's secrets")
+    if given.get("NVRAM") and not is_file:
+        raise Failure("OS: NVRAM belongs to a FIRMWARE that is named by its path; of UEFI, libvirt chooses both")
     is_uefi = is_file or bool(given.get("FIRMWARE") and _firmware(given["FIRMWARE"]))
     element = OS.element(
         {
@@ -236,7 +166,6 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             "loader_readonly": "yes" if is_file else "",
             "loader_type": "pflash" if is_file else "",
             "nvram": f"{directory}/nvram" if is_uefi else "",
-            "NVRAM": given.get("NVRAM", "") if is_uefi else "",
             "FIRMWARE_SECURE": given.get("FIRMWARE_SECURE", "") if is_uefi else "",
         }
     )
@@ -267,7 +196,11 @@ def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:
 
 
 def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
-    """Add the model, topology and memory node of the CPU, if any is asked for."""
+    """Add the model, topology and memory nodes of the CPU, and pins, if any are asked for.
+
+    Raises:
+        Failure: a value that cannot be carried out.
+    """
     given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
     model = given.get("MODEL", "")
     cpu = Element("cpu")
@@ -281,7 +214,8 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
             if feature.strip():
                 child(cpu, "feature", policy="require", name=feature.strip())
     _put_topology(cpu, vm)
-    if domain.find("maxMemory") is not None:
+    put_numa(domain, cpu, vm, hypervisor, vcpus(vm))
+    if domain.find("maxMemory") is not None and cpu.find("numa") is None:
         memory = domain.findtext("memory", "")
         child(child(cpu, "numa"), "cell", id="0", cpus=f"0-{vcpus(vm) - 1}", memory=memory, unit="KiB")
     if len(cpu) or cpu.attrib:
@@ -298,6 +232,11 @@ def _put_topology(cpu: Element, vm: VmDocument) -> None:
         cores = max(1, vcpus(vm) // (sockets * threads))
     cores = cores or 1
     sockets = sockets or max(1, vcpus(vm) // (cores * threads))
+    if sockets * cores * threads != vcpus(vm):
+        raise Failure(
+            f"TOPOLOGY: {sockets} SOCKETS of {cores} CORES of {threads} THREADS are {sockets * cores * threads} CPUs, "
+            f"and the VM has {vcpus(vm)} (VCPU, or VCPU_MAX)"
+        )
     TOPOLOGY.fill(cpu, {"SOCKETS": str(sockets), "CORES": str(cores), "THREADS": str(threads)})
 
 

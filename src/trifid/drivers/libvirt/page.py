@@ -1,7 +1,10 @@
 """The generated part of docs/drivers-libvirt.md: what becomes of every attribute of a template."""
 
-from trifid.drivers.libvirt.domain_xml import MAPPINGS
+from collections.abc import Iterable
+
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.mapping import HERE, Mapping, Property
+from trifid.drivers.libvirt.registry import connector, shipped
 
 BEGIN, END = "<!-- generated from the declarations: begin -->", "<!-- generated: end -->"
 
@@ -19,13 +22,6 @@ NOT_USED = {
     "VMGROUP": "the scheduler's",
     "NIC_ALIAS": "another address of an interface that is there",
     "NIC_DEFAULT": "the engine copies it into every NIC",
-    "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
-    "SPICE_OPTIONS": "use RAW",
-    "NUMA_NODE": "domains are not pinned",
-    "TOPOLOGY/PIN_POLICY": "domains are not pinned",
-    "TOPOLOGY/NODE_AFFINITY": "domains are not pinned",
-    "MEMORY_ENCRYPTION": "use RAW",
-    "OS/FIRMWARE_FORMAT": "raw",
     "DISK/SOURCE": "the transfer driver puts it where the domain finds it",
     "DISK/SIZE": "the transfer driver's",
     "DISK/ORIGINAL_SIZE": "the transfer driver's",
@@ -60,9 +56,8 @@ NOT_USED = {
     "NIC/BLACK_PORTS_UDP": "the network driver's",
     "NIC/ICMP": "the network driver's",
     "GRAPHICS/COMMAND": "another hypervisor's",
-    "GRAPHICS/RANDOM_PASSWD": "the engine's",
+    "GRAPHICS/RANDOM_PASSWD": "the engine makes a PASSWD up",
     "RAW/DATA_VMX": "another hypervisor's",
-    "RAW/VALIDATE": "libvirt says what is wrong",
     "CONTEXT/FILES": "on the context CD",
     "CONTEXT/FILES_DS": "on the context CD",
     "CONTEXT/NETWORK": "on the context CD",
@@ -82,29 +77,54 @@ NOT_USED = {
     "PCI/CLASS": "the scheduler's",
     "PCI/TYPE": "the scheduler's",
 }
-"""Attributes that have no part in a domain, each with whose it is or what to do instead."""
+"""Attributes that have no part in a domain of any hypervisor, each with whose it is or what to do instead."""
 
 
-def table() -> str:
-    """Return both tables in Markdown."""
-    lines = ["| template | domain | default | remark |", "|---|---|---|---|"]
-    for mapping in MAPPINGS:
-        lines += [_row(mapping, one) for one in mapping.properties]
-    lines += ["", "Not part of a domain:", "", "| template | why |", "|---|---|"]
-    lines += [f"| {path} | {why} |" for path, why in sorted(NOT_USED.items())]
-    return "\n".join(lines)
+def tables() -> str:
+    """Return what becomes of a template with each shipped connector, in Markdown."""
+    parts: list[str] = []
+    told: dict[int, Connector] = {}
+    for one in sorted(map(connector, shipped()), key=lambda one: (one.name != "kvm", one.name)):
+        parts.append(f"### {one.title or one.name}")
+        parts.append(f"Connector `{one.name}`, by default at `{one.uri}`{_of_users(one)}.")
+        if before := told.get(id(one.mappings)):
+            parts.append(f"Its domains are those of `{before.name}`.")
+        else:
+            told[id(one.mappings)] = one
+            parts.append(_mapped(one))
+            parts.append("Not part of a domain:")
+            parts.append(_table(("template", "why"), sorted({**NOT_USED, **one.not_used}.items())))
+        if one.cannot:
+            parts.append("What it cannot do, and what is answered to that:")
+            parts.append(_table(("verb", "reason"), list(one.cannot.items())))
+    return "\n\n".join(parts)
+
+
+def _of_users(one: Connector) -> str:
+    return f"; for other users than root at `{one.user_uri}`" if one.user_uri not in ("", one.uri) else ""
+
+
+def _mapped(one: Connector) -> str:
+    rows = [_row(mapping, each) for mapping in one.mappings for each in mapping.properties]
+    return _table(("template", "domain", "default", "remark"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return text.replace(f"|{' --- |' * len(head)}", f"|{'---|' * len(head)}", 1)
 
 
 def updated(page: str) -> str:
     """Return the page with its generated part made anew."""
     before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{rest.partition(END)[2]}"
 
 
-def _row(mapping: Mapping, one: Property) -> str:
+def _row(mapping: Mapping, one: Property) -> tuple[str, str, str, str]:
     template = "–"
     if one.is_of_template:
         template = f"{mapping.name}/{one.key}" if mapping.name else one.key
     place = "" if one.path == HERE else one.path
     where = f"`{mapping.tag}{'/' if mapping.tag and place else ''}{place.rstrip('/')}`"
-    return f"| {template} | {where} | {one.default} | {one.note or mapping.note} |"
+    return template, where, one.default, one.note or mapping.note

@@ -3,9 +3,11 @@
 import ipaddress
 import re
 import socket
+import urllib.parse
 from functools import lru_cache
 
 from trifid.drivers.kit import Failure
+from trifid.drivers.remote.way import Way
 
 _URI = re.compile(r"(?P<driver>[a-z]+)(?:\+(?P<transport>[a-z]+))?://(?P<server>[^/?]*)(?P<rest>/[^?]*)(?:\?(.*))?")
 HOST = "{host}"
@@ -48,8 +50,11 @@ def uri_for(pattern: str, host: str) -> str:
 
     `{host}` in the pattern becomes the host's name; for this machine the URI loses server and transport.
 
+    A URI that leads to this machine's libvirt stands for the same libvirt of every host: of another one, it is
+    reached through ssh.
+
     Raises:
-        Failure: the pattern leads to this machine's libvirt only, and the host is another machine.
+        Failure: the pattern is none.
     """
     parts = _URI.fullmatch(pattern)
     if not parts:
@@ -57,11 +62,31 @@ def uri_for(pattern: str, host: str) -> str:
     if HOST in pattern:
         if HOST in parts["server"] and is_this_machine(host):
             return f"{parts['driver']}://{parts['rest']}"
-        return pattern.replace(HOST, host)
-    fixed = parts["server"] or "socket=" in pattern or parts["driver"] == "test"
-    if not fixed and not is_this_machine(host):
-        raise Failure(
-            f"host {host} is not this machine ({socket.gethostname()}) and --uri {pattern} leads to this machine: "
-            f"name the host localhost, or use --uri qemu+ssh://{HOST}/system"
-        )
+        return pattern.replace(HOST, _server(host))
+    is_plain = not (parts["transport"] or parts["server"] or "?" in pattern or parts["driver"] == "test")
+    if is_plain and not is_this_machine(host):
+        return f"{parts['driver']}+ssh://{_server(host)}{parts['rest']}?no_tty=1"
     return pattern
+
+
+def by_way(uri: str, way: Way, host: str) -> str:
+    """Return a URI by which libvirt's ssh calls a host as all else here does; others as they are.
+
+    One with a `command` of its own, or an engine without a home, keeps libvirt's ssh.
+    Source: libvirt's page on URIs (parameters `command` and `no_tty` of the transport ssh).
+
+    Raises:
+        Failure, OSError: as of Way.program.
+    """
+    parts = urllib.parse.urlsplit(uri)
+    names = {name for name, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)}
+    if not parts.scheme.endswith("+ssh") or "command" in names or way.home is None:
+        return uri
+    account = f"{parts.username or ''}:{parts.port or ''}" if parts.username or parts.port else ""
+    more = {"command": str(way.program(host, account)), **({} if "no_tty" in names else {"no_tty": "1"})}
+    return f"{uri}{'&' if parts.query else '?'}{urllib.parse.urlencode(more)}"
+
+
+def _server(host: str) -> str:
+    """Return a host's name as URIs have it."""
+    return f"[{host}]" if ":" in host else host

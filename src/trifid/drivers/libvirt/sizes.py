@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
+from trifid.drivers.libvirt.capacity import shares
 from trifid.drivers.libvirt.connection import Connection
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.disks import image_path
 from trifid.drivers.libvirt.hotplug import disk_of
-from trifid.drivers.libvirt.machine import shares
 from trifid.drivers.libvirt.present import LOOK_EVERY_S, running
 from trifid.drivers.libvirt.vm import VmDocument
 
@@ -150,7 +150,7 @@ def _weigh(domain: "libvirt.virDomain", vm: VmDocument, connection: Connection, 
     if not wanted:
         return
     try:
-        domain.setSchedulerParametersFlags({"cpu_shares": int(wanted)}, _LIVE)
+        connection.connector.weigh(domain, int(wanted))
     except libvirt.libvirtError as fault:
         request.log(f"its CPU shares stay as they are: {connection.explained(fault)}", "W")
 
