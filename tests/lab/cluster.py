@@ -16,6 +16,8 @@ from tests.system.home import Api, Home
 LAB = Path(__file__).parents[2] / "tools" / "lab"
 PORT = 2633
 UP_TIMEOUT_S = 120.0
+OF_EACH_HOST = "100"
+"""The datastore that is on each host's own disk."""
 NAMES = ("host-1", "host-2", "host-3")
 
 
@@ -77,6 +79,11 @@ class Cluster:
     def domains(self, host: str) -> list[str]:
         """Return the domains that a host has, running or not."""
         return self.lab("on", host, "virsh", "-q", "-c", "qemu:///system", "list", "--all", "--name").split()
+
+    def files(self, host: str, vm_id: int) -> list[str]:
+        """Return the names of what a host has for a VM in its own datastore."""
+        place = str(self.home.path / "datastores" / OF_EACH_HOST / str(vm_id))
+        return self.lab("on", host, "sh", "-c", 'ls -A "$1" 2>/dev/null || :', "sh", place).split()
 
     def host(self, name: str) -> dict[str, Any]:
         """Return a host's document."""

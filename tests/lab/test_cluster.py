@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.cluster import NAMES, Cluster, Fleet
 from tests.lab.guests import until_counted
-from tests.lab.test_two_hosts import Visitor
+from tests.lab.visitor import Visitor
 from tests.system.home import Api
 
 pytestmark = pytest.mark.timeout(240)
@@ -105,6 +105,25 @@ def test_maintenance_moves_every_vm_of_a_host_live_and_lets_them_come_back(clust
     assert fleet.on(host) == moving
     fleet.runs_where_it_should()
     fleet.has_lost_nothing()
+
+
+def test_a_guest_whose_disks_are_on_its_host_moves_live_with_them(cluster: Cluster) -> None:
+    alone = Fleet(cluster, "tiny-local", 1)
+    (vm_id,) = alone.ids
+    source = alone.where()[vm_id]
+    target = next(name for name in NAMES if name != source)
+    with Visitor(alone.addresses[vm_id]) as visitor:
+        begun = time.monotonic()
+        cluster.home.run("onevm", "migrate", "--live", str(vm_id), target, "--wait")
+        took_s = time.monotonic() - begun
+        until_counted(alone.addresses[vm_id], alone.counts[vm_id].number + 3)
+    print(f"live with its disk: {took_s:.1f} s, {visitor.asked} requests, longest gap {visitor.longest_s:.2f} s")
+    assert visitor.failures == []
+    assert cluster.files(source, vm_id) == [] and "disk.0" in cluster.files(target, vm_id)
+    assert alone.where()[vm_id] == target and alone.states() == {"RUNNING"}
+    assert f"one-{vm_id}" in cluster.domains(target) and f"one-{vm_id}" not in cluster.domains(source)
+    alone.has_lost_nothing()
+    alone.end()
 
 
 def test_an_engine_killed_in_the_middle_of_maintenance_ends_it_after_its_restart(
