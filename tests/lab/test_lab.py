@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).parents[2] / "tools" / "lab"
-TIMEOUT_S = 150.0
+TIMEOUT_S = 240.0
 HOSTS = ("host-1", "host-2")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Lab:

@@ -150,8 +150,9 @@ def _on(lab: Lab, words: Words) -> int:
 
 
 def _execute(lab: Lab, argv: list[str]) -> int:
+    """Become another command: what is typed at its terminal, ^C too, is for it alone."""
     try:
-        return subprocess.run(argv, env=lab.place.environment(), check=False).returncode
+        os.execvpe(argv[0], argv, lab.place.environment())  # noqa: S606  (no shell is wanted)
     except OSError as fault:
         raise Failed(f"{argv[0]} cannot be run: {fault.strerror}") from fault
 
