@@ -144,6 +144,49 @@ def test_top_shows_the_busiest_first_unless_told_otherwise(measured, fake, type_
     assert type_in("onevm", "top", "-o", "-UCPU", *column).stdout.split() == ["4", "6", "5"]
 
 
+def sample(vm_id: int, at: int, **figures: int) -> str:
+    told = "".join(f"<{name}>{value}</{name}>" for name, value in figures.items())
+    return f"<MONITORING><ID>{vm_id}</ID>{told}<TIMESTAMP>{at}</TIMESTAMP></MONITORING>"
+
+
+def test_columns_of_growth_ask_once_and_only_when_they_are_shown(measured, fake, type_in):
+    fake.vms[4] = vm_xml(4, "db")
+    fake.vms[5] = vm_xml(5, "new")
+    samples = [
+        sample(3, NOW - 60, NETRX=0),
+        sample(3, NOW - 30, NETRX=1000),
+        sample(3, NOW, NETRX=1000 + 30 * 2048, NETTX=7),
+        sample(4, NOW - 30, NETRX=10**9, NETTX=0),
+        sample(4, NOW, NETRX=5, NETTX=30 * 512),
+        sample(5, NOW, NETRX=10**9),
+    ]
+    fake.methods["one.vmpool.monitoring"] = lambda *_: f"<MONITORING_DATA>{''.join(samples)}</MONITORING_DATA>"
+    out = type_in("onevm", "top", "-l", "ID,RX,TX", "-o", "RX,TX", "--csv", "--no-header").stdout
+    assert out.splitlines() == ["3,2K,0K", "4,0K,0.5K", "5,0K,0K"]
+    assert [call[0] for call in fake.calls] == ["one.vmpool.info", "one.vmpool.monitoring"]
+    type_in("onevm", "list")
+    assert [call[0] for call in fake.calls].count("one.vmpool.monitoring") == 1
+
+
+def test_show_draws_the_last_hour_on_a_terminal_only(measured, fake, type_in, monkeypatch):
+    from trifid.cli import monitoring_shown
+
+    fake.vms[3] = vm_xml(3, "web", monitoring={"CPU": 25.5, "MEMORY": 65536})
+    assert "last hour" not in type_in("onevm", "show", "3").stdout
+    assert measured == []
+    monkeypatch.setattr(monitoring_shown, "_can_draw", lambda: True)
+    out = type_in("onevm", "show", "3").stdout
+    assert f"CPU                 : 25.5 % of a core     {'█' * 40} last hour" in out
+
+    def refuse(*_):
+        raise Refusal("[trifid.vm.monitoring] samples are not kept", 0x0800, -1)
+
+    fake.methods["trifid.vm.monitoring"] = refuse
+    shown = type_in("onevm", "show", "3")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "25.5 % of a core" in shown.stdout
+
+
 def test_top_as_json_is_the_engines_document(measured, type_in):
     assert json.loads(type_in("onehost", "top", "-j").stdout)["HOST_POOL"]["HOST"][0]["NAME"] == "node1"
 

@@ -183,7 +183,7 @@ def sparks(shell: Shell, kind: Kind, object_id: int, names: tuple[str, ...]) -> 
         return {}
     try:
         told = _ask(shell, kind, object_id, RAW_S, _SPARK_S)
-    except ApiError:  # an older engine, or samples are not kept: the document has the newest figures all the same
+    except ApiError:  # samples are not kept: the document has the newest figures all the same
         return {}
     end = shell.now() + 1
     found = {}

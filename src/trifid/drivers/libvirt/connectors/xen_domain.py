@@ -177,6 +177,8 @@ NOT_USED = {
     "VIDEO/IOMMU": _NOT_OF_XEN,
     "VIDEO/RESOLUTION": _NOT_OF_XEN,
     "WATCHDOG": "refused: there is none",
+    **{f"OS/{key}": "of containers" for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": "of containers",
 }
 """Attributes that have no part in a domain of Xen, each with why."""
 
