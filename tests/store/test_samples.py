@@ -116,6 +116,17 @@ def test_they_live_beside_the_records(database: Database) -> None:
     assert database.open().load().vms == []
 
 
+def test_postgresql_finds_some_objects_without_reading_all(postgresql_database: Database) -> None:
+    table = open_samples(postgresql_database.url, postgresql_database.home)
+    for round in range(4):
+        put(table, RAW_S, Kind.VM, *[(vm_id, cpu(30 * round)) for vm_id in range(1000)])
+    table.close()
+    some = "resolution_s = 0 AND kind = 1 AND id IN (1, 2, 3) AND at >= 0 AND at < 300"
+    plan = postgresql_database.sql(f"EXPLAIN SELECT * FROM samples WHERE {some}")
+    (condition,) = [line for (line,) in plan if "Index Cond" in line]
+    assert "id = ANY" in condition
+
+
 def test_a_row_that_cannot_be_read_is_told_and_passed_over(
     database: Database, table: Samples, caplog: pytest.LogCaptureFixture
 ) -> None:

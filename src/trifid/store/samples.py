@@ -44,6 +44,9 @@ log = logging.getLogger("trifid.store")
 IDS_AT_ONCE = 500
 """How many objects one statement asks for."""
 ROWS_AT_ONCE = 2000
+ANALYSED_AFTER_ROWS = 1000
+"""So many rows after the table was opened, and each time ten times as many, PostgreSQL is told to look how many there
+are: it does by itself only after a while, and meanwhile reads all objects to find some."""
 
 _NAMES = (
     *("CPU", "MEMORY", "NETRX", "NETTX", "DISKRDBYTES", "DISKWRBYTES", "DISKRDIOPS", "DISKWRIOPS"),
@@ -65,6 +68,8 @@ samples = Table(
     sqlite_with_rowid=False,
 )
 """One sample a row.  It has no migrations: should it ever change, it gets another name, and the old one is dropped."""
+
+_ANALYSE = "ANALYZE samples"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[int | str, int | float]).decode
@@ -97,6 +102,11 @@ class Samples:
         insert = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(samples)
         new = {"count": insert.excluded["count"], "figures": insert.excluded.figures}
         upsert = insert.on_conflict_do_update(index_elements=list(samples.primary_key), set_=new)
+        self._needs_analysis = engine.dialect.name == "postgresql"
+        self._rows, self._analysed_after = 0, ANALYSED_AFTER_ROWS
+        if self._needs_analysis:
+            with self.transaction():
+                self._begun.exec_driver_sql(_ANALYSE)
         self._put = str(upsert.compile(dialect=engine.dialect))
 
     @contextmanager
@@ -105,6 +115,9 @@ class Samples:
         with self.place.faults(), self._engine.begin() as self._writing:
             try:
                 yield
+                if self._needs_analysis and self._rows >= self._analysed_after:
+                    self._analysed_after *= 10
+                    self._begun.exec_driver_sql(_ANALYSE)
             finally:
                 self._writing = None
 
@@ -132,6 +145,7 @@ class Samples:
         ]
         for first in range(0, len(rows), ROWS_AT_ONCE):
             writing.exec_driver_sql(self._put, rows[first : first + ROWS_AT_ONCE])
+        self._rows += len(rows)
 
     def delete_before(self, key: Key, at: int) -> int:
         """Delete samples of one object from before a moment; return how many."""

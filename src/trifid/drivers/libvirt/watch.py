@@ -232,9 +232,11 @@ class HostWatch:
             probes = self._reached()
             was_reached = True
             self._back_off.reset()
-            domains = self._domains()
+            domains, fault = self._domains_or_fault()
+            probed = probes.run(_names_of(domains))  # also tells whether the way still stands, the better reason
+            if fault is not None:
+                raise fault
             measured = self._measured()
-            probed = probes.run(_names_of(domains))
         except Failure as failure:
             self._answer("FAILURE", str(failure))
             self._say("MONITOR_HOST", at, str(failure), status="FAILURE")
@@ -276,6 +278,12 @@ class HostWatch:
             self._say_domains(at, self._domains(), {})
         except Failure:
             self._looks_at = self._looks_at or [time.monotonic() + LOOK_AGAIN_S[-1]]
+
+    def _domains_or_fault(self) -> tuple[list[Seen], Failure | None]:
+        try:
+            return self._domains(), None
+        except Failure as fault:
+            return [], fault
 
     def _domains(self) -> list[Seen]:
         """Return every domain of our engine, and every one of nobody."""

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from trifid.drivers.libvirt.connector import Connector, Hypervisor, Place
 from trifid.drivers.libvirt.connectors.xen_devices import disk, plugged_interface
-from trifid.drivers.libvirt.connectors.xen_domain import MAPPINGS, NOT_USED, domain_xml
+from trifid.drivers.libvirt.connectors.xen_domain import MAPPINGS, NOT_USED, domain_xml, hints
 from trifid.drivers.libvirt.connectors.xen_figures import HostGauge, statistics, weigh
 
 WEIGHT_PER_CORE = 256
@@ -66,6 +66,7 @@ CONNECTOR = Connector(
     checkpoints=(b"libvirt-xml\n",),
     statistics=statistics,
     facts=facts,
+    hints=hints,
     gauge=HostGauge,
     weigh=weigh,
 )
