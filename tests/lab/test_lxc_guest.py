@@ -171,6 +171,18 @@ def test_what_containers_cannot_do_is_refused_with_the_reason_and_they_run_on(
     api.until_state(vm_id, "DONE")
 
 
+def test_any_program_can_be_the_first_and_is_told_to_end(home: Home, guest: Guest, api: Api) -> None:
+    program = "trap 'sleep 1; exit 0' TERM; echo $WORD > /media/1/word; while :; do sleep 1; done"
+    os = f'OS = [ INIT = /bin/sh, INIT_ARGS = "-c \\"{program}\\" first", INIT_ENV = "WORD=\'two words\'" ]'
+    vm_id = created(home, template(guest, "app", os))
+    assert inside(vm_id, "/bin/cat", "/proc/1/cmdline").split("\0")[:2] == ["/bin/sh", "-c"]
+    assert inside(vm_id, "/bin/cat", "/media/1/word") == "two words\n"
+    home.run("onevm", "poweroff", str(vm_id), "--wait")
+    assert (domains(), left_of_containers()) == ([], NOTHING)
+    api.call("one.vm.action", "terminate", vm_id)
+    api.until_state(vm_id, "DONE")
+
+
 def test_a_container_that_ends_by_itself_is_seen_and_one_that_is_paused_too(home: Home, guest: Guest, api: Api) -> None:
     vm_id = created(home, template(guest, "short"))
     domain = libvirt.open("lxc:///system").lookupByName(f"one-{vm_id}")
