@@ -14,12 +14,8 @@ LAST_LINE_OF_START = b"Server listening on"
 
 
 @contextlib.contextmanager
-def sshd(directory: Path, names: Sequence[str] = HOSTS, more: str = "") -> Iterator[Path]:
-    """Run an sshd; what is given is the ssh_config by which hosts of these names are reached.
-
-    Args:
-        more: goes before all else in ssh_config.
-    """
+def sshd(directory: Path, names: Sequence[str] = HOSTS) -> Iterator[Path]:
+    """Run an sshd; what is given is the ssh_config by which hosts of these names are reached."""
     for name in ("hostkey", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
     if os.geteuid() == 0:
@@ -35,7 +31,7 @@ def sshd(directory: Path, names: Sequence[str] = HOSTS, more: str = "") -> Itera
     )
     config = directory / "ssh_config"
     config.write_text(
-        f"{more}Host {' '.join(names)}\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
+        f"Host {' '.join(names)}\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
         f"  IdentityFile {directory}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {directory}/known\n"
         "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
     )

@@ -264,7 +264,7 @@ def test_a_probe_that_is_added_is_run_with_the_next_report(home: Path) -> None:
 
 def test_what_is_asked_again_is_answered_again_by_the_same_watch(home: Path) -> None:
     (home / "probes.d").mkdir()
-    probe(home / "probes.d", "monitor-loop", 'echo "LOOP=${0#*/trifid-probes.}"')
+    probe(home / "probes.d", "monitor-loop", 'echo "LOOP=${0#*/trifid-watch.}"')
     with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
         loops = set()
         for _ in range(3):

@@ -153,6 +153,7 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
         ({"os": {"FIRMWARE": "/usr/share/../../etc/shadow"}}, "FIRMWARE must be BIOS"),
         ({"os": {"FIRMWARE": "/usr/share/OVMF/CODE.fd", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
         ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/usr/share/OVMF/VARS.fd"}}, "NVRAM belongs to a FIRMWARE"),
+        ({"os": {"FIRMWARE": "UEFI", "FIRMWARE_SECURE": "YES"}}, "FIRMWARE_SECURE=YES needs MACHINE=q35"),
         ({"topology": {"SOCKETS": "2"}}, "2 SOCKETS of 1 CORES of 1 THREADS are 2 CPUs, and the VM has 1"),
         (
             {"nic": {"NIC_ID": "0", "INBOUND_PEAK_BW": "9"}},

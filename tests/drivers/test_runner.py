@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from trifid.drivers.remote.channel import PROGRAM
 from trifid.drivers.remote.faults import ConnectionLost
 from trifid.drivers.remote.host import Host
 
+LOOP = '"$(cut -d " " -f 4 /proc/$PPID/stat)"'
+"""In a probe: the process of the loop that runs it."""
 VMS = (VmName(12, "one-12", "uuid-12"), VmName(13, "one-13", "uuid-13"))
 
 
@@ -148,7 +151,7 @@ def test_what_the_host_is_is_asked_once_and_when_a_probe_changes(tmp_path: Path)
 def test_a_probe_that_was_cleaned_away_is_put_there_again(tmp_path: Path, temporary: Path) -> None:
     with watched(Fixed([of(probe(tmp_path, "monitor-a", "echo A=1"))])) as host:
         host.run()
-        (there,) = temporary.glob("trifid-probes.*/own/monitor-a")
+        (there,) = temporary.glob("trifid-watch.*/own/monitor-a")
         there.unlink()
         assert host.run().monitor == (("A", "1"),)
 
@@ -157,8 +160,6 @@ def test_a_directory_that_was_cleaned_away_is_made_again(tmp_path: Path, tempora
     with watched(Fixed([of(probe(tmp_path, "monitor-a", "echo A=1"))])) as host:
         host.run()
         subprocess.run(["rm", "-rf", *map(str, temporary.iterdir())], check=True)
-        with pytest.raises(Failure):
-            host.run()
         assert host.run().monitor == (("A", "1"),)
 
 
@@ -217,20 +218,27 @@ def test_nothing_is_left_when_the_watch_ends(tmp_path: Path, temporary: Path, pr
     assert list(temporary.iterdir()) == []
 
 
-def test_what_a_killed_loop_left_is_removed_by_the_next(tmp_path: Path, temporary: Path, programs: Path | None) -> None:
+def test_what_a_killed_loop_left_is_removed_by_a_later_one(
+    tmp_path: Path, temporary: Path, programs: Path | None
+) -> None:
     a = of(probe(tmp_path, "monitor-a", "echo A=1"))
-    with watched(Fixed([a])) as others, watched(Fixed([a])) as host:
-        others.run()
-        (living,) = temporary.iterdir()
-        host.run()
-        (killed,) = set(temporary.iterdir()) - {living}
-        (temporary / "trifid-probes.1x").symlink_to(tmp_path)
-        loop = int(killed.name.split(".")[1])
-        os.kill(loop, signal.SIGKILL)
-        os.waitpid(loop, 0)
+    yesterday = time.time() - 2 * 86400
+    with watched(Fixed([a])) as living:
+        living.run()
+        (used,) = temporary.iterdir()
+        os.utime(used, (yesterday, yesterday))
+        for name in ("new", "old", "at-work"):
+            (temporary / f"trifid-watch.{name}").mkdir()
+            (temporary / f"trifid-watch.{name}" / "alive").touch()
+        old = temporary / "trifid-watch.old"
+        os.utime(old / "alive", (yesterday, yesterday))
+        for place in (old, temporary / "trifid-watch.at-work"):
+            os.utime(place, (yesterday, yesterday))
+        (temporary / "trifid-watch.link").symlink_to(tmp_path)
         run_here([a], path=programs)
-        assert living.exists() and not killed.exists()
-    assert (tmp_path / "monitor-a").exists()
+        left = {place.name.removeprefix("trifid-watch.") for place in temporary.iterdir()}
+        assert left == {used.name.removeprefix("trifid-watch."), "new", "at-work", "link"}
+        assert living.run().monitor == (("A", "1"),)
 
 
 # -- hosts that do not do what they should -----------------------------------------------------------
@@ -247,7 +255,7 @@ def test_a_host_that_prints_without_end_is_given_up() -> None:
 
 
 def test_a_loop_that_prints_without_end_is_given_up(tmp_path: Path) -> None:
-    raves = of(probe(tmp_path, "monitor-a", 'loop=${0#*/trifid-probes.}; exec yes garbage >"/proc/${loop%%.*}/fd/1"'))
+    raves = of(probe(tmp_path, "monitor-a", f"exec yes garbage >/proc/{LOOP}/fd/1"))
     with watched(Fixed([raves])) as host, pytest.raises(Failure, match="without an end") as caught:
         host.run()
     assert int(re.findall(r"\d+", str(caught.value))[0]) < 2 * FRAME_BYTES_MAX
@@ -274,18 +282,19 @@ def test_a_host_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_host_whose_loop_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trifid.drivers.im.runner.SILENT_S", 0.2)
-    stops = of(probe(tmp_path, "monitor-a", 'loop=${0#*/trifid-probes.}; kill -STOP "${loop%%.*}"'))
+    stops = of(probe(tmp_path, "monitor-a", f"kill -STOP {LOOP}"))
     silent = "host localhost is silent: nothing came in time while probe monitor-a runs"
     with watched(Fixed([stops]), limit_s=1) as host, pytest.raises(Failure, match=silent):
         host.run()
 
 
-def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path, temporary: Path) -> None:
-    with watched(Fixed([of(probe(tmp_path, "monitor-a", "echo A=1"))])) as host:
-        host.run()
-        (there,) = temporary.iterdir()
-        os.kill(int(there.name.split(".")[1]), signal.SIGKILL)
-        assert host.run().monitor == (("A", "1"),)
+def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path) -> None:
+    with watched(Fixed([of(probe(tmp_path, "monitor-a", f"echo LOOP={LOOP}"))])) as host:
+        loops = []
+        for _ in range(2):
+            loops.append(str(dict(host.run().monitor)["LOOP"]))
+            os.kill(int(loops[-1]), signal.SIGKILL)
+        assert loops[0] != loops[1]
 
 
 def test_what_is_stopped_waits_no_longer() -> None:

@@ -125,6 +125,26 @@ class LabHost:
         """Bring it back."""
         subprocess.run(["ip", "link", "set", self.name, "up"], check=True)
 
+    def kill_libvirtd(self) -> None:
+        """Kill its libvirtd as a crash would; guests and sshd live on.  Only of a host with an sshd."""
+        self._inside = int((self._run / "sshd.pid").read_text())
+        self._libvirtd.kill()
+        self._libvirtd.wait()
+
+    def start_libvirtd(self) -> None:
+        """Start it again."""
+        with (self._run / "libvirtd.log").open("ab") as log:
+            self._libvirtd = subprocess.Popen(
+                [
+                    *("nsenter", f"--target={self._inside}", "--mount", "--net", "--uts", "--"),
+                    *("libvirtd", "--pid-file", "/run/libvirt/libvirtd.pid"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.until_up()
+
     def end(self) -> None:
         """End the host, and every guest that still runs there."""
         if (self._run / "sshd.pid").exists():

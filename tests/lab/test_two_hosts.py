@@ -6,9 +6,7 @@ Runs inside the lab's own namespaces (tools/in-lab), as root.
 import contextlib
 import os
 import signal
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +16,12 @@ import pytest
 from tests.lab.conftest import Guest
 from tests.lab.guests import NETWORK, Count, count, files_of_vms, template, until_counted, until_serving
 from tests.lab.hosts import NAMES, LabHost, engine_of_hosts, lab_hosts
+from tests.lab.visitor import Visitor
 from tests.system.home import Api, Home
 
 pytestmark = pytest.mark.timeout(300)
 
 ADDRESS = "10.0.0.1"
-LONGEST_ANSWER_S = 10.0
 WATCH_TIMEOUT_S = 30.0
 SLOW_MIB_PER_S, FAST_MIB_PER_S = "1", "1000"
 
@@ -158,45 +156,6 @@ def machine(home: Home, hosts: list[LabHost], guest: Guest) -> Iterator[Machine]
     started.act("terminate-hard", "DONE")
     started.is_only_on()
     assert files_of_vms(home) == []
-
-
-class Visitor:
-    """Asks a guest for its page, again and again, while a block runs.
-
-    Attributes:
-        asked: how often.
-        failures: why it got none.
-        longest_s: the longest time between two pages.
-    """
-
-    def __init__(self, address: str) -> None:
-        self._url = f"http://{address}/"
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self.asked = 0
-        self.failures: list[str] = []
-        self.longest_s = 0.0
-
-    def __enter__(self) -> "Visitor":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        answered = time.monotonic()
-        while not self._ends.is_set():
-            self.asked += 1
-            try:
-                with urllib.request.urlopen(self._url, timeout=LONGEST_ANSWER_S) as answer:
-                    answer.read()
-            except OSError as fault:
-                self.failures.append(str(fault))
-            else:
-                self.longest_s = max(self.longest_s, time.monotonic() - answered)
-                answered = time.monotonic()
 
 
 def test_a_guest_answers_throughout_a_live_migration_and_moves_on_saved_stopped_and_off(machine: Machine) -> None:

@@ -42,6 +42,7 @@ REFUSED: dict[str, list[tuple]] = {
         )
     ],
     "one.vm.migrate": [(VM_ID, HOST_ID, True), (VM_ID, 99, False), (VM_ID, 99, False, False, -1, 1)],
+    "trifid.vm.migrate_cancel": [(VM_ID,), (99,)],
     "one.vm.recover": [(VM_ID, operation) for operation in range(6)],
     "one.vm.attach": [(VM_ID, "DISK=[TYPE=swap,SIZE=1]")],
     "one.vm.detach": [(VM_ID, 0)],

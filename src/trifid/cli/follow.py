@@ -16,6 +16,7 @@ from trifid.cli.shell import Shell
 
 DEFAULT_TIMEOUT_S = 600.0
 _NEWS_WAIT_S = 20
+_PROGRESS_WAIT_S = 2
 _EVENTS_MAX = 1000
 _LOOK_EVERY_S = 0.5
 
@@ -75,6 +76,19 @@ def waits_for(vm: dict[str, Any]) -> str:
     return str(told.get("SCHED_MESSAGE") or "") if is_told else ""
 
 
+def how_far(vm: dict[str, Any]) -> str:
+    """Return how far a live migration is, empty when there is none or nothing is known yet."""
+    told = (vm.get("MONITORING") or {}).get("MIGRATION")
+    if not isinstance(told, dict) or "PERCENT" not in told:
+        return ""
+    said = f"{told['PERCENT']} %"
+    if "LEFT_MIB" in told:
+        said += f", {told['LEFT_MIB']} of {told.get('TOTAL_MIB', '?')} MiB left, {told.get('MIB_S', '?')} MiB/s"
+    if told.get("THROTTLE", "0") != "0":
+        said += f", the guest is slowed down by {told['THROTTLE']} %"
+    return said
+
+
 def state_of(vm: dict[str, Any]) -> str:
     """Return the name of a VM's state."""
     from trifid.core.vm.states import printable_state
@@ -90,6 +104,7 @@ class Follower:
 
         self._shell = shell
         self._shown: dict[int, str] = {}
+        self._progress: dict[int, str] = {}
         try:
             self._after: int | None = json.loads(shell.call("trifid.event.list", -1, 0, 1))["last"]
         except (ApiError, ApiFault):
@@ -115,6 +130,7 @@ class Follower:
             if left_s <= 0:
                 self._too_late(waiting, timeout_s)
                 return
+            self._tell_progress(waiting)
             for vm_id, state in self._news(waiting, left_s):
                 if vm_id in waiting and self._is_over(vm_id, state, goal):
                     waiting.discard(vm_id)
@@ -133,6 +149,17 @@ class Follower:
             self._complain(vm_id, f"is {state}, not {goal.state}")
         return True
 
+    def _moving(self, waiting: set[int]) -> list[int]:
+        """Return those that move live while somebody looks on: how far they are is no news of the journal."""
+        return [vm_id for vm_id in sorted(waiting) if self._shown.get(vm_id) == "MIGRATE" and self._shell.watches()]
+
+    def _tell_progress(self, waiting: set[int]) -> None:
+        for vm_id in self._moving(waiting):
+            said = how_far(self._shell.one(VM, vm_id))
+            if said and self._progress.get(vm_id) != said:
+                self._shell.tell(f"VM {vm_id}: MIGRATE {said}")
+                self._progress[vm_id] = said
+
     def _is_in_place(self, vm_id: int, goal: Goal) -> bool:
         if goal.host_id is None:
             return True
@@ -150,7 +177,7 @@ class Follower:
                 found = [(vm_id, state_of(self._shell.one(VM, vm_id))) for vm_id in sorted(waiting)]
                 self._shell.sleep(min(_LOOK_EVERY_S, left_s))
                 return found
-            wait_s = max(1, min(_NEWS_WAIT_S, int(left_s)))
+            wait_s = max(1, min(_PROGRESS_WAIT_S if self._moving(waiting) else _NEWS_WAIT_S, int(left_s)))
             answer = json.loads(self._shell.call("trifid.event.list", self._after, wait_s, _EVENTS_MAX))
         except EngineUnreachable as gone:
             # An engine that is restarted carries on where it was, and so does this.

@@ -17,6 +17,7 @@ from trifid.cli.host_failure import FAILURE_ROWS
 from trifid.cli.host_flush import FLUSH_ROWS
 from trifid.cli.host_keys import ACCEPT_KEY, KEY_ROWS, accept_unseen
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
+from trifid.cli.host_roll import ROLL
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
 from trifid.cli.monitoring import monitoring_row
@@ -178,6 +179,7 @@ ROWS = (
     rename_command(HOST, "HOST"),
     update_command(HOST, "HOST", "TEMPLATE"),
     *FLUSH_ROWS,
+    ROLL,
     *HOST_ROWS,
     *FAILURE_ROWS,
     *KEY_ROWS,

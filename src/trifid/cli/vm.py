@@ -29,16 +29,15 @@ from trifid.cli.vm_explain import ALL as ALL_HOSTS
 from trifid.cli.vm_explain import JSON as AS_ONE_JSON
 from trifid.cli.vm_explain import explain as explain_vms
 from trifid.cli.vm_membership import MEMBERSHIP_ROWS
+from trifid.cli.vm_moves import CANCEL, LIVE, POFF, POFF_HARD, instead_of_migrate, migrate_arguments
 from trifid.cli.vm_nics import NIC_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
-_ANY_DATASTORE = -1
 _REFUSED = 0x0800
 _OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "recreate": 4, "delete-db": 5}
 _PRESENT_STATE = -1
-_MIGRATE_SAVE, _MIGRATE_OFF, _MIGRATE_OFF_HARD = 0, 1, 2
 
 VMS = Argument("VM", VM, many=True)
 
@@ -53,9 +52,6 @@ SNAPSHOT = click.Option(
     ["-s", "--snapshot"], metavar="ID", help="As it was in this snapshot of the disk; as it is by default."
 )
 DONE = click.Option(["--done"], is_flag=True, help="Finished VMs as well.")
-LIVE = click.Option(["--live"], is_flag=True, help="Without stopping it.")
-POFF = click.Option(["--poff"], is_flag=True, help="Shut it down, and boot it there.")
-POFF_HARD = click.Option(["--poff-hard"], is_flag=True, help="Switch it off at once, and boot it there.")
 COLUMNS = click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.")
 LIMIT = click.Option(
     ["-n", "--limit"], type=WholeNumber(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
@@ -139,15 +135,6 @@ def _dry_deploy(shell: Shell, given: Given) -> bool:
             shell,
             [{"vm": vm_id, "action": "deploy", "host": given.host, "enforce": given.enforce} for vm_id in given.vm],
         )
-    return bool(given.dry_run)
-
-
-def _dry_migrate(shell: Shell, given: Given) -> bool:
-    """Try a migration when that is all that was asked; tell whether it was."""
-    if given.dry_run:
-        names = ("vm", "host", "live", "enforce", "datastore", "kind")
-        calls = [_migrate(vm_id, given) for vm_id in given.vm]
-        dry_run(shell, [{"action": "migrate", **dict(zip(names, call, strict=False))} for call in calls])
     return bool(given.dry_run)
 
 
@@ -241,16 +228,6 @@ def _action(
     return schedulable(row, lambda given: (str(send(0, given)[0]), ()))
 
 
-def _migrate(vm_id: int, given: Given) -> tuple[Any, ...]:
-    kinds = [word for word in ("live", "poff", "poff_hard") if getattr(given, word)]
-    if len(kinds) > 1:
-        raise Failure("--live, --poff and --poff-hard do not go together", "choose one")
-    if not given.poff and not given.poff_hard:
-        return vm_id, given.host, given.live, given.enforce
-    kind = _MIGRATE_OFF if given.poff else _MIGRATE_OFF_HARD
-    return vm_id, given.host, False, given.enforce, _ANY_DATASTORE, kind
-
-
 ROWS = (
     Command(
         "create",
@@ -327,13 +304,18 @@ ROWS = (
     Command(
         "migrate",
         "Move a VM to another host: saved and restored there, --live, or switched off and on; as it is if it is off.",
-        (VMS, Argument("HOST", HOST)),
+        (VMS, Argument("HOST", HOST, optional=True)),
         "one.vm.migrate",
-        _migrate,
-        instead=_dry_migrate,
-        options=(LIVE, POFF, POFF_HARD, ENFORCE, DRY_RUN),
+        migrate_arguments,
+        instead=instead_of_migrate,
+        options=(LIVE, POFF, POFF_HARD, CANCEL, ENFORCE, DRY_RUN),
         goal="RUNNING",
-        examples=("migrate 3 host2 --wait", "migrate --live 3 host2", "migrate 3,5..7 host2 --dry-run"),
+        examples=(
+            "migrate 3 host2 --wait",
+            "migrate --live 3 host2",
+            "migrate --cancel 3",
+            "migrate 3,5..7 host2 --dry-run",
+        ),
     ),
     Command(
         "livemigrate",

@@ -129,6 +129,7 @@ VM_COLUMNS = Columns(
         Column("HOSTNAME", 15, "the same, by its name of 2009", _host, left=True),
         Column("TIME", 11, "since it was submitted, days hh:mm:ss", _age_s, _duration),
         Column("IP", 15, "addresses", lambda row, view: ",".join(addresses(row)), left=True),
+        Column("MOVED", 12, "how far a live migration is, percent", number("MONITORING/MIGRATION/PERCENT")),
         Column("WHY", 20, "the last error, or what it waits for", _why, left=True),
     ),
 )

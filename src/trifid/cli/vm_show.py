@@ -6,7 +6,7 @@ from typing import Any
 from trifid.cli import columns as c
 from trifid.cli.command import Given
 from trifid.cli.figures import full_moment, memory, permission
-from trifid.cli.follow import printable, state_of, waits_for
+from trifid.cli.follow import how_far, printable, state_of, waits_for
 from trifid.cli.image_columns import size
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
@@ -96,6 +96,9 @@ def _next_step(vm_id: str, state: str, is_refused: bool) -> str:
 
 def _print_monitoring(shell: Shell, vm: dict[str, Any]) -> None:
     seen = vm.get("MONITORING") or {}
+    if said := how_far(vm):
+        section(shell, "LIVE MIGRATION")
+        pairs(shell, {"DONE": said})
     figures = {name: seen[name] for name in ("CPU", "MEMORY", "NETRX", "NETTX") if name in seen}
     if not figures:
         return

@@ -83,6 +83,11 @@ class Request:
         """Say something for the VM's log; level E, W, I or D."""
         self._kit.say(from_driver("LOG", level, self.oid, text))
 
+    def progress(self, figures: Mapping[str, int]) -> None:
+        """Say how far it is, for whoever looks at the VM: PERCENT and others, by names in capitals."""
+        text = " ".join(f"{name}={value}" for name, value in figures.items())
+        self._kit.say(from_driver("PROGRESS", "SUCCESS", self.oid, text))
+
     @property
     def is_cancelled(self) -> bool:
         """Whether the engine does not want it any more."""

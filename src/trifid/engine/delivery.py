@@ -20,6 +20,8 @@ from trifid.engine.meters import Meters
 from trifid.engine.orders import Order
 from trifid.wire.lines import LINE_BYTES_MAX, Message, to_driver
 
+PROGRESS = "PROGRESS"
+"""Word of a driver that says how far it is."""
 SENDINGS_MAX = 3
 """How often an action is sent to a driver that keeps dying over it."""
 CANCEL_GRACE_S = 5.0
@@ -278,6 +280,10 @@ class Delivery(ABC, Generic[A]):
             if sent is not None and sent.driver is driver:
                 self._heard_of(sent, message.payload)
             return
+        if message.type == PROGRESS:
+            if sent is not None and sent.driver is driver and not sent.is_cancelled:
+                self._goes_on(sent, message.payload)
+            return
         if sent is None or sent.driver is not driver or sent.word != message.type:
             self._log.warning("%s answered what was not asked, ignored: %s %s", driver, message.type, message.oid)
             return
@@ -291,6 +297,12 @@ class Delivery(ABC, Generic[A]):
             sent.is_counted = True
             driver, seconds = sent.driver, self.meters.clock() - sent.sent_s
             self.meters.action(driver.family, driver.name, sent.word, outcome, seconds)
+
+    def _goes_on(self, sent: Sent[A], text: str) -> None:
+        """A driver says how far it is, so that its time begins anew: what takes long is not what hangs."""
+        if sent.timer is not None:
+            sent.timer.cancel()
+        self._start_timer(sent)
 
     def _heard_of(self, sent: Sent[A], text: str) -> None:
         """A driver says something of what it is doing."""

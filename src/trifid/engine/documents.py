@@ -50,7 +50,8 @@ _NO_OBSERVATION = VmObservation()
 _NO_HOST_OBSERVATION = HostObservation()
 _NO_SPACE = Space()
 
-_VmBody = Callable[[VM, "Documents", int, dict[str, str]], str]
+_VmBody = Callable[[VM, "Documents", int, dict[str, str], Mapping[str, str]], str]
+_NOT_MOVING: Mapping[str, str] = {}
 _SeesVm = Callable[[SecurityGroup, int], bool]
 """(security group, id of a VM in it) -> whether somebody may see that."""
 
@@ -86,6 +87,7 @@ class Documents:
         space_of: tells the room of a datastore, by its id; set by the engine, as are the next two.
         base_path: tells where a datastore lies.
         progress: image id to how far its driver is.
+        moving: VM id to how far its live migration is.
     """
 
     def __init__(self, memory: Memory, monitoring: Monitoring) -> None:
@@ -97,6 +99,7 @@ class Documents:
         self.space_of: Callable[[int], Space] = lambda datastore_id: _NO_SPACE
         self.base_path: Callable[[Datastore], str] = lambda datastore: datastore.base_path
         self.progress: Mapping[int, str] = {}
+        self.moving: Mapping[int, Mapping[str, str]] = {}
         self.networks: HostNetworks | None = None
         self._vm_templates, self._vn_templates = _Cache(), _Cache()
         self._clusters_of: dict[tuple[str, int], tuple[int, ...]] = {}
@@ -183,8 +186,13 @@ class Documents:
     def _vm_text(self, cache: _Cache, make: _VmBody, vm: VM) -> str:
         seen = self._monitoring.vms.get(vm.id, _NO_OBSERVATION)
         if self._memory.vms.get(vm.id) is not vm:
-            return escape(make(vm, self, seen.at, seen.values))  # DONE: too many to keep
-        return cache.text(vm.id, (vm, seen), lambda: make(self._with_requirements(vm), self, seen.at, seen.values))
+            return escape(make(vm, self, seen.at, seen.values, _NOT_MOVING))  # DONE: too many to keep
+        moving = self.moving.get(vm.id, _NOT_MOVING)
+
+        def text() -> str:
+            return make(self._with_requirements(vm), self, seen.at, seen.values, moving)
+
+        return cache.text(vm.id, (vm, seen, moving), text)
 
     def _with_requirements(self, vm: VM) -> VM:
         """Return a VM with the clusters that it can be in, as its networks and datastores are now."""

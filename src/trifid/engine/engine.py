@@ -131,6 +131,7 @@ class Engine:
         self.networks = HostNetworks(memory, self.drivers, self._group_made, services.of)
         self.networks.services_changed = services.changed_by
         self.outbox.networks = self.documents.networks = self.networks
+        self.documents.moving = self.outbox.progress
         self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)

@@ -31,7 +31,7 @@ from trifid.wire.lines import LINE_BYTES_MAX, NOTHING, Message, to_driver
 log = logging.getLogger("trifid.networks")
 
 FAMILY, VERB = "vnm", "APPLY"
-NEED_NETWORK = ("DEPLOY", "RESTORE", "MIGRATE", "ATTACHNIC")
+NEED_NETWORK = ("DEPLOY", "RESTORE", "MIGRATE", "MIGRATECOPY", "ATTACHNIC")
 """Verbs of hypervisor drivers that need the NICs' networks on the host that they are about."""
 AGAIN_S = 15.0
 """After how long a host that could not be told is told again."""

@@ -7,11 +7,12 @@ and it carries the step number of that: to a VM that has gone on, it means nothi
 """
 
 import logging
+import re
 from collections.abc import Mapping
 
 from trifid.core.vm.events import Absent, Done, Event, Failed, Found
 from trifid.core.vm.record import VM, Action
-from trifid.engine.delivery import CANCEL_GRACE_S, CallLater, Delivery
+from trifid.engine.delivery import CANCEL_GRACE_S, CallLater, Delivery, Sent
 from trifid.engine.drivers import DriverSet
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.life import happen
@@ -23,6 +24,12 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.outbox")
 
+OFF = "STATE=d"
+"""Answer to MIGRATECOPY: it ended on its source, and has never run on the target."""
+_TELL_PROGRESS = ("MIGRATE", "MIGRATECOPY")
+_FIGURE = re.compile(r"([A-Z][A-Z_]{0,31})=([0-9]{1,12})", re.ASCII)
+_FIGURES_MAX = 16
+
 
 class Outbox(Delivery[Action]):
     """Sends actions and understands answers.
@@ -32,6 +39,7 @@ class Outbox(Delivery[Action]):
 
     Attributes:
         networks: what some actions wait for; None = nothing.
+        progress: VM id to how far its live migration is, by names of figures.
     """
 
     kind = "vm"
@@ -50,6 +58,7 @@ class Outbox(Delivery[Action]):
         self._turns = turns
         self._orders = orders
         self.networks: HostNetworks | None = None
+        self.progress: dict[int, dict[str, str]] = {}
         turns.after_commit.append(self.committed)
 
     def send(self, action: Action) -> None:
@@ -70,7 +79,9 @@ class Outbox(Delivery[Action]):
         return sent is not None and sent.is_cancelled and sent.driver.family == "vmm"
 
     def committed(self, batch: Batch) -> None:
-        """Send what the batch asks for."""
+        """Send what the batch asks for; how far something was that is over is nothing any more."""
+        for vm_id in batch.actions:
+            self.progress.pop(vm_id, None)
         self._send_all(batch.actions)
 
     def _id(self, action: Action) -> int:
@@ -89,6 +100,12 @@ class Outbox(Delivery[Action]):
     def _render(self, action: Action) -> Order:
         return self._orders.render(self._turns.memory.vms[action.vm_id], action)
 
+    def _goes_on(self, sent: Sent[Action], text: str) -> None:
+        super()._goes_on(sent, text)
+        action = sent.action
+        if action.verb in _TELL_PROGRESS and self._wanted.get(action.vm_id) == action:
+            self.progress[action.vm_id] = _figures(text)
+
     def _answered(self, action: Action, message: Message) -> None:
         self._happen(action, _event(action, message))
 
@@ -104,6 +121,12 @@ class Outbox(Delivery[Action]):
         self._turns.post(command)
 
 
+def _figures(text: str) -> dict[str, str]:
+    """Return the figures that a driver tells, PERCENT=43 LEFT_MIB=120; what is none, or one too many, is left out."""
+    found = (_FIGURE.fullmatch(word) for word in text.split(maxsplit=_FIGURES_MAX)[:_FIGURES_MAX])
+    return {figure[1]: figure[2] for figure in found if figure is not None}
+
+
 def driver_name(vm: VM, action: Action) -> str:
     """Return the name of the driver that serves an action: that of the stay it concerns."""
     record = vm.previous if action.previous else vm.current
@@ -114,6 +137,8 @@ def _event(action: Action, message: Message) -> Event:
     """Return what an answer means."""
     if message.status != "SUCCESS":
         return Failed(step=action.step, why=message.payload if message.payload != "-" else "the driver gave no reason")
+    if action.verb == "MIGRATECOPY" and message.payload == OFF:
+        return Absent(step=action.step)
     if action.verb == "POLL":
         running = any(word in ("STATE=a", "STATE=p") for word in message.payload.split())
         return Found(step=action.step) if running else Absent(step=action.step)

@@ -176,6 +176,9 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
         if operation == 0 and vm.state in needed_states(events.Abandon):
             happen(draft, vm, events.Abandon(), call.moment(draft.now))
             return vm_id
+        if operation == 1 and vm.state in needed_states(events.Accept):
+            happen(draft, vm, events.Accept(), call.moment(draft.now))
+            return vm_id
         if draft.action(vm_id) is None:
             state = vm.state.printable
             again = f'; "onevm recover {vm_id} --retry" does its step again' if state.endswith("_FAILURE") else ""

@@ -1,6 +1,7 @@
 """one.vm.deploy, one.vm.migrate and trifid.vm.place: a VM comes to a host, or moves to another one."""
 
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.host_devices import refuse_moved_devices
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
+from trifid.core.vm.transfer import format_of
 from trifid.engine.clusters import host_in_cluster, refuse_apart
 from trifid.engine.life import happen
 from trifid.engine.system_datastore import space_on, system_datastore
@@ -91,7 +93,8 @@ async def migrate(
 ) -> int:
     """Move a VM to another host: live, saved and restored, or (type 1, 2) switched off and on; as it is if it is off.
 
-    Live is for a running VM, any other is moved cold.
+    Live is for a running VM, any other is moved cold.  Where hosts do not share their datastores (transfer driver ssh)
+    the disks of a VM that moves live are copied while it runs.
     """
     if kind not in _KINDS_OF_MIGRATION:
         raise Refused(f"Wrong migration type {kind}, it must be 0 save, 1 poweroff or 2 poweroff-hard", vm_id)
@@ -131,9 +134,7 @@ def move(
     if vm.history and vm.current.vmm != place["vmm"]:
         raise Refused(f"VM {vm_id} runs with driver {vm.current.vmm}, host [{host_id}] has {place['vmm']}", vm_id)
     if wanted is events.MigrateLive and not _has_its_disks(vm, place):
-        if not or_cold:
-            _refuse_unshared(vm, place)
-        wanted = _KINDS_OF_MIGRATION[kind]
+        wanted = _KINDS_OF_MIGRATION[kind] if or_cold else _with_its_disks(vm, place)
     refuse_moved_devices(vm, wanted)
     happen(draft, vm, wanted(**place), call.moment(draft.now))
     return vm_id
@@ -144,13 +145,46 @@ def _has_its_disks(vm: VM, place: dict[str, Any]) -> bool:
     return vm.current.datastore_id == place["datastore_id"] and place["tm"] not in UNSHARED
 
 
-def _refuse_unshared(vm: VM, place: dict[str, Any]) -> NoReturn:
-    """Raise Refused for a live migration to where the VM's disks are not."""
-    raise Refused(
-        f"VM {vm.id} cannot move live: it is in datastore {vm.current.datastore_id} of {vm.current.hostname},"
-        f" the target would be datastore {place['datastore_id']} of {place['hostname']}: move it cold",
-        vm.id,
-    )
+def _with_its_disks(vm: VM, place: dict[str, Any]) -> type[events.Deploy]:
+    """Return the live migration to where the VM's disks are not; raises Refused when they cannot come along."""
+    here, there = vm.current.datastore_id, place["datastore_id"]
+    if here != there:
+        why = (
+            f"it is in datastore {here} of {vm.current.hostname}, the target would be datastore {there} of "
+            f"{place['hostname']}, and live it stays in its datastore"
+        )
+    elif vm.template.vectors("SNAPSHOT"):
+        why = "its disks would have to come along, and its snapshots would not: delete them"
+    elif with_snapshots := sorted(_snapshots_inside(vm)):
+        disks = ", ".join(map(str, with_snapshots))
+        why = f"its disks would have to come along, and the snapshots of DISK {disks} would not: delete them"
+    else:
+        return events.MigrateCopy
+    raise Refused(f"VM {vm.id} cannot move live: {why}, or move it cold", vm.id)
+
+
+def _snapshots_inside(vm: VM) -> Iterator[int]:
+    """Yield the numbers of disks that keep snapshots inside their images: only what is on top is copied live."""
+    formats = {disk["DISK_ID"]: format_of(disk) for disk in vm.template.vectors("DISK")}
+    for of in vm.disk_snapshots:
+        if of.snapshots and formats.get(str(of.disk_id)) == "qcow2":
+            yield of.disk_id
+
+
+@method("trifid.vm.migrate_cancel")
+async def migrate_cancel(call: Call, vm_id: int) -> int:
+    """Let a VM that moves live stay where it is.
+
+    What was copied to the target is removed.  A VM that has arrived by then stays there: its hosts are asked.
+    """
+
+    def command(draft: Draft) -> int:
+        vm = _find(draft, vm_id)
+        check(call.caller, Right.ADMIN, "VM", vm)
+        happen(draft, vm, events.MigrateCancel(), call.moment(draft.now))
+        return vm_id
+
+    return await call.engine.turns.ask(command)
 
 
 @method("trifid.vm.place")

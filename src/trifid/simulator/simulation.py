@@ -391,7 +391,7 @@ class Simulation:
         self._clock.later(SCHEDULED_EVERY_S, self._schedule)
 
     def _tend(self) -> None:
-        """Let an operator look after hosts: enable those that are well again, and give his word for those without power.
+        """Let an operator look after hosts: enable those that are well again, give his word for those without power.
 
         He keeps a host off until his word is heard, and switches it on at some time after.
         """
@@ -406,8 +406,8 @@ class Simulation:
         self._clock.later(TENDED_EVERY_S, self._tend)
 
     def _tend_to(self, host_id: int, host: SimulatedHost) -> None:
-        chance = self._dice.random.random()
         if not host.is_powered:
+            chance = self._dice.random.random()
             if chance < TENDED_EVERY_S / SWITCHED_ON_S:
                 power_on(host)
                 self._tell(f"somebody switches {host.name} on")

@@ -16,6 +16,9 @@ LEGAL: dict[type[events.Request], set[S]] = {
     events.Deploy: PENDING | HOLD | {S.STOPPED, S.UNDEPLOYED},
     events.MigrateSave: {S.RUNNING, S.UNKNOWN, S.POWEROFF, S.SUSPENDED, S.PAUSED},
     events.MigrateLive: {S.RUNNING},
+    events.MigrateCopy: {S.RUNNING},
+    events.MigrateCancel: {S.MIGRATE, S.MIGRATE_COPY_PREPARE, S.MIGRATE_COPY},
+    events.Accept: {S.MIGRATE_COPY_FAILURE},
     events.MigrateOff: {S.RUNNING},
     events.MigrateOffHard: {S.RUNNING, S.SAVE_MIGRATE_OFF},
     events.Undeploy: {S.RUNNING, S.UNKNOWN, S.POWEROFF},
@@ -50,6 +53,7 @@ LEGAL: dict[type[events.Request], set[S]] = {
         S.PROLOG_MIGRATE_SUSPEND_FAILURE,
         S.PROLOG_MIGRATE_UNKNOWN_FAILURE,
         S.PROLOG_MIGRATE_OFF_FAILURE,
+        S.MIGRATE_COPY_FAILURE,
     },
 }
 """Phases that the reference does not know stand where the state that they are a phase of stands."""
@@ -80,7 +84,7 @@ def test_an_orderly_end_that_the_table_does_not_grant_is_of_files_in_two_places(
     failures = {row.start for row in ROWS if row.start.name.endswith("_FAILURE")}
     assert {state.name for state in failures - starts_of(events.Terminate)} == {
         "PROLOG_MIGRATE_FAILURE", "PROLOG_MIGRATE_POWEROFF_FAILURE", "PROLOG_MIGRATE_SUSPEND_FAILURE",
-        "PROLOG_MIGRATE_UNKNOWN_FAILURE", "PROLOG_MIGRATE_OFF_FAILURE", "EPILOG_STOP_FAILURE",
+        "PROLOG_MIGRATE_UNKNOWN_FAILURE", "PROLOG_MIGRATE_OFF_FAILURE", "MIGRATE_COPY_FAILURE", "EPILOG_STOP_FAILURE",
         "EPILOG_UNDEPLOY_FAILURE", "PROLOG_RESUME_FAILURE", "PROLOG_UNDEPLOY_FAILURE",
     }  # fmt: skip
 

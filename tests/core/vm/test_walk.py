@@ -19,6 +19,7 @@ from trifid.core.vm.states import VmState as S
 from trifid.core.vm.step import Outcome, step
 from trifid.core.vm.table import ROWS, TABLE, TRANSIENT
 
+MOVES_LIVE = {"MIGRATE", "MIGRATECOPY"}
 STARTS, ENDS = {"DEPLOY", "RESTORE"}, {"CANCEL", "SHUTDOWN", "SAVE"}
 TOUCHES_FILES = {
     "epilog", "delete", "delete_both", "delete_stopped", "migrate", "stop", "resume", "prolog",
@@ -67,7 +68,7 @@ class Situation(NamedTuple):
         host = (after.previous if action.previous else after.current).host_id
         if action.verb in STARTS:
             may_run |= {host}
-        if action.verb == "MIGRATE":
+        if action.verb in MOVES_LIVE:
             may_run |= {after.current.host_id}
         return Situation(after, may_run, action.verb, host), outcome
 
@@ -76,13 +77,15 @@ class Situation(NamedTuple):
         match event:
             case events.Done() if self.asked in ENDS:
                 return self.may_run - here
+            case events.Absent() if self.asked in MOVES_LIVE:
+                return frozenset()  # it ended while it was on its way
             case events.Absent():
                 return self.may_run - here
             case events.Found():
                 return here
             case events.Done() if self.asked in STARTS:
                 return here
-            case events.Done() if self.asked == "MIGRATE":
+            case events.Done() if self.asked in MOVES_LIVE:
                 return frozenset({self.machine.current.host_id})
             case events.HostFenced() | events.HostFencedAnew():
                 return self.may_run - {self.machine.current.host_id}
@@ -134,7 +137,7 @@ def beginning(state: S = S.PENDING) -> Situation:
     return Situation(vm(state, disk_snapshots=()))
 
 
-SITUATIONS_MAX = 12_000
+SITUATIONS_MAX = 16_000
 """More means that something piles up: marks that stay, disks that come back, hosts that are never let go."""
 
 
@@ -205,10 +208,35 @@ def test_files_are_touched_only_when_no_host_may_run_the_domain() -> None:
 
 def test_what_a_move_left_is_removed_only_when_the_vm_is_on_the_target_alone() -> None:
     for move in MOVES:
-        if move.after.asked == "clean_source":
+        if move.after.asked in ("clean_source", "postmigrate"):
             machine = move.after.machine
             assert move.after.may_run <= {machine.current.host_id}, str(move)
             assert machine.previous.host_id != machine.current.host_id, str(move)
+
+
+def test_what_was_to_arrive_is_removed_only_when_the_vm_can_be_nowhere_but_at_its_source() -> None:
+    for move in MOVES:
+        if move.after.asked == "failmigrate":
+            machine = move.after.machine
+            assert move.after.may_run <= {machine.current.host_id}, str(move)
+            assert machine.previous.host_id != machine.current.host_id, str(move)
+
+
+def test_of_two_sets_of_disks_one_goes_only_when_a_host_has_told_which_or_people_have() -> None:
+    """That no host has the domain tells nothing: it may have run on the target and have ended since."""
+    for move in MOVES:
+        if move.before.asked == "POLL" and move.after.asked in ("failmigrate", "postmigrate"):
+            assert move.kind is events.Found, str(move)
+        if move.before.machine.state is S.MIGRATE_COPY_FAILURE and move.kind not in (events.Abandon, events.Accept):
+            is_ended = issubclass(move.kind, events.TerminateHard | events.Delete | events.DeleteRecreate)
+            assert is_ended or move.after.asked == "POLL", str(move)
+
+
+def test_a_target_is_prepared_only_while_the_vm_is_at_its_source() -> None:
+    for move in MOVES:
+        if move.after.asked == "premigrate":
+            machine = move.after.machine
+            assert move.after.may_run == {machine.previous.host_id} != {machine.current.host_id}, str(move)
 
 
 def test_a_vm_ends_or_waits_again_only_when_no_host_may_run_it() -> None:

@@ -246,6 +246,17 @@ def tell_owner(vm: VM, event: Event, moment: Moment) -> VM:
     return replace(vm, user_template=vm.user_template.replacing("ERROR", why))
 
 
+def tell_two_copies(vm: VM, event: Event, moment: Moment) -> VM:
+    """Write that two hosts have its disks, and how to say which of them count."""
+    source, target = vm.previous.hostname, vm.current.hostname
+    why = (
+        f"it is off on {source} and on {target}, and nobody saw whether it had moved before: if it ran on {target}, "
+        f"the disks there are the newer ones. Both are kept. onevm recover --failure {vm.id} keeps those of {source} "
+        f"and removes the others, onevm recover --success {vm.id} keeps those of {target}"
+    )
+    return replace(vm, user_template=vm.user_template.replacing("ERROR", why))
+
+
 def forget_error(vm: VM, event: Event, moment: Moment) -> VM:
     """A later success takes the error text away."""
     template: Template = vm.user_template

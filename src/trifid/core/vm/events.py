@@ -145,6 +145,13 @@ class MigrateLive(Deploy, frozen=True, kw_only=True):
     number = 2
 
 
+class MigrateCopy(Deploy, frozen=True, kw_only=True):
+    """As MigrateLive, to a host that has not the disks: they come along."""
+
+    word = "live-migrate"
+    number = 2
+
+
 class MigrateSave(Deploy, frozen=True, kw_only=True):
     """Save, move the files, restore on another host."""
 
@@ -157,6 +164,20 @@ class Abandon(Request, frozen=True, kw_only=True):
 
     word = "recover --failure"
     number = 42
+
+
+class Accept(Request, frozen=True, kw_only=True):
+    """Say of a VM that is off, whose end of a move nobody saw, that it had arrived (recover 1)."""
+
+    word = "recover --success"
+    number = 42
+
+
+class MigrateCancel(Request, frozen=True, kw_only=True):
+    """Let a VM that moves live stay where it is, if it is not there yet."""
+
+    word = "migrate --cancel"
+    number = 2
 
 
 class Retry(Request, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ A stay keeps the addresses of its devices; the template keeps what was wished, f
 
 from trifid.core.pci import address_parts, wishes_of
 from trifid.core.template.model import Template
-from trifid.core.vm.events import Deploy, MigrateLive, MigrateSave
+from trifid.core.vm.events import Deploy, MigrateCopy, MigrateLive, MigrateSave
 from trifid.core.vm.record import VM, HistoryRecord
 from trifid.core.vm.states import VmState
 from trifid.errors import Refused
@@ -54,9 +54,9 @@ def with_devices(vm: VM) -> Template:
 def refuse_moved_devices(vm: VM, wanted: type[Deploy]) -> None:
     """Raise Refused for a move that would take the state of a PCI device along (reference/lifecycle.md §5.2)."""
     devices = len(vm.template.vectors("PCI"))
-    is_saved = wanted in (MigrateLive, MigrateSave) and vm.state in (VmState.RUNNING, VmState.PAUSED)
+    is_saved = wanted in (MigrateLive, MigrateCopy, MigrateSave) and vm.state in (VmState.RUNNING, VmState.PAUSED)
     if devices and is_saved:
-        how = "live" if wanted is MigrateLive else "saved and restored"
+        how = "saved and restored" if wanted is MigrateSave else "live"
         raise Refused(
             f"VM {vm.id} is {vm.state.printable} and cannot move {how}: the state of its PCI devices ({devices}) stays "
             "on the host: move it switched off and on (type 1), there it gets other devices",

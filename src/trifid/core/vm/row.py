@@ -47,6 +47,7 @@ attach_files, detach_files, drop_files = Ask("tm", "attach"), Ask("tm", "detach"
 snap_create, snap_revert, snap_delete = Ask("tm", "snap_create"), Ask("tm", "snap_revert"), Ask("tm", "snap_delete")
 resize_file = Ask("tm", "resize")
 save_as, write_context, drop_target = Ask("tm", "saveas"), Ask("tm", "context"), Ask("tm", "drop_target")
+pre_migrate, post_migrate, fail_migrate = Ask("tm", "premigrate"), Ask("tm", "postmigrate"), Ask("tm", "failmigrate")
 
 deploy, shutdown, cancel, restore = (Ask("vmm", verb) for verb in ("DEPLOY", "SHUTDOWN", "CANCEL", "RESTORE"))
 save, reboot, reset, look = (Ask("vmm", verb) for verb in ("SAVE", "REBOOT", "RESET", "POLL"))
@@ -56,6 +57,6 @@ snapshot, revert, forget = (Ask("vmm", verb) for verb in ("SNAPSHOTCREATE", "SNA
 disk_snapshot, disk_forget = Ask("vmm", "DISKSNAPSHOTCREATE"), Ask("vmm", "DISKSNAPSHOTDELETE")
 copy_disk = Ask("vmm", "COPYDISK")
 resize, resize_disk = Ask("vmm", "RESIZE"), Ask("vmm", "RESIZEDISK")
-live_migrate, save_source, look_at_source, cancel_at_source, shutdown_source = (
-    Ask("vmm", verb, previous=True) for verb in ("MIGRATE", "SAVE", "POLL", "CANCEL", "SHUTDOWN")
+live_migrate, save_source, look_at_source, cancel_at_source, shutdown_source, copy_live = (
+    Ask("vmm", verb, previous=True) for verb in ("MIGRATE", "SAVE", "POLL", "CANCEL", "SHUTDOWN", "MIGRATECOPY")
 )

@@ -105,6 +105,18 @@ class VmState(enum.IntEnum):
     """The target does not have it: the source is asked."""
     MIGRATE_LOCATE_ONLY_SOURCE = 3304
     """The target cannot be asked: the source is."""
+    MIGRATE_COPY_PREPARE = 4304
+    """Its disks are to come along: the target gets empty ones."""
+    MIGRATE_COPY = 5304
+    """Memory and disks are copied while it runs."""
+    MIGRATE_COPY_LOCATE = 6304
+    """That was reported failed, which proves nothing: the target is asked for the VM."""
+    MIGRATE_COPY_LOCATE_SOURCE = 7304
+    MIGRATE_COPY_LOCATE_ONLY_SOURCE = 8304
+    MIGRATE_COPY_CONFIRM = 9304
+    """The target has it: what is left of the domain on the source goes before the files there."""
+    MIGRATE_COPY_DROP = 10304
+    """It runs where it was: what the target has of its files goes."""
     SAVE_MIGRATE_LOOK = 1307
     """Saving was reported failed: the source is asked what is true; the VM can be nowhere else."""
     SHUTDOWN_HARD = 1312
@@ -115,6 +127,10 @@ class VmState(enum.IntEnum):
     """Switching on again was reported failed, which proves nothing: the hypervisor is asked what is true."""
     UNKNOWN_MIGRATE = 1316
     """A migration is over and neither of the two hosts says that it has the VM; it is charged on both."""
+    UNKNOWN_MIGRATE_COPY = 2316
+    """The same, and there are two sets of disks."""
+    MIGRATE_COPY_FAILURE = 1344
+    """It is off on both hosts, each has disks of it, and nobody saw on which it ran last."""
     CLEANUP_DELETE_SOURCE = 2323
     """The domain goes from the host that a migration was to leave, then from the other one."""
     CLEANUP_DELETE_FILES = 1323

@@ -23,6 +23,8 @@ Where we differ on purpose:
 - A NIC of a powered off VM comes at once, without HOTPLUG_NIC_POWEROFF; it goes, and its address with it,
   once the host has said that no domain uses it.
 - recover --failure of a move of files that failed abandons the move, and the VM is off or suspended where it was.
+- A live migration that takes disks along never removes one of the two sets of them before a host has said that the
+  VM runs on the other; if it runs on neither, people choose.
 - A disk of an undeployed VM grows when the VM is deployed again; it cannot be saved as an image until then.
 """
 
@@ -43,15 +45,25 @@ from trifid.core.vm.events import (
     TerminateHard,
 )
 from trifid.core.vm.row import Row, cancel, cancel_at_source, row, starts
-from trifid.core.vm.rows import devices, end, fenced, move, rest, run
+from trifid.core.vm.rows import devices, end, fenced, move, move_copy, rest, run
 from trifid.core.vm.states import VmState as S
 
-CHAPTERS: tuple[Row, ...] = (*run.ROWS, *rest.ROWS, *move.ROWS, *devices.ROWS, *end.ROWS, *fenced.ROWS)
+CHAPTERS: tuple[Row, ...] = (
+    *run.ROWS,
+    *rest.ROWS,
+    *move.ROWS,
+    *move_copy.ROWS,
+    *devices.ROWS,
+    *end.ROWS,
+    *fenced.ROWS,
+)
 """The rows that are written by hand; the others follow from them."""
 
 _ON_TWO_HOSTS = (
     S.MIGRATE, S.MIGRATE_LOCATE, S.MIGRATE_LOCATE_SOURCE, S.MIGRATE_LOCATE_ONLY_SOURCE, S.SAVE_MIGRATE,
-    S.SAVE_MIGRATE_OFF, S.SAVE_MIGRATE_LOOK,
+    S.SAVE_MIGRATE_OFF, S.SAVE_MIGRATE_LOOK, S.MIGRATE_COPY_PREPARE, S.MIGRATE_COPY, S.MIGRATE_COPY_LOCATE,
+    S.MIGRATE_COPY_LOCATE_SOURCE, S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, S.MIGRATE_COPY_CONFIRM, S.UNKNOWN_MIGRATE_COPY,
+    S.MIGRATE_COPY_FAILURE,
 )  # fmt: skip
 """Where a migration has not left its source yet."""
 
@@ -125,6 +137,8 @@ TRANSIENT: frozenset[S] = frozenset(r.end for r in ROWS if r.ask) - {S.RUNNING}
 _SAVED_SIZE = "it waits to go on from its saved memory, which does not change any more"
 HINTS: dict[S, str] = {
     S.UNKNOWN_MIGRATE: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
+    S.UNKNOWN_MIGRATE_COPY: 'nobody knows on which of two hosts it runs: "recover --retry" looks again',
+    S.MIGRATE_COPY_FAILURE: "two hosts have disks of it: its ERROR says how to choose",
     S.PAUSED: 'it was not saved but paused, by somebody or something else: "resume" lets it go on',
     S.PENDING_STOPPED: _SAVED_SIZE,
     S.HOLD_STOPPED: _SAVED_SIZE,

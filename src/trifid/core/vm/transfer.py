@@ -77,13 +77,14 @@ def head_lines(vm: VM, user_paths: Iterable[str] = ()) -> list[str]:
 
 
 def _told(disk: Vector) -> Iterator[str]:
-    if stated := _format(disk):
+    if stated := format_of(disk):
         yield stated
     if disk.get("IMAGE_ID"):
         yield "image"
 
 
-def _format(disk: Vector) -> str:
+def format_of(disk: Vector) -> str:
+    """Return the format of a disk's source, raw or qcow2; empty when nobody told."""
     if disk.get("TYPE", "").upper() in _MADE_EMPTY:
         return _RAW
     for key in ("DRIVER", "FORMAT"):
@@ -190,6 +191,32 @@ def _migrate(vm: VM, place: _Place) -> Iterator[str]:
 
 def _clean_source(vm: VM, place: _Place) -> Iterator[str]:
     yield _line(vm, "CLEAN", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+
+
+def _premigrate(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what prepares the target for disks that come while their VM runs.
+
+    Those that it writes to are named with their formats, `0:raw,2:qcow2`, or `-`: they are made empty, as large as
+    they are, and everything else is copied.
+    """
+    disks = filter(is_written, vm.template.vectors("DISK"))
+    written = [f"{disk['DISK_ID']}:{format_of(disk) or _RAW}" for disk in disks]
+    places = (_at(vm, vm.previous, place), _at(vm, vm.current, place))
+    yield _line(vm, "PREMIGRATE", place.tm, *places, ",".join(written) or "-")
+
+
+def is_written(disk: Vector) -> bool:
+    """Tell whether a guest may write to a disk."""
+    return disk.get("TYPE", "").upper() != "CDROM" and disk.get("READONLY", "").upper() != "YES"
+
+
+def _postmigrate(vm: VM, place: _Place) -> Iterator[str]:
+    yield _line(vm, "POSTMIGRATE", place.tm, _at(vm, vm.previous, place), _at(vm, vm.current, place))
+
+
+def _failmigrate(vm: VM, place: _Place) -> Iterator[str]:
+    """Yield what removes the target's files: those of the stay before the present one."""
+    yield _line(vm, "FAILMIGRATE", place.tm, _at(vm, vm.current, place), _at(vm, vm.previous, place))
 
 
 def _has_files(vm: VM) -> bool:
@@ -304,6 +331,9 @@ _OPERATIONS: dict[str, Callable[[VM, _Place], Iterator[str]]] = {
     "delete_both": _delete_both,
     "migrate": _migrate,
     "clean_source": _clean_source,
+    "premigrate": _premigrate,
+    "postmigrate": _postmigrate,
+    "failmigrate": _failmigrate,
     "stop": _stop,
     "resume": _resume,
     "delete_stopped": _delete_stopped,

@@ -11,26 +11,27 @@
 # It says, each on a line after what it is about: WORD ready; WORD ran PATH STATUS; WORD gone PATH; WORD busy PATH;
 # WORD end NUMBER.  A probe that failed is told by the end of its error text.
 #
-# POSIX sh with mktemp, base64, timeout, cat, tail, chmod, mkdir and rm, those of busybox too.
+# POSIX sh with mktemp, base64, timeout, find, cat, tail, chmod, mkdir and rm, those of busybox too.
 word=$1 limit_s=$2 output_bytes=$3 DATASTORE_LOCATION=$4 PCI_FILTER=$5
 export DATASTORE_LOCATION PCI_FILTER
 umask 077
-for tool in mktemp base64 timeout; do
+for tool in mktemp base64 timeout find; do
     command -v "$tool" >/dev/null || { echo "it has no $tool, which probes need" >&2; exit 1; }
 done
 
-# What loops left that were killed: their directories have the number of a process that is no more.
-for base in "${TMPDIR:-/tmp}" /var/tmp; do
-    for left in "$base"/trifid-probes.*; do
-        pid=${left##*/trifid-probes.} pid=${pid%%.*}
+# What loops left that were killed: nothing has run there for a day.  That their processes are not seen proves nothing,
+# they may be in another namespace.
+for base in "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
+    for left in "$base"/trifid-watch.*; do
         [ -d "$left" ] && [ ! -L "$left" ] && [ -O "$left" ] || continue
-        kill -0 "$pid" 2>/dev/null || rm -rf "$left"
+        [ -n "$(find "$left" -prune -mmin +1440 2>/dev/null)" ] || continue
+        [ -n "$(find "$left/alive" -mmin -1440 2>/dev/null)" ] || rm -rf "$left"
     done
 done
 
 directory=
 for base in "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
-    directory=$(mktemp -d "$base/trifid-probes.$$.XXXXXX" 2>/dev/null) || continue
+    directory=$(mktemp -d "$base/trifid-watch.XXXXXX" 2>/dev/null) || continue
     printf '#!/bin/sh\n' >"$directory/try" && chmod 700 "$directory/try" && "$directory/try" 2>/dev/null && break
     rm -rf "$directory"
     directory=
@@ -81,9 +82,13 @@ lines() {
 are_executable=yes
 printf '\n%s ready\n' "$word"
 while read -r verb path number; do
+    [ -d "$directory/state" ] || exit 75 # somebody has cleaned up: all is to be made anew
     case $verb in
     vms) lines "$path" >"$directory/vms" ;;
-    end) printf '\n%s end %s\n' "$word" "$path" ;;
+    end)
+        : >"$directory/alive"
+        printf '\n%s end %s\n' "$word" "$path"
+        ;;
     put | put64)
         # one that is still at work must not be written to
         [ ! -e "$directory/$path" ] || rm -f "$directory/$path" || exit 1

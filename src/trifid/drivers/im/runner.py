@@ -29,12 +29,12 @@ SILENT_S = 10.0
 """So much longer than a probe may take a host may be silent while its probes run."""
 FRAME_BYTES_MAX = OUTPUT_BYTES_MAX + (1 << 16)
 READ_BYTES = 1 << 18
-OPENING_MAX = 16
+OPENING_MAX = 8
 """Hosts that sessions are opened with at the same time …"""
-OPENING_HELD_S = 2.0
-""" … but one that takes longer is not waited for by others."""
+OPENING_HELD_S, OPENING_HELD_AGAIN_S = 5.0, 1.0
+""" … but one that takes longer is not waited for by others, still less when it was not reached the last time."""
 _BASE64_LINE = 4096
-_KILLED_ABOVE = 128
+_KILLED_ABOVE, _CLEANED_AWAY = 128, 75
 
 
 class Told(NamedTuple):
@@ -117,6 +117,7 @@ class Runner:
         self._buffer = bytearray()
         self._there: dict[str, Probe] = {}
         self._turn = 0
+        self._was_reached = True  # the last time, for all that is known
         self._until_s = 0.0
         self._doing = ""
 
@@ -135,10 +136,11 @@ class Runner:
         if self._stream is not None:
             return
         leave = self._openings.enter(self._check_wanted)
-        begun_s = time.monotonic()
+        begun_s, held_s = time.monotonic(), OPENING_HELD_S if self._was_reached else OPENING_HELD_AGAIN_S
+        self._was_reached = False
 
         def check() -> None:
-            if time.monotonic() - begun_s > OPENING_HELD_S:
+            if time.monotonic() - begun_s > held_s:
                 leave()
             self._check()
 
@@ -149,7 +151,7 @@ class Runner:
         try:
             self._stream = self._host.stream("sh", "-c", LOOP_TEXT, "sh", *arguments, stop=check)
             self._frame(("ready",))
-            self._stream.stop = self._check
+            self._stream.stop, self._was_reached = self._check, True
         except BaseException:
             self.close()
             raise
@@ -278,8 +280,9 @@ class Runner:
         return ConnectionLost(f"{self._host.name}: the loop that runs probes was ended while {self._doing}")
 
     def _failed(self, failed: CommandFailed) -> Failure:
-        if failed.status > _KILLED_ABOVE:
-            return ConnectionLost(f"{self._host.name}: the loop that runs probes was killed")
+        if failed.status > _KILLED_ABOVE or failed.status == _CLEANED_AWAY:
+            what = "its directory was removed" if failed.status == _CLEANED_AWAY else "it was killed"
+            return ConnectionLost(f"{self._host.name}: the loop that runs probes ended: {what}")
         return Failure(f"probes cannot be run on host {failed}")
 
     def _strange(self, words: Sequence[str]) -> Failure:

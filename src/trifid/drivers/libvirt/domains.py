@@ -12,12 +12,14 @@ import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
     is_active,
+    is_between,
     lookup,
     own,
     refuse_foreign,
@@ -26,23 +28,19 @@ from trifid.drivers.libvirt.present import (
     running,
     runs_or_is_removed,
     settled,
-    stands_still,
     start_again,
     tolerant,
 )
 from trifid.drivers.libvirt.raw import wants_validation
-from trifid.drivers.libvirt.snapshots import forget_metadata
-from trifid.drivers.libvirt.states import ALIVE, LETTERS, MOVING, PASSING, STARTING
+from trifid.drivers.libvirt.states import LETTERS, MOVING, PASSING, STARTING
 from trifid.drivers.libvirt.vm import VmDocument
 
-ATTEMPT_TIMEOUT_S = 5.0
-"""A migration's steps after the memory has been copied take less."""
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
 
 
 class Domains:
-    """Starts, ends, saves and moves domains."""
+    """Starts, ends and saves domains."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -60,7 +58,6 @@ class Domains:
             "POLL": self.poll,
             "SAVE": self.save,
             "RESTORE": self.restore,
-            "MIGRATE": self.migrate,
         }
 
     def deploy(self, request: Request) -> str:
@@ -73,6 +70,7 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
+                    connection.connector.settle(self._desk.stay(request), has_ended=False)
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
@@ -85,7 +83,9 @@ class Domains:
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0, request)
+                flags = libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0
+                with connection.connector.starting(self._desk.stay(request)):
+                    _create(opened, xml, flags, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -109,21 +109,22 @@ class Domains:
         pressed = -BUTTON_EVERY_S
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
-                if not is_active(domain):
-                    remove(domain, vm)
+                if not is_active(domain) and not is_between(domain):
+                    remove(domain, request, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
                     raise Failure(
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
-                        "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
+                        f"power button: {connection.connector.deaf}; end it hard, or shut it down from inside"
                     )
-                if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, connection.connector.shutdown_flags, request)
+                if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
+                    _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -131,7 +132,8 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain, vm)
+                remove(domain, request, vm)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -156,7 +158,7 @@ class Domains:
             if domain is None:
                 return "STATE=d"
             state, reason = settled(domain, request)
-            if state == libvirt.VIR_DOMAIN_PAUSED and reason in MOVING:
+            if state == libvirt.VIR_DOMAIN_PAUSED and reason in (*MOVING, *STARTING):
                 raise Failure(f"{vm.domain_name} is half-way on its move to or from {data.host}")
             letter = LETTERS.get(state, "d")
             if letter == "d":
@@ -192,57 +194,16 @@ class Domains:
         forget(self._desk.machine(data.host, data.checkpoint_file), data.checkpoint_file, request)
         return vm.domain_name
 
-    def migrate(self, request: Request) -> str:
-        """Move the running domain to another host; it is there already: good.
 
-        This process talks to both libvirts, which talk to each other only to copy memory.
-        """
-        data, vm, source = self._desk.about(request)
-        target = self._desk.connections.to(data.migrate_host)
-        if target is source:
-            raise Failure(f"{data.host} and {data.migrate_host} have the same libvirt, {source.uri}: nothing to move")
-        with target.open() as there, source.open() as here:
-            domain, arrived = _after_earlier_attempts(here, there, vm, request)
-            if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
-                if domain is not None:
-                    request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
-                    remove(domain)
-                return vm.domain_name
-            if domain is None:
-                raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be moved")
-            if stands_still(domain, MOVING):
-                resume(domain, request)
-            flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
-            if self._options.unsafe_migration:
-                flags |= libvirt.VIR_MIGRATE_UNSAFE
-            forget_metadata(domain)  # libvirt moves no domain that it knows snapshots of; they are in the images
-            domain.migrate3(there, {}, flags)
-        return vm.domain_name
-
-
-def _after_earlier_attempts(
-    here: "libvirt.virConnect", there: "libvirt.virConnect", vm: VmDocument, request: Request
-) -> "tuple[libvirt.virDomain | None, libvirt.virDomain | None]":
-    """Return the domain as its source and its target have it, once no earlier migration is at work or after a while.
-
-    An attempt whose driver was killed at its end leaves the source's domain paused: libvirt does not know
-    whether the target's runs.  Whoever asks both does, so nothing else may decide it.
-    """
-    end = time.monotonic() + ATTEMPT_TIMEOUT_S
-    while True:
-        domain, arrived = own(here, vm, request), own(there, vm, request)
-        at_work = any(one is not None and stands_still(one, (*STARTING, *MOVING)) for one in (domain, arrived))
-        if not at_work or time.monotonic() > end:
-            return domain, arrived
-        request.wait(LOOK_EVERY_S)
-
-
-def _press(domain: "libvirt.virDomain", flags: int, request: Request) -> None:
+def _press(domain: "libvirt.virDomain", connector: Connector, vm: VmDocument, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdownFlags(flags)
+        if connector.press is not None:
+            connector.press(domain, vm)
+        else:
+            domain.shutdownFlags(connector.shutdown_flags)
 
     tolerant(press)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connector import Connector
+from trifid.drivers.libvirt.migration_options import MigrationOptions, add_migration_arguments, migration_options
 from trifid.drivers.libvirt.registry import connector, name_for
 
 NO_LIBVIRT = "none"
@@ -29,6 +30,7 @@ class Options(msgspec.Struct, frozen=True):
         guest_timeout_s: a guest that has not let go of a device, or taken a new size, by then does not.
         shares_per_core: CPU shares of one core; 0 = none, -1 = find out.
         unsafe_migration: migrate although libvirt cannot tell that the disks are shared.
+        migration: how live migrations are carried out.
         ssh_config: file in the place of the administrator's ssh_config, for hosts whose files are not seen here.
         pci_filter: which PCI devices of hosts VMs may have, unless a host's own PCI_FILTER says it; empty = none
             (information driver only).
@@ -45,6 +47,7 @@ class Options(msgspec.Struct, frozen=True):
     pci_filter: str = ""
     engine_id: str = ""
     connector: str = ""
+    migration: MigrationOptions = MigrationOptions()
 
 
 def connector_of(options: Options) -> Connector:
@@ -76,6 +79,7 @@ def parse_options(text: str, program: str) -> Options:
     parser.add_argument("--guest-timeout", default=default.guest_timeout_s, type=float, metavar="SECONDS")
     parser.add_argument("--cpu-shares", default="auto", choices=tuple(SHARES))
     parser.add_argument("--unsafe-migration", action="store_true")
+    add_migration_arguments(parser)
     parser.add_argument("--ssh-config", default="", metavar="FILE")
     parser.add_argument("--pci-filter", default="", metavar="VENDOR:DEVICE:CLASS,…")
     try:
@@ -99,4 +103,5 @@ def parse_options(text: str, program: str) -> Options:
         pci_filter=found.pci_filter,
         engine_id=os.environ.get("TRIFID_ENGINE_ID", ""),
         connector=found.connector,
+        migration=migration_options(found),
     )

@@ -56,7 +56,7 @@ NOT_USED = {
     "NIC/BLACK_PORTS_UDP": "the network driver's",
     "NIC/ICMP": "the network driver's",
     "GRAPHICS/COMMAND": "another hypervisor's",
-    "GRAPHICS/RANDOM_PASSWD": "the engine's",
+    "GRAPHICS/RANDOM_PASSWD": "the engine makes a PASSWD up",
     "RAW/DATA_VMX": "another hypervisor's",
     "CONTEXT/FILES": "on the context CD",
     "CONTEXT/FILES_DS": "on the context CD",

@@ -31,7 +31,7 @@ from trifid.drivers.im.probes import Shelf
 from trifid.drivers.im.runner import Openings, Runner, Told
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connection import Connection
-from trifid.drivers.libvirt.connector import Stats
+from trifid.drivers.libvirt.connector import Gauge, Stats
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.mark import Owners
 from trifid.drivers.libvirt.options import NO_LIBVIRT, Options
@@ -138,6 +138,7 @@ class HostWatch:
         self._probes: HostProbes | None = None
         self._connection: Connection | None = None
         self._facts: dict[str, str] = {}
+        self._gauge: Gauge | None = None
         self._are_facts_told = False
         self._troubles: frozenset[str] = frozenset()
         self._sampler = Sampler()
@@ -231,14 +232,17 @@ class HostWatch:
             probes = self._reached()
             was_reached = True
             self._back_off.reset()
-            domains = self._domains()
-            probed = probes.run(_names_of(domains))
+            domains, fault = self._domains_or_fault()
+            probed = probes.run(_names_of(domains))  # also tells whether the way still stands, the better reason
+            if fault is not None:
+                raise fault
+            measured = self._measured()
         except Failure as failure:
             self._answer("FAILURE", str(failure))
             self._say("MONITOR_HOST", at, str(failure), status="FAILURE")
             return was_reached
         self._answer("SUCCESS", "")
-        self._say_probed(at, probed)
+        self._say_probed(at, probed, measured)
         self._say_domains(at, domains, probed.vms)
         return True
 
@@ -252,7 +256,7 @@ class HostWatch:
         self._probes.open()
         return self._probes
 
-    def _say_probed(self, at: int, probed: Probed) -> None:
+    def _say_probed(self, at: int, probed: Probed, measured: Mapping[str, str]) -> None:
         for trouble in probed.troubles:
             if trouble not in self._troubles:
                 self._say("LOG", at, trouble, status="W")
@@ -262,7 +266,7 @@ class HostWatch:
             about: list[tuple[str, Value]] = [*said, ("VERSION", __version__), *self._facts.items()]
             self._say("SYSTEM_HOST", at, render(Template(tuple(about))))
             self._are_facts_told = True
-        monitor = list(probed.monitor)
+        monitor = [pair for pair in probed.monitor if pair[0] not in measured] + list(measured.items())
         if probed.troubles:
             monitor.append(("PROBE_TROUBLES", "; ".join(probed.troubles)[:TROUBLES_LENGTH_MAX]))
         self._say("MONITOR_HOST", at, render(Template(tuple(monitor))))
@@ -274,6 +278,12 @@ class HostWatch:
             self._say_domains(at, self._domains(), {})
         except Failure:
             self._looks_at = self._looks_at or [time.monotonic() + LOOK_AGAIN_S[-1]]
+
+    def _domains_or_fault(self) -> tuple[list[Seen], Failure | None]:
+        try:
+            return self._domains(), None
+        except Failure as fault:
+            return [], fault
 
     def _domains(self) -> list[Seen]:
         """Return every domain of our engine, and every one of nobody."""
@@ -302,6 +312,14 @@ class HostWatch:
                 found.append(Seen(vm_id, name, word, reason, domain.UUIDString(), stats))
         self._ours = frozenset(seen.vm_id for seen in found if seen.vm_id != FOREIGN)
         return found
+
+    def _measured(self) -> dict[str, str]:
+        """Return what libvirt knows better than the probes of how loaded the host is."""
+        if self._connection is None:
+            return {}
+        with self._connection.open() as opened:
+            self._gauge = self._gauge or self._connection.connector.gauge()
+            return self._gauge(opened)
 
     def _vm_of(self, domain: "libvirt.virDomain", name: str) -> int | None:
         """Return the VM of a domain, FOREIGN for one that no engine has marked, None for another engine's."""

@@ -1,7 +1,8 @@
 """The virtual machine driver for all that libvirt manages: `trifid-vmm-libvirt`.
 
 Arguments, one string: --uri URI --connector NAME --type auto|kvm|qemu --shutdown-timeout SECONDS --guest-timeout
-SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration --ssh-config FILE; docs/drivers-libvirt.md explains them.
+SECONDS --cpu-shares auto|v1|v2|none --unsafe-migration --migration-… --ssh-config FILE;
+docs/drivers-libvirt.md explains them.
 """
 
 import sys
@@ -12,6 +13,7 @@ from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.disk_snapshots import DiskSnapshots
 from trifid.drivers.libvirt.domains import Domains
 from trifid.drivers.libvirt.hotplug import HotPlug
+from trifid.drivers.libvirt.migration import Migrations
 from trifid.drivers.libvirt.options import parse_options
 from trifid.drivers.libvirt.sizes import Sizes
 from trifid.drivers.libvirt.snapshots import Snapshots
@@ -38,7 +40,8 @@ def _verbs(arguments: str) -> tuple[dict[str, Verb], str]:
         desk = Desk(options)
     except Failure as failure:
         return {}, str(failure)
-    parts = (Domains(desk), HotPlug(desk), Snapshots(desk), DiskSnapshots(desk), Copies(desk), Sizes(desk))
+    kinds = (Domains, Migrations, HotPlug, Snapshots, DiskSnapshots, Copies, Sizes)
+    parts = [kind(desk) for kind in kinds]
     verbs = {word: verb for part in parts for word, verb in part.verbs().items()}
     verbs |= {word: _unable(why) for word, why in desk.connector.cannot.items()}
     return verbs, ""

@@ -15,7 +15,8 @@ from trifid.core.vm.schedule import as_vector
 from trifid.wire.bodies.parts import Names, body, cdata, ids, lock, owner, permissions, words
 from trifid.wire.xmltext import escape, is_element_name, writable
 
-NO_MONITORING: Mapping[str, str] = {}
+Figures = Mapping[str, str]
+NO_MONITORING: Figures = {}
 
 _SCHEMA_ORDER = words(
     "AUTOMATIC_DS_REQUIREMENTS AUTOMATIC_NIC_REQUIREMENTS AUTOMATIC_REQUIREMENTS CLONING_TEMPLATE_ID CONTEXT CPU "
@@ -67,29 +68,36 @@ _NO_BASE = -1
 _NO_BACKUPS = "<BACKUPS><BACKUP_CONFIG></BACKUP_CONFIG><BACKUP_IDS></BACKUP_IDS></BACKUPS>"
 
 
-def vm_full(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+def vm_full(
+    vm: VM, names: Names, last_poll: int = 0, monitoring: Figures = NO_MONITORING, moving: Figures = NO_MONITORING
+) -> str:
     """Return the VM document with all history records: what vm.info answers and what drivers get.
 
     Args:
         last_poll: epoch seconds of the newest monitoring, 0 = none yet.
         monitoring: its figures by name (CPU percent, MEMORY KiB, NETRX bytes …).
+        moving: how far its live migration is, while there is one (PERCENT, LEFT_MIB …).
     """
-    return _document(vm, names, last_poll, monitoring, vm.history)
+    return _document(vm, names, last_poll, monitoring, moving, vm.history)
 
 
-def vm_extended(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+def vm_extended(
+    vm: VM, names: Names, last_poll: int = 0, monitoring: Figures = NO_MONITORING, moving: Figures = NO_MONITORING
+) -> str:
     """Return the VM document with the last history record only: an entry of an extended pool."""
-    return _document(vm, names, last_poll, monitoring, vm.history[-1:])
+    return _document(vm, names, last_poll, monitoring, moving, vm.history[-1:])
 
 
-def vm_pool_entry(vm: VM, names: Names, last_poll: int = 0, monitoring: Mapping[str, str] = NO_MONITORING) -> str:
+def vm_pool_entry(
+    vm: VM, names: Names, last_poll: int = 0, monitoring: Figures = NO_MONITORING, moving: Figures = NO_MONITORING
+) -> str:
     """Return the short VM document, an entry of vmpool.info."""
     figures = [name for name in ("CPU", "MEMORY") if _is_figure(monitoring, name)]
     seen = _elements([*figures, "STATE"] if "STATE" in monitoring else figures, monitoring)
     return (
         f"<VM>{_head(vm, names)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>{_times(vm)}"
-        f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
+        f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}{_moving(moving)}</MONITORING>"
         f"{body('USER_TEMPLATE', _short_user_template(vm))}"
         f"{_history(vm.id, vm.history[-1:], _short_record)}</VM>"
     )
@@ -102,13 +110,13 @@ def _short_user_template(vm: VM) -> Template:
 
 
 def _document(
-    vm: VM, names: Names, last_poll: int, monitoring: Mapping[str, str], history: tuple[HistoryRecord, ...]
+    vm: VM, names: Names, last_poll: int, monitoring: Figures, moving: Figures, history: tuple[HistoryRecord, ...]
 ) -> str:
     return (
         f"<VM>{_head(vm, names)}{permissions(vm.permissions)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>"
         f"<PREV_STATE>{vm.prev.state}</PREV_STATE><PREV_LCM_STATE>{vm.prev.lcm_state}</PREV_LCM_STATE>{_times(vm)}"
-        f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING>"
+        f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}{_moving(moving)}</MONITORING>"
         f"{ids('SCHED_ACTIONS', [one.id for one in vm.schedule])}"
         f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
         f"{_history(vm.id, history, _record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
@@ -186,6 +194,10 @@ def _monitoring(vm_id: int, last_poll: int, monitoring: Mapping[str, str]) -> st
         f"{_elements(before, monitoring)}<ID>{vm_id}</ID>{_elements(after, monitoring)}"
         f"<TIMESTAMP>{last_poll}</TIMESTAMP>{_elements(more, monitoring)}"
     )
+
+
+def _moving(moving: Figures) -> str:
+    return f"<MIGRATION>{_elements(moving, moving)}</MIGRATION>" if moving else ""
 
 
 def _elements(names: Iterable[str], values: Mapping[str, str]) -> str:

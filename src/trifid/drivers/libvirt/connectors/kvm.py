@@ -63,11 +63,15 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
+_OF_CONTAINERS = "of containers"
 NOT_USED = {
     "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
     "SPICE_OPTIONS": "use RAW",
     "MEMORY_ENCRYPTION": "use RAW",
     "OS/FIRMWARE_FORMAT": "raw",
+    **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": _OF_CONTAINERS,
+    "OS/XEN_TYPE": "Xen's",
 }
 
 CONNECTOR = Connector(
@@ -85,6 +89,7 @@ CONNECTOR = Connector(
     pluggable=("virtio", "scsi", "usb"),
     checkpoints=(b"LibvirtQemudSave",),
     restore_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING,  # one that was paused when it was saved runs, too
+    tunes_migration=True,
     not_used=NOT_USED,
     hints=hints,
     facts=facts,

@@ -34,6 +34,7 @@ CONNECTOR = replace(
         ),
         "RESIZEDISK": f"{_REASON}has no disks that grow",
         "MIGRATE": f"{_REASON}is in one process and moves nothing",
+        "MIGRATECOPY": f"{_REASON}is in one process and moves nothing",
         "DISKSNAPSHOTCREATE": f"{_REASON}has no disks to make snapshots of",
         "DISKSNAPSHOTDELETE": f"{_REASON}has no disks to make snapshots of",
     },

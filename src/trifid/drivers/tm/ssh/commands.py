@@ -17,7 +17,7 @@ from trifid.drivers.tm.commands import MAKERS, Commands
 from trifid.drivers.tm.fetch import fetch, is_url, shown
 from trifid.drivers.tm.script import Command
 from trifid.drivers.tm.sources import source_of
-from trifid.drivers.tm.ssh import catalogue, moves, snapshots
+from trifid.drivers.tm.ssh import catalogue, live, moves, snapshots
 from trifid.drivers.tm.ssh.copying import copy_file
 from trifid.drivers.tm.ssh.job import Job
 from trifid.drivers.tm.ssh.place import SECRET_DIRECTORY_MODE, Place
@@ -104,6 +104,7 @@ _DOES: dict[str, Callable[[Job], None]] = {
     "SNAP_REVERT": snapshots.revert,
     "SNAP_DELETE": snapshots.forget,
     "RESIZE": snapshots.resize,
+    **live.DOES,
 }
 
 

@@ -41,7 +41,7 @@ def move(job: Job) -> None:
     elif about.kind == "d":
         _parent(target).run("mkdir", "-p", "--", str(target.path.parent))
         mirror(job, source, target)
-        _vanish(source)
+        vanish(source)
     else:
         _parent(target).make_directory()
         if target.host.is_here and paths.is_kept(target.path.parent):
@@ -76,7 +76,7 @@ def clean(job: Job) -> None:
         lacking = [name for name, about in here.items() if not _holds(there.get(name), about)]
         if lacking or not target.is_there():
             raise Failure(f"{target} lacks {', '.join(lacking) or 'everything'}: {source} is kept")
-    _vanish(source)
+    vanish(source)
 
 
 def delete(job: Job) -> None:
@@ -89,7 +89,7 @@ def delete(job: Job) -> None:
         return
     if not paths.is_stopped_files(place.path, vm_id):
         paths.vm_directory_itself(place.path, vm_id, job.command.datastore_id)
-    _vanish(place)
+    vanish(place)
 
 
 def tidy(job: Job) -> None:
@@ -116,10 +116,16 @@ def mirror(job: Job, source: Place, target: Place) -> None:
         if not is_going_on and (name not in wanted or wanted[name].kind != about.kind):
             target.inside(name).remove()
     for name, about in wanted.items():
-        _mirror_one(job, source.inside(name), target.inside(name), about, there.get(name))
+        mirror_one(job, source.inside(name), target.inside(name), about, there.get(name))
 
 
-def _mirror_one(job: Job, source: Place, target: Place, about: About, there: About | None) -> None:
+def mirror_one(job: Job, source: Place, target: Place, about: About, there: About | None) -> None:
+    """Let one entry of a directory be what the source is; a directory without its contents.
+
+    Args:
+        about: the source.
+        there: what is at the target.
+    """
     if about.kind == "d":
         target.make_directory(about.mode)
     elif about.kind == "f":
@@ -166,7 +172,7 @@ def _two_places(job: Job) -> tuple[Place, Place]:
     return source, target
 
 
-def _vanish(place: Place) -> None:
+def vanish(place: Place) -> None:
     """Remove a directory so that it is never there in part: a source that is there is complete."""
     place.script(_VANISH, str(place.beside(GONE_SUFFIX).path))
 

@@ -28,14 +28,18 @@ class Image(msgspec.Struct):
         return name_in_image(snapshot_id) in [one.name for one in self.snapshots]
 
 
-def image_of(disk: Place) -> Image:
+def image_of(disk: Place, *, is_in_use: bool = False) -> Image:
     """Return what a qcow2 disk is.
+
+    Args:
+        is_in_use: a hypervisor has it open, so what is told is as it was a moment ago.
 
     Raises:
         CommandFailed: it is no such image.
         Failure: it is a layer over another file.
     """
-    told = disk.run("qemu-img", "info", "-f", "qcow2", "--output=json", "--", str(disk.path))
+    shared = ("-U",) if is_in_use else ()
+    told = disk.run("qemu-img", "info", *shared, "-f", "qcow2", "--output=json", "--", str(disk.path))
     image = msgspec.json.decode(told, type=Image)
     if image.backing:
         raise Failure(f"{disk} is a layer over {image.backing}, expected a disk in one piece")
