@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from trifid.core.vm import effects as do
 from trifid.core.vm import transfer
 from trifid.core.vm.effects import release_leases
-from trifid.core.vm.events import Absent, Answer, Delete, Done, Failed, MigrateSave
+from trifid.core.vm.events import Answer, Delete, Done, Failed, MigrateSave
 from trifid.core.vm.row import cancel, delete_files_on_both, fail_migrate, move, row
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TABLE
@@ -231,13 +231,6 @@ def drop_the_target_of_a_failed_copy_unasked(patch) -> None:
     with_row(patch, drop)
 
 
-def take_what_is_off_on_both_hosts_for_not_moved(patch) -> None:
-    stays = row(
-        S.MIGRATE_COPY_LOCATE_SOURCE, Absent, S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, fail_migrate
-    )
-    with_row(patch, stays)
-
-
 # -- placing -------------------------------------------------------------------------------------------
 
 
@@ -290,7 +283,6 @@ MUTATIONS = {
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
     drop_the_target_of_a_failed_copy_unasked: "is taken away while its domain|the only copy of a disk is gone",
-    take_what_is_off_on_both_hosts_for_not_moved: "the only copy of a disk is gone",
     place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
     never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
     leave_a_host_out_for_ever: "waits and .* has room for it",
