@@ -1,6 +1,7 @@
 # What there is to do here.  Every target sets up what it needs first: .venv, and packages of Debian.
 .POSIX:
-.PHONY: help setup demo demo-clean test lint bench docs lock clean
+HOSTS = 3
+.PHONY: help setup demo demo-clean lab lab-down test lint bench docs lock clean
 
 PYTHON_OF_VENV = .venv/bin/python
 
@@ -17,8 +18,16 @@ demo: setup ## boot a real virtual machine out of a template, and take it down a
 demo-clean: ## stop the demo's engine and remove what the demo made
 	@[ ! -d demo-home ] || "$$(command -v .venv/bin/python || command -v python3)" tools/demo clean
 
+lab: setup ## start a cluster of hosts made of namespaces, HOSTS=3 of them
+	@tools/packages guest lab
+	@tools/lab up --hosts $(HOSTS)
+
+lab-down: ## end that cluster, and remove all of it
+	@tools/lab down
+
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test
+	@tools/packages guest test xen
+	@tools/xen/fetch build/xen
 	$(PYTHON_OF_VENV) -m pytest tests --ignore=tests/lab
 	tools/in-lab $(PYTHON_OF_VENV) -m pytest tests/lab -p no:cacheprovider
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from trifid.core.vm.effects import Effect
 from trifid.core.vm.events import Absent, Answer, Done, Event, Observation, Request
 from trifid.core.vm.row import Row
-from trifid.core.vm.rows import devices, end, move, rest, run
+from trifid.core.vm.rows import devices, end, fenced, move, rest, run
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import ROWS, TRANSIENT
 
@@ -20,6 +20,7 @@ CHAPTERS = (
     ("To another host", move.ROWS),
     ("Disks, NICs, snapshots, sizes", devices.ROWS),
     ("The end", end.ROWS),
+    ("Its host failed and was fenced", fenced.ROWS),
 )
 PAGE = Path(__file__).parent / "lifecycle.md"
 

@@ -69,6 +69,9 @@ class FakeEngine:
             "one.host.info": lambda i: self._one("host", self.hosts, i),
             "one.vn.info": lambda i: self._one("virtual network", self.networks, i),
             "one.user.info": lambda i: self._one("user", self.users, max(i, 0)),
+            "trifid.host.signs": lambda i: (
+                '{"judgement":"ALIVE","signs":"monitoring: 3 s ago","fence":"","follows":""}'
+            ),
             "one.system.version": lambda: "7.4.0",
             "trifid.system.version": lambda: "0.1.0",
         }

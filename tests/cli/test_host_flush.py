@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.moving import BOOT, MIGRATE, POWEROFF, RUNNING, SUSPENDED, UNKNOWN, Vm, World
 from trifid.cli.host import main
-from trifid.client import ApiError
+from trifid.client import ApiError, EngineUnreachable
 
 
 def test_a_flush_disables_the_host_and_marks_what_runs_there():
@@ -117,6 +117,45 @@ def test_without_a_journal_it_looks_again_and_again():
     result = world.run(main, "maintenance", "0", "--timeout", "5")
     assert result.exit_code == 255
     assert "VM 0 is still RUNNING on host host0 after 5 s" in result.stderr
+
+
+@pytest.mark.parametrize("method", ["trifid_event_list", "one_vmpool_info"])
+def test_an_engine_that_is_restarted_meanwhile_is_waited_for(method):
+    world = World(Vm(0))
+    world.chosen = {0: 1}
+    working = getattr(world, method)
+    calls = []
+
+    def away(*args):
+        calls.append(world.now)
+        if 1 < len(calls) < 4:
+            raise EngineUnreachable("no engine answers")
+        return working(*args)
+
+    setattr(world, method, away)
+    result = world.run(main, "maintenance", "0", "--timeout", "60")
+    assert result.exit_code == 0, result.stderr
+    assert world.vms[0].host_id == 1
+
+
+def test_an_engine_that_does_not_come_back_is_not_waited_for_longer_than_was_asked():
+    world = World(Vm(0))
+    working = world.trifid_event_list
+
+    def gone(*_):
+        raise EngineUnreachable("no engine answers")
+
+    def away(after, wait_s, limit):
+        if after >= 0:
+            world.one_vmpool_info = world.trifid_event_list = gone
+            gone()
+        return working(after, wait_s, limit)
+
+    world.trifid_event_list = away
+    result = world.run(main, "maintenance", "0", "--timeout", "60")
+    assert result.exit_code == 255
+    assert "no engine answers" in result.stderr
+    assert 60 <= world.now < 70
 
 
 @pytest.mark.parametrize("word", ["flush", "maintenance"])

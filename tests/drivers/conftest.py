@@ -7,6 +7,7 @@ import pytest
 
 from tests.drivers.ds_builders import Store
 from tests.drivers.lvm_builders import Group, group_in
+from tests.drivers.probe_builders import install_busybox
 from tests.drivers.ssh_builders import hosts, scene, way
 from tests.drivers.vnm_builders import computer
 from tests.mounts import small_file_system
@@ -50,3 +51,9 @@ def group(home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     """A volume group with a thin pool: a recorded one where the kernel has no device-mapper."""
     with group_in(tmp_path_factory.mktemp("group"), monkeypatch) as group:
         yield group
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the programs of busybox, which is all that some hosts have."""
+    return install_busybox(tmp_path_factory.mktemp("busybox"))

@@ -104,6 +104,18 @@ class DriverProcess:
                 pytest.fail(f"it ended; expected {word} of {oid}; {self._story()}")
             self._take(data)
 
+    def heard_within(self, seconds: float) -> Message | None:
+        """Return the next message that was not returned yet, None when there is none for so long."""
+        end = time.monotonic() + seconds
+        while not self._heard:
+            if not select.select([self._stdout], [], [], max(0.0, end - time.monotonic()))[0]:
+                return None
+            data = self._read(end)
+            if not data:
+                pytest.fail(f"it ended; {self._story()}")
+            self._take(data)
+        return self._heard.pop(0)
+
     def wait_for_log(self, part: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Message:
         """Return the first LOG message whose text has this part, waiting for it."""
         deadline = time.monotonic() + timeout_s

@@ -22,6 +22,8 @@ HYPERVISORS = {
     "hotplug": Hypervisor("kvm", 100),
     "desktop": Hypervisor("kvm", 100),
     "small": Hypervisor("kvm", 0),
+    "numa": Hypervisor("kvm", 100),
+    "affinity": Hypervisor("kvm", 100, {"0": "0,1,2,3", "1": "4,5,6,7"}),
 }
 """Of the cases that are not emulated on a host with cgroup version 1."""
 

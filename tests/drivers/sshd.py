@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HOSTS = ("host1", "host2")
@@ -14,8 +14,8 @@ LAST_LINE_OF_START = b"Server listening on"
 
 
 @contextlib.contextmanager
-def sshd(directory: Path) -> Iterator[Path]:
-    """Run an sshd; what is given is the ssh_config by which HOSTS are reached."""
+def sshd(directory: Path, names: Sequence[str] = HOSTS) -> Iterator[Path]:
+    """Run an sshd; what is given is the ssh_config by which hosts of these names are reached."""
     for name in ("hostkey", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
     if os.geteuid() == 0:
@@ -25,13 +25,13 @@ def sshd(directory: Path) -> Iterator[Path]:
     host_key = (directory / "hostkey.pub").read_text().split()
     (directory / "known").write_text(f"[127.0.0.1]:{port} {host_key[0]} {host_key[1]}\n")
     (directory / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\nMaxStartups 100\nMaxSessions 100\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\nMaxStartups 300\nMaxSessions 100\n"
         f"HostKey {directory}/hostkey\nAuthorizedKeysFile {directory}/authorized\n"
         "StrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     config = directory / "ssh_config"
     config.write_text(
-        f"Host {' '.join(HOSTS)}\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
+        f"Host {' '.join(names)}\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
         f"  IdentityFile {directory}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {directory}/known\n"
         "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
     )

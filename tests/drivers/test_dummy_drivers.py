@@ -147,6 +147,10 @@ def test_the_vms_of_a_host_are_reported_until_they_vanish(tmp_path: Path) -> Non
             ("13", "one-13", "RUNNING"),
         ]
         assert report(driver, "MONITOR_HOST", 1).single("USEDCPU") == "20"
+        used = report(driver, "MONITOR_VM", 1).vectors("VM")
+        assert [v["ID"] for v in used] == ["12", "13"]
+        figures = parse(base64.b64decode(used[0]["MONITOR"]).decode())
+        assert (figures.single("MEMORY"), figures.single("NETRX").isdigit()) == ("65536", True)
         with (tmp_path / "dummy" / "world.log").open("a") as world:
             world.write("12 - gone 0\n")
         while [v["ID"] for v in report(driver, "STATE_VM", 1).vectors("VM")] != ["13"]:

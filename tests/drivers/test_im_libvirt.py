@@ -16,17 +16,21 @@ from msgspec.structs import replace
 from tests.drivers.contract import ImContract
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import DIRECTORY, ENGINE_ID, FewNames, vm_of
-from tests.drivers.test_probes import fake_ssh
+from tests.drivers.probe_builders import fake_ssh, probe
 from trifid.core.pci import devices_of
 from trifid.core.template.model import Template, template
 from trifid.core.template.scanner import parse
+from trifid.drivers.im.probes import Shelf
+from trifid.drivers.im.runner import Openings
 from trifid.drivers.libvirt.connection import serve_events
 from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.connectors.kvm import machines_of
 from trifid.drivers.libvirt.domain_xml import domain_xml
 from trifid.drivers.libvirt.options import Options
 from trifid.drivers.libvirt.vm import parse_vm
-from trifid.drivers.libvirt.watch import HostWatch
+from trifid.drivers.libvirt.watch import HostWatch, Means
+from trifid.drivers.remote.host import Hosts
+from trifid.drivers.remote.way import Way
 from trifid.wire.bodies.vm import vm_full
 from trifid.wire.lines import unpack
 
@@ -38,6 +42,12 @@ class TestContract(ImContract):
     command = COMMAND
     arguments = "--uri test:///default"
     host = "localhost"
+
+
+def means_of(options: Options) -> Means:
+    """Return what a watch of this machine needs; it takes no way."""
+    way = Way(Path("/nowhere"))
+    return Means(options, way, Shelf(None), lambda: 0.5, Openings(), Hosts(way))
 
 
 class Heard:
@@ -81,7 +91,7 @@ class Heard:
 def heard() -> Iterator[Heard]:
     """A watch of this machine that reports once, and then what happens."""
     heard = Heard()
-    watch = HostWatch(3, "localhost", 600.0, Options("test:///default", engine_id=ENGINE_ID), None, heard.say)
+    watch = HostWatch(3, "localhost", 600.0, means_of(Options("test:///default", engine_id=ENGINE_ID)), heard.say)
     watch.start()
     yield heard
     watch.stop()
@@ -197,12 +207,12 @@ def test_domains_that_run_already_are_listed_and_measured(hypervisor: "libvirt.v
 
 def test_a_watch_that_is_stopped_says_nothing_more(hypervisor: "libvirt.virConnect") -> None:
     heard = Heard()
-    watch = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    watch = HostWatch(3, "localhost", 600.0, means_of(Options("test:///default")), heard.say)
     watch.start()
     heard.next("STATE_VM")
     watch.stop()
     create(hypervisor, 15)
-    second = HostWatch(3, "localhost", 600.0, Options("test:///default"), None, heard.say)
+    second = HostWatch(3, "localhost", 600.0, means_of(Options("test:///default")), heard.say)
     second.start()
     assert heard.next("START_MONITOR")[0] == "SUCCESS", "the next thing that is said is the second watch's"
     second.stop()
@@ -211,7 +221,7 @@ def test_a_watch_that_is_stopped_says_nothing_more(hypervisor: "libvirt.virConne
 def test_a_libvirt_that_is_not_there_is_an_error_of_the_host() -> None:
     heard = Heard()
     options = Options("qemu+unix:///system?socket=/nowhere/sock")
-    watch = HostWatch(3, "localhost", 1.0, options, None, heard.say)
+    watch = HostWatch(3, "localhost", 1.0, means_of(options), heard.say)
     watch.start()
     status, said = heard.next("START_MONITOR")
     assert status == "FAILURE"
@@ -230,15 +240,66 @@ def test_without_libvirt_the_probes_are_reported_alone(home: Path) -> None:
 
 def test_a_probe_of_the_home_is_run_and_one_that_fails_is_told_once(home: Path) -> None:
     (home / "probes.d").mkdir()
-    for name, text in {"system-rack": "echo RACK=7", "system-broken": "echo no >&2; exit 3"}.items():
-        (home / "probes.d" / name).write_text(f"#!/bin/sh\n{text}\n")
-        (home / "probes.d" / name).chmod(0o755)
+    probe(home / "probes.d", "monitor-heat", "echo HEAT=40")
+    probe(home / "probes.d", "system-rack", "echo RACK=7")
+    probe(home / "probes.d", "system-broken", "echo no >&2; exit 3")
     with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
         start(driver, 3, "localhost")
         for _ in range(2):
-            system = parse(unpack(driver.answer("SYSTEM_HOST", 3).payload))
-            assert system.single("RACK") == "7"
+            monitor = parse(unpack(driver.answer("MONITOR_HOST", 3).payload))
+            assert monitor.single("HEAT") == "40"
+            assert monitor.single("PROBE_TROUBLES") == "probe system-broken: exit status 3: no"
+        assert parse(unpack(driver.answer("SYSTEM_HOST", 3).payload)).single("RACK") == "7"
         assert [log.payload for log in driver.logs] == ["probe system-broken: exit status 3: no"]
+
+
+def test_a_probe_that_is_added_is_run_with_the_next_report(home: Path) -> None:
+    with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
+        start(driver, 3, "localhost")
+        assert parse(unpack(driver.answer("SYSTEM_HOST", 3).payload)).single("RACK") == ""
+        (home / "probes.d").mkdir()
+        probe(home / "probes.d", "system-rack", "echo RACK=7")
+        assert parse(unpack(driver.answer("SYSTEM_HOST", 3).payload)).single("RACK") == "7"
+
+
+def test_what_is_asked_again_is_answered_again_by_the_same_watch(home: Path) -> None:
+    (home / "probes.d").mkdir()
+    probe(home / "probes.d", "monitor-loop", 'echo "LOOP=${0#*/trifid-watch.}"')
+    with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
+        loops = set()
+        for _ in range(3):
+            driver.ask_monitor("START_MONITOR", 3, 'HOST=[ID="3",NAME="localhost"]\nPERIOD_S="600"')
+            assert driver.answer("START_MONITOR", 3).status == "SUCCESS"
+            loops.add(parse(unpack(driver.answer("MONITOR_HOST", 3).payload)).single("LOOP"))
+        assert len(loops) == 1
+        start(driver, 3, "localhost", "PCI_FILTER=none")
+        assert parse(unpack(driver.answer("MONITOR_HOST", 3).payload)).single("LOOP") not in loops
+
+
+def test_nothing_is_left_of_a_driver_that_ends(home: Path) -> None:
+    (home / "tmp").mkdir()
+    with running(COMMAND, "--uri none", home=home, env={"TMPDIR": str(home / "tmp")}, monitor=True) as driver:
+        start(driver, 3, "localhost")
+        driver.answer("MONITOR_HOST", 3)
+        assert list((home / "tmp").iterdir())
+        driver.rest()
+        assert list((home / "tmp").iterdir()) == []
+
+
+def test_probes_of_vms_add_to_what_libvirt_says_of_them(hypervisor: "libvirt.virConnect", home: Path) -> None:
+    (home / "probes.d" / "vm.d").mkdir(parents=True)
+    text = """while read -r id name uuid; do echo "VM=[ID=$id, BACKUP_AGE_S=\\"12 \\\\ 3\\", MEMORY=7]"; done"""
+    probe(home / "probes.d" / "vm.d", "backups", text)
+    create(hypervisor, 14)
+    heard = Heard()
+    means = replace(means_of(Options("test:///default", engine_id=ENGINE_ID)), shelf=Shelf(home))
+    watch = HostWatch(3, "localhost", 600.0, means, heard.say)
+    watch.start()
+    (measured,) = (vm for vm in heard.next("MONITOR_VM")[1].vectors("VM") if vm["ID"] == "14")
+    figures = parse(base64.b64decode(measured["MONITOR"]).decode())
+    assert (figures.single("BACKUP_AGE_S"), figures.single("MEMORY")) == ("12 \\ 3", "7")
+    assert "NETRX" in figures
+    watch.stop()
 
 
 def test_devices_are_told_that_the_hosts_own_filter_names_else_the_drivers(home: Path) -> None:
@@ -264,15 +325,15 @@ def test_a_host_that_cannot_be_reached_is_in_error_and_delays_no_other(home: Pat
         start(driver, 3, "localhost")
         refused = driver.answer("START_MONITOR", 5)
         assert refused.status == "FAILURE"
-        assert "host nowhere.invalid is not this machine and cannot be reached" in unpack(refused.payload)
-        assert "no route" in unpack(refused.payload)
+        assert unpack(refused.payload) == "nowhere.invalid is not reached: no route"
         assert [driver.answer("MONITOR_HOST", 3).status for _ in range(2)] == ["SUCCESS", "SUCCESS"]
         assert [m for m in driver.rest() if m.oid == 4] == []
 
 
 def test_another_machine_is_reached_through_ssh_and_without_libvirt_there_it_is_in_error(home: Path) -> None:
     asked = home / "asked"
-    env = {"PATH": fake_ssh(home, f'[ "$*" = "nowhere.invalid sh -s" ] && exec sh -s; echo "$*" >{asked}; exit 255')}
+    text = f"""case $2 in exec*) eval "$2" ;; *) echo "$*" >{asked}; exit 255 ;; esac"""
+    env = {"PATH": fake_ssh(home, text)}
     with running(COMMAND, "--uri qemu:///system", home=home, env=env, monitor=True) as driver:
         start(driver, 5, "nowhere.invalid")
         refused = driver.answer("START_MONITOR", 5)

@@ -90,8 +90,8 @@ def matters(path: str, case: str) -> bool:
     return False
 
 
-REFUSED_ONLY = {"OS/BOOTLOADER"}
-"""What has no domain to show it in; tested below."""
+REFUSED_ONLY = {"OS/BOOTLOADER", "RAW/VALIDATE"}
+"""What has no domain to show it in: one is tested below, the other in test_vmm_libvirt.py."""
 
 
 @pytest.mark.parametrize("path", sorted(set(PROPERTIES) - REFUSED_ONLY))
@@ -127,7 +127,7 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_markup_in_values_stays_text() -> None:
     made = domain(
-        graphics={"TYPE": "vnc", "PASSWD": "'/><hostdev x='"},
+        graphics={"TYPE": "spice", "PASSWD": "'/><hostdev x='"},
         os={"KERNEL": "/k", "KERNEL_CMD": "</cmdline><loader>/etc/shadow</loader>"},
     )
     graphics = made.find("devices/graphics")
@@ -151,7 +151,15 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
             "FIRMWARE must be BIOS, UEFI or a file below /usr/share/, is /etc/shadow",
         ),
         ({"os": {"FIRMWARE": "/usr/share/../../etc/shadow"}}, "FIRMWARE must be BIOS"),
-        ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
+        ({"os": {"FIRMWARE": "/usr/share/OVMF/CODE.fd", "NVRAM": "/etc/shadow"}}, "below /usr/share/"),
+        ({"os": {"FIRMWARE": "UEFI", "NVRAM": "/usr/share/OVMF/VARS.fd"}}, "NVRAM belongs to a FIRMWARE"),
+        ({"os": {"FIRMWARE": "UEFI", "FIRMWARE_SECURE": "YES"}}, "FIRMWARE_SECURE=YES needs MACHINE=q35"),
+        ({"topology": {"SOCKETS": "2"}}, "2 SOCKETS of 1 CORES of 1 THREADS are 2 CPUs, and the VM has 1"),
+        (
+            {"nic": {"NIC_ID": "0", "INBOUND_PEAK_BW": "9"}},
+            "NIC 0: INBOUND_PEAK_BW and INBOUND_PEAK_KB need an INBOUND_AVG_BW",
+        ),
+        ({"disk": {"SOURCE": "/i", "TARGET": "vda", "TYPE": "FLOPPY"}}, "DISK 0: a floppy is on the fdc bus"),
         ({"os": {"FIRMWARE": "coreboot"}}, "is coreboot"),
         ({"os": {"BOOTLOADER": "/usr/bin/pygrub"}}, "BOOTLOADER is Xen's"),
         ({"os": {"BOOT": "hd,disk0"}}, "BOOT is either of hd,cdrom,network,fd or devices like disk0,nic0"),
@@ -162,6 +170,14 @@ def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:
         ({"disk": {"SOURCE": "/i", "TARGET": "mmcblk0"}}, "DISK 0: TARGET mmcblk0 tells no bus"),
         ({"pci": {"VENDOR": "10de"}}, "PCI 0: no ADDRESS was chosen"),
         ({"raw": {"TYPE": "kvm", "DATA": "<a>"}}, "RAW 0: DATA is not XML"),
+        ({"raw": {"TYPE": "kvm", "DATA": "<uuid>42</uuid>"}}, "RAW 0: DATA has a <uuid>, which is the engine's"),
+        ({"graphics": {"TYPE": "VNC", "PASSWD": "123456789"}}, "GRAPHICS: PASSWD for VNC has at most 8 characters"),
+        ({"console": {"TYPE": "TCP"}}, "CONSOLE: TYPE=TCP needs a PORT"),
+        ({"usb": {"VENDOR": "8087"}}, "USB 0: name a device by VENDOR and PRODUCT, by BUS and DEVICE, or by all"),
+        ({"usb": {"VENDOR": "8087", "PRODUCT": "1", "BUS": "1"}}, "USB 0: name a device by VENDOR and PRODUCT"),
+        ({"topology": {"NODE_AFFINITY": "7"}}, "NODE_AFFINITY names node 7, the host's are none"),
+        ({"numa_node": {"TOTAL_CPUS": "2"}}, "TOTAL_CPUS of the 1 nodes is 2, and must add up to VCPU (or VCPU_MAX)=1"),
+        ({"numa_node": {"MEMORY": "64"}}, "MEMORY of the 1 nodes is 64, and must add up to MEMORY=128"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_by_name_though_it_was_submitted(
@@ -172,6 +188,19 @@ def test_what_cannot_be_carried_out_is_refused_by_name_though_it_was_submitted(
         vector = {**vm.template.vector(name.upper()), **keys}
         vm = replace(vm, template=vm.template.replacing(name.upper(), vector))
     with pytest.raises(Failure, match=re.escape(said)):
+        domain_of(vm)
+
+
+def test_memory_nodes_do_not_grow() -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128", "MEMORY_MAX": "256"}, numa_node={"MEMORY": "128"}))
+    with pytest.raises(Failure, match="NUMA_NODE: nodes have memory that does not grow by the balloon"):
+        domain_of(vm)
+
+
+def test_a_pin_for_each_needs_as_many_processors() -> None:
+    node = {"CPUS": "4", "TOTAL_CPUS": "2"}
+    vm = vm_of(written({"CPU": "1", "VCPU": "2", "MEMORY": "128"}, topology={"PIN_POLICY": "CORE"}, numa_node=node))
+    with pytest.raises(Failure, match="NUMA_NODE 0: PIN_POLICY=CORE needs a CPU in CPUS for each of 2 virtual CPUs"):
         domain_of(vm)
 
 
@@ -272,6 +301,73 @@ def test_root_names_a_device_of_the_guest(root: str, cmdline: str) -> None:
 def test_cpu_shares_stay_within_what_the_kernel_takes(cpu: str, per_core: int, shares: str) -> None:
     made = domain(Hypervisor("kvm", per_core), CPU=cpu)
     assert made.findtext("cputune/shares") == shares
+
+
+@pytest.mark.parametrize(
+    ("policy", "pins"), [("THREAD", ["4", "5"]), ("SHARED", ["4,5,6", "4,5,6"]), ("", ["4,5,6", "4,5,6"]), ("NONE", [])]
+)
+def test_virtual_processors_are_pinned_as_the_policy_says(policy: str, pins: list[str]) -> None:
+    made = domain(VCPU="2", topology={"PIN_POLICY": policy}, numa_node={"CPUS": "4,5,6"})
+    assert [pin.get("cpuset") for pin in made.iterfind("cputune/vcpupin")] == pins
+
+
+def test_memory_nodes_share_what_is_not_said_evenly() -> None:
+    made = domain(VCPU="3", MEMORY="1024", numa_node=[{"CPUS": "0"}, {"CPUS": "1"}])
+    cells = [(cell.get("cpus"), cell.get("memory")) for cell in made.iterfind("cpu/numa/cell")]
+    assert cells == [("0-1", "524288"), ("2", "524288")]
+
+
+@pytest.mark.parametrize(
+    ("topology", "nodes", "is_told"),
+    [
+        ({"PIN_POLICY": "CORE"}, [], True),
+        ({"PIN_POLICY": "SHARED"}, [{"CPUS": "1"}, {"TOTAL_CPUS": "1"}], True),
+        ({"PIN_POLICY": "CORE"}, [{"CPUS": "1"}], False),
+        ({"PIN_POLICY": "NONE"}, [], False),
+        ({"PIN_POLICY": "NODE_AFFINITY", "NODE_AFFINITY": "0"}, [], False),
+        ({"SOCKETS": "1"}, [], False),
+    ],
+)
+def test_pins_that_nobody_chose_are_told(topology: dict[str, str], nodes: list[Value], is_told: bool) -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}, topology=topology, numa_node=nodes))
+    said = connector("kvm").hints(parse_vm(vm_full(vm, FewNames())))
+    assert [text.partition(" pins to")[0] for text in said] == (
+        [f"TOPOLOGY: PIN_POLICY={topology['PIN_POLICY']}"] if is_told else []
+    )
+
+
+def test_native_io_goes_past_the_hosts_cache() -> None:
+    drivers = domain(
+        disk=[{"SOURCE": "/i", "TARGET": "vda", "IO": "NATIVE"}, {"SOURCE": "/i", "TARGET": "vdb", "IO": "THREADS"}]
+    ).iterfind("devices/disk/driver")
+    assert [driver.get("cache") for driver in drivers] == ["none", None]
+
+
+def test_a_pointer_on_ps2_is_a_mouse() -> None:
+    found = domain(input={"BUS": "PS2"}).find("devices/input")
+    assert found is not None and found.attrib == {"type": "mouse", "bus": "ps2"}
+
+
+def test_what_raw_says_of_devices_joins_the_others(schema: lxml_etree.RelaxNG) -> None:
+    rng = "<devices><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices>"
+    text = domain_of(vm_of(written({"CPU": "1", "MEMORY": "128"}, raw={"TYPE": "KVM", "DATA": rng})))
+    schema.assertValid(lxml_etree.fromstring(text))
+    assert len(ElementTree.fromstring(text).findall("devices")) == 1
+
+
+@pytest.mark.parametrize("kind", ["PTY", "UNIX", "TCP"])
+def test_a_console_leads_where_its_type_says(schema: lxml_etree.RelaxNG, kind: str) -> None:
+    vm = vm_of(written({"CPU": "1", "MEMORY": "128"}, console={"TYPE": kind, "PORT": "4000"}))
+    text = domain_of(vm)
+    schema.assertValid(lxml_etree.fromstring(text))
+    [serial] = ElementTree.fromstring(text).iterfind("devices/serial")
+    source = serial.find("source")
+    assert serial.get("type") == kind.lower()
+    assert (None if source is None else source.attrib) == {
+        "PTY": None,
+        "UNIX": {"mode": "bind", "path": f"{DIRECTORY}/console.sock"},
+        "TCP": {"mode": "bind", "host": "127.0.0.1", "service": "4000"},
+    }[kind]
 
 
 def test_a_host_that_cannot_weigh_domains_gets_no_shares() -> None:

@@ -104,8 +104,34 @@ def test_a_host_with_another_key_than_the_known_one_is_not_spoken_to(way: Way, t
         Path(way.config).read_text().replace(str(Path(way.config).with_name("known")), f"{tmp_path}/known")
     )
     (tmp_path / "s").mkdir()
-    with pytest.raises(ConnectionLost, match=r"(?s)host1 is not reached: .*verification failed"):
+    with pytest.raises(ConnectionLost, match=r"host1 is not reached: its ssh key is another one .* --replace$"):
         Hosts(Way(tmp_path / "s", config=str(config))).named("host1").run("true")
+
+
+@pytest.mark.parametrize("checking", ["no", "accept-new", "ask"])
+def test_a_host_whose_key_is_not_known_is_not_spoken_to_whatever_is_configured(
+    way: Way, tmp_path: Path, checking: str
+) -> None:
+    known = str(Path(way.config).with_name("known"))
+    config = tmp_path / "config"
+    text = Path(way.config).read_text().replace(known, f"{tmp_path}/known")
+    config.write_text(text.replace("StrictHostKeyChecking yes", f"StrictHostKeyChecking {checking}"))
+    (tmp_path / "s").mkdir()
+    advice = "host1 is not reached: its ssh key is not known: .* onehost accept-key host1$"
+    with pytest.raises(ConnectionLost, match=advice):
+        Hosts(Way(tmp_path / "s", config=str(config))).named("host1").run("true")
+    assert not (tmp_path / "known").exists()
+
+
+def test_a_session_that_prints_without_end_is_given_up() -> None:
+    with pytest.raises(Failure, match="raving prints more than 1 MiB without an end"):
+        Host("raving", ["yes", "garbage"]).run("true")
+
+
+def test_a_command_that_prints_without_end_is_given_up(host: Host) -> None:
+    with pytest.raises(Failure, match=f"{host.name} prints more than 64 MiB without an end"):
+        host.run("yes", "garbage" * 100)
+    assert host.run("echo", "on") == "on\n"
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=id", "", "a b", "a;b", "$(id)", "ä", "x" * 300, "a/b", "root@a"])
@@ -119,7 +145,7 @@ def test_the_name_of_the_host_comes_after_all_options(tmp_path: Path) -> None:
     assert argv[-3:] == ["--", "host1", "command"]
     assert argv[:3] == ["ssh", "-F", "/etc/x"]
     assert "BatchMode=yes" in argv
-    assert not any("StrictHostKeyChecking" in word for word in argv)
+    assert "StrictHostKeyChecking=yes" in argv
 
 
 def test_sockets_lie_in_the_home_unless_its_path_is_too_long(tmp_path: Path) -> None:

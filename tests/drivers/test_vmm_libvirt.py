@@ -2,19 +2,21 @@
 
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.drivers.contract import Resizes, Saves, Snapshots
+from tests.drivers.contract import CopiesDisks, Resizes, Saves, Snapshots
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import FewNames, vm_of
+from tests.drivers.probe_builders import fake_ssh
 from tests.drivers.test_libvirt_images import qcow2
-from tests.drivers.test_probes import fake_ssh
 from trifid.core.template.model import Value, template
 from trifid.drivers.libvirt.identity import domain_uuid
+from trifid.drivers.libvirt.registry import connector, shipped
 from trifid.drivers.libvirt.vm import parse_vm
 from trifid.wire import action_data
 from trifid.wire.bodies.vm import vm_full
@@ -23,10 +25,13 @@ from trifid.wire.lines import Message
 COMMAND = python_driver("trifid.drivers.vmm.libvirt")
 
 
-class TestContract(Saves, Snapshots, Resizes):
+class TestContract(Saves, Snapshots, Resizes, CopiesDisks):
     command = COMMAND
     arguments = "--uri test:///default"
     template = (("DISK", {"DISK_ID": "0", "TARGET": "vda", "DRIVER": "qcow2"}),)
+
+    def prepare(self, directory: Path) -> None:
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(directory / "disk.0"), "1M"], check=True)
 
 
 class Hands:
@@ -189,6 +194,19 @@ def test_a_domain_that_libvirt_refuses_fails_with_its_words_and_is_not_there(han
     assert hands.do("POLL").payload == "STATE=d"
 
 
+def test_libvirt_checks_the_domain_against_its_schema_if_raw_says_so(hands: Hands) -> None:
+    raw = {"TYPE": "kvm", "DATA": "<unheard-of/>"}
+    refused = hands.do("DEPLOY", raw={**raw, "VALIDATE": "YES"})
+    assert refused.status == "FAILURE"
+    assert "schema" in refused.payload and "unheard-of" in refused.payload
+    assert hands.do("DEPLOY", raw={**raw, "VALIDATE": "NO"}).status == "SUCCESS"
+
+
+def test_what_does_not_come_about_is_told_in_the_log(hands: Hands) -> None:
+    assert hands.do("DEPLOY", topology={"PIN_POLICY": "CORE"}).status == "SUCCESS"
+    assert "the machine is not pinned" in hands.driver.wait_for_log("PIN_POLICY=CORE").payload
+
+
 def test_what_the_template_cannot_have_is_refused_by_name(hands: Hands) -> None:
     refused = hands.do("DEPLOY", os={"BOOTLOADER": "/usr/bin/pygrub"})
     assert refused.status == "FAILURE"
@@ -224,10 +242,22 @@ def test_a_move_to_where_it_is_is_refused(home: Path) -> None:
     assert "have the same libvirt, test:///default" in failed.payload
 
 
-def test_what_a_hypervisor_cannot_do_is_refused_with_the_reason(hands: Hands) -> None:
-    failed = hands.do("MIGRATE")
-    assert failed.status == "FAILURE"
-    assert failed.payload == "libvirt's test hypervisor is in one process and moves nothing"
+@pytest.mark.parametrize("name", shipped())
+def test_what_a_hypervisor_cannot_do_is_refused_with_the_reason_at_once(home: Path, name: str) -> None:
+    nowhere = f"{connector(name).uri.partition(':')[0]}+unix:///system?socket=/nowhere/sock"
+    with running(COMMAND, f"--uri '{nowhere}' --connector {name}", home=home) as driver:
+        hands = Hands(driver)
+        answers = {word: hands.do(word) for word in connector(name).cannot}
+    assert {word: (answer.status, answer.payload) for word, answer in answers.items()} == {
+        word: ("FAILURE", why) for word, why in connector(name).cannot.items()
+    }
+
+
+def test_what_hypervisors_cannot_do_is_among_what_drivers_are_asked(home: Path) -> None:
+    with running(COMMAND, "--uri qemu+unix:///system?socket=/nowhere/sock", home=home) as driver:
+        known = Hands(driver).do("JUMP").payload.partition("it knows ")[2].split(", ")
+    assert "SAVE" in known
+    assert [word for name in shipped() for word in connector(name).cannot if word not in known] == []
 
 
 def test_a_libvirt_of_another_hypervisor_is_refused_by_name(home: Path) -> None:
@@ -246,12 +276,13 @@ def test_a_libvirt_that_is_not_there_is_named_with_what_to_check(home: Path) -> 
 
 
 def test_another_machine_is_reached_through_ssh(home: Path) -> None:
-    env = {"PATH": fake_ssh(home, 'echo "no way to $1" >&2; exit 255')}
+    asked = home / "asked"
+    env = {"PATH": fake_ssh(home, f'echo "$1" >{asked}; exit 255')}
     with running(COMMAND, "--uri qemu:///system", home=home, env=env) as driver:
         failed = Hands(driver).do("POLL", "192.0.2.1")
     assert failed.status == "FAILURE"
     assert failed.payload.startswith("libvirt at qemu+ssh://192.0.2.1/system?no_tty=1 cannot be reached: ")
-    assert "no way to 192.0.2.1" in failed.payload
+    assert asked.read_text() == "192.0.2.1\n"
 
 
 def test_wrong_arguments_are_told_when_it_is_greeted(home: Path) -> None:

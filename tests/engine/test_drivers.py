@@ -10,7 +10,8 @@ import pytest
 
 from tests.engine.world import executable
 from trifid.engine.config import DriverSettings
-from trifid.engine.drivers import Driver, find_executable
+from trifid.engine.driver_command import find_executable
+from trifid.engine.drivers import Driver
 from trifid.errors import DriverFault
 from trifid.wire.lines import Lines, Message, to_driver
 

@@ -331,6 +331,24 @@ class TestConfiguration:
         assert vm(alice).user_template.vector("CPU_MODEL") == {"MODEL": "host-passthrough"}
         assert "CPU_MODEL" not in vm(alice).template
 
+    async def test_a_new_machine_gets_a_password_for_its_display(self, alice):
+        text = "CPU=1\nMEMORY=64\nGRAPHICS=[TYPE=spice,RANDOM_PASSWD=YES]"
+        vm_id = await alice.ask(ALICE, "one.vm.allocate", text)
+        assert len(alice.memory.vms[vm_id].template.vector("GRAPHICS")["PASSWD"]) == 16
+
+    async def test_a_display_gets_a_password_of_its_own_and_keeps_it(self, alice):
+        await alice.change("vms", VM_ID, state=VmState.HOLD, history=())
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "GRAPHICS=[TYPE=vnc,RANDOM_PASSWD=YES]", 1)
+        password = vm(alice).template.vector("GRAPHICS")["PASSWD"]
+        assert len(password) == 8
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "GRAPHICS=[TYPE=vnc,KEYMAP=de]", 1)
+        assert vm(alice).template.vector("GRAPHICS")["PASSWD"] == password
+
+    async def test_a_watchdog_and_a_console_are_configuration(self, alice):
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "WATCHDOG=[ACTION=reset]\nCONSOLE=[LOG=yes]", 1)
+        assert vm(alice).template.vector("CONSOLE") == {"LOG": "yes"}
+        assert vm(alice).template.vector("WATCHDOG") == {"ACTION": "reset"}
+
     async def test_appending_leaves_what_is_not_given(self, alice):
         await alice.change("vms", VM_ID, state=VmState.HOLD, history=())
         await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "OS=[BOOT=hd]", 1)

@@ -23,6 +23,7 @@ from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
 from trifid.engine.engine import Engine
 from trifid.methods.dispatch import Dispatcher
 from trifid.placement.settings import Settings
+from trifid.store.samples import Samples
 from trifid.wire.answers import Answer
 from trifid.wire.xmlrpc import Escaped, answer_chunks, decode_answer
 
@@ -87,12 +88,12 @@ class World:
         engine: with a host, a network of the administrator, and the VM running on the host.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, samples: Samples | None = None) -> None:
         self.store = FakeStore()
         never = {"dummy": DriverSettings("none")}
         drivers = Drivers(vmm=never, tm=never, im=never)
         config = Config(engine=EngineSettings(transfer="dummy"), drivers=drivers)
-        self.engine = Engine(home, config, self.store, lambda: 1000)
+        self.engine = Engine(home, config, self.store, lambda: 1000, samples=samples)
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
         self._dispatch = Dispatcher(self.engine)

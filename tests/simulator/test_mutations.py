@@ -13,6 +13,8 @@ from trifid.core.vm.row import cancel, delete_files_on_both, fail_migrate, move,
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TABLE
 from trifid.engine import images, life
+from trifid.engine.failover import marks
+from trifid.engine.failover.failover import Failover
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
@@ -254,6 +256,29 @@ def put_vms_anywhere(patch) -> None:
     patch.setattr(vm_methods, "refuse_against_rules", lambda *_: None)
 
 
+# -- hosts that fail -----------------------------------------------------------------------------------
+
+
+def take_an_order_to_fence_for_a_proof(patch) -> None:
+    real = marks.ask
+
+    def ask(draft, host_id, why):
+        is_marked = real(draft, host_id, why)
+        if is_marked:
+            marks.confirm(draft, host_id, marks.coverable(draft, host_id, lambda vm_id: False), "it was ordered off")
+        return is_marked
+
+    patch.setattr(marks, "ask", ask)
+
+
+def believe_somebody_who_only_supposes_that_a_silent_host_is_off(patch) -> None:
+    async def _proof(self, host):
+        covers = await self._turns.ask(lambda draft: marks.coverable(draft, host.id, lambda vm_id: False))
+        return covers, "it is silent"
+
+    patch.setattr(Failover, "_proof", _proof)
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -287,6 +312,8 @@ MUTATIONS = {
     never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
     leave_a_host_out_for_ever: "waits and .* has room for it",
     put_vms_anywhere: "are kept apart, and run on host",
+    take_an_order_to_fence_for_a_proof: "is started on|domain is on|while its domain",
+    believe_somebody_who_only_supposes_that_a_silent_host_is_off: "is started on|domain is on|while its domain",
 }
 """Each with what must be said of it, where that is always the same."""
 OTHER_OPTIONS = {

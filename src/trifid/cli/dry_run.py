@@ -29,7 +29,7 @@ def dry_run(shell: Shell, items: list[dict[str, Any]]) -> None:
         items: as trifid.placement.dry_run takes them.
     """
     answer = json.loads(shell.call("trifid.placement.dry_run", json.dumps({"vms": items})))
-    rows = Counter((one["what"], one["fits"], one["host"], _why(one)) for one in answer["results"])
+    rows = Counter((one["what"], one["fits"], one["host"], reason(one)) for one in answer["results"])
     table = [dict(zip(("what", "fits", "host", "why"), row, strict=True), count=count) for row, count in rows.items()]
     if table:
         shell.say(c.table(table, _COLUMNS, c.View(), header=True, colour=has_colours()))
@@ -44,6 +44,6 @@ def dry_flush(shell: Shell, host_ids: list[int]) -> None:
     dry_run(shell, [{"action": "flush", "host": host_id} for host_id in host_ids])
 
 
-def _why(result: dict[str, Any]) -> str:
+def reason(result: dict[str, Any]) -> str:
     """Return what would help when that is known, else what is in the way, else what is to be said of the host."""
     return str(result["change"] or result["why"] or "; ".join(result["notes"]))

@@ -50,6 +50,15 @@ transfer = {transfer}
 # internet; otherwise no URL leads the engine to machines that only it can reach.
 #download_from = []
 
+[monitoring]
+# How long what hosts and VMs use is kept, in seconds: as measured, averages of 5 minutes, and of hours.
+#keep_raw_s = 14400
+#keep_5min_s = 172800
+#keep_hour_s = 5184000
+# /metrics for Prometheus; whether figures that name nobody are open to whoever reaches the port.
+#metrics = true
+#metrics_open = false
+
 [network]
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
 #mac_prefix = "02:00"
@@ -68,7 +77,8 @@ transfer = {transfer}
 # Rules and opinions of your own, programs that decide, what is recorded, limits: docs/scheduler.md.
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
-# (keeps images) or vnm (makes networks on hosts).  "onehost create HOST --im NAME --vm NAME" chooses among
+# (keeps images), vnm (makes networks on hosts) or fence (switches hosts off: docs/host-failure.md).
+# "onehost create HOST --im NAME --vm NAME" chooses among
 # them; datastores name a DS_MAD and a TM_MAD; one vnm is for all hosts.
 #   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH
 #   arguments   handed over as one argument

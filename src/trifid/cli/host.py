@@ -13,15 +13,22 @@ from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import rename_command, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
+from trifid.cli.host_failure import FAILURE_ROWS
 from trifid.cli.host_flush import FLUSH_ROWS
+from trifid.cli.host_keys import ACCEPT_KEY, KEY_ROWS, accept_unseen
 from trifid.cli.host_resync import HOST_ROWS, wilds_of
+from trifid.cli.host_roll import ROLL
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
+from trifid.cli.monitoring import monitoring_row
 from trifid.cli.shell import Shell
 
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
 _STATES = {"0": "init", "2": "on", "3": "err", "4": "dsbl", "8": "off"}
 """reference/lifecycle.md §1.3."""
+_FENCED = {"YES": "fenced", "NO": "fence?"}
+"""What is shown of a host that is fenced, or shall be."""
+_COLOURS = {"on": "green", "err": "red", "fenced": "red", "fence?": "red"}
 
 HOSTS = Argument("HOST", HOST, many=True)
 IM = click.Option(["-i", "--im"], metavar="NAME", help="The information driver: what watches the host.")
@@ -38,11 +45,14 @@ def _create(shell: Shell, given: Given) -> None:
         )
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
     shell.say(f"ID: {host_id}")
+    if given.accept_key:
+        accept_unseen(shell, host_id)
 
 
 def short_state(row: Row, view: View) -> str:
     """Return a host's state as lists show it."""
-    return _STATES.get(row["STATE"], str(row["STATE"]))
+    fenced = text("TEMPLATE/FENCED")(row, view)
+    return _FENCED.get(fenced) or _STATES.get(row["STATE"], str(row["STATE"]))
 
 
 def _memory(value: Any, view: View) -> str:
@@ -101,7 +111,14 @@ HOST_COLUMNS = Columns(
         Column("TMEM", 7, "memory there is", number("HOST_SHARE/TOTAL_MEM"), _memory),
         Column("FMEM", 7, "memory that is free", number("MONITORING/CAPACITY/FREE_MEMORY"), _memory),
         Column("AMEM", 7, "memory that VMs may still ask for", _left(_MAX_MEMORY, _ASKED_MEMORY), _memory),
-        Column("STAT", 6, "state", short_state, left=True, colours={"on": "green", "err": "red"}),
+        Column(
+            "STAT",
+            6,
+            "state",
+            short_state,
+            left=True,
+            colours={"on": "green", "err": "red", "fenced": "red", "fence?": "red"},
+        ),
         Column("IM", 8, "information driver", text("IM_MAD"), left=True),
         Column("VMM", 8, "virtual machine driver", text("VM_MAD"), left=True),
         Column(
@@ -150,7 +167,7 @@ ROWS = (
             Argument("TM_MAD", optional=True),
         ),
         run=_create,
-        options=(IM, VMM, cluster.OPTION),
+        options=(IM, VMM, cluster.OPTION, ACCEPT_KEY),
         aliases=("add",),
         more="The form of 2009, NAME IM VMM TM, is understood; TM is ignored: datastores have it today.",
         examples=("create host1 --im kvm --vm kvm", "create host1 im_kvm vmm_kvm tm_shared"),
@@ -162,7 +179,10 @@ ROWS = (
     rename_command(HOST, "HOST"),
     update_command(HOST, "HOST", "TEMPLATE"),
     *FLUSH_ROWS,
+    ROLL,
     *HOST_ROWS,
+    *FAILURE_ROWS,
+    *KEY_ROWS,
     Command(
         "list",
         "List the hosts, the newest first.",
@@ -180,11 +200,12 @@ ROWS = (
     ),
     Command(
         "top",
-        "List the hosts again and again, with what is used.",
+        "List the hosts with what is used; on a terminal again and again.",
         run=_TOP.top,
         options=TOP_OPTIONS,
-        examples=("top", "top -d 5"),
+        examples=("top", "top -d 5 -o -FCPU", "top -n 1 -j"),
     ),
+    monitoring_row(HOST, "host1"),
 )
 
 main = CommandTable(

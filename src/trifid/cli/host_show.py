@@ -4,6 +4,7 @@ from typing import Any
 
 from trifid.cli import columns as c
 from trifid.cli.figures import full_moment, memory, share
+from trifid.cli.host_failure import print_signs
 from trifid.cli.host_resync import WILD_COLUMNS, wilds_of
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
@@ -13,8 +14,9 @@ from trifid.core import wild
 from trifid.core.host import HostState
 from trifid.wire.elements import numbers, several
 
+_TRIED_AGAIN = "mend what it names; the host is tried again by itself"
 _OWN_COLUMNS = "ID,USER,GROUP,NAME,STAT,CPU,MEM,TIME"
-_NOT_SHOWN = {"ERROR", "PCI", *wild.NAMES}
+_NOT_SHOWN = {"ERROR", "PCI", "FENCED", *wild.NAMES}
 _DEVICE_COLUMNS = c.Columns(
     "PCI devices",
     "VM,ADDR,TYPE,NAME",
@@ -45,7 +47,10 @@ def print_host(shell: Shell, host: dict[str, Any]) -> None:
         },
     )
     if error and int(host["STATE"]) == HostState.ERROR:
-        pairs(shell, {"WHY": error, "NEXT": "mend what it names; the host is tried again by itself"})
+        is_fenced = attributes.get("FENCED") == "YES"
+        after = f"onehost enable {host['ID']}, once it is well" if is_fenced else _TRIED_AGAIN
+        pairs(shell, {"WHY": error, "NEXT": after})
+    print_signs(shell, int(host["ID"]))
     _print_room(shell, host)
     _print_vms(shell, numbers(host.get("VMS")))
     _print_devices(shell, host)

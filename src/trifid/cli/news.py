@@ -7,6 +7,7 @@ from trifid.cli.shell import Shell
 _WAIT_S = 20
 _EVENTS_MAX = 1000
 _LOOK_EVERY_S = 0.5
+_TRY_EVERY_S = 2.0
 
 
 class News:
@@ -23,22 +24,27 @@ class News:
             self._after = None
 
     def wait(self, left_s: float) -> None:
-        """Return when something happened to a VM, or after a while; never later than in `left_s`, or a second."""
+        """Return when something happened to a VM, or after a while; never later than in `left_s`, or a second.
+
+        An engine that is restarted carries on where it was: it is waited for, and then looked at.
+        """
         from trifid.client import EngineUnreachable
 
         if self._after is None:
             self._shell.sleep(min(_LOOK_EVERY_S, left_s))
             return
         deadline = self._shell.clock() + left_s
+        was_gone = False
         while (left_s := deadline - self._shell.clock()) > 0:
             try:
                 wait_s = max(1, min(_WAIT_S, int(left_s)))
                 answer = json.loads(self._shell.call("trifid.event.list", self._after, wait_s, _EVENTS_MAX))
             except EngineUnreachable as gone:
-                # An engine that is restarted carries on where it was, and so does this.
-                self._shell.tell(str(gone))
-                self._shell.sleep(min(2.0, left_s))
-                return
+                if not was_gone:
+                    self._shell.tell(f"{gone}; waiting until it answers again")
+                was_gone = True
+                self._shell.sleep(min(_TRY_EVERY_S, left_s))
+                continue
             self._after = answer["last"]
-            if any(event["kind"] == "VM" for event in answer["events"]):
+            if was_gone or any(event["kind"] == "VM" for event in answer["events"]):
                 return

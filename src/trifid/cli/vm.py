@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from trifid.cli import growth
 from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
@@ -18,6 +19,7 @@ from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
 from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
 from trifid.cli.kinds import GROUP, HOST, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.monitoring import monitoring_row
 from trifid.cli.multiple import MULTIPLE, numbered
 from trifid.cli.shell import Shell
 from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
@@ -189,8 +191,8 @@ def _listed(shell: Shell, given: Given) -> tuple[Any, ...]:
     return "one.vmpool.info", whose(shell, given.whose), *_ALL_IDS, state
 
 
-_LISTING = Listing(VM, VM_COLUMNS, _listed)
-_TOP = Listing(VM, VM_COLUMNS._replace(default=TOP_DEFAULT), _listed)
+_LISTING = Listing(VM, VM_COLUMNS, _listed, growth.more)
+_TOP = Listing(VM, VM_COLUMNS._replace(default=TOP_DEFAULT), _listed, growth.more, order="UCPU")
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -392,13 +394,14 @@ ROWS = (
     ),
     Command(
         "top",
-        "List the VMs again and again, with what they use.",
+        "List the VMs with what they use, the busiest first; on a terminal again and again.",
         (Argument("WHOSE", optional=True),),
         run=_TOP.top,
         options=(DONE, *TOP_OPTIONS),
         more=WHOSE_HELP,
-        examples=("top", "top -d 5 -o UCPU"),
+        examples=("top", "top -d 5 -o UMEM", "top -l ID,NAME,UCPU,RX,TX,RD,WR -o RX"),
     ),
+    monitoring_row(VM, "web"),
     Command(
         "history",
         "Tell where VMs were, and what ended each stay.",

@@ -8,6 +8,7 @@ from typing import Any
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.figures import duration, memory, moment
 from trifid.cli.follow import why
+from trifid.cli.growth import bytes_each_second, growth
 
 _STATE_COLOURS = {"runn": "green", "fail": "red", "unkn": "red"}
 _WITHOUT_HOST = {"0", "1", "2", "4", "6", "9", "10", "11"}
@@ -120,6 +121,10 @@ VM_COLUMNS = Columns(
         Column("MEM", 7, "memory asked for", _asked_memory_kib, _memory),
         Column("UCPU", 4, "CPU used, percent of a core", number("MONITORING/CPU"), _percent),
         Column("UMEM", 7, "memory used", number("MONITORING/MEMORY"), _memory),
+        Column("RX", 7, "received each second", growth("NETRX"), bytes_each_second),
+        Column("TX", 7, "sent each second", growth("NETTX"), bytes_each_second),
+        Column("RD", 7, "read from its disks each second", growth("DISKRDBYTES"), bytes_each_second),
+        Column("WR", 7, "written to its disks each second", growth("DISKWRBYTES"), bytes_each_second),
         Column("HOST", 15, "where it runs", _host, left=True),
         Column("HOSTNAME", 15, "the same, by its name of 2009", _host, left=True),
         Column("TIME", 11, "since it was submitted, days hh:mm:ss", _age_s, _duration),

@@ -11,6 +11,7 @@ from trifid.cli.image_columns import size
 from trifid.cli.kinds import VM
 from trifid.cli.listing import has_colours, pairs, print_template, section
 from trifid.cli.locks import lock_word
+from trifid.cli.monitoring_shown import sparks
 from trifid.cli.shell import Shell
 from trifid.cli.snapshot_tables import print_vm_snapshots
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
@@ -110,6 +111,8 @@ def _print_monitoring(shell: Shell, vm: dict[str, Any]) -> None:
     lines = {name: shown[name].format(value) for name, value in figures.items() if name in shown}
     if "MEMORY" in figures:
         lines["MEMORY"] = memory(figures["MEMORY"])
+    for name, drawn in sparks(shell, VM, int(vm["ID"]), ("CPU", "MEMORY")).items():
+        lines[name] = f"{lines.get(name, '-'):<20} {drawn} last hour"
     pairs(shell, lines | {"LAST POLL": full_moment(vm.get("LAST_POLL"))})
 
 

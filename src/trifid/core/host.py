@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from trifid.core.access import Permissions
+from trifid.core.host_failure.fence import Fence
 from trifid.core.image.datastore import Space
 from trifid.core.template.model import Template
 from trifid.core.wild import Wild
@@ -33,6 +34,7 @@ class Host(msgspec.Struct, frozen=True):
         total_cpu_percent: 100 = one core; 0 until first monitored.
         total_memory_kib: KiB, as the probe reports.
         template: attributes set by users and by the SYSTEM_HOST probes, and ERROR.
+        fence: that it shall not, or does not, run anything; None = nothing of the kind.
     """
 
     id: int
@@ -48,11 +50,12 @@ class Host(msgspec.Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     permissions: Permissions = Permissions(0o600)
+    fence: Fence | None = None
 
     @property
     def takes_vms(self) -> bool:
         """Whether the scheduler may place VMs here."""
-        return self.state == HostState.MONITORED
+        return self.state == HostState.MONITORED and self.fence is None
 
     @property
     def reserved_cpu_percent(self) -> int:

@@ -1,5 +1,7 @@
 """What the doors share of HTTP: a refusal, pieces of a body, headers.  ASGI, and nothing of the server under it."""
 
+import base64
+import binascii
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -8,6 +10,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+BASIC: Header = (b"www-authenticate", b'Basic realm="trifid", charset="UTF-8"')
+"""Tells who is refused with 401 how to say who it is."""
 
 _LENGTH_DIGITS_MAX = 18
 """A longer length is too large either way, and converting thousands of digits is refused by Python."""
@@ -34,6 +39,17 @@ def header(scope: Scope, name: bytes) -> bytes:
             found: bytes = value
             return found
     return b""
+
+
+def basic_session(scope: Scope) -> str:
+    """Return the session string of `Authorization: Basic`; raises Refused (401, 400)."""
+    scheme, _, encoded = header(scope, b"authorization").partition(b" ")
+    if scheme.lower() != b"basic":
+        raise Refused(401, "say who you are: Authorization: Basic with user and password", BASIC)
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Refused(400, "Authorization: Basic must be followed by base64 of user:password, UTF-8") from None
 
 
 def declared_length(scope: Scope) -> int:

@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from trifid.doors.http import (
+    BASIC,
     Application,
     Gone,
     Header,
@@ -30,6 +31,7 @@ from trifid.doors.http import (
     Refused,
     Scope,
     Send,
+    basic_session,
     declared_length,
     drain,
     header,
@@ -51,7 +53,6 @@ _DRAINED_BYTES_MAX = 1 << 20
 _DRAIN_S_MAX = 5.0
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})\Z", re.ASCII)
 _CLOSE = (b"connection", b"close")
-_WHO = (b"www-authenticate", b'Basic realm="trifid", charset="UTF-8"')
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 T = TypeVar("T")
 
@@ -119,9 +120,9 @@ class _Door:
 
     async def _who(self, scope: Scope) -> int:
         try:
-            return await self._admit(_session(scope))
+            return await self._admit(basic_session(scope))
         except NotAuthenticated as nobody:
-            raise Refused(401, nobody.message, _WHO) from None
+            raise Refused(401, nobody.message, BASIC) from None
         except TrifidError as refused:
             raise Refused(403, refused.message) from None
 
@@ -258,16 +259,6 @@ async def _opened(uploads: Uploads, uid: int, name: str, piece: Piece) -> AsyncI
 
 
 # -- what a request says ---------------------------------------------------------------------------
-
-
-def _session(scope: Scope) -> str:
-    scheme, _, encoded = header(scope, b"authorization").partition(b" ")
-    if scheme.lower() != b"basic":
-        raise Refused(401, "say who you are: Authorization: Basic with user and password", _WHO)
-    try:
-        return base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise Refused(400, "Authorization: Basic must be followed by base64 of user:password, UTF-8") from None
 
 
 def _piece(scope: Scope) -> Piece:

@@ -57,6 +57,25 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     download_from: list[str] = []
 
 
+class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What is kept of what is measured, and who may read the engine's own figures.
+
+    Attributes:
+        keep_raw_s: samples as they were measured.
+        keep_5min_s, keep_hour_s: their averages of five minutes, and of hours; 0 = none.
+        metrics: /metrics for Prometheus; false = there is none.
+        metrics_open: figures of the engine as a whole, which name nobody, are given to whoever reaches the port.
+        metrics_objects_max: of so many hosts, and so many VMs, figures of each are given; 0 = none.
+    """
+
+    keep_raw_s: Annotated[int, msgspec.Meta(ge=0)] = 4 * 3600
+    keep_5min_s: Annotated[int, msgspec.Meta(ge=0)] = 2 * 86400
+    keep_hour_s: Annotated[int, msgspec.Meta(ge=0)] = 60 * 86400
+    metrics: bool = True
+    metrics_open: bool = False
+    metrics_objects_max: Annotated[int, msgspec.Meta(ge=0)] = 1000
+
+
 class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Defaults of virtual networks.
 
@@ -82,16 +101,43 @@ class SchedulerSettings(msgspec.Struct):
     live_reschedules: bool = True
 
 
+class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What is done about hosts that are not heard of; docs/host-failure.md.
+
+    Attributes:
+        enabled: silent hosts are fenced by themselves, and their VMs started elsewhere; otherwise only somebody's
+            word does that (onehost fenced).  FAILOVER=YES or NO of a cluster or host comes first.
+        driver: name of the fence driver.
+        after_s: a host without any sign of life for so long is fenced.
+        hosts_max: so many hosts may be silent at once; with more, nobody is fenced.
+        restarts_at_once: so many VMs are handed to the scheduler every five seconds.
+        heartbeat_s: hosts that are fenced by themselves renew a heartbeat in the shared datastores so often; 0 = none.
+        lease_s: a host that cannot renew its heartbeat for so long ends its VMs by itself, and that it could not counts
+            as a proof; 0 = neither.
+        margin_s: so much longer the engine waits before it takes it for one.
+    """
+
+    enabled: bool = False
+    driver: str = "power"
+    after_s: Annotated[int, msgspec.Meta(ge=5)] = 60
+    hosts_max: Annotated[int, msgspec.Meta(ge=1)] = 2
+    restarts_at_once: Annotated[int, msgspec.Meta(ge=1)] = 20
+    heartbeat_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+    lease_s: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
+    margin_s: Annotated[int, msgspec.Meta(ge=5)] = 15
+
+
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
     Attributes:
-        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH.
+        executable: absolute, or in HOME/drivers, or beside the running python, or on PATH; empty: what an installed
+            package offers as FAMILY.NAME (entry point of the group trifid.drivers).
         arguments: handed over as one argument, unsplit (reference/drivers.md §1).
         timeout_s: an action not answered by then has failed; 0 = wait for ever.
     """
 
-    executable: str
+    executable: str = ""
     arguments: str = ""
     timeout_s: float = 600.0
 
@@ -106,6 +152,7 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
         default_factory=lambda: {"fs": DriverSettings("trifid-ds-fs", timeout_s=3600.0)}
     )
     vnm: dict[str, DriverSettings] = {}
+    fence: dict[str, DriverSettings] = {}
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,8 +161,10 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     api: Api = msgspec.field(default_factory=Api)
     database: Database = msgspec.field(default_factory=Database)
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
+    failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
@@ -127,9 +176,25 @@ def parse(text: str, source: str) -> Config:
     """
     try:
         data: dict[str, Any] = tomllib.loads(text)
-        return msgspec.convert(data, Config)
+        config = msgspec.convert(data, Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
         raise ConfigFault(f"{source}: {fault}") from fault
+    _check_failover(config, source)
+    return config
+
+
+def _check_failover(config: Config, source: str) -> None:
+    """Refuse times with which a host that is well would be taken for a dead one."""
+    failover, interval_s = config.failover, config.engine.monitoring_interval_s
+    if failover.enabled and failover.after_s < 2 * interval_s:
+        raise ConfigFault(
+            f"{source}: [failover] after_s is {failover.after_s}: hosts report every {interval_s} s, so it must be "
+            f"{2 * interval_s} or more; or lower [engine] monitoring_interval_s"
+        )
+    if failover.after_s < 3 * failover.heartbeat_s:
+        raise ConfigFault(f"{source}: [failover] after_s must be three times heartbeat_s or more")
+    if failover.lease_s and (not failover.heartbeat_s or failover.lease_s < 3 * failover.heartbeat_s):
+        raise ConfigFault(f"{source}: [failover] lease_s must be 0, or three times heartbeat_s or more")
 
 
 def load(home: Path) -> Config:

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.meters import Meters
 from trifid.engine.orders import Order
 from trifid.wire.lines import LINE_BYTES_MAX, Message, to_driver
 
@@ -55,14 +56,18 @@ class Sent(msgspec.Struct, Generic[A]):
     Attributes:
         driver: that has it.
         word: the word on the wire that the answer will repeat.
+        sent_s: when it was sent, by the clock of the meters.
         timer: of its time-out; once it is cancelled, of the end of the grace.
+        is_counted: the meters know how it ended.
     """
 
     action: A
     driver: Driver
     word: str
+    sent_s: float
     timer: Timer | None = None
     is_cancelled: bool = False
+    is_counted: bool = False
 
 
 class Delivery(ABC, Generic[A]):
@@ -71,6 +76,9 @@ class Delivery(ABC, Generic[A]):
     Args:
         log: where it tells what it cannot make sense of.
         call_later: as of an event loop; the running one's by default.
+
+    Attributes:
+        meters: counts the actions that are over.
     """
 
     kind: str
@@ -88,6 +96,7 @@ class Delivery(ABC, Generic[A]):
     ) -> None:
         self._drivers = drivers
         self._log = log
+        self.meters = Meters()
         self._cancel_grace_s = cancel_grace_s
         self._call_later = call_later or asyncio.get_running_loop().call_later
         self._under_way: dict[int, Sent[A]] = {}
@@ -127,6 +136,11 @@ class Delivery(ABC, Generic[A]):
     def is_idle(self) -> bool:
         """Whether nothing is under way, waits, or is remembered of what is over."""
         return not any((self._under_way, self._next, self._losses))
+
+    @property
+    def under_way(self) -> int:
+        """How many actions drivers have been given and not answered."""
+        return len(self._under_way)
 
     def _send_all(self, actions: dict[int, A | None]) -> None:
         """Send what was committed; what is over is forgotten."""
@@ -168,7 +182,7 @@ class Delivery(ABC, Generic[A]):
             size = f"{len(line)} bytes, {LINE_BYTES_MAX} are possible"
             self._fail(action, f"the {order.word} request would be a line of {size}: {self.too_long}")
             return
-        sent = self._under_way[object_id] = Sent(action, driver, order.word)
+        sent = self._under_way[object_id] = Sent(action, driver, order.word, self.meters.clock())
         self._start_timer(sent)
         driver.send(line)
 
@@ -217,11 +231,13 @@ class Delivery(ABC, Generic[A]):
         sent.driver.send(to_driver("DRIVER_CANCEL", self._id(sent.action), "-"))
 
     def _timed_out(self, sent: Sent[A]) -> None:
+        self._count(sent, "late")
         self._cancel(sent)
         self._fail(sent.action, f"{sent.driver} did not answer {sent.word} within {sent.driver.settings.timeout_s:g} s")
 
     def _over(self, sent: Sent[A]) -> None:
         """An action is no longer under way; send what waited for that."""
+        self._count(sent, "dropped")
         object_id = self._id(sent.action)
         del self._under_way[object_id]
         if sent.timer is not None:
@@ -242,6 +258,7 @@ class Delivery(ABC, Generic[A]):
         for sent in [sent for sent in self._under_way.values() if sent.driver is driver]:
             if self._wanted.get(self._id(sent.action)) == sent.action:
                 self._losses[self._id(sent.action)] = (sent.action.step, self._lost(sent.action) + 1)
+            self._count(sent, "lost")
             self._over(sent)
         if driver.does_not_start:
             for action in self._actions_of(driver):
@@ -270,8 +287,16 @@ class Delivery(ABC, Generic[A]):
         if sent is None or sent.driver is not driver or sent.word != message.type:
             self._log.warning("%s answered what was not asked, ignored: %s %s", driver, message.type, message.oid)
             return
+        self._count(sent, "dropped" if sent.is_cancelled else "done" if message.status == "SUCCESS" else "failed")
         self._answered(sent.action, message)
         self._over(sent)
+
+    def _count(self, sent: Sent[A], outcome: str) -> None:
+        """Count how an action ended, once: one that came too late is answered after that as well."""
+        if not sent.is_counted:
+            sent.is_counted = True
+            driver, seconds = sent.driver, self.meters.clock() - sent.sent_s
+            self.meters.action(driver.family, driver.name, sent.word, outcome, seconds)
 
     def _goes_on(self, sent: Sent[A], text: str) -> None:
         """A driver says how far it is, so that its time begins anew: what takes long is not what hangs."""

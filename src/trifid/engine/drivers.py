@@ -8,14 +8,13 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from trifid.engine.config import DriverSettings
+from trifid.engine.driver_command import find_command
 from trifid.errors import DriverFault
 from trifid.wire.lines import Lines, LineTooLong, Message, parse_from_driver
 
@@ -149,15 +148,10 @@ class Driver:
 
     async def _run_once(self) -> str:
         """Run the process to its end; return why it ended."""
-        path = find_executable(self.settings.executable, self._home)
-        if path is None:
-            raise DriverFault(
-                f"executable {self.settings.executable} not found in {self._home / 'drivers'}, "
-                f"{Path(sys.executable).parent} or PATH: mend [drivers.{self.family}.{self.name}] in trifid.toml"
-            )
+        command = find_command(self.family, self.name, self.settings.executable, self._home)
         with (self._home / self._log_name).open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                path,
+                *command,
                 self.settings.arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -263,22 +257,6 @@ def _end_group(process: asyncio.subprocess.Process) -> None:
     """Kill what is left of the driver's process group: half-done children must not outlive it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def find_executable(name: str, home: Path) -> str | None:
-    """Return the path of a driver program, or None when there is no such file.
-
-    Looked up in HOME/drivers, beside the running Python, then on PATH; absolute names as they are.
-
-    Raises:
-        DriverFault: there is one, but it must not be executed.
-    """
-    places = [str(home / "drivers"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    path = os.pathsep.join(places)
-    found = shutil.which(name, path=path)
-    if found is None and (file := shutil.which(name, os.F_OK, path)) is not None:
-        raise DriverFault(f"{file} is not executable: chmod +x {file}")
-    return found
 
 
 class DriverSet:

@@ -22,6 +22,9 @@ from trifid.engine.auth import Authenticator
 from trifid.engine.config import Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.failover.failover import Failover
+from trifid.engine.failover.heartbeats import Heartbeats
+from trifid.engine.failover.places import shared_places
 from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
@@ -29,17 +32,21 @@ from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.images import base_path
 from trifid.engine.memory import Memory
+from trifid.engine.meters import Meters
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.orders import Orders
 from trifid.engine.outbox import Outbox
 from trifid.engine.public_config import public_config
 from trifid.engine.queries import Queries, is_query
+from trifid.engine.sample_keeper import Kept
+from trifid.engine.samples import SampleSeries
 from trifid.engine.schedule import Schedule
 from trifid.engine.space import Spaces
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
 from trifid.engine.watch import Watch
 from trifid.store.interface import Store
+from trifid.store.samples import Samples
 from trifid.wire.bodies.datastore import datastore_full
 from trifid.wire.bodies.image import ImageUse, image_full
 from trifid.wire.image_action import ImageActionData
@@ -47,7 +54,7 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FAMILIES = ("vmm", "tm", "im", "ds", "vnm")
+FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence")
 """Of drivers."""
 ENGINE_ID_BITS = 60
 
@@ -61,7 +68,10 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        samples: what was measured of hosts and VMs, over time.
+        meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
+        failover: judges hosts and has those fenced that are silent.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
         processes_changed: called when a driver process came up or went down.
@@ -74,13 +84,15 @@ class Engine:
         store: Store,
         now: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        samples: Samples | None = None,
     ) -> None:
         self.home = home
         self.config = config
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
-        self.turns = Turns(memory, store, self.now)
+        self.meters = Meters(monotonic)
+        self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
         self.auth = Authenticator(memory, self.now)
@@ -96,6 +108,9 @@ class Engine:
             monotonic,
             str(self.datastores),
         )
+        keep = config.monitoring
+        self.samples = SampleSeries(samples, Kept(keep.keep_raw_s, keep.keep_5min_s, keep.keep_hour_s), self.now)
+        self.monitoring.measured = self.samples.take
         self.queries = Queries(self.drivers)
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
@@ -111,6 +126,7 @@ class Engine:
         )
         self.orders.place_of = lambda number: one.base_path if (one := memory.datastores.get(number)) else ""
         self.outbox = Outbox(self.turns, self.drivers, self.orders)
+        self.outbox.meters = self.images.meters = self.meters
         services = AddressServices(memory)
         self.networks = HostNetworks(memory, self.drivers, self._group_made, services.of)
         self.networks.services_changed = services.changed_by
@@ -119,14 +135,23 @@ class Engine:
         self.turns.after_commit.append(self.networks.committed)
         self.monitoring.is_undecided = self.outbox.is_undecided
         self.turns.after_commit.append(self.orders.committed)
+        self.failover = Failover(
+            self.turns,
+            self.monitoring,
+            self.queries,
+            config.failover,
+            Heartbeats(lambda: shared_places(memory, self.datastores), monotonic),
+            monotonic,
+        )
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
-        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks] = {
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover] = {
             "im": self.monitoring,
             "vmm": self.outbox,
             "tm": self.outbox,
             "ds": self.images,
             "vnm": self.networks,
+            "fence": self.failover,
         }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
@@ -156,6 +181,8 @@ class Engine:
         self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
+        self.failover.start()
+        self.samples.start()
 
     async def stop(self) -> None:
         """Stop drivers, write what is queued, close the store."""
@@ -163,8 +190,10 @@ class Engine:
             self._silence.cancel()
         self.schedule.close()
         self.space.close()
+        self.failover.close()
         await self.drivers.stop()
         await self.turns.close()
+        await self.samples.close()
         self.store.close()
 
     # -- what drivers tell ---------------------------------------------------------------------

@@ -17,6 +17,11 @@ def set_host_state(draft: Draft, host_id: int, state: HostState, why: str) -> No
     host = draft.find_host(host_id)
     if host is None or host.state not in WATCHED:
         return
+    if host.fence is not None:
+        if host.fence.is_confirmed or why:
+            return  # it is in error, and why is told; only people take the mark off
+        host = replace(host, fence=None)
+        draft.note("HOST", host_id, ENGINE, "not fenced", text="it is heard of again")
     told = host.template.replacing("ERROR", why) if why else host.template.without("ERROR")
     if host.state == state and told == host.template:
         return

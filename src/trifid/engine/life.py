@@ -14,7 +14,19 @@ from trifid.core.image.record import Image, ImageState
 from trifid.core.image.uses import images_of
 from trifid.core.network.address import format_mac
 from trifid.core.vm.effects import Moment
-from trifid.core.vm.events import Done, Event, Failed, ImagesGone, ImagesThere, Request, SeenOff, SeenPaused
+from trifid.core.vm.events import (
+    Done,
+    Event,
+    Failed,
+    HostFenced,
+    HostFencedAnew,
+    ImagesGone,
+    ImagesThere,
+    Request,
+    SeenOff,
+    SeenPaused,
+    SourceFenced,
+)
 from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM, DiskSnapshots
 from trifid.core.vm.states import VmState
@@ -24,6 +36,7 @@ from trifid.engine.transaction import Draft
 from trifid.engine.used_images import disks_of_images, snapshots_of_images
 from trifid.errors import BadTemplate
 
+_WITH_REASON = Failed | ImagesGone | SeenOff | SeenPaused | HostFenced | HostFencedAnew | SourceFenced
 _SIZE = re.compile(r"SIZE=([0-9]{1,12})", re.ASCII)
 
 
@@ -161,7 +174,7 @@ def _numbered_on(image: Image, next_id: int) -> Image:
 
 def _text(event: Event, before: VM, after: VM) -> str:
     """Return what the journal says beside the states: why it is so, or what was asked where they are the same."""
-    if isinstance(event, Failed | ImagesGone | SeenOff | SeenPaused):
+    if isinstance(event, _WITH_REASON):
         return event.why
     if isinstance(event, Request) and after.state is before.state:
         return event.word

@@ -21,6 +21,7 @@ from trifid.engine.engine import Engine
 from trifid.placement.settings import BadSettings, Settings
 from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
+from trifid.store.samples import Samples
 
 log = logging.getLogger("trifid")
 
@@ -105,11 +106,13 @@ def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None
 
 
 async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
+    from trifid.doors.metrics import with_metrics
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
+    from trifid.methods.metrics import reader
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
@@ -120,7 +123,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         loop.add_signal_handler(number, stop.set)
 
     store = open_store(config.database.url, home)
-    engine = Engine(home, config, store)
+    engine = Engine(home, config, store, samples=_samples(config, home))
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
         await engine.start(_first_administrator(home))
@@ -131,6 +134,9 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
             log.info("upload %s was left alone for too long: removed", name)
         calls = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
         app = with_uploads(calls, uploads, admission(engine))
+        told = config.monitoring
+        if told.metrics:
+            app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()
             gc.freeze()
@@ -148,6 +154,17 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         await engine.stop()
         with contextlib.suppress(FileNotFoundError):
             (home / "run" / "trifidd.pid").unlink()
+
+
+def _samples(config: Config, home: Path) -> Samples | None:
+    """Open what samples are kept in; without it there is no history, and all else goes on."""
+    from trifid.store.samples import open_samples
+
+    try:
+        return open_samples(config.database.url, home)
+    except StoreFault as fault:
+        log.warning("samples of hosts and VMs are not kept: %s", fault)
+        return None
 
 
 async def _until(stop: asyncio.Event, engine: Engine) -> None:

@@ -10,20 +10,23 @@ import base64
 import binascii
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
+from trifid.core.host_failure.judge import Signs
 from trifid.core.image.datastore import Space
+from trifid.core.samples import Kind
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
 from trifid.core.vm.events import Event
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.drivers import Driver, DriverSet
+from trifid.engine.host_keys import ACCEPT_KEY, HostKeys
 from trifid.engine.host_state import WATCHED, set_host_state
 from trifid.engine.life import happen
 from trifid.engine.reconcile import FOREIGN, Picture, news_of, picture_of
@@ -40,7 +43,7 @@ AHEAD_MAX_S = 5
 """A message from further in the future is taken for one of so many seconds ahead."""
 LOOK_TIMEOUT_S = 30.0
 """So long at most it takes a host to list its domains."""
-_NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR")
+_NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR", "FENCE")
 """Attributes of a host that its information driver is not told."""
 _DISK = ("DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB", "DS_LOCATION_FREE_MB")
 _CAPACITY = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY", *_DISK)
@@ -69,6 +72,9 @@ class Watched(msgspec.Struct):
         latest: type of message to the newest stamp.
         probed: names of the attributes that its probes say.
         is_answered: whether the driver has answered since it was asked last.
+        was_heard: whether it was heard of since then.
+        has_failed: whether the newest thing heard of it is that it cannot be reached.
+        listed_s: when it listed its domains last, by the same clock as heard_s; None = not yet.
     """
 
     told: Host
@@ -77,6 +83,9 @@ class Watched(msgspec.Struct):
     latest: dict[str, int] = {}
     probed: frozenset[str] = frozenset()
     is_answered: bool = False
+    was_heard: bool = False
+    has_failed: bool = False
+    listed_s: float | None = None
 
 
 class Monitoring:
@@ -89,6 +98,8 @@ class Monitoring:
 
     Attributes:
         hosts, vms: newest observation by id.
+        measured: hears what was measured of a host or a VM, and when; what it is told does not change later.
+        keys: the ssh keys of hosts.
         is_undecided: whether a driver may still move a VM, so that what is seen of it may be over in a moment.
     """
 
@@ -104,6 +115,8 @@ class Monitoring:
     ) -> None:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
+        self.measured: Callable[[Kind, int, int, Mapping[str, str]], None] = lambda kind, object_id, at, told: None
+        self.keys = HostKeys(drivers)
         self.is_undecided: Callable[[int], bool] = lambda vm_id: False
         self._turns = turns
         self._drivers = drivers
@@ -169,7 +182,7 @@ class Monitoring:
         """Ask the host's information driver to begin, or to begin anew; when it is not up, it is asked once it is."""
         watched = self._watched.setdefault(host.id, Watched(host, 0.0))
         before, watched.told, watched.heard_s = watched.told, host, self._monotonic()
-        watched.is_answered = False
+        watched.is_answered = watched.was_heard = False
         if before.im != host.im:
             self._stop(before)
         if (before.name, before.im) != (host.name, host.im):
@@ -212,7 +225,12 @@ class Monitoring:
             log.info("host %d  %s: %s", message.oid, driver, message.payload)
             return
         host = self._turns.memory.hosts.get(message.oid)
-        if host is None or host.im != driver.name or host.state not in WATCHED:
+        if host is None or host.im != driver.name:
+            return
+        if message.type == ACCEPT_KEY:
+            self.keys.answered(message)
+            return
+        if host.state not in WATCHED:
             return
         try:
             text = unpack(message.payload) if message.payload not in ("", "-") else ""
@@ -227,9 +245,11 @@ class Monitoring:
             return
         watched.latest[message.type] = at
         if message.status != "SUCCESS":
+            watched.has_failed = True
             self._host_failed(host.id, text or f"{message.type} failed without a reason")
             return
         watched.heard_s = self._monotonic()
+        watched.was_heard, watched.has_failed = message.type != "START_MONITOR" or watched.was_heard, False
         self.hosts.setdefault(host.id, HostObservation()).at = now
         match message.type:
             case "START_MONITOR":
@@ -238,8 +258,9 @@ class Monitoring:
                 watched.probed |= {name for name, _ in said}
                 self._system(host, said)
             case "MONITOR_HOST":
-                self._capacity(host, said)
+                self._capacity(host, said, at)
             case "STATE_VM":
+                watched.listed_s = watched.heard_s
                 self._states(host, said, at)
             case "MONITOR_VM":
                 self._figures(host, said, at)
@@ -266,7 +287,7 @@ class Monitoring:
 
         self._turns.post(command)
 
-    def _capacity(self, host: Host, said: Template) -> None:
+    def _capacity(self, host: Host, said: Template, at: int) -> None:
         seen = self.hosts[host.id]
         seen.free_cpu_percent = _integer(said.single("FREECPU"), 0)
         seen.used_cpu_percent = _integer(said.single("USEDCPU"), 0)
@@ -274,6 +295,7 @@ class Monitoring:
         seen.used_memory_kib = _integer(said.single("USEDMEMORY"), 0)
         seen.disk = _disk(said, seen.at)
         seen.more = {name: value for name, value in said if isinstance(value, str) and name not in _CAPACITY}
+        self.measured(Kind.HOST, host.id, at, capacity_of(seen) | seen.more)
         if host.state in (HostState.INIT, HostState.ERROR) or host.template.single("ERROR"):
             self._turns.post(lambda draft: set_host_state(draft, host.id, HostState.MONITORED, ""))
 
@@ -347,9 +369,24 @@ class Monitoring:
             except (binascii.Error, UnicodeDecodeError, TrifidError):
                 log.warning("host %d: monitoring of vm %d cannot be read, ignored", host.id, vm_id)
                 continue
-            self.vms[vm_id] = VmObservation(at, {n: v for n, v in figures if isinstance(v, str)})
+            told = {name: value for name, value in figures if isinstance(value, str)}
+            self.vms[vm_id] = VmObservation(at, told)
+            self.measured(Kind.VM, vm_id, at, told)
 
     # -- hosts that fail -----------------------------------------------------------------------
+
+    def signs(self, host: Host) -> Signs:
+        """Return the signs of life that monitoring has of a host."""
+        watched, driver = self._watched.get(host.id), self._drivers.get("im", host.im)
+        if watched is None or host.state not in WATCHED or driver is None or not driver.is_ready:
+            return Signs(is_watched=False, monitored_s=0.0)
+        now_s = self._monotonic()
+        return Signs(
+            is_watched=True,
+            monitored_s=now_s - watched.heard_s,
+            was_heard=watched.was_heard and not watched.has_failed,
+            domains_s=None if watched.listed_s is None else now_s - watched.listed_s,
+        )
 
     def _host_failed(self, host_id: int, why: str) -> None:
         for look in self._looks.pop(host_id, ()):
@@ -377,6 +414,16 @@ class Monitoring:
             if host is not None and host.state != HostState.ERROR and is_silent:
                 # The text does not count the seconds: it would be another change at every look.
                 self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
+
+
+def capacity_of(seen: HostObservation) -> dict[str, str]:
+    """Return what a host has left and what is used, by the names of CAPACITY in its document."""
+    return {
+        "FREE_CPU": str(seen.free_cpu_percent),
+        "USED_CPU": str(seen.used_cpu_percent),
+        "FREE_MEMORY": str(seen.free_memory_kib),
+        "USED_MEMORY": str(seen.used_memory_kib),
+    }
 
 
 def _disk(said: Template, at: int) -> Space:

@@ -59,8 +59,11 @@ class Queries:
         """Whether nothing is asked."""
         return not self._open
 
-    async def ask(self, family: str, name: str, verb: str, data: ImageActionData) -> str:
+    async def ask(self, family: str, name: str, verb: str, data: ImageActionData | str) -> str:
         """Return what a driver answers; one that is being started is waited for.
+
+        Args:
+            data: what it is told; a text is the payload itself, and the driver's own time-out holds then.
 
         Raises:
             Refused: it is not configured, does not start, cannot do it, or is silent for too long.
@@ -72,8 +75,10 @@ class Queries:
         if driver.does_not_start and not driver.is_ready:
             raise Refused(f"{driver} is down: {driver.trouble}")
         oid = next(self._oids)
-        query = Query(verb, driver, to_driver(verb, oid, render(data)), asyncio.get_running_loop().create_future())
-        query.timer = self._call_later(self._timeout_s, self._timed_out, oid)
+        payload = data if isinstance(data, str) else render(data)
+        timeout_s = self._timeout_s if payload is not data else driver.settings.timeout_s or self._timeout_s
+        query = Query(verb, driver, to_driver(verb, oid, payload), asyncio.get_running_loop().create_future())
+        query.timer = self._call_later(timeout_s, self._timed_out, oid, timeout_s)
         self._open[oid] = query
         try:
             if driver.is_ready:
@@ -93,11 +98,11 @@ class Queries:
         if query.is_sent and not is_answered and query.driver.is_ready:
             query.driver.send(to_driver("DRIVER_CANCEL", oid, NOTHING))
 
-    def _timed_out(self, oid: int) -> None:
+    def _timed_out(self, oid: int, timeout_s: float) -> None:
         query = self._open[oid]
         self._close(oid)
         if query.is_sent:
-            why = f"{query.driver} did not answer {query.verb} within {self._timeout_s:g} s"
+            why = f"{query.driver} did not answer {query.verb} within {timeout_s:g} s"
         else:
             why = f"{query.driver} is down: {query.driver.trouble}"
         query.answer.set_exception(Refused(why))

@@ -54,6 +54,11 @@ _OBSERVABLE = {
     VmState.CLEANUP_DELETE_FAILURE,
 }
 """States in which a VM that its host does not report is off."""
+_AWAY = {
+    *(VmState.STOPPED, VmState.PENDING_STOPPED, VmState.HOLD_STOPPED),
+    *(VmState.UNDEPLOYED, VmState.PENDING_UNDEPLOYED, VmState.HOLD_UNDEPLOYED),
+}
+"""States in which a VM has no domain anywhere, so that one on its last host should not be there."""
 ON_EITHER = (VmState.UNKNOWN_MIGRATE, VmState.UNKNOWN_MIGRATE_COPY)
 """Nobody knows on which of two hosts it is, so that a sight on either tells."""
 _NO_NEWS: set[tuple[VmState, type[Event]]] = {(VmState.RUNNING, SeenRunning), (VmState.PAUSED, SeenPaused)}
@@ -148,7 +153,7 @@ def _is_expected(vm: VM, host_id: int, at: int) -> bool:
     if not vm.history:
         return False
     if vm.current.host_id == host_id:
-        return True
+        return vm.state not in _AWAY or vm.current.etime >= at
     if len(vm.history) < 2 or vm.previous.host_id != host_id:
         return False
     return not vm.previous.etime or vm.previous.etime >= at or vm.state in TRANSIENT

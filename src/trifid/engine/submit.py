@@ -14,6 +14,7 @@ from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import Calendar
 from trifid.engine.clusters import refuse_nowhere
 from trifid.engine.context import with_context
+from trifid.engine.displays import with_password
 from trifid.engine.more import one_more_action
 from trifid.engine.networks import with_leases
 from trifid.engine.transaction import Draft
@@ -57,7 +58,7 @@ def submit(draft: Draft, submission: Submission) -> int:
     vm_id = draft.next_id("vm")
     prepared = prepare(submission.template, disk_of_image=UsedImages(draft, caller, vm_id).disk)
     template = with_leases(draft, caller, prepared.template, vm_id)
-    template = in_group(draft, caller, template)
+    template = with_password(in_group(draft, caller, template))
     refuse_nowhere(draft, template)
     files = files_of(draft, caller, template)
     name = prepared.name or f"{submission.named_after[: NAME_LENGTH_MAX - len(str(vm_id)) - 1]}-{vm_id}"

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from trifid.engine.memory import Memory
+from trifid.engine.meters import Meters
 from trifid.engine.transaction import Draft
 from trifid.errors import Internal, TrifidError
 from trifid.store.interface import Batch, Store, StoreFault
@@ -34,12 +35,14 @@ class Turns:
         memory: changed here and nowhere else.
         after_commit: called with each committed batch, in order; what sends actions, wakes watchers
             and drops cached documents hangs here.
+        meters: counts what is written.
         failed: set with the fault when the store refuses to write; nothing is decided from then on,
             since memory and store could differ.
     """
 
-    def __init__(self, memory: Memory, store: Store, now: Callable[[], int]) -> None:
+    def __init__(self, memory: Memory, store: Store, now: Callable[[], int], meters: Meters | None = None) -> None:
         self.memory = memory
+        self.meters = meters or Meters()
         self.after_commit: list[Callable[[Batch], None]] = []
         self.failed: asyncio.Future[StoreFault] = asyncio.get_running_loop().create_future()
         self._store = store
@@ -48,6 +51,11 @@ class Turns:
         self._arrived = asyncio.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._task = asyncio.create_task(self._run(), name="turns")
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are queued."""
+        return len(self._inbox)
 
     async def ask(self, command: Command[T]) -> T:
         """Return what `command` returns, once everything that it changed is durable.
@@ -96,10 +104,12 @@ class Turns:
         batch = draft.batch
         batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
         if not batch.is_empty:
+            begun_s = self.meters.clock()
             fault = await self._write(batch)
             if fault is not None:
                 self._give_up(fault, answers)
                 return
+            self.meters.turn(len(answers), self.meters.clock() - begun_s)
             self.memory.adopt(batch)
             self._tell(batch)
         for future, value in answers:

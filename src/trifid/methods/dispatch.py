@@ -18,8 +18,11 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     explain,
     host,
+    host_failure,
+    host_keys,
     image,
     image_changes,
+    monitoring,
     network,
     network_addresses,
     placing,
@@ -42,7 +45,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vn_template,
 )
 from trifid.methods.common import BadUpdate
-from trifid.methods.registry import METHODS, Call, WrongArguments
+from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
@@ -50,6 +53,8 @@ log = logging.getLogger("trifid.call")
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
+OK, REFUSED, FAILED = "ok", "refused", "failed"
+"""How calls are counted: done, not allowed or not possible, and not done by a fault of ours or of the database."""
 
 _QUIET = (
     "explain",
@@ -62,6 +67,7 @@ _QUIET = (
     "infoextended",
     "monitoring",
     "changes",
+    "signs",
     "usage",
 )
 """Last words of methods that change nothing and are not logged one by one."""
@@ -98,9 +104,18 @@ class Dispatcher:
         """Answer one call; never raises."""
         method = METHODS.get(name)
         if method is None:
+            self._engine.meters.call("unknown", REFUSED, 0.0)
             return Fault(FAULT_NO_METHOD, f"method {name} is not known")
+        meters = self._engine.meters
+        begun_s = meters.clock()
+        answer, outcome = await self._answered(name, method, arguments, peer)
+        meters.call(name, outcome, meters.clock() - begun_s)
+        return answer
+
+    async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
+        """Return the answer to a call, and how it ended."""
         if not arguments or type(arguments[0]) is not str:
-            return Fault(FAULT_TYPE, f"{name}: the first parameter must be the session string user:secret")
+            return Fault(FAULT_TYPE, f"{name}: the first parameter must be the session string user:secret"), REFUSED
         request_id = str(next(self._numbers))
         try:
             given = method.arguments(arguments[1:])
@@ -110,19 +125,19 @@ class Dispatcher:
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
         except WrongArguments as wrong:
-            return Fault(FAULT_TYPE, str(wrong))
+            return Fault(FAULT_TYPE, str(wrong)), REFUSED
         except TrifidError as error:
             if not isinstance(error, _NOT_LOGGED):
                 log.info("%s refused (%s): %s", name, peer, one_line(error.message))
-            return refusal(name, error)
+            return refusal(name, error), FAILED if isinstance(error, Internal) else REFUSED
         except TimeoutError:
             late = Internal(
                 f"no answer within {CALL_TIME_S_MAX:g} s; what was asked may still happen, look before you ask again"
             )
-            return refusal(name, late)
+            return refusal(name, late), FAILED
         except Exception:
             log.exception("bug in %s", name)
-            return refusal(name, Internal("internal error, see the engine's log"))
+            return refusal(name, Internal("internal error, see the engine's log")), FAILED
         if name in _SETTLING and self._settled_within_s:
             await self._settled(given[0])
         if not name.rpartition(".")[2].startswith(_QUIET):
@@ -134,7 +149,7 @@ class Dispatcher:
                 one_line(caller.name),
                 peer,
             )
-        return Answer(value)
+        return Answer(value), OK
 
     async def _settled(self, vm_id: int) -> None:
         """Wait while a VM is in work that clients see as rest, so that what they ask next is not refused as too early.

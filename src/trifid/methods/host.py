@@ -4,9 +4,11 @@ from msgspec.structs import replace
 
 from trifid.core import wild
 from trifid.core.access import Right, check
-from trifid.core.host import Host, HostState
+from trifid.core.host import Host, HostObservation, HostState
+from trifid.core.host_failure.fence import FENCED
 from trifid.core.pci import check_devices
 from trifid.core.template.model import Template
+from trifid.core.vm.states import VmState
 from trifid.engine.clusters import chosen
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate, NotAllocated, Refused
@@ -115,20 +117,45 @@ async def changes(call: Call, read: str = "") -> Escaped:
 
 @method("one.host.status")
 async def status(call: Call, host_id: int, wanted: int) -> int:
-    """Enable (0), disable (1) or switch off (2) a host; VMs that run there stay."""
+    """Enable (0), disable (1) or switch off (2) a host; VMs that run there stay.
+
+    To enable one that was fenced takes that mark off; it is refused while it reports domains of VMs that went on
+    elsewhere.
+    """
     if wanted not in _STATUS:
         raise BadRequest(f"Wrong status code {wanted}: 0 enables, 1 disables, 2 is offline")
 
     def command(draft: Draft) -> int:
         host = draft.host(host_id)
         check(call.caller, Right.ADMIN, "HOST", host)
+        if host.fence is not None and _STATUS[wanted] is None:
+            host = unfenced(draft, host, call)
         state = _STATUS[wanted] or _enabled(host)
-        if state != host.state:
+        if state != host.state or host is not draft.host(host_id):
             draft.put(replace(host, state=state, prev=host.state))
             draft.note("HOST", host_id, call.caller, "state", host.state.name, state.name)
         return host_id
 
     return await call.engine.turns.ask(command)
+
+
+def unfenced(draft: Draft, host: Host, call: Call) -> Host:
+    """Return a host without its mark of being fenced, to be watched anew.
+
+    Raises:
+        Refused: it has domains of VMs that went on elsewhere: they would run twice.
+    """
+    seen = call.engine.monitoring.hosts.get(host.id, HostObservation())
+    twice = [
+        f"{wild.name} (VM {vm.id}, {vm.state.printable})"
+        for wild in seen.wilds
+        if (vm := draft.find_vm(wild.vm_id)) is not None and vm.state is not VmState.DONE
+    ]
+    if twice:
+        text = f"host {host.name} [{host.id}] was fenced and has domains of VMs that went on elsewhere: "
+        raise Refused(f"{text}{', '.join(twice[:5])}: destroy them there first, nothing of theirs must be resumed")
+    draft.note("HOST", host.id, call.caller, "not fenced")
+    return replace(host, fence=None, state=HostState.INIT, template=host.template.without("ERROR"))
 
 
 def _enabled(host: Host) -> HostState:
@@ -145,7 +172,7 @@ async def update(call: Call, host_id: int, template: str, append: int = 0) -> in
     """Replace (0) or extend (1) the attributes of a host."""
 
     def change(draft: Draft, host: Host) -> Host:
-        new = updated(host.template, template, append).without(*wild.NAMES)
+        new = updated(host.template, template, append).without(*wild.NAMES, FENCED)
         if new.all("PCI") != host.template.all("PCI"):
             _check_devices(host, new)
         return replace(host, template=new)

@@ -14,6 +14,7 @@ from trifid.core.vm.record import VM, Needs
 from trifid.core.vm.states import VmState
 from trifid.engine.clusters import host_in_cluster
 from trifid.engine.context import with_context
+from trifid.engine.displays import with_password
 from trifid.engine.life import happen
 from trifid.engine.new_images import refuse_full
 from trifid.engine.submit import refuse_restricted
@@ -101,7 +102,7 @@ async def resize_disk(call: Call, vm_id: int, disk_id: int, size: str) -> int:
 @method("one.vm.updateconf")
 async def update_configuration(call: Call, vm_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) what a VM that does not run is told at its next boot: OS, FEATURES, INPUT, GRAPHICS,
-    VIDEO, RAW, CPU_MODEL, TPM, CONTEXT.
+    VIDEO, RAW, CPU_MODEL, TPM, WATCHDOG, CONSOLE, CONTEXT.
 
     CONTEXT stays unless another is given, and cannot be added to a VM that was made without one.
     """
@@ -125,7 +126,7 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
     check_configuration(old, given)
     new_in_it = changes(old, given)
     refuse_restricted(call.caller, new_in_it, tuple(call.engine.config.engine.user_paths))
-    template = configured(old, given, merges=merges, is_admin=call.caller.is_admin)
+    template = with_password(configured(old, given, merges=merges, is_admin=call.caller.is_admin))
     user_template = vm.user_template.replacing("CPU_MODEL", *template.all("CPU_MODEL"))
     template = template.without("CPU_MODEL")
     if context := template.vector("CONTEXT"):

@@ -92,7 +92,11 @@ class Acts:
             data = action_data.parse(message.payload)
         except DriverFault as fault:
             return impossible(str(fault))
-        return Plan(data.step, lambda: self._hypervisor(message.type, message.oid, data))
+        return Plan(data.step, lambda: self._hypervisor(message.type, message.oid, data), data.host)
+
+    def cycles(self, host: str) -> int:
+        """Return how often a host lost its power."""
+        return self._hosts.by_name[host].cycles if host in self._hosts.by_name else 0
 
     # -- hypervisors -----------------------------------------------------------------------------
 

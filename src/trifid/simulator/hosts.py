@@ -35,6 +35,8 @@ class SimulatedHost(msgspec.Struct, eq=False):
     Attributes:
         is_reachable: drivers can talk to it.
         is_silent: while it cannot be reached, nobody says so.
+        is_powered: it has power.
+        cycles: how often it lost that: nothing that was under way on it outlives one.
         domains: by VM id.
     """
 
@@ -43,6 +45,8 @@ class SimulatedHost(msgspec.Struct, eq=False):
     memory_kib: int
     is_reachable: bool = True
     is_silent: bool = False
+    is_powered: bool = True
+    cycles: int = 0
     domains: dict[int, Domain] = {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from trifid.core.user import Group, LoginToken, User
 from trifid.engine.auth import token_digest
-from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
+from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings, FailoverSettings
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.engine import FAMILIES, Engine
 from trifid.methods.dispatch import Dispatcher
@@ -15,6 +15,7 @@ from trifid.methods.vm_schedules import carry_out
 from trifid.simulator.acts import Acts
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
+from trifid.simulator.fencing import FenceProcess
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.image_acts import ImageActs
 from trifid.simulator.loop import VirtualLoop
@@ -32,7 +33,7 @@ DATASTORES = "/datastores"
 """A directory of the simulated hosts, not of this machine."""
 _SECRET = "token"  # noqa: S105  (of people who do not exist)
 _DRIVER, _UNSHARED = "sim", "ssh"
-MONITORING_INTERVAL_S, HOST_LOST_AFTER_S = 60, 200
+MONITORING_INTERVAL_S, HOST_LOST_AFTER_S, SILENT_AFTER_S = 60, 200, 150
 WRITE_S_MAX = 0.05
 
 
@@ -67,7 +68,8 @@ def config(*, is_shared: bool) -> Config:
             frontend=FRONTEND,
             user_paths=["/images/"],
         ),
-        drivers=Drivers(vmm=settings, tm={transfer: settings[_DRIVER]}, im=settings, ds=settings),
+        drivers=Drivers(vmm=settings, tm={transfer: settings[_DRIVER]}, im=settings, ds=settings, fence=settings),
+        failover=FailoverSettings(enabled=True, driver=_DRIVER, after_s=SILENT_AFTER_S, restarts_at_once=2),
     )
 
 
@@ -133,6 +135,7 @@ class Life:
             "tm": lambda: self._action_process("tm"),
             "ds": lambda: self._action_process("ds"),
             "im": self._information_process,
+            "fence": self._fence_process,
         }
         with self.loop.entered():
             self.engine = SimulatedEngine(home, store, clock, make, is_shared=is_shared)
@@ -182,6 +185,11 @@ class Life:
     def _information_process(self) -> Pipe:
         self._pids += 1
         process = self.processes["im"] = InformationProcess(self._clock, self._dice, self._hosts, self._pids)
+        return process
+
+    def _fence_process(self) -> Pipe:
+        self._pids += 1
+        process = self.processes["fence"] = FenceProcess(self._clock, self._dice, self._hosts, self._tell, self._pids)
         return process
 
     @property

@@ -7,11 +7,14 @@ from trifid.core.vm_group.record import membership
 from trifid.engine.engine import FAMILIES
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
+from trifid.simulator.fencing import power_off, power_on
 from trifid.simulator.hosts import Domain, Hosts, SimulatedHost
 from trifid.simulator.life import DATASTORES, Life
 from trifid.simulator.process import ActionProcess
 
 EVERY_S = 30.0
+_MORTAL = tuple(family for family in FAMILIES if family != "fence")
+"""Families whose drivers die; that of fences is seldom at work, and dies over it."""
 JUMP_S_MAX = 4000
 
 
@@ -42,6 +45,7 @@ class Misfortune:
     def end(self) -> None:
         """Nothing bad happens any more, and every host is well again."""
         for host in self._hosts.by_name.values():
+            power_on(host)
             host.is_reachable = True
 
     def _look(self) -> None:
@@ -55,6 +59,9 @@ class Misfortune:
         if dice.strikes("host-crash", 0.01):
             self._hosts.fall(host)
             self._lose(host)
+        if dice.strikes("host-dead", 0.01) and host.is_powered:
+            power_off(self._hosts, host)
+            self._tell(f"{host.name} loses its power")
         if dice.strikes("guest-off", 0.03):
             self._guest(self._switch_off)
         if dice.strikes("guest-on", 0.06):
@@ -68,7 +75,7 @@ class Misfortune:
         if life is None:
             return
         if dice.strikes("driver-dies", 0.02):
-            process = life.processes.get(dice.random.choice(FAMILIES))
+            process = life.processes.get(dice.random.choice(_MORTAL))
             if isinstance(process, ActionProcess):
                 process.die()
             elif process is not None:
@@ -80,13 +87,15 @@ class Misfortune:
 
     def _lose(self, host: SimulatedHost) -> None:
         """Make a host unreachable for a while."""
+        if not host.is_powered:
+            return
         host.is_reachable = False
         host.is_silent = self._dice.random.random() < 0.5
         self._tell(f"{host.name} cannot be reached, it has domains of vms {sorted(host.domains) or 'none'}")
         self._clock.later(self._dice.about(400.0), lambda: self._return(host))
 
     def _return(self, host: SimulatedHost) -> None:
-        if not host.is_reachable:
+        if not host.is_reachable and host.is_powered:
             host.is_reachable = True
             self._tell(f"{host.name} is back, it has domains of vms {sorted(host.domains) or 'none'}")
 

@@ -15,11 +15,13 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         step: the step number that it carries.
+        host: name of the host that it is done on, empty for none.
         act: does it, at once, and returns what the engine is told; raises Undone.
     """
 
     step: int
     act: Callable[[], str]
+    host: str = ""
 
 
 def impossible(why: str) -> Plan:

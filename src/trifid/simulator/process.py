@@ -308,7 +308,13 @@ class ActionProcess(Pipe):
             self._unheard(request, "is done, and nobody hears of it")
         elif self.family == "vmm" and self._dice.strikes("orphaned", 0.3):
             seconds = self._dice.between(0.1, 60.0)
-            self._clock.later(seconds, lambda: self._unheard(request, "is done only now, its driver is dead"))
+            cycles = self._acts.cycles(request.plan.host)
+            self._clock.later(seconds, lambda: self._orphan(request, cycles))
+
+    def _orphan(self, request: _Request, cycles: int) -> None:
+        """Do what a dead driver had begun on a host, unless that lost its power since."""
+        if self._acts.cycles(request.plan.host) == cycles:
+            self._unheard(request, "is done only now, its driver is dead")
 
     def _unheard(self, request: _Request, how: str) -> None:
         status, _ = self._carry_out(request.plan)

@@ -17,6 +17,7 @@ from trifid.simulator import invariants
 from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.clock import Clock
 from trifid.simulator.faults import Dice
+from trifid.simulator.fencing import SWITCHED_ON_S, TENDED_EVERY_S, power_on
 from trifid.simulator.files import Files
 from trifid.simulator.hosts import Hosts, SimulatedHost
 from trifid.simulator.image_invariants import check_image, check_promised
@@ -115,7 +116,7 @@ class Simulation:
         self._answers_all = self._dice.random.random() < 0.6
         self._hosts = Hosts(self._clock, Files(self._clock, DATASTORES if self._is_shared else ""))
         self._life: Life | None = None
-        self._is_scheduling = False
+        self._is_scheduling = self._is_tending = False
         self._told = 0
         self._people = People(
             self._clock,
@@ -169,6 +170,7 @@ class Simulation:
         self._people.begin()
         self._misfortune.begin()
         self._clock.later(SCHEDULED_EVERY_S, self._schedule)
+        self._clock.later(TENDED_EVERY_S, self._tend)
         self._until(self._clock.now_s + self._options.hours * 3600)
         self._tell("nothing goes wrong any more")
         self._dice.stop()
@@ -191,7 +193,8 @@ class Simulation:
         for number in range(self._options.hosts):
             name = f"host{number}"
             self._hosts.by_name[name] = SimulatedHost(name, cpu_percent=800, memory_kib=self._options.memory_mib * 1024)
-            self._need(ADMIN, "one.host.allocate", name, "sim", "sim", -1)
+            host_id = self._need(ADMIN, "one.host.allocate", name, "sim", "sim", -1)
+            self._need(ADMIN, "one.host.update", host_id, 'FENCE=[METHOD="sim"]', 1)
         size = max(4, self._options.vms)
         text = f'NAME="{NETWORK}"\nVN_MAD="dummy"\nBRIDGE="br0"\nAR=[TYPE="IP4", IP="10.0.0.1", SIZE="{size}"]'
         network_id = self._need(ADMIN, "one.vn.allocate", text, -1)
@@ -386,6 +389,34 @@ class Simulation:
             finally:
                 self._is_scheduling = False
         self._clock.later(SCHEDULED_EVERY_S, self._schedule)
+
+    def _tend(self) -> None:
+        """Let an operator look after hosts: enable those that are well again, give his word for those without power.
+
+        He keeps a host off until his word is heard, and switches it on at some time after.
+        """
+        life = self._life
+        if life is not None and life.is_serving and not self._is_tending:
+            self._is_tending = True
+            try:
+                for host in list(life.engine.turns.memory.hosts.values()):
+                    self._tend_to(host.id, self._hosts.by_name[host.name])
+            finally:
+                self._is_tending = False
+        self._clock.later(TENDED_EVERY_S, self._tend)
+
+    def _tend_to(self, host_id: int, host: SimulatedHost) -> None:
+        if not host.is_powered:
+            chance = self._dice.random.random()
+            if chance < TENDED_EVERY_S / SWITCHED_ON_S:
+                power_on(host)
+                self._tell(f"somebody switches {host.name} on")
+            elif chance < 2 * TENDED_EVERY_S / SWITCHED_ON_S:
+                self._ask(ADMIN, "trifid.host.fenced", host_id)
+        elif host.is_reachable and (life := self._life) is not None and life.is_serving:
+            known = life.engine.turns.memory.hosts.get(host_id)
+            if known is not None and known.fence is not None and known.fence.is_confirmed:
+                self._ask(ADMIN, "one.host.status", host_id, 0)
 
     # -- the story -------------------------------------------------------------------------------
 

@@ -52,8 +52,8 @@ class PostgreSQL:
     """A database on a server."""
 
     def __init__(self, url: URL) -> None:
-        self.place = _place(url)
-        self.engine = _engine(url)
+        self.place = place_of(url)
+        self.engine = engine_of(url)
         self._writer: Connection | None = None
 
     def hold(self) -> Connection:
@@ -114,7 +114,7 @@ class PostgreSQL:
         self.engine.dispose()
 
 
-def _place(url: URL) -> Place:
+def place_of(url: URL) -> Place:
     """Name the database by parts that hold no password."""
     hosts = url.query.get("host", url.host or "localhost")
     host = hosts if isinstance(hosts, str) else ",".join(hosts)
@@ -124,7 +124,8 @@ def _place(url: URL) -> Place:
     return Place(f"PostgreSQL database {url.database or url.username} at {host}{port}", tuple(secrets))
 
 
-def _engine(url: URL) -> Engine:
+def engine_of(url: URL) -> Engine:
+    """Return what gives connections to a database."""
     connect = {key: value for key, value in _CONNECT.items() if key not in url.query}
     engine = create_engine(url, connect_args=connect, hide_parameters=True, paramstyle="format")
 

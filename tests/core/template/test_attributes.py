@@ -39,6 +39,7 @@ SAMPLES = {
     t.DEVICE: ("sda", "/dev/sda"),
     t.DEVICE_PREFIX: ("sd", "sd1"),
     t.ROOT_DEVICE: ("sda1", "sda 1"),
+    t.PROGRAM: ("/sbin/init", "init"),
     t.BOOT: ("disk0,nic0", "disk0;nic0"),
     t.FIRMWARE: ("UEFI", "OVMF.fd"),
     t.ARCHITECTURE: ("x86_64", "sparc"),
@@ -51,6 +52,7 @@ SAMPLES = {
     t.RESOLUTION: ("1280x720", "big"),
     t.LEASE_START: ("+01:30:00", "tomorrow"),
     t.LEASE_DURATION: ("36:00:00", "00:00:00"),
+    t.DISK_SERIAL: ("WD-42.a", "of more than 20 letters"),
     t.PCI_ADDRESS: ("0000:01:00.0", "1:0"),
 }
 """Type: (a value that it takes, a value that it refuses)."""
@@ -72,6 +74,13 @@ OWN_SAMPLES = {
     "GRAPHICS/TYPE": ("vnc", "rdp"),
     "INPUT/TYPE": ("tablet", "pen"),
     "INPUT/BUS": ("usb", "serial"),
+    "USB/BUS": ("1", "256"),
+    "USB/DEVICE": ("255", "0"),
+    "OS/XEN_TYPE": ("pvh", "PVM"),
+    "OS/STOP_SIGNAL": ("quit", "KILL"),
+    "CONSOLE/TYPE": ("unix", "udp"),
+    "WATCHDOG/MODEL": ("ib700", "dog"),
+    "WATCHDOG/ACTION": ("inject-nmi", "dump"),
     "TOPOLOGY/PIN_POLICY": ("core", "tight"),
     "TOPOLOGY/MEMORY_ACCESS": ("shared", "public"),
 }

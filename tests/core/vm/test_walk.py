@@ -87,6 +87,10 @@ class Situation(NamedTuple):
                 return here
             case events.Done() if self.asked in MOVES_LIVE:
                 return frozenset({self.machine.current.host_id})
+            case events.HostFenced() | events.HostFencedAnew():
+                return self.may_run - {self.machine.current.host_id}
+            case events.SourceFenced():
+                return self.may_run - {self.machine.previous.host_id}
             case events.SeenRunning():
                 return frozenset({self.machine.current.host_id})
             case events.ImportRunning():

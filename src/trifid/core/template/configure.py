@@ -8,7 +8,19 @@ from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values
 from trifid.errors import BadTemplate
 
-CONFIGURABLE = ("OS", "FEATURES", "INPUT", "GRAPHICS", "VIDEO", "RAW", "CPU_MODEL", "TPM", "CONTEXT")
+CONFIGURABLE = (
+    "OS",
+    "FEATURES",
+    "INPUT",
+    "GRAPHICS",
+    "VIDEO",
+    "RAW",
+    "CPU_MODEL",
+    "TPM",
+    "WATCHDOG",
+    "CONSOLE",
+    "CONTEXT",
+)
 _OF_ENGINE = ("DISK_ID", "TARGET", "CIDATA_TARGET")
 """Keys of CONTEXT that stay: its images keep their places among the disks."""
 

@@ -30,6 +30,8 @@ FILE_SYSTEMS = ("ext2", "ext3", "ext4", "vfat", "xfs", "btrfs")
 NO_FILE_SYSTEM = ("raw", "none")
 """Words for a disk that is made empty."""
 BOOT_DEVICES = ("hd", "cdrom", "network", "fd")
+STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH", "PWR", "RTMIN+3", "RTMIN+4")
+"""What the first program of a container can be told to end with."""
 ARCHITECTURES = ("x86_64", "i686", "aarch64", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x")
 """Processors that KVM runs guests of, as libvirt calls them."""
 
@@ -153,6 +155,7 @@ DEVICE_PREFIX = Type(
     f"the first letters of a device name, one of {', '.join(DISK_PREFIXES)}", lambda value: value in DISK_PREFIXES
 )
 ROOT_DEVICE = _pattern("a device name without blanks, like sda1", r"[A-Za-z0-9_/][A-Za-z0-9_/.=:-]*")
+PROGRAM = _pattern("the absolute path of a program, without blanks, like /sbin/init", r"/[^\s\0]{1,4095}")
 BOOT = Type(f"either of {','.join(BOOT_DEVICES)} or devices like disk0,nic0", _is_boot_order)
 FIRMWARE = Type("BIOS, UEFI or the path of a firmware", _is_firmware)
 ARCHITECTURE = Type(f"one of {', '.join(ARCHITECTURES)}", lambda value: value in ARCHITECTURES)
@@ -166,5 +169,6 @@ IPV6 = Type("an IPv6 address", lambda value: _is_ip(value, 6))
 IPV4_MASK = Type("ones followed by zeros, like 255.255.255.0 or 24", _is_mask)
 NAME_SERVERS = Type("addresses of name servers, with blanks or commas between", _are_addresses)
 LISTEN = _pattern("an address or host name", r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]+")
+DISK_SERIAL = _pattern("AUTO, or up to 20 letters, digits and _ . -", r"[A-Za-z0-9_.-]{1,20}")
 RESOLUTION = _pattern("a resolution like 1280x720", r"[0-9]{2,5}x[0-9]{2,5}")
 PCI_ADDRESS = _pattern("a PCI address like 01:00.0", r"([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}[:.][0-9A-Fa-f]{2}\.[0-7]")

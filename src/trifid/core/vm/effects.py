@@ -17,6 +17,8 @@ from trifid.core.vm.events import (
     Done,
     Event,
     Failed,
+    HostFenced,
+    HostFencedAnew,
     ImagesGone,
     ImportRunning,
     Request,
@@ -238,7 +240,7 @@ def take_deploy_id(vm: VM, event: Event, moment: Moment) -> VM:
 
 def tell_owner(vm: VM, event: Event, moment: Moment) -> VM:
     """Write the driver's text where the owner sees it: USER_TEMPLATE/ERROR."""
-    why = event.why if isinstance(event, Failed | SeenPaused | ImagesGone) else ""
+    why = event.why if isinstance(event, Failed | SeenPaused | ImagesGone | HostFenced | HostFencedAnew) else ""
     if not why or why == "-":
         return vm
     return replace(vm, user_template=vm.user_template.replacing("ERROR", why))

@@ -433,6 +433,27 @@ class SeenAtSource(Observation, frozen=True, kw_only=True):
     """The domain runs on the host that a migration was to leave."""
 
 
+class HostFenced(Observation, frozen=True, kw_only=True):
+    """Its host runs nothing any more, which is proven, and its files can be reached from elsewhere.
+
+    `why` is for people.
+    """
+
+    why: str = ""
+
+
+class HostFencedAnew(Observation, frozen=True, kw_only=True):
+    """The same, but its files cannot be reached; its owner wants it made anew then.  `why` is for people."""
+
+    why: str = ""
+
+
+class SourceFenced(Observation, frozen=True, kw_only=True):
+    """The host that a migration was to leave runs nothing any more, which is proven.  `why` is for people."""
+
+    why: str = ""
+
+
 class ImagesThere(Observation, frozen=True, kw_only=True):
     """All images that it waited for are there.
 

@@ -45,10 +45,18 @@ from trifid.core.vm.events import (
     TerminateHard,
 )
 from trifid.core.vm.row import Row, cancel, cancel_at_source, row, starts
-from trifid.core.vm.rows import devices, end, move, move_copy, rest, run
+from trifid.core.vm.rows import devices, end, fenced, move, move_copy, rest, run
 from trifid.core.vm.states import VmState as S
 
-CHAPTERS: tuple[Row, ...] = (*run.ROWS, *rest.ROWS, *move.ROWS, *move_copy.ROWS, *devices.ROWS, *end.ROWS)
+CHAPTERS: tuple[Row, ...] = (
+    *run.ROWS,
+    *rest.ROWS,
+    *move.ROWS,
+    *move_copy.ROWS,
+    *devices.ROWS,
+    *end.ROWS,
+    *fenced.ROWS,
+)
 """The rows that are written by hand; the others follow from them."""
 
 _ON_TWO_HOSTS = (

@@ -6,6 +6,7 @@ DUMMY_MEMORY (KiB), say, and a disk of DUMMY_DISK MiB, a tebibyte by default, th
 Source: reference/drivers.md §5.2 (messages), §2.3 (monitor family).
 """
 
+import base64
 import re
 import sys
 import time
@@ -27,6 +28,7 @@ PERIOD_S = 30.0
 CPU_OF_DOMAIN_PERCENT = 10
 MEMORY_OF_DOMAIN_KIB = 65536
 NET_BYTES_PER_DOMAIN = 1000
+_COUNTERS = ("NETRX", "NETTX", "DISKRDBYTES", "DISKWRBYTES", "DISKRDIOPS", "DISKWRIOPS")
 _KIND = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}:[0-9a-f]{4}")
 _SIZE = f',VCPU="1",MEMORY="{MEMORY_OF_DOMAIN_KIB}"'
 
@@ -106,6 +108,8 @@ class Hosts:
         host.net_bytes += NET_BYTES_PER_DOMAIN * (len(vm_ids) + len(foreign))
         self._say("MONITOR_HOST", host.id, _measures(host, len(vm_ids) + len(foreign)), at)
         self._say("STATE_VM", host.id, _states(self._world, vm_ids, foreign), at)
+        if vm_ids:
+            self._say("MONITOR_VM", host.id, "".join(_figures(vm_id, host.reports) for vm_id in vm_ids), at)
         self._loop.later(host.period_s, lambda: self._report(host))
 
     def _say(self, type: str, host_id: int, text: str, at: int | None = None) -> None:
@@ -154,6 +158,16 @@ def _states(world: World, vm_ids: list[int], foreign: list[str]) -> str:
     vms = "".join(f'VM=[ID="{vm_id}",{_state(name_of(vm_id), world.get(vm_id).state)}]\n' for vm_id in vm_ids)
     wilds = "".join(f"WILD=[{_state(name, world.get(name).state)}{_SIZE}]\n" for name in foreign)
     return f'SYNC_STATE="YES"\nMISSING_STATE="POWEROFF"\n{vms}{wilds}'
+
+
+def _figures(vm_id: int, reports: int) -> str:
+    """Return what a VM uses: a load that goes up and down, and counters that grow."""
+    cpu_percent = CPU_OF_DOMAIN_PERCENT + (vm_id + reports) % CPU_OF_DOMAIN_PERCENT
+    counted = NET_BYTES_PER_DOMAIN * reports
+    counters = "".join(f'{name}="{counted}"\n' for name in _COUNTERS)
+    text = f'CPU="{cpu_percent}.5"\nMEMORY="{MEMORY_OF_DOMAIN_KIB}"\n{counters}'
+    monitor = base64.b64encode(text.encode()).decode()
+    return f'VM=[ID="{vm_id}",DEPLOY_ID="{name_of(vm_id)}",MONITOR="{monitor}"]\n'
 
 
 def _state(name: str, state: str) -> str:

@@ -1,147 +1,126 @@
-"""Probes: small programs that print what a host is and how loaded it is, `NAME=VALUE` lines each.
+"""Probes: small programs that print what a host is, how loaded it is, and what its VMs do, as `NAME=VALUE` lines.
 
-Those in probes.d beside this file come with the driver, more can be put into HOME/probes.d.  Names that
-begin with `monitor` are measures, reported as MONITOR_HOST; all others describe the host, SYSTEM_HOST.
-For another host the shell scripts among them are run through ssh; nothing is installed there.  The engine's
-DATASTORE_LOCATION, where the datastores are on every host, is in their environment, and so is PCI_FILTER, which PCI
-devices VMs may have.
+Those in probes.d beside this file come with the driver.  An administrator's own lie in the engine's home:
+
+    probes.d/NAME, probes.d/host.d/NAME    of hosts: monitor… are measures, run every period; others are run less often
+    probes.d/vm.d/NAME                     of VMs: they read `ID NAME UUID` lines, and print VM=[ID=…, KEY=VALUE]
+
+They are of any language that their hosts can run, and are run there (loop.sh).
 
 Source: reference/drivers.md §5.1 (one working probe is enough), §5.2 (attributes).
 """
 
-import contextlib
 import os
-import shlex
-import shutil
-import signal
-import subprocess
-from collections.abc import Mapping
+import re
+import stat
+import threading
+from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 
 import msgspec
 
-from trifid.core.template.model import Template, Value
-from trifid.core.template.scanner import parse
-from trifid.drivers.kit import Failure
-from trifid.errors import BadTemplate
-
 SHIPPED = Path(__file__).parent / "probes.d"
-TIMEOUT_S = 10.0
-SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5")
-SSH_FAILED = 255
-TEXT_MAX = 300
-_NOTHING_MORE: Mapping[str, str] = {}
-
-Pairs = tuple[tuple[str, Value], ...]
+PROBE_BYTES_MAX = 4 << 20
+PROBES_MAX = 100
+"""Most that are read out of one directory."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", re.ASCII)
 
 
-class Probed(msgspec.Struct):
-    """What the probes of a host said.
+class Kind(Enum):
+    """What a probe is about."""
+
+    SYSTEM = "what the host is"
+    MONITOR = "how loaded the host is"
+    VM = "what the VMs of the host do"
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """One program.
 
     Attributes:
-        system: what the host is.
-        monitor: how loaded it is.
-        troubles: a text for each probe that failed.
+        path: on hosts, below their directory of probes.
+        name: for messages.
+        content: the program.
     """
 
-    system: Pairs = ()
-    monitor: Pairs = ()
-    troubles: list[str] = []
+    path: str
+    name: str
+    kind: Kind
+    content: bytes
 
 
-def find_probes(home: Path | None) -> list[Path]:
-    """Return the shipped probes and the executables in HOME/probes.d, by name."""
-    found = [path for path in SHIPPED.iterdir() if path.is_file()]
-    with contextlib.suppress(OSError):
-        own = list((home / "probes.d").iterdir()) if home else []
-        found += [path for path in own if path.is_file() and os.access(path, os.X_OK)]
-    return sorted(found, key=lambda path: (path.name, str(path)))
+class _Kept(msgspec.Struct, frozen=True):
+    """A file as it was read last."""
+
+    identity: tuple[int, int, int]
+    probe: Probe
 
 
-def run_probes(
-    probes: list[Path],
-    host: str,
-    *,
-    is_local: bool,
-    datastores: str = "",
-    pci_filter: str = "",
-    timeout_s: float = TIMEOUT_S,
-) -> Probed:
-    """Run probes on a host, one after the other.
+class Shelf:
+    """The probes there are, read again when they change; for all hosts at once.
 
     Args:
-        datastores: directory of the datastores, empty when it was not told.
-        pci_filter: which PCI devices are offered to VMs, empty for none.
-        timeout_s: of each.
-
-    Raises:
-        Failure: none worked, or the host cannot be reached.
+        home: whose probes.d has the administrator's; None = the shipped ones only.
     """
-    environment = {"DATASTORE_LOCATION": datastores, "PCI_FILTER": pci_filter}
-    probed = Probed(troubles=[])
-    worked = 0
-    for probe in probes:
+
+    def __init__(self, home: Path | None) -> None:
+        self._directories = [(SHIPPED, "shipped")]
+        if home is not None:
+            own = home / "probes.d"
+            self._directories += [(own, "own"), (own / "host.d", "host"), (own / "vm.d", "vm")]
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def look(self) -> tuple[list[Probe], list[str]]:
+        """Return the probes as they are now, by name, and a text for each that cannot be used."""
+        probes: list[Probe] = []
+        troubles: list[str] = []
+        with self._lock:
+            for directory, place in self._directories:
+                try:
+                    files = sorted(_files(directory, is_shipped=place == "shipped"))
+                except OSError as fault:
+                    troubles.append(f"probes: {directory} cannot be read: {fault.strerror}")
+                    continue
+                if len(files) > PROBES_MAX:
+                    troubles.append(f"{directory} has {len(files)} probes: the first {PROBES_MAX} are run")
+                for path in files[:PROBES_MAX]:
+                    try:
+                        probes.append(self._read(path, place))
+                    except OSError as fault:
+                        troubles.append(f"probe {path.name}: cannot be read: {fault.strerror}")
+                    except ValueError as fault:
+                        troubles.append(f"probe {path.name}: {fault}")
+        return sorted(probes, key=lambda probe: (probe.name, probe.path)), troubles
+
+    def _read(self, path: Path, place: str) -> Probe:
+        """Return a probe; raises ValueError for one that is not sent to hosts."""
+        if not _NAME.fullmatch(path.name):
+            raise ValueError("its name has other characters than letters, digits and _ . + -, or more than 100")
+        about = path.stat()
+        identity = (about.st_mtime_ns, about.st_size, about.st_ino)
+        key = f"{place}/{path.name}"
+        kept = self._kept.get(key)
+        if kept is None or kept.identity != identity:
+            if about.st_size > PROBE_BYTES_MAX:
+                raise ValueError(f"it has {about.st_size} bytes, at most {PROBE_BYTES_MAX} are sent to hosts")
+            kind = Kind.VM if place == "vm" else Kind.MONITOR if path.name.startswith("monitor") else Kind.SYSTEM
+            kept = self._kept[key] = _Kept(identity, Probe(key, path.name, kind, path.read_bytes()))
+        return kept.probe
+
+
+def _files(directory: Path, *, is_shipped: bool) -> Iterator[Path]:
+    """Yield the programs in a directory; of a home's, those that may be executed."""
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        path = Path(entry.path)
         try:
-            said = _run(probe, host, environment, is_local=is_local, timeout_s=timeout_s)
-        except BadTemplate as bad:
-            probed.troubles.append(f"probe {probe.name}: printed no NAME=VALUE lines: {bad.message}")
-        except ProbeFailed as failed:
-            probed.troubles.append(f"probe {probe.name}: {failed}")
-        else:
-            worked += 1
-            if probe.name.startswith("monitor"):
-                probed.monitor += said.pairs
-            else:
-                probed.system += said.pairs
-    if not worked:
-        raise Failure(f"no probe worked on host {host}: {'; '.join(probed.troubles) or 'there are none'}")
-    return probed
-
-
-class ProbeFailed(Exception):
-    """One probe did not work; the text says why."""
-
-
-def _run(probe: Path, host: str, environment: Mapping[str, str], *, is_local: bool, timeout_s: float) -> Template:
-    if is_local:
-        argv = [str(probe)] if os.access(probe, os.X_OK) else ["sh", str(probe)]
-        return parse(_output(argv, b"", timeout_s, environment=environment)[0])
-    script = probe.read_bytes()
-    if not script.startswith(b"#!/bin/sh"):
-        raise ProbeFailed("only scripts that begin with #!/bin/sh are run on other hosts")
-    told = "".join(f"{name}={shlex.quote(value)}; export {name}\n" for name, value in environment.items()).encode()
-    text, status = _output([*SSH, "--", host, "sh", "-s"], told + script, timeout_s, may_fail=SSH_FAILED)
-    if status == SSH_FAILED:
-        raise Failure(f"host {host} is not this machine and cannot be reached, ssh -- {host} true says: {text}")
-    return parse(text)
-
-
-def _output(
-    argv: list[str], text: bytes, timeout_s: float, may_fail: int = 0, environment: Mapping[str, str] = _NOTHING_MORE
-) -> tuple[str, int]:
-    """Return what a program printed and its status; for the status `may_fail` its error text.
-
-    timeout(1) gives it a process group and kills that, so that what a probe started does not outlive it.
-    """
-    if not shutil.which(argv[0]):
-        raise ProbeFailed(f"cannot be run: {argv[0]} is missing or not executable")
-    guarded = ["timeout", "--signal=KILL", f"{timeout_s:g}", *argv]
-    child = subprocess.Popen(
-        guarded,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    out, err = child.communicate(text)
-    if child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        raise ProbeFailed(f"not done after {timeout_s:g} s")
-    if child.returncode and child.returncode == may_fail:
-        return _last(err), child.returncode
-    if child.returncode:
-        raise ProbeFailed(f"exit status {child.returncode}: {_last(err)}")
-    return out.decode(errors="replace"), 0
-
-
-def _last(said: bytes) -> str:
-    return said.decode(errors="replace").strip()[-TEXT_MAX:] or "nothing"
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # gone by now, or a link that leads nowhere
+        if stat.S_ISREG(mode) and (is_shipped or mode & 0o111):
+            yield path

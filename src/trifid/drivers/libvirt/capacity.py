@@ -11,8 +11,8 @@ from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.mapping import Mapping, Property
 from trifid.drivers.libvirt.vm import VmDocument
 
-SHARES_MAX = {100: 10_000, 1024: 262_144}
-"""Most shares that the kernel takes: {shares a core: most}; 100 is cgroup version 2, 1024 version 1."""
+SHARES_MAX = {100: 10_000, 256: 65_535, 1024: 262_144}
+"""Most shares that are taken: {shares a core: most}; 100 is cgroup version 2, 1024 version 1, 256 Xen's scheduler."""
 
 
 def _kib(mib: str) -> str:

@@ -6,20 +6,27 @@ delivers the life-cycle events of domains.  Nothing that is called back from it 
 
 import contextlib
 import getpass
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
 
 import libvirt
 
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.connector import Hypervisor, Place
 from trifid.drivers.libvirt.options import Options, connector_of
-from trifid.drivers.libvirt.place import uri_for
+from trifid.drivers.libvirt.place import by_way, uri_for
+from trifid.drivers.remote.faults import explained
+from trifid.drivers.remote.way import Way, way_of
 
 KEEPALIVE_S, KEEPALIVE_LOST = 5, 4
 """A libvirt that did not answer for about 20 s is gone."""
+OPEN_LIMIT_S = 30.0
+"""So long a connection that is being opened is waited for."""
 
 Heard = Callable[[str, int, int], None]
 """Told the name of a domain, its life-cycle event and the detail of it (libvirt's numbers)."""
@@ -31,14 +38,29 @@ _is_serving = False
 class Connection:
     """One libvirt, by its URI.
 
+    Args:
+        heard: told of life-cycle events.
+        lost: told when the connection broke.
+        way: to `host`, which libvirt's ssh takes, too; None = its own.
+
     Attributes:
         uri: where it is.
         is_local: whether it runs on this machine.
         connector: what its hypervisor is like.
     """
 
-    def __init__(self, uri: str, options: Options, heard: Heard | None = None, lost: Callable[[], None] | None = None):
+    def __init__(
+        self,
+        uri: str,
+        options: Options,
+        heard: Heard | None = None,
+        lost: Callable[[], None] | None = None,
+        way: Way | None = None,
+        host: str = "",
+    ) -> None:
         self.uri = uri
+        self._way = way
+        self._host = host
         self.is_local = "://" in uri and not uri.partition("://")[2].partition("/")[0]
         self.connector = connector_of(options)
         self._options = options
@@ -46,6 +68,7 @@ class Connection:
         self._lost = lost
         self._lock = threading.Lock()
         self._libvirt: libvirt.virConnect | None = None
+        self._opening: Future[libvirt.virConnect] | None = None
         self._hypervisor: Hypervisor | None = None
 
     @contextlib.contextmanager
@@ -61,23 +84,49 @@ class Connection:
             raise Failure(self.explained(fault)) from fault
 
     def _alive(self) -> "libvirt.virConnect":
+        """Return the open connection; opening it holds nobody up for longer than a limit, and goes on meanwhile."""
         with self._lock:
             if self._libvirt is not None and self._libvirt.isAlive():
                 return self._libvirt
             self._drop()
+            if (opening := self._opening) is None:
+                opening = self._opening = Future()
+                threading.Thread(target=self._open, args=(opening,), name=f"open {self.uri}", daemon=True).start()
+        try:
+            return opening.result(OPEN_LIMIT_S)
+        except TimeoutError:
+            raise Failure(
+                f"libvirt at {self.uri} has not answered for {OPEN_LIMIT_S:g} s: look whether libvirtd hangs there"
+            ) from None
+
+    def _open(self, opening: "Future[libvirt.virConnect]") -> None:
+        try:
             serve_events()
-            opened = libvirt.open(self.uri)
+            opened = libvirt.open(by_way(self.uri, self._way, self._host) if self._way else self.uri)
             with contextlib.suppress(libvirt.libvirtError):  # the test driver has none
                 opened.setKeepAlive(KEEPALIVE_S, KEEPALIVE_LOST)
             opened.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._happened, None)
             with contextlib.suppress(libvirt.libvirtError):
                 opened.registerCloseCallback(self._closed, None)
-            self._libvirt = opened
-            return opened
+        except BaseException as fault:  # whoever waits raises it
+            with self._lock:
+                if self._opening is opening:
+                    self._opening = None
+            opening.set_exception(fault)
+            return
+        with self._lock:
+            is_wanted = self._opening is opening
+            if is_wanted:
+                self._libvirt, self._opening = opened, None
+        opening.set_result(opened)
+        if not is_wanted:  # closed meanwhile
+            with contextlib.suppress(libvirt.libvirtError):
+                opened.close()
 
     def close(self) -> None:
         """Close it; it opens again when it is used."""
         with self._lock:
+            self._opening = None
             self._drop()
 
     def _drop(self) -> None:
@@ -109,6 +158,8 @@ class Connection:
         opened = self._libvirt
         if opened is not None and opened.isAlive() and "client socket is closed" not in said:
             return said
+        if (advice := explained(self._host, said)) != said:
+            return f"libvirt at {self.uri} cannot be reached: {advice}"
         return (
             f"libvirt at {self.uri} cannot be reached: {said}: check that libvirtd runs there "
             f"and that user {getpass.getuser()} may use it (virsh -c {self.uri} list)"
@@ -135,9 +186,14 @@ class Connection:
 
 
 class Connections:
-    """One connection for each libvirt that hosts lead to."""
+    """One connection for each libvirt that hosts lead to.
+
+    Attributes:
+        way: to the hosts, for libvirt and for all else.
+    """
 
     def __init__(self, options: Options) -> None:
+        self.way = way_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()), options.ssh_config)
         self._options = options
         self._lock = threading.Lock()
         self._by_uri: dict[str, Connection] = {}
@@ -150,7 +206,7 @@ class Connections:
         """
         uri = uri_for(self._options.uri, host)
         with self._lock:
-            return self._by_uri.setdefault(uri, Connection(uri, self._options))
+            return self._by_uri.setdefault(uri, Connection(uri, self._options, way=self.way, host=host))
 
 
 def serve_events() -> None:

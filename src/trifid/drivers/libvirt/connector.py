@@ -8,14 +8,17 @@ in a module of its own, and an entry point of the group `trifid.connectors` that
 
 from collections.abc import Callable
 from collections.abc import Mapping as Values
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 from xml.etree.ElementTree import Element
 
 import libvirt
 import msgspec
 
+from trifid.drivers.kit import Request
 from trifid.drivers.libvirt.mapping import Mapping
 from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.remote.host import Host
 
 Stats = dict[str, Any]
 """Figures of one domain by libvirt's names for them: cpu.time, balloon.rss, net.0.rx.bytes …"""
@@ -36,10 +39,12 @@ class Hypervisor(msgspec.Struct, frozen=True):
     Attributes:
         type: of the domain, as libvirt calls it: kvm, qemu (emulated), xen, lxc, test.
         shares_per_core: CPU shares of one core; 0 = the host cannot weigh domains.
+        node_cpus: CPUs of the host's NUMA nodes, {node: "0,1,4,5"}.
     """
 
     type: str
     shares_per_core: int = 1024
+    node_cpus: Values[str, str] = {}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -60,6 +65,21 @@ class Place(msgspec.Struct, frozen=True):
     shares_per_core: int = -1
 
 
+class Stay(msgspec.Struct, frozen=True):
+    """A VM on its host, for what a connector has to do there beside libvirt.
+
+    Attributes:
+        directory: of the VM on the host, where its disks are.
+        machine: the host, for commands.
+        request: that is being carried out.
+    """
+
+    vm: VmDocument
+    directory: str
+    machine: Host
+    request: Request
+
+
 def bulk(groups: int = STATISTICS) -> "Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]]":
     """Return what asks libvirt for these groups of statistics, of some or of all domains in one call."""
 
@@ -74,6 +94,36 @@ def bulk(groups: int = STATISTICS) -> "Callable[[Any, list[Any] | None], list[tu
 
 def _nothing(_: str) -> dict[str, str]:
     return {}
+
+
+Gauge = Callable[[Any], dict[str, str]]
+"""Measures one host through its open libvirt."""
+
+
+def _no_gauge() -> Gauge:
+    return lambda _: {}
+
+
+def _by_cpu_shares(domain: "libvirt.virDomain", weight: int) -> None:
+    domain.setSchedulerParametersFlags({"cpu_shares": weight}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _no_hints(_: VmDocument) -> list[str]:
+    return []
+
+
+class Settle(Protocol):
+    """See Connector.settle."""
+
+    def __call__(self, stay: Stay, /, *, has_ended: bool) -> None: ...
+
+
+def _nothing_around(_: Stay) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _nothing_left(_: Stay, *, has_ended: bool) -> None:
+    pass
 
 
 def _no_controllers(_: VmDocument, __: list[Element]) -> list[Element]:
@@ -102,8 +152,16 @@ class Connector(msgspec.Struct, frozen=True):
         checkpoints: first bytes of the file of a domain whose memory is saved completely.
         shutdown_flags, reboot_flags, restore_flags: for libvirt's calls.
         tunes_migration: whether it takes the flags and limits of QEMU's live migrations, and can take disks along.
+        starting: what must be so on a host while a domain is made: it is around libvirt's call.
+        settle: leaves nothing on a host of what `starting` did; called when the domain is found running after an
+            attempt that was cut short, and when it has ended: then it returns when the VM's disks may be moved.
+        press: asks a machine to shut down, instead of libvirt's call.
+        deaf: what is told when that has no effect.
         statistics: asks for the figures of domains, None = of all.
+        hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
+        gauge: makes what tells how loaded a host is, one for each; goes before what probes say by the same name.
+        weigh: gives a running domain another weight.
     """
 
     name: str
@@ -125,5 +183,12 @@ class Connector(msgspec.Struct, frozen=True):
     reboot_flags: int = 0
     restore_flags: int = 0
     tunes_migration: bool = False
+    starting: Callable[[Stay], AbstractContextManager[None]] = _nothing_around
+    settle: Settle = _nothing_left
+    press: "Callable[[libvirt.virDomain, VmDocument], object] | None" = None
+    deaf: str = "its guest ignores ACPI"
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
+    hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing
+    gauge: Callable[[], Gauge] = _no_gauge
+    weigh: Callable[[Any, int], None] = _by_cpu_shares

@@ -1,16 +1,14 @@
 """What every verb begins with: whose VM a request is about, which libvirt has it, and where its files are."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 
 from trifid.drivers.kit import Request
 from trifid.drivers.libvirt.connection import Connection, Connections
-from trifid.drivers.libvirt.connector import Connector
+from trifid.drivers.libvirt.connector import Connector, Stay
 from trifid.drivers.libvirt.options import Options, connector_of
 from trifid.drivers.libvirt.vm import VmDocument, parse_vm
 from trifid.drivers.remote.host import Host, Hosts
-from trifid.drivers.remote.way import Way, sockets_of
 from trifid.wire.action_data import ActionData
 
 
@@ -42,7 +40,16 @@ class Desk:
         """Return where a file of a VM is reached: here when its directory is seen here, else on its host, by ssh."""
         return self._hosts.here if Path(path).parent.is_dir() else self._hosts.named(host)
 
+    def stay(self, request: Request) -> Stay:
+        """Return a request's VM on its host, whoever else sees its files.
+
+        Raises:
+            Failure: as `about`.
+        """
+        data, vm, connection = self.about(request)
+        machine = self._hosts.here if connection.is_local else self._hosts.named(data.host)
+        return Stay(vm, data.disk_target_path, machine, request)
+
     @cached_property
     def _hosts(self) -> Hosts:
-        sockets = sockets_of(Path(os.environ.get("TRIFID_HOME") or Path.cwd()))
-        return Hosts(Way(sockets, self.options.ssh_config))
+        return Hosts(self.connections.way)

@@ -6,9 +6,10 @@ Source: reference/drivers.md §7.2, §7.4.
 import re
 from xml.etree.ElementTree import Element
 
+from trifid.core.template.hardware import check_display, check_usb
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Convert, Mapping, Property, child, is_yes, lower, switch
-from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.libvirt.vm import Vector, VmDocument, refused_by_name
 
 AGENT = "org.qemu.guest_agent.0"
 
@@ -25,6 +26,10 @@ def _pci(number: int) -> Convert:
         return f"0x{found.group(number) or '0000'}"
 
     return part
+
+
+def _hex4(value: str) -> str:
+    return f"0x{value.lower().removeprefix('0x').zfill(4)}"
 
 
 EMULATOR = Mapping("", "devices", (Property("emulator", "EMULATOR", note="else libvirt's"),))
@@ -70,7 +75,10 @@ VIDEO = Mapping(
 INPUT = Mapping(
     "INPUT",
     "input",
-    (Property("@type", "TYPE", default="tablet", convert=lower), Property("@bus", "BUS", convert=lower)),
+    (
+        Property("@type", "TYPE", default="tablet", convert=lower, note="mouse with BUS=PS2"),
+        Property("@bus", "BUS", convert=lower),
+    ),
 )
 
 HOSTDEV = Mapping(
@@ -88,6 +96,29 @@ HOSTDEV = Mapping(
     ),
 )
 
+USB = Mapping(
+    "USB",
+    "hostdev",
+    (
+        Property("@mode", default="subsystem"),
+        Property("@type", default="usb"),
+        Property("@managed", default="yes"),
+        Property("source/vendor/@id", "VENDOR", convert=_hex4),
+        Property("source/product/@id", "PRODUCT", convert=_hex4),
+        Property("source/address/@bus", "BUS", note="to tell it from others of its kind"),
+        Property("source/address/@device", "DEVICE", note="the same"),
+    ),
+)
+
+WATCHDOG = Mapping(
+    "WATCHDOG",
+    "watchdog",
+    (
+        Property("@model", "MODEL", default="i6300esb", convert=lower),
+        Property("@action", "ACTION", default="reset", convert=lower),
+    ),
+)
+
 TPM = Mapping(
     "TPM",
     "tpm",
@@ -95,18 +126,13 @@ TPM = Mapping(
         Property("@model", "MODEL", default="tpm-crb"),
         Property("backend/@type", default="emulator"),
         Property("backend/@version", default="2.0"),
+        Property("backend/@persistent_state", default="yes", note="kept by the host when the domain ends"),
     ),
 )
 
 
-def put_console(devices: Element) -> None:
-    """Add the serial console."""
-    child(child(devices, "serial", type="pty"), "target", port="0")
-    child(child(devices, "console", type="pty"), "target", type="serial", port="0")
-
-
 def put_extras(devices: Element, vm: VmDocument) -> None:
-    """Add agent, input, display, video, host devices, TPM and the memory balloon.
+    """Add agent, input, watchdog, TPM, display, video, host devices and the memory balloon.
 
     Raises:
         Failure: a value that cannot be carried out.
@@ -114,20 +140,33 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     features = vm.template.vector("FEATURES")
     if is_yes(features.get("GUEST_AGENT") or "YES"):
         devices.append(CHANNEL.element(features))
-    devices.extend(INPUT.element(vector) for vector in vm.template.vectors("INPUT"))
+    devices.extend(INPUT.element(_input(vector)) for vector in vm.template.vectors("INPUT"))
+    devices.extend(WATCHDOG.element(vector) for vector in vm.template.vectors("WATCHDOG"))
     devices.extend(TPM.element(vector) for vector in vm.template.vectors("TPM"))
-    devices.extend(_graphics(vector) for vector in vm.template.vectors("GRAPHICS"))
+    for vector in vm.template.vectors("GRAPHICS"):
+        devices.append(_graphics(vector))
     for vector in vm.template.vectors("VIDEO"):
         if vector.get("TYPE", "auto").lower() != "auto":
             devices.append(VIDEO.element(vector))
     for number, vector in enumerate(vm.template.vectors("PCI")):
         devices.append(_host_device(vector, number))
+    for number, vector in enumerate(vm.template.vectors("USB")):
+        with refused_by_name():
+            check_usb(vector, number)
+        devices.append(USB.element(vector))
     child(child(devices, "memballoon", model="virtio"), "stats", period="10")
 
 
+def _input(vector: Vector) -> Vector:
+    return {"TYPE": "mouse" if vector.get("BUS", "").upper() == "PS2" else "", **vector}
+
+
 def _graphics(vector: Vector) -> Element:
-    if vector.get("TYPE", "").upper() == "SDL":
+    kind = vector.get("TYPE", "").upper()
+    if kind == "SDL":
         return GRAPHICS.element({"TYPE": "sdl"})
+    with refused_by_name():
+        check_display(vector)
     return GRAPHICS.element({**vector, "autoport": "no" if vector.get("PORT") else "yes"})
 
 

@@ -44,7 +44,7 @@ DISK = Mapping(
         Property("driver/@type", default="raw"),
         Property("driver/@type", "FORMAT", convert=_format, note="when it is raw or qcow2"),
         Property("driver/@type", "DRIVER", convert=_driver, note="raw or qcow2, goes before FORMAT"),
-        Property("driver/@cache", "CACHE", convert=lower),
+        Property("driver/@cache", "CACHE", convert=lower, note="none with IO=NATIVE, which works with no other"),
         Property("driver/@io", "IO", convert=lower),
         Property("driver/@discard", "DISCARD", convert=lower, note="disks: unmap when not given"),
         Property("driver/@iothread", "IOTHREAD"),
@@ -60,9 +60,10 @@ DISK = Mapping(
         Property(
             "target/@bus", "BUS", note="else from TARGET: vd and xvd virtio, sd scsi, hd ide, fd fdc; sata on q35"
         ),
+        Property("serial", "SERIAL", note="AUTO: the VM's id, - and DISK_ID"),
         Property("readonly/", "READONLY", convert=if_yes, note="CDROM always"),
         Property("boot/@order", "order", note="from OS/BOOT=disk0,…"),
-        *(Property(f"iotune/{key.lower()}", key) for key in THROTTLES),
+        *(Property(f"iotune/{key.lower()}", key) for key in (*THROTTLES, "SIZE_IOPS_SEC")),
     ),
 )
 
@@ -101,7 +102,7 @@ CONTROLLER = Mapping(
 )
 
 
-def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) -> Element:
+def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str, vm_id: int = 0) -> Element:
     """Return the disk of a DISK.
 
     Args:
@@ -109,6 +110,7 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
         os: the OS vector: MACHINE and SD_DISK_BUS choose buses.
         queues: of virtio disks, empty = libvirt's choice.
         order: in which it is tried at boot, empty = not.
+        vm_id: of the VM, for SERIAL=AUTO.
 
     Raises:
         Failure: a value that cannot be carried out, by the name of its attribute.
@@ -122,6 +124,8 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
     bus = _bus(vector, os, where)
     device = _device(vector.get("TYPE", "").upper(), bus)
     is_block = "BLOCK" in (vector.get("TYPE", "").upper(), vector.get("DISK_TYPE", "").upper())
+    if device == "floppy" and bus != "fdc":
+        raise Failure(f"{where}: a floppy is on the fdc bus: give it a TARGET like fda")
     path = image_path(vector, directory)
     is_readonly = is_yes(vector.get("READONLY", "")) or vector.get("TYPE", "").upper() == "CDROM"
     element = DISK.element(
@@ -130,11 +134,13 @@ def disk(vector: Vector, directory: str, os: Vector, queues: str, order: str) ->
             "type": "block" if is_block else "file",
             "TYPE": device,
             "BUS": bus,
+            "CACHE": vector.get("CACHE", "") or ("none" if vector.get("IO", "").upper() == "NATIVE" else ""),
             "DISCARD": vector.get("DISCARD", "") or ("unmap" if device == "disk" else ""),
             "file": "" if is_block else path,
             "dev": path if is_block else "",
             "closed": "yes",
             **_layer(vector, where),
+            "SERIAL": f"{vm_id}-{disk_id}" if vector.get("SERIAL", "").upper() == "AUTO" else vector.get("SERIAL", ""),
             "READONLY": "YES" if is_readonly else "NO",
             "order": order,
         }

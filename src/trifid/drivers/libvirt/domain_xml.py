@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.capacity import DOMAIN, put_capacity, vcpus
 from trifid.drivers.libvirt.connector import Hypervisor
+from trifid.drivers.libvirt.console import CONSOLE, put_console
 from trifid.drivers.libvirt.devices import (
     CHANNEL,
     EMULATOR,
@@ -18,8 +19,9 @@ from trifid.drivers.libvirt.devices import (
     HOSTDEV,
     INPUT,
     TPM,
+    USB,
     VIDEO,
-    put_console,
+    WATCHDOG,
     put_extras,
 )
 from trifid.drivers.libvirt.disks import (
@@ -47,6 +49,7 @@ from trifid.drivers.libvirt.machine import (
 )
 from trifid.drivers.libvirt.mapping import Mapping, child
 from trifid.drivers.libvirt.nics import INTERFACE, interface
+from trifid.drivers.libvirt.numa import NUMA_NODE, PINNING
 from trifid.drivers.libvirt.raw import QEMU_NAMESPACE, put_raw, raw_mapping
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
@@ -59,6 +62,8 @@ MAPPINGS: tuple[Mapping, ...] = (
     OS,
     CPU,
     TOPOLOGY,
+    NUMA_NODE,
+    PINNING,
     FEATURES,
     CLOCK,
     EMULATOR,
@@ -68,12 +73,15 @@ MAPPINGS: tuple[Mapping, ...] = (
     BLOCK_QUEUES,
     CONTROLLER,
     INTERFACE,
+    CONSOLE,
     CHANNEL,
     INPUT,
+    WATCHDOG,
     TPM,
     GRAPHICS,
     VIDEO,
     HOSTDEV,
+    USB,
     RAW,
 )
 """Every declaration, in the order of the page."""
@@ -113,7 +121,7 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     disks = []
     for vector in vm.template.vectors("DISK"):
         order = orders.pop(f"disk{vector.get('DISK_ID', '')}", "")
-        disks.append(disk(vector, directory, os, block_queues, order))
+        disks.append(disk(vector, directory, os, block_queues, order, vm.id))
     for context in vm.template.vectors("CONTEXT"):
         if context.get("TARGET"):
             order = orders.pop(f"disk{context.get('DISK_ID', '')}", "")
@@ -122,7 +130,7 @@ def _put_devices(domain: Element, vm: VmDocument, directory: str, orders: dict[s
     devices.extend(controllers(disks, scsi_queues))
     for number, nic in enumerate(vm.template.vectors("NIC")):
         devices.append(interface(nic, orders.pop(f"nic{nic.get('NIC_ID') or number}", "")))
-    put_console(devices)
+    put_console(devices, vm, directory)
     put_extras(devices, vm)
 
 
@@ -138,7 +146,7 @@ def plugged_disk(vm: VmDocument, vector: Vector, directory: str) -> Element:
     Raises:
         Failure: a value that cannot be carried out.
     """
-    return disk(vector, directory, vm.template.vector("OS"), queues(vm, "VIRTIO_BLK_QUEUES"), "")
+    return disk(vector, directory, vm.template.vector("OS"), queues(vm, "VIRTIO_BLK_QUEUES"), "", vm.id)
 
 
 def plugged_interface(_: VmDocument, vector: Vector) -> Element:

@@ -12,12 +12,14 @@ import libvirt
 
 from trifid.drivers.kit import Failure, Request, Verb
 from trifid.drivers.libvirt.checkpoint import forget, is_saved
+from trifid.drivers.libvirt.connector import Connector
 from trifid.drivers.libvirt.desk import Desk
 from trifid.drivers.libvirt.figures import Sampler
 from trifid.drivers.libvirt.images import check_images
 from trifid.drivers.libvirt.present import (
     LOOK_EVERY_S,
     is_active,
+    is_between,
     lookup,
     own,
     refuse_foreign,
@@ -29,7 +31,9 @@ from trifid.drivers.libvirt.present import (
     start_again,
     tolerant,
 )
+from trifid.drivers.libvirt.raw import wants_validation
 from trifid.drivers.libvirt.states import LETTERS, MOVING, PASSING, STARTING
+from trifid.drivers.libvirt.vm import VmDocument
 
 BUTTON_EVERY_S = 10.0
 """A guest that is still booting does not see the power button: it is pressed again."""
@@ -66,17 +70,22 @@ class Domains:
             if (found := lookup(opened, vm.domain_name)) is not None:
                 refuse_foreign(found, vm, data.host)
                 if runs_or_is_removed(found, request):
+                    connection.connector.settle(self._desk.stay(request), has_ended=False)
                     return vm.domain_name
             hypervisor = connection.hypervisor()
             if hypervisor.type == "qemu" and self._options.type == "auto":
                 request.log(f"no KVM on {data.host}: it is emulated, which is slow")
             xml = connection.connector.domain_xml(vm, data.disk_target_path, hypervisor)
+            for hint in connection.connector.hints(vm):
+                request.log(hint, "W")
             if connection.is_local:
                 _leave_for_people(request, data.remote_deployment_file, xml)
                 for hint in check_images(xml):
                     request.log(hint, "W")
             try:
-                _create(opened, xml, request)
+                flags = libvirt.VIR_DOMAIN_START_VALIDATE if wants_validation(vm) else 0
+                with connection.connector.starting(self._desk.stay(request)):
+                    _create(opened, xml, flags, request)
             except libvirt.libvirtError:
                 # a request of a driver that was killed may have been quicker
                 left = lookup(opened, vm.domain_name)
@@ -100,21 +109,22 @@ class Domains:
         pressed = -BUTTON_EVERY_S
         with connection.open() as opened, connection.listening(heard):
             while (domain := own(opened, vm, request)) is not None:
-                if not is_active(domain):
-                    remove(domain, vm)
+                if not is_active(domain) and not is_between(domain):
+                    remove(domain, request, vm)
                     break
                 waited = time.monotonic() - begun
                 if waited >= self._options.shutdown_timeout_s:
                     raise Failure(
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
-                        "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
+                        f"power button: {connection.connector.deaf}; end it hard, or shut it down from inside"
                     )
-                if waited - pressed >= BUTTON_EVERY_S:
-                    _press(domain, connection.connector.shutdown_flags, request)
+                if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
+                    _press(domain, connection.connector, vm, request)
                     pressed = waited
                 gone.wait(LOOK_EVERY_S)
                 gone.clear()
                 request.wait(0)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def cancel(self, request: Request) -> str:
@@ -122,7 +132,8 @@ class Domains:
         _, vm, connection = self._desk.about(request)
         with connection.open() as opened:
             if (domain := own(opened, vm, request)) is not None:
-                remove(domain, vm)
+                remove(domain, request, vm)
+        connection.connector.settle(self._desk.stay(request), has_ended=True)
         return ""
 
     def reboot(self, request: Request) -> str:
@@ -184,12 +195,15 @@ class Domains:
         return vm.domain_name
 
 
-def _press(domain: "libvirt.virDomain", flags: int, request: Request) -> None:
+def _press(domain: "libvirt.virDomain", connector: Connector, vm: VmDocument, request: Request) -> None:
     """Press the power button of a domain that may be off by now."""
 
     def press() -> None:
         _wake(domain, request)
-        domain.shutdownFlags(flags)
+        if connector.press is not None:
+            connector.press(domain, vm)
+        else:
+            domain.shutdownFlags(connector.shutdown_flags)
 
     tolerant(press)
 
@@ -201,16 +215,16 @@ def _wake(domain: "libvirt.virDomain", request: Request) -> None:
         resume(domain, request)
 
 
-def _create(opened: "libvirt.virConnect", xml: str, request: Request) -> None:
+def _create(opened: "libvirt.virConnect", xml: str, flags: int, request: Request) -> None:
     """Create the domain; without CPU shares on a host that cannot weigh domains."""
     try:
-        opened.createXML(xml, 0)
+        opened.createXML(xml, flags)
     except libvirt.libvirtError as fault:
         if "CPU tuning is not available" not in (fault.get_error_message() or ""):
             raise
         request.log("this host cannot weigh domains (no cgroup controller): it runs without its CPU shares", "W")
-        begin, end = xml.index("<cputune>"), xml.index("</cputune>") + len("</cputune>")
-        opened.createXML(xml[:begin] + xml[end:], 0)
+        begin, end = xml.index("<shares>"), xml.index("</shares>") + len("</shares>")
+        opened.createXML(xml[:begin] + xml[end:], flags)
 
 
 def _leave_for_people(request: Request, path: str, xml: str) -> None:

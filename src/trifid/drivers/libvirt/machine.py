@@ -6,12 +6,14 @@ Source: reference/drivers.md §7.2 and §7.4.
 import re
 from xml.etree.ElementTree import Element
 
+from trifid.core.template.hardware import topology_of
 from trifid.core.template.types import BOOT_DEVICES
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.capacity import vcpus
 from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
-from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.libvirt.numa import put_numa
+from trifid.drivers.libvirt.vm import Vector, VmDocument, refused_by_name
 
 FIRMWARE_PLACE = "/usr/share/"
 """Firmware comes from packages: any other file of the host would be readable in the guest."""
@@ -51,6 +53,7 @@ BACKING = Mapping(
     (
         Property("hugepages/page/@size", "HUGEPAGE_SIZE", note="MiB"),
         Property("hugepages/page/@unit", "unit"),
+        Property("source/@type", "source", note="memfd for MEMORY_ACCESS without HUGEPAGE_SIZE"),
         Property("access/@mode", "MEMORY_ACCESS", convert=str.lower),
     ),
 )
@@ -66,7 +69,7 @@ OS = Mapping(
         Property("loader", "FIRMWARE", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("loader/@readonly", "loader_readonly"),
         Property("loader/@type", "loader_type"),
-        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes),
+        Property("loader/@secure", "FIRMWARE_SECURE", convert=if_yes, note="with MACHINE=q35"),
         Property("nvram/@template", "NVRAM", convert=_loader, note=f"a path below {FIRMWARE_PLACE}"),
         Property("nvram", "nvram", note="with UEFI: the VM's own variables, in its directory"),
         Property("kernel", "KERNEL", convert=_local),
@@ -134,7 +137,9 @@ def put_backing(domain: Element, vm: VmDocument) -> None:
     """Add where the memory comes from, if the template says it."""
     topology = vm.template.vector("TOPOLOGY")
     unit = "MiB" if topology.get("HUGEPAGE_SIZE") else ""
-    backing = BACKING.element({**topology, "unit": unit})
+    # memory of the hypervisor's own process cannot be shared
+    source = "memfd" if topology.get("MEMORY_ACCESS") and not unit else ""
+    backing = BACKING.element({**topology, "unit": unit, "source": source})
     if len(backing):
         domain.append(backing)
 
@@ -151,6 +156,10 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             raise Failure("OS: BOOTLOADER is Xen's; under KVM give a KERNEL, or boot from a disk with BOOT=hd")
         given = {key: value for key, value in given.items() if key not in ("INITRD", "ROOT", "KERNEL_CMD")}
     is_file = bool(_loader(given.get("FIRMWARE", "")))
+    if is_yes(given.get("FIRMWARE_SECURE", "")) and "q35" not in given.get("MACHINE", ""):
+        raise Failure("OS: FIRMWARE_SECURE=YES needs MACHINE=q35, other machines cannot keep the firmware's secrets")
+    if given.get("NVRAM") and not is_file:
+        raise Failure("OS: NVRAM belongs to a FIRMWARE that is named by its path; of UEFI, libvirt chooses both")
     is_uefi = is_file or bool(given.get("FIRMWARE") and _firmware(given["FIRMWARE"]))
     element = OS.element(
         {
@@ -158,7 +167,6 @@ def put_os(domain: Element, vm: VmDocument, directory: str) -> dict[str, str]:
             "loader_readonly": "yes" if is_file else "",
             "loader_type": "pflash" if is_file else "",
             "nvram": f"{directory}/nvram" if is_uefi else "",
-            "NVRAM": given.get("NVRAM", "") if is_uefi else "",
             "FIRMWARE_SECURE": given.get("FIRMWARE_SECURE", "") if is_uefi else "",
         }
     )
@@ -189,7 +197,11 @@ def _boot(given: Vector) -> tuple[list[str], dict[str, str]]:
 
 
 def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
-    """Add the model, topology and memory node of the CPU, if any is asked for."""
+    """Add the model, topology and memory nodes of the CPU, and pins, if any are asked for.
+
+    Raises:
+        Failure: a value that cannot be carried out.
+    """
     given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
     model = given.get("MODEL", "")
     cpu = Element("cpu")
@@ -203,7 +215,8 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
             if feature.strip():
                 child(cpu, "feature", policy="require", name=feature.strip())
     _put_topology(cpu, vm)
-    if domain.find("maxMemory") is not None:
+    put_numa(domain, cpu, vm, hypervisor, vcpus(vm))
+    if domain.find("maxMemory") is not None and cpu.find("numa") is None:
         memory = domain.findtext("memory", "")
         child(child(cpu, "numa"), "cell", id="0", cpus=f"0-{vcpus(vm) - 1}", memory=memory, unit="KiB")
     if len(cpu) or cpu.attrib:
@@ -211,16 +224,10 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
 
 
 def _put_topology(cpu: Element, vm: VmDocument) -> None:
-    given = vm.template.vector("TOPOLOGY")
-    if not any(given.get(key) for key in ("SOCKETS", "CORES", "THREADS")):
-        return
-    sockets, cores, threads = (int(given.get(key) or 0) for key in ("SOCKETS", "CORES", "THREADS"))
-    threads = threads or 1
-    if sockets and not cores:
-        cores = max(1, vcpus(vm) // (sockets * threads))
-    cores = cores or 1
-    sockets = sockets or max(1, vcpus(vm) // (cores * threads))
-    TOPOLOGY.fill(cpu, {"SOCKETS": str(sockets), "CORES": str(cores), "THREADS": str(threads)})
+    with refused_by_name():
+        found = topology_of(vm.template.vector("TOPOLOGY"), vcpus(vm))
+    if found:
+        TOPOLOGY.fill(cpu, dict(zip(("SOCKETS", "CORES", "THREADS"), map(str, found), strict=True)))
 
 
 def put_features(domain: Element, vm: VmDocument) -> None:

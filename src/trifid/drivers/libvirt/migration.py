@@ -63,7 +63,7 @@ class Migrations:
             if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
                 if domain is not None:
                     request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
-                    remove(domain)
+                    remove(domain, request)
                 return vm.domain_name
             if domain is None or not is_active(domain):
                 raise Failure(f"{vm.domain_name} does not run on {data.host}, so it cannot be moved")

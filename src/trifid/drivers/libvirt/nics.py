@@ -2,6 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
+from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Mapping, Property, lower
 from trifid.drivers.libvirt.vm import Vector
 
@@ -32,7 +33,16 @@ INTERFACE = Mapping(
 
 
 def interface(nic: Vector, order: str) -> Element:
-    """Return the interface of a NIC; `order` in which it is tried at boot, empty = not."""
+    """Return the interface of a NIC; `order` in which it is tried at boot, empty = not.
+
+    Raises:
+        Failure: a peak without an average.
+    """
+    for way in ("INBOUND", "OUTBOUND"):
+        if not nic.get(f"{way}_AVG_BW") and (nic.get(f"{way}_PEAK_BW") or nic.get(f"{way}_PEAK_KB")):
+            raise Failure(
+                f"NIC {nic.get('NIC_ID', '')}: {way}_PEAK_BW and {way}_PEAK_KB need an {way}_AVG_BW beside them"
+            )
     is_ovs = nic.get("BRIDGE_TYPE", "").lower() == "openvswitch" or nic.get("VN_MAD", "").startswith("ovswitch")
     return INTERFACE.element(
         {

@@ -3,9 +3,11 @@
 import ipaddress
 import re
 import socket
+import urllib.parse
 from functools import lru_cache
 
 from trifid.drivers.kit import Failure
+from trifid.drivers.remote.way import Way
 
 _URI = re.compile(r"(?P<driver>[a-z]+)(?:\+(?P<transport>[a-z]+))?://(?P<server>[^/?]*)(?P<rest>/[^?]*)(?:\?(.*))?")
 HOST = "{host}"
@@ -65,6 +67,24 @@ def uri_for(pattern: str, host: str) -> str:
     if is_plain and not is_this_machine(host):
         return f"{parts['driver']}+ssh://{_server(host)}{parts['rest']}?no_tty=1"
     return pattern
+
+
+def by_way(uri: str, way: Way, host: str) -> str:
+    """Return a URI by which libvirt's ssh calls a host as all else here does; others as they are.
+
+    One with a `command` of its own, or an engine without a home, keeps libvirt's ssh.
+    Source: libvirt's page on URIs (parameters `command` and `no_tty` of the transport ssh).
+
+    Raises:
+        Failure, OSError: as of Way.program.
+    """
+    parts = urllib.parse.urlsplit(uri)
+    names = {name for name, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)}
+    if not parts.scheme.endswith("+ssh") or "command" in names or way.home is None:
+        return uri
+    account = f"{parts.username or ''}:{parts.port or ''}" if parts.username or parts.port else ""
+    more = {"command": str(way.program(host, account)), **({} if "no_tty" in names else {"no_tty": "1"})}
+    return f"{uri}{'&' if parts.query else '?'}{urllib.parse.urlencode(more)}"
 
 
 def _server(host: str) -> str:

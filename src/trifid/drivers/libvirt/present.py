@@ -13,7 +13,10 @@ from trifid.drivers.libvirt.vm import VmDocument
 
 LOOK_EVERY_S = 0.5
 SETTLE_TIMEOUT_S = 30.0
+BETWEEN_TIMEOUT_S = 60.0
+"""A domain that is being made, restarted or taken down is done in less."""
 
+_NOTHING_AT_WORK = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_SUPPORT)
 _LEFTOVERS = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 
 
@@ -43,6 +46,8 @@ def running(opened: "libvirt.virConnect", vm: VmDocument, request: Request, host
         Failure: there is none.
     """
     domain = own(opened, vm, request)
+    if domain is not None:
+        until_clear(domain, request)
     if domain is None or not is_active(domain):
         raise Failure(f"{vm.domain_name} does not run on {host}")
     return domain
@@ -76,7 +81,7 @@ def runs_or_is_removed(domain: "libvirt.virDomain", request: Request) -> bool:
         if fault.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise
         return False
-    remove(domain)
+    remove(domain, request)
     return False
 
 
@@ -103,6 +108,7 @@ def resume(domain: "libvirt.virDomain", request: Request) -> None:
 
 def settled(domain: "libvirt.virDomain", request: Request) -> tuple[int, int]:
     """Return state and reason once the domain is not just being started or moved, or after a while."""
+    until_clear(domain, request)
     end = time.monotonic() + SETTLE_TIMEOUT_S
     while True:
         state, reason = domain.state()
@@ -122,6 +128,29 @@ def is_active(domain: "libvirt.virDomain") -> bool:
         raise
 
 
+def is_between(domain: "libvirt.virDomain") -> bool:
+    """Tell whether a domain looks off and is not: libvirt is at work, and it will run in a moment, or be gone.
+
+    libvirt's Xen driver shows one like that while it is made, while its guest reboots, and while its devices are
+    taken away.
+    """
+    try:
+        if domain.state()[0] != libvirt.VIR_DOMAIN_SHUTOFF or domain.isPersistent():
+            return False
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except libvirt.libvirtError as fault:
+        if fault.get_error_code() in _NOTHING_AT_WORK:
+            return False
+        raise
+
+
+def until_clear(domain: "libvirt.virDomain", request: Request) -> None:
+    """Wait until a domain is off or not, or for a while."""
+    end = time.monotonic() + BETWEEN_TIMEOUT_S
+    while is_between(domain) and time.monotonic() < end:
+        request.wait(LOOK_EVERY_S)
+
+
 def stands_still(domain: "libvirt.virDomain", reasons: tuple[int, ...]) -> bool:
     """Tell whether a domain is paused for one of libvirt's reasons."""
     try:
@@ -133,10 +162,17 @@ def stands_still(domain: "libvirt.virDomain", reasons: tuple[int, ...]) -> bool:
     return state == libvirt.VIR_DOMAIN_PAUSED and reason in reasons
 
 
-def remove(domain: "libvirt.virDomain", vm: VmDocument | None = None) -> None:
-    """End a domain and forget its definition, unless it is that of an imported VM."""
+def remove(domain: "libvirt.virDomain", request: Request, vm: VmDocument | None = None) -> None:
+    """End a domain and forget its definition, unless it is that of an imported VM.
+
+    Raises:
+        Failure: libvirt is at work on it and comes to no end: it might run afterwards.
+    """
+    until_clear(domain, request)
     if is_active(domain):
         tolerant(domain.destroy)
+    if is_between(domain):
+        raise Failure(f"{domain.name()} is half-way through a start or an end: wait, then try again; virsh tells more")
     if vm is not None and vm.is_imported:
         return
     try:

@@ -150,7 +150,7 @@ def _weigh(domain: "libvirt.virDomain", vm: VmDocument, connection: Connection, 
     if not wanted:
         return
     try:
-        domain.setSchedulerParametersFlags({"cpu_shares": int(wanted)}, _LIVE)
+        connection.connector.weigh(domain, int(wanted))
     except libvirt.libvirtError as fault:
         request.log(f"its CPU shares stay as they are: {connection.explained(fault)}", "W")
 

@@ -1,10 +1,13 @@
 """A VM's document as the driver reads it: single attributes and vectors by name."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from trifid.drivers.kit import Failure
+from trifid.errors import BadTemplate
 from trifid.wire.elements import BadDocument, one_element, several
 
 Vector = dict[str, str]
@@ -108,6 +111,15 @@ def parse_vm(document: str, engine_id: str = "") -> VmDocument:
         template=template,
         user_template=Attributes(vm.get("USER_TEMPLATE")),
     )
+
+
+@contextlib.contextmanager
+def refused_by_name() -> Iterator[None]:
+    """Make what a block refuses of a template the failure of a request, by the name of the attribute."""
+    try:
+        yield
+    except BadTemplate as bad:
+        raise Failure(bad.message) from bad
 
 
 def snapshot_name(vector: Vector) -> str:

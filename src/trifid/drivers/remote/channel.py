@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from trifid.drivers.kit import Failure
-from trifid.drivers.remote.faults import CommandFailed, ConnectionLost
+from trifid.drivers.remote.faults import CommandFailed, ConnectionLost, explained
 
 Stop = Callable[[], None]
 """Called several times a second while something is waited for; raises Failure to end the wait."""
@@ -23,6 +23,10 @@ Stop = Callable[[], None]
 LOOK_EVERY_MS = 200
 READ_BYTES = 1 << 18
 ERROR_TEXT_MAX = 1000
+OUTPUT_BYTES_MAX = 64 << 20
+"""More than any command prints that is run for its output; what has more is a Stream's."""
+GREETING_BYTES_MAX = 1 << 20
+"""What a login shell may print before the session is there."""
 ENDS_IN_S = 10.0
 """A session that was told to end does so within this time."""
 _LOST = 255
@@ -92,7 +96,7 @@ class Channel:
         Raises:
             ConnectionLost: it does not come about; the text says why.
         """
-        self._run_text(":", stop, None)
+        self._run_text(":", stop, None, GREETING_BYTES_MAX)
 
     def run(self, argv: Sequence[str], stop: Stop = never, timeout_s: float | None = None) -> Outcome:
         """Carry out a command, without input.
@@ -120,16 +124,16 @@ class Channel:
             if stream is not None:
                 stream.close()
 
-    def _run_text(self, text: str, stop: Stop, timeout_s: float | None) -> Outcome:
+    def _run_text(self, text: str, stop: Stop, timeout_s: float | None, bytes_max: int = OUTPUT_BYTES_MAX) -> Outcome:
         word = self._word
         framed = _framed(f"{text}\ns=$?; printf '{word} %d\\n' $s; printf '{word}\\n' >&2")
         try:
-            return self._exchange(framed, stop, timeout_s)
+            return self._exchange(framed, stop, timeout_s, bytes_max)
         except BaseException:
             self.close()
             raise
 
-    def _exchange(self, unsent: bytes, stop: Stop, timeout_s: float | None) -> Outcome:
+    def _exchange(self, unsent: bytes, stop: Stop, timeout_s: float | None, bytes_max: int) -> Outcome:
         """Write, and read both outputs up to the word."""
         heard = {self._out: bytearray(), self._err: bytearray()}
         word, until = self._word.encode(), None if timeout_s is None else time.monotonic() + timeout_s
@@ -149,6 +153,11 @@ class Channel:
                 if not data:
                     raise self._lost(bytes(heard[self._err]))
                 heard[pipe_end] += data
+                if len(heard[pipe_end]) > bytes_max:
+                    raise Failure(
+                        f"{self.name} prints more than {bytes_max >> 20} MiB without an end: look what its login shell "
+                        "does, or what sshd runs in its place"
+                    )
                 if data.endswith(b"\n") and word in heard[pipe_end][-_LAST_LINE_BYTES:]:
                     waiting.discard(pipe_end)
         out, _, status = bytes(heard[self._out]).rpartition(word)
@@ -157,8 +166,9 @@ class Channel:
     def _lost(self, err: bytes) -> ConnectionLost:
         for data in iter(lambda: _rest(self._err), b""):
             err += data
-        said = err.decode(errors="replace").strip()[-ERROR_TEXT_MAX:]
-        return ConnectionLost(f"{self.name} is not reached: {said or 'the connection was lost'}")
+            if len(err) > OUTPUT_BYTES_MAX:
+                break
+        return _lost(self.name, err.decode(errors="replace"))
 
 
 class Stream:
@@ -250,8 +260,13 @@ def check(name: str, outcome: Outcome, *, is_session: bool = False) -> None:
         return
     said = outcome.err.strip() or outcome.out.decode(errors="replace").strip()
     if is_session and status == _LOST:
-        raise ConnectionLost(f"{name} is not reached: {said[-ERROR_TEXT_MAX:] or 'the connection was lost'}")
+        raise _lost(name, said)
     raise CommandFailed(f"{name}: {said[-ERROR_TEXT_MAX:] or f'exit status {status}'}", status)
+
+
+def _lost(name: str, said: str) -> ConnectionLost:
+    said = explained(name, said.strip())[-ERROR_TEXT_MAX:]
+    return ConnectionLost(f"{name} is not reached: {said or 'the connection was lost'}")
 
 
 def _quoted(argv: Sequence[str]) -> str:

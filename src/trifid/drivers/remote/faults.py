@@ -17,3 +17,24 @@ class CommandFailed(Failure):
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
+
+
+def explained(name: str, said: str) -> str:
+    """Return what ssh said about a host that it does not reach, with what to do where that is known."""
+    for sign, advice in _ADVICE:
+        if sign in said:
+            return advice.format(name=name)
+    return said
+
+
+_ADVICE = (
+    (
+        "HOST IDENTIFICATION HAS CHANGED",
+        "its ssh key is another one than the known one: somebody may stand in its place.  If it was given a new one, "
+        "compare the fingerprint there and accept it: onehost accept-key {name} --replace",
+    ),
+    (
+        "host key is known for",
+        "its ssh key is not known: compare the fingerprint there and accept it: onehost accept-key {name}",
+    ),
+)

@@ -22,7 +22,7 @@ import msgspec
 from trifid.core.network.host_document import HostDocument
 from trifid.drivers.kit import Failure, Kit, Request
 from trifid.drivers.remote.host import LOCALHOST, Host, Hosts
-from trifid.drivers.remote.way import Way, sockets_of
+from trifid.drivers.remote.way import way_of
 from trifid.drivers.vnm import names
 from trifid.drivers.vnm.apply import apply
 from trifid.drivers.vnm.links import VXLAN_PORT
@@ -76,7 +76,7 @@ def parse(arguments: str, home: Path) -> Settings:
         raise Failure(f"arguments: --ssh-config {found.ssh_config}: there is no such file")
     if not 0 < found.vxlan_port <= names.PORT_MAX:
         raise Failure(f"arguments: --vxlan-port {found.vxlan_port}: expected 1 to {names.PORT_MAX}")
-    way = Way(sockets_of(home), config=found.ssh_config, connect_timeout_s=found.connect_timeout)
+    way = way_of(home, found.ssh_config, found.connect_timeout)
     return Settings(Hosts(way, found.frontend), found.sudo, found.vxlan_port)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from trifid.core.host import Host, HostObservation
+from trifid.core.host_failure.fence import FENCED
 from trifid.core.image.datastore import Space
 from trifid.core.pci import described_devices
 from trifid.core.template.model import Template
@@ -75,8 +76,12 @@ def host_full(
 
 
 def _template(host: Host, seen: HostObservation) -> Template:
-    """Return the host's attributes with what is seen of wild domains; that is not kept: it is old news tomorrow."""
-    return host.template.merged(wild_attributes(seen.wilds)) if seen.wilds else host.template
+    """Return the host's attributes with what is seen of wild domains; that is not kept: it is old news tomorrow.
+
+    And whether it is fenced.
+    """
+    told = host.template.merged(wild_attributes(seen.wilds)) if seen.wilds else host.template
+    return told if host.fence is None else told.replacing(FENCED, "YES" if host.fence.is_confirmed else "NO")
 
 
 def _share(host: Host, usage: HostUsage, disk: Space) -> str:

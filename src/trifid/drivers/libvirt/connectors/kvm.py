@@ -15,6 +15,7 @@ from trifid.drivers.libvirt.domain_xml import (
     plugged_interface,
 )
 from trifid.drivers.libvirt.kvm import why_kvm_is_unusable
+from trifid.drivers.libvirt.numa import hints, node_cpus
 
 SHARES_V1, SHARES_V2 = 1024, 100
 """CPU shares of one core by the version of control groups."""
@@ -22,16 +23,16 @@ SHARES_V1, SHARES_V2 = 1024, 100
 
 def hypervisor(place: Place) -> Hypervisor:
     """Return what domains are made for: KVM unless it is not to be had or not wanted."""
-    kind = place.type
+    kind, capabilities = place.type, ElementTree.fromstring(place.capabilities)  # noqa: S314 (libvirt's own)
     if kind == "auto":
-        offered = {found.get("type") for found in ElementTree.fromstring(place.capabilities).iter("domain")}  # noqa: S314
+        offered = {found.get("type") for found in capabilities.iter("domain")}
         why = "" if "kvm" in offered else "libvirt does not offer it"
         why = why or (why_kvm_is_unusable() if place.is_local else "")
         kind = "qemu" if why else "kvm"
         if why:
             said = f"{place.uri}: no KVM, {why}: guests are emulated (type qemu), which is slow"
             print(said, file=sys.stderr, flush=True)
-    return Hypervisor(kind, shares_per_core(place))
+    return Hypervisor(kind, shares_per_core(place), node_cpus(capabilities))
 
 
 def shares_per_core(place: Place) -> int:
@@ -62,14 +63,15 @@ def machines_of(capabilities: str) -> str:
     return ""
 
 
+_OF_CONTAINERS = "of containers"
 NOT_USED = {
     "HYPERV_OPTIONS": "FEATURES/HYPERV=YES sets relaxed, vapic and spinlocks",
     "SPICE_OPTIONS": "use RAW",
-    "NUMA_NODE": "domains are not pinned",
-    "TOPOLOGY/PIN_POLICY": "domains are not pinned",
-    "TOPOLOGY/NODE_AFFINITY": "domains are not pinned",
     "MEMORY_ENCRYPTION": "use RAW",
     "OS/FIRMWARE_FORMAT": "raw",
+    **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": _OF_CONTAINERS,
+    "OS/XEN_TYPE": "Xen's",
 }
 
 CONNECTOR = Connector(
@@ -89,5 +91,6 @@ CONNECTOR = Connector(
     restore_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING,  # one that was paused when it was saved runs, too
     tunes_migration=True,
     not_used=NOT_USED,
+    hints=hints,
     facts=facts,
 )

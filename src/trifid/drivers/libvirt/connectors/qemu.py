@@ -8,7 +8,7 @@ from trifid.drivers.libvirt.connectors import kvm
 
 def hypervisor(place: Place) -> Hypervisor:
     """Return what emulated domains are made for."""
-    return Hypervisor("qemu", kvm.shares_per_core(place))
+    return kvm.hypervisor(replace(place, type="qemu"))
 
 
 CONNECTOR = replace(kvm.CONNECTOR, name="qemu", title="QEMU without KVM", hypervisor=hypervisor)

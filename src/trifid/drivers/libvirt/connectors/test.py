@@ -29,6 +29,10 @@ CONNECTOR = replace(
     checkpoints=(b"TestGuestMagic",),
     restore_flags=0,  # it takes none
     cannot={
+        **dict.fromkeys(
+            ("ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC"), f"{_REASON}has no devices that come or go"
+        ),
+        "RESIZEDISK": f"{_REASON}has no disks that grow",
         "MIGRATE": f"{_REASON}is in one process and moves nothing",
         "MIGRATECOPY": f"{_REASON}is in one process and moves nothing",
         "DISKSNAPSHOTCREATE": f"{_REASON}has no disks to make snapshots of",

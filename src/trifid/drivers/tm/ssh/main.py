@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from trifid.drivers.kit import Failure, Kit, Request
 from trifid.drivers.remote.host import LOCALHOST, Hosts
-from trifid.drivers.remote.way import Way, sockets_of
+from trifid.drivers.remote.way import way_of
 from trifid.drivers.tm.commands import Commands
 from trifid.drivers.tm.room import step_of
 from trifid.drivers.tm.shared import WORKERS, transfer
@@ -73,7 +73,7 @@ def parse(arguments: str, home: Path) -> Hosts:
     found = parser.parse_args(words)
     if found.ssh_config and not Path(found.ssh_config).is_file():
         raise Failure(f"arguments: --ssh-config {found.ssh_config}: there is no such file")
-    way = Way(sockets_of(home), config=found.ssh_config, connect_timeout_s=found.connect_timeout)
+    way = way_of(home, found.ssh_config, found.connect_timeout)
     return Hosts(way, found.frontend)
 
 

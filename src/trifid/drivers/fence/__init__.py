@@ -1,0 +1,1 @@
+"""Fence drivers: switch hosts off, and tell whether they are."""

@@ -1,0 +1,267 @@
+"""Failover at work: when hosts are fenced, what their driver is asked, and what its answers prove."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from tests.core.vm.builders import vm
+from tests.engine.test_monitoring import Watching
+from tests.engine.world import FakeDriver, World, answer, host
+from trifid.core.cluster import Cluster
+from trifid.core.host import HostState
+from trifid.core.host_failure.judge import Judgement
+from trifid.core.template.model import Template
+from trifid.core.vm.states import VmState as S
+from trifid.engine.config import FailoverSettings
+from trifid.engine.drivers import DriverSet
+from trifid.engine.failover.failover import AGAIN_S, RELEASE_EVERY_S, RENEWED_EVERY_S, Failover
+from trifid.engine.failover.heartbeats import Heartbeats
+from trifid.engine.queries import Queries
+from trifid.errors import Refused
+from trifid.wire.lines import parse_to_driver
+
+FENCE = Template((("FENCE", {"METHOD": "ipmi", "ADDRESS": "10.0.0.3"}),))
+AFTER_S = 60
+
+
+class Site:
+    """Hosts 3 to 6, each with a VM of ten times its number, and a fence driver."""
+
+    def __init__(self, **settings: object) -> None:
+        self.world = World()
+        self.fence = FakeDriver("fence", "power")
+        self.drivers = DriverSet({(d.family, d.name): d for d in (*self.world.drivers.each(), self.fence)})
+        self.world.drivers = self.drivers
+        self.watching = Watching(self.world)
+        self.queries = Queries(self.drivers, call_later=self.world.clock.call_later)
+        self.settings = FailoverSettings(**{"enabled": True, "after_s": AFTER_S, "hosts_max": 2, **settings})
+        self.beats = Heartbeats(dict, lambda: self.watching.steady_s)
+        self.failover = self._failover()
+
+    def _failover(self) -> Failover:
+        monotonic = lambda: self.watching.steady_s  # noqa: E731
+        monitoring = self.watching.monitoring
+        return Failover(self.world.turns, monitoring, self.queries, self.settings, self.beats, monotonic)
+
+    def restart(self) -> None:
+        """What is kept in memory only is gone."""
+        self.failover.close()
+        self.failover = self._failover()
+
+    async def begin(self, hosts: tuple[int, ...] = (3, 4, 5, 6), template: Template = FENCE) -> "Site":
+        for number in hosts:
+            machine = vm(S.RUNNING, id=10 * number)
+            history = tuple(replace(stay, host_id=number) for stay in machine.history)
+            await self.world.put(host(number, template=template), replace(machine, history=history))
+            await self.heard(number)
+        return self
+
+    async def heard(self, *numbers: int) -> None:
+        for number in numbers:
+            await self.watching.says("MONITOR_HOST", "FREECPU=1", number)
+
+    async def pass_by(self, seconds: float, alive: tuple[int, ...] = ()) -> None:
+        """Let time pass in small steps, with some hosts reporting."""
+        while seconds > 0:
+            step_s = min(seconds, 5.0)
+            await self.watching.pass_by(step_s)
+            await self.heard(*alive)
+            await self.look()
+            seconds -= step_s
+
+    async def look(self) -> None:
+        self.failover.look()
+        for _ in range(3):
+            await self.world.settle()
+            await asyncio.sleep(0)
+
+    def asked(self) -> list[str]:
+        words = [parse_to_driver(line).type for line in self.fence.sent]
+        return [word for word in words if word != "DRIVER_CANCEL"]
+
+    async def says(self, payload: str, status: str = "SUCCESS") -> None:
+        """The fence driver answers what it was asked last."""
+        last = parse_to_driver(self.fence.sent[-1])
+        self.queries.said(self.fence, answer(last.type, last.oid, status, payload))
+        for _ in range(4):
+            await self.world.settle()
+            await asyncio.sleep(0)
+
+    def state(self, number: int) -> S:
+        return self.world.memory.vms[10 * number].state
+
+    def fenced(self, number: int):
+        return self.world.memory.hosts[number].fence
+
+
+@pytest.fixture
+async def site():
+    made = await Site().begin()
+    yield made
+    made.failover.close()
+    await made.world.turns.close()
+
+
+async def test_a_silent_host_is_ordered_off_and_looked_at_and_then_its_vms_go_on(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE"]
+    await site.says("STATE=off METHOD=ipmi")
+    assert site.asked() == ["FENCE", "STATUS"]
+    assert site.state(3) is S.UNKNOWN
+    await site.says("STATE=off METHOD=ipmi")
+    assert site.state(3) is S.PENDING_UNDEPLOYED
+    assert site.fenced(3).proof == "its power was seen off by ipmi"
+    assert site.state(4) is S.RUNNING
+
+
+async def test_an_order_that_was_carried_out_is_no_proof_while_the_power_is_seen_on(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off METHOD=ipmi")
+    await site.says("STATE=on METHOD=ipmi")
+    assert site.state(3) is S.UNKNOWN
+    assert "its power is not seen off" in site.fenced(3).trouble
+
+
+async def test_a_driver_that_fails_is_asked_again_later_and_nothing_moves(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("ipmi: no answer", "FAILURE")
+    assert site.fenced(3).trouble == "ipmi: no answer"
+    assert site.state(3) is S.UNKNOWN
+    await site.pass_by(AGAIN_S - 10, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE"]
+    await site.pass_by(20, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE", "FENCE"]
+
+
+async def test_hosts_that_report_are_left_alone(site: Site) -> None:
+    await site.pass_by(5 * AFTER_S, alive=(3, 4, 5, 6))
+    assert site.asked() == []
+    assert all(site.fenced(number) is None for number in (3, 4, 5, 6))
+
+
+async def test_a_cut_off_host_whose_heartbeat_goes_on_is_not_fenced(site: Site) -> None:
+    for beat in range(30):
+        site.beats.saw({(3, "datastore 0"): f"1 {beat}"})
+        await site.pass_by(5, alive=(4, 5, 6))
+    assert site.failover.judgement(site.world.memory.hosts[3]) is Judgement.CUT_OFF
+    assert site.asked() == []
+    assert site.state(3) is S.UNKNOWN
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE"]
+
+
+async def test_when_all_fall_silent_nobody_is_fenced_though_one_falls_silent_first(site: Site) -> None:
+    await site.pass_by(25, alive=(4, 5, 6))
+    await site.pass_by(AFTER_S * 3)
+    assert site.asked() == []
+    assert "front-end" in site.failover.why_not[3]
+
+
+async def test_what_was_asked_is_not_ordered_when_others_fall_silent_too(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("ipmi: no answer", "FAILURE")
+    await site.pass_by(3 * AGAIN_S)
+    assert site.asked() == ["FENCE"]
+
+
+async def test_a_host_that_is_heard_of_before_it_was_seen_off_is_used_again(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.heard(3)
+    assert site.fenced(3) is None
+    assert site.world.memory.hosts[3].state is HostState.MONITORED
+    await site.says("STATE=off")
+    assert site.fenced(3) is None
+    assert site.state(3) is S.UNKNOWN
+
+
+async def test_a_host_that_was_seen_off_stays_fenced_though_it_is_heard_of_again(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    await site.heard(3)
+    assert site.fenced(3).is_confirmed
+    assert not site.world.memory.hosts[3].takes_vms
+
+
+async def test_after_a_restart_a_host_is_fenced_only_once_it_is_silent_again(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    site.restart()
+    site.watching.monitoring.start(site.world.memory.hosts[3])
+    await site.pass_by(AFTER_S / 2, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE"]
+    await site.pass_by(AFTER_S, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE", "FENCE"]
+
+
+async def test_a_vm_that_came_to_rest_after_the_proof_needs_another_one(site: Site) -> None:
+    machine = site.world.memory.vms[30]
+    await site.world.put(replace(machine, state=S.BOOT))
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    assert site.state(3) is S.BOOT
+    await site.world.put(replace(machine, state=S.BOOT_FAILURE))
+    await site.pass_by(RENEWED_EVERY_S + 5, alive=(4, 5, 6))
+    assert site.asked() == ["FENCE", "STATUS", "STATUS"]
+    assert site.state(3) is S.BOOT_FAILURE
+    await site.says("STATE=off")
+    assert site.state(3) is S.PENDING_UNDEPLOYED
+
+
+async def test_the_rest_of_many_vms_follows_by_and_by_and_survives_a_restart() -> None:
+    site = await Site(restarts_at_once=1).begin()
+    for number in (31, 32):
+        await site.world.put(replace(site.world.memory.vms[30], id=number))
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    assert len(site.fenced(3).released) == 1
+    site.restart()
+    await site.pass_by(RELEASE_EVERY_S + 5, alive=(4, 5, 6))
+    assert len(site.fenced(3).released) >= 2
+    await site.pass_by(RELEASE_EVERY_S * 3, alive=(4, 5, 6))
+    assert sorted(site.fenced(3).released) == [30, 31, 32]
+
+
+async def test_a_host_that_shows_life_after_its_proof_has_no_more_vms_taken() -> None:
+    site = await Site(restarts_at_once=1).begin()
+    await site.world.put(replace(site.world.memory.vms[30], id=31))
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    await site.pass_by(RELEASE_EVERY_S * 4, alive=(3, 4, 5, 6))
+    assert len(site.fenced(3).released) == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "cluster", "own", "is_wanted"),
+    [
+        (False, "", "", False),
+        (True, "", "", True),
+        (True, "NO", "", False),
+        (False, "YES", "", True),
+        (True, "YES", "NO", False),
+        (False, "NO", "yes", True),
+    ],
+)
+async def test_who_is_fenced_by_itself_is_said_by_the_host_the_cluster_or_the_settings(
+    engine: bool, cluster: str, own: str, is_wanted: bool
+) -> None:
+    site = Site(enabled=engine)
+    of_host = FENCE.having(("FAILOVER", own)) if own else FENCE
+    await site.world.put(Cluster(0, "default", Template((("FAILOVER", cluster),)) if cluster else Template()))
+    await site.begin(template=of_host)
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    assert site.asked() == (["FENCE"] if is_wanted else [])
+
+
+async def test_a_host_that_nothing_can_switch_off_waits_for_somebodys_word() -> None:
+    site = await Site().begin(template=Template())
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    assert site.asked() == []
+    assert 'say "onehost fenced 3"' in site.fenced(3).trouble
+    site.failover.refuse_word(site.world.memory.hosts[3])
+    with pytest.raises(Refused, match="shows signs of life"):
+        site.failover.refuse_word(site.world.memory.hosts[4])

@@ -1,0 +1,69 @@
+"""What tests of containers stand on: control groups in sight, and an engine with hosts of libvirt's LXC."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Home
+from trifid.drivers.libvirt.connectors.lxc_disks import PLACES
+
+GROUPS = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio")
+
+_DRIVERS = """
+[drivers.vmm.lxc]
+executable = "trifid-vmm-libvirt"
+arguments = "--uri lxc:///system"
+
+[drivers.im.lxc]
+executable = "trifid-im-libvirt"
+arguments = "--uri lxc:///system"
+"""
+
+
+def has_control_groups() -> None:
+    """Skip a test on a machine that has only control groups of version 2."""
+    offered = {line.split()[0] for line in Path("/proc/cgroups").read_text().splitlines() if line.split()[1] != "0"}
+    if lacking := [name for name in CONTROLLERS if name not in offered]:
+        pytest.skip(f"this machine has no control groups of version 1 for {', '.join(lacking)}")
+
+
+@contextlib.contextmanager
+def control_groups() -> Iterator[None]:
+    """The lab's own control groups, of version 1, in their place."""
+    has_control_groups()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(GROUPS)], check=True)
+    for name in CONTROLLERS:
+        (GROUPS / name).mkdir()
+        subprocess.run(["mount", "-t", "cgroup", "-o", name, "cgroup", str(GROUPS / name)], check=True)
+    yield
+    subprocess.run(["umount", "-R", str(GROUPS)], check=True)
+    with contextlib.suppress(FileNotFoundError):
+        Path(PLACES).rmdir()
+
+
+@contextlib.contextmanager
+def engine_of_containers(path: Path) -> Iterator[Home]:
+    """A started engine with drivers for containers, whose user is root."""
+    home = Home(path, drivers="libvirt")
+    with (home.path / "trifid.toml").open("a") as settings:
+        settings.write(_DRIVERS)
+    home.start()
+    try:
+        yield home
+    finally:
+        home.stop()
+
+
+def left_of_containers() -> dict[str, list[str]]:
+    """Return what is still on the host of containers: mounts, loop devices, control groups."""
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    loops = subprocess.run(["losetup", "-n", "-O", "BACK-FILE"], capture_output=True, text=True, check=True)
+    return {
+        "mounts": [line.split()[1] for line in mounts if line.split()[1].startswith("/run/trifid")],
+        "loops": [name for name in loops.stdout.split() if "/datastores/" in name],
+        "groups": [str(found) for found in GROUPS.glob("*/machine/lxc-*")],
+    }
