@@ -35,13 +35,13 @@ def nothing_left_over() -> Iterator[None]:
         domain.destroy()
 
 
-@pytest.fixture
-def home(tmp_path: Path, bridge: str) -> Iterator[Home]:
-    with engine_of_containers(tmp_path / "home") as started:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, bridge: str) -> Iterator[Home]:
+    with engine_of_containers(tmp_path_factory.mktemp("engine") / "home") as started:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(home: Home) -> Api:
     """Calls to an engine with one host for containers, and a network."""
     made = Api(home)
