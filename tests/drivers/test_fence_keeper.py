@@ -18,7 +18,7 @@ from trifid.drivers.remote.way import sockets_of
 from trifid.engine.failover.heartbeats import BEAT_BYTES_MAX, Heartbeats, read_all
 from trifid.wire.fence_action import FenceActionData, render
 
-ENGINE = "ab12cd34"
+ENGINE = f"ab12cd{os.getpid()}"
 WAITED_S = 20.0
 
 
