@@ -307,6 +307,9 @@ def test_probes_of_vms_add_to_what_libvirt_says_of_them(hypervisor: "libvirt.vir
     figures = parse(base64.b64decode(measured["MONITOR"]).decode())
     assert (figures.single("BACKUP_AGE_S"), figures.single("MEMORY")) == ("12 \\ 3", "7")
     assert "NETRX" in figures
+    create(hypervisor, 15)
+    (measured,) = (vm for vm in heard.next("MONITOR_VM")[1].vectors("VM") if vm["ID"] == "14")
+    assert "BACKUP_AGE_S" in parse(base64.b64decode(measured["MONITOR"]).decode()), "nor is it forgotten at an event"
     watch.stop()
 
 
