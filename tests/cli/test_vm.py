@@ -241,6 +241,20 @@ class TestActions:
         assert result.exit_code == 255
         assert "VM 1 is RUNNING, but not on host 4: no route to host4" in result.stderr
 
+    def test_how_far_a_live_migration_is_is_told_while_it_is_waited_for(self, fake, type_in):
+        fake.answers("one.vm.migrate", 1)
+        fake.answers(
+            "trifid.event.list", events(4), events(5, (1, "MIGRATE_COPY")), events(5), events(6, (1, "RUNNING"))
+        )
+        moving = "<PERCENT>43</PERCENT><LEFT_MIB>120</LEFT_MIB><TOTAL_MIB>512</TOTAL_MIB><MIB_S>30</MIB_S>"
+        shown = vm_xml(1, records=record(0, host_id=4)).replace("<MONITORING>", "<MONITORING><MIGRATION/>", 1)
+        assert "<MIGRATION/>" in shown
+        fake.vms[1] = shown.replace("<MIGRATION/>", f"<MIGRATION>{moving}</MIGRATION>")
+        result = type_in("onevm", "migrate", "--live", "-v", "1", "4", "--wait")
+        assert result.exit_code == 0
+        assert result.stderr.count("VM 1: MIGRATE 43 %, 120 of 512 MiB left, 30 MiB/s") == 1
+        assert "43 %, 120 of 512 MiB left" in type_in("onevm", "show", "1").stdout
+
     def test_a_wait_that_takes_too_long_tells_where_it_is(self, fake, type_in):
         fake.answers("one.vm.action", 1)
         fake.answers("trifid.event.list", events(4))

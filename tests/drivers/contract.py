@@ -353,6 +353,13 @@ class Migrates(VmmContract):
     def test_migrating_what_is_nowhere_fails(self, driver: DriverProcess) -> None:
         assert self.do(driver, "MIGRATE", 12, 2, self.host, self.other_host).status == "FAILURE"
 
+    def test_what_takes_its_disks_along_is_on_exactly_one_host(self, driver: DriverProcess) -> None:
+        self.do(driver, "DEPLOY", 12, 1)
+        moves = [self.do(driver, "MIGRATECOPY", 12, 2, self.host, self.other_host).status for _ in range(2)]
+        assert moves == ["SUCCESS"] * 2
+        assert not self.runs(driver, 12, 3, self.host)
+        assert self.runs(driver, 12, 3, self.other_host)
+
 
 class HotPlugs(VmmContract):
     """Drivers that can plug disks and NICs into a machine that runs.

@@ -57,10 +57,11 @@ def changed(**vectors: dict[str, str]) -> VM:
     """Return a small VM whose vectors are as the engine writes them: what it would not take in comes from elsewhere."""
     vm = vm_of(written(SMALL, os=KERNEL, disk={"SOURCE": "/i", "TARGET": "xvda"}))
     for name, keys in vectors.items():
-        found = vm.template.vector(name.upper())
-        vm = replace(vm, template=vm.template.replacing(name.upper(), {**found, **keys}))
-        if not found:
-            vm = replace(vm, template=vm.template.having((name.upper(), keys)))
+        name = name.upper()
+        if found := vm.template.vector(name):
+            vm = replace(vm, template=vm.template.replacing(name, {**found, **keys}))
+        else:
+            vm = replace(vm, template=vm.template.having((name, keys)))
     return vm
 
 
@@ -104,8 +105,8 @@ def matters(path: str, case: str) -> bool:
     return False
 
 
-TESTED_BELOW = {"MEMORY_RESIZE_MODE", "DISK/DRIVER", "DISK/FORMAT"}
-"""What has no domain to show it in, or needs a catalogue."""
+TESTED_BELOW = {"MEMORY_RESIZE_MODE", "DISK/DRIVER", "DISK/FORMAT", "RAW/VALIDATE"}
+"""What has no domain to show it in, needs a catalogue, or is said when the domain starts."""
 
 
 @pytest.mark.parametrize("path", sorted(set(PROPERTIES) - TESTED_BELOW))
@@ -225,6 +226,8 @@ def test_a_host_may_be_told_to_weigh_nothing() -> None:
         ({"pci": {"ADDRESS": "0000:01:00.0"}, "os": {"XEN_TYPE": "PVH"}}, "PCI: PVH guests get no devices"),
         ({"pci": {"VENDOR": "10de"}}, "PCI 0: no ADDRESS was chosen"),
         ({"tpm": {"MODEL": "tpm-crb"}}, "TPM: there is none under Xen"),
+        ({"watchdog": {"MODEL": "i6300esb"}}, "WATCHDOG: there is none under Xen"),
+        ({"usb": {"VENDOR": "1d6b", "PRODUCT": "0002"}}, "USB: only PCI devices are handed over under Xen"),
         ({"raw": {"TYPE": "xen", "DATA": "<a>"}}, "RAW 0: DATA is not XML"),
     ],
 )
@@ -243,6 +246,15 @@ def test_two_disks_that_would_be_one_in_the_guest_are_refused() -> None:
     vm = vm_of(written(SMALL, os=KERNEL, disk=[{"SOURCE": "/i", "TARGET": t} for t in ("sda", "vda")]))
     with pytest.raises(Failure, match="two disks would be xvda in the guest"):
         domain_of(vm)
+
+
+def test_limits_that_xen_does_not_keep_are_told() -> None:
+    vm = changed(disk={"TOTAL_IOPS_SEC": "100"}, nic={"NIC_ID": "0", "BRIDGE": "br0", "INBOUND_AVG_BW": "100"})
+    assert CONNECTOR.hints(parse_vm(vm_full(vm, FewNames()), ENGINE_ID)) == [
+        "DISK 0: its limits have no effect, Xen limits no disks",
+        "NIC 0: Xen limits OUTBOUND_AVG_BW only",
+    ]
+    assert CONNECTOR.hints(parse_vm(vm_full(changed(), FewNames()), ENGINE_ID)) == []
 
 
 def test_disks_are_files_of_the_vm_whatever_their_source_was() -> None:

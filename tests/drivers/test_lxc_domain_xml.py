@@ -31,7 +31,7 @@ CASES = sorted(path.stem for path in (GOLDEN / "lxc").glob("*.one"))
 PATHS = sorted({path for mapping in CONNECTOR.mappings for path, _ in mapping.paths()})
 SMALL = {"CPU": "1", "MEMORY": "64"}
 ROOT = {"SOURCE": "/images/root.img"}
-REFUSED_OR_OUTSIDE = {"OS/STOP_SIGNAL", "DISK/DRIVER", "DISK/FORMAT"}
+REFUSED_OR_OUTSIDE = {"OS/STOP_SIGNAL", "DISK/DRIVER", "DISK/FORMAT", "RAW/VALIDATE"}
 """What has no domain to show it in; tested below."""
 
 
@@ -65,9 +65,11 @@ def test_a_golden_container_is_valid_for_libvirt(case: str) -> None:
 def matters(path: str, case: str) -> bool:
     """Tell whether a case's container would be another one, or none, without an attribute."""
     vm = vm_of(template(case))
-    for changed in without(vm.template, path):
+    less = [replace(vm, template=changed) for changed in without(vm.template, path)]
+    less += [replace(vm, user_template=changed) for changed in without(vm.user_template, path)]
+    for one in less:
         try:
-            if container(replace(vm, template=changed)) != container(vm):
+            if container(one) != container(vm):
                 return True
         except Failure:
             return True
@@ -99,6 +101,7 @@ def test_users_of_two_containers_are_never_the_same_and_never_those_of_their_hos
         ({"OS": {"INIT_ARGS": "'open"}}, "OS: INIT_ARGS cannot be taken apart: No closing quotation"),
         ({"OS": {"INIT_ENV": "A=1 B"}}, "OS: INIT_ENV must be words like NAME=VALUE, has B"),
         ({"PCI": {"VENDOR": "10de", "SHORT_ADDRESS": "01:00.0"}}, "PCI: a container gets no PCI devices"),
+        ({"USB": {"VENDOR": "0951", "PRODUCT": "1666"}}, "USB: a container gets no USB devices"),
     ],
 )
 def test_what_a_container_cannot_be_is_refused_by_the_name_of_the_attribute(

@@ -24,7 +24,7 @@ def test_drivers_are_named_by_their_tables():
         ("[api]\nprot = 1\n", "prot"),
         ("[engines]\n", "engines"),
         ('[api]\nport = "x"\n', "$.api.port"),
-        ("[drivers.vmm.kvm]\n", "executable"),
+        ("[drivers.vmm.kvm]\nexecutable = 1\n", "executable"),
     ],
 )
 def test_what_is_wrong_is_named(text, part):

@@ -475,3 +475,59 @@ async def test_the_engine_itself_is_the_author_of_what_drivers_cause(play):
     (*_, entry) = play.world.store.journal_of("VM", 42, 10)
     assert (entry.old, entry.new, entry.text, entry.uid) == ("BOOT", "BOOT_FAILURE", "no", -1)
     assert entry.uid != ALICE.uid
+
+
+# -- how far it is -------------------------------------------------------------------------------------
+
+
+async def moving(play):
+    await play.begin(S.MIGRATE_COPY_PREPARE)
+    await play.happens(events.MigrateCancel)
+    await play.says(play.tm, "TRANSFER")
+    await play.happens(events.MigrateCopy)
+    await play.says(play.tm, "TRANSFER")
+    assert play.vmm.take() == ["MIGRATECOPY 42"]
+
+
+async def test_what_a_driver_says_of_a_migration_is_kept_while_it_lasts(play):
+    await moving(play)
+    await play.says(play.vmm, "PROGRESS", payload="PERCENT=43 LEFT_MIB=120 lower=1 BAD=x TOO_LONG=1234567890123")
+    assert play.outbox.progress == {42: {"PERCENT": "43", "LEFT_MIB": "120"}}
+    await play.says(play.vmm, "PROGRESS", payload=" ".join(f"{chr(65 + n)}={n}" for n in range(20)))
+    assert len(play.outbox.progress[42]) == 16
+    await play.says(play.vmm, "MIGRATECOPY", payload="one-42")
+    assert play.outbox.progress == {}
+    assert play.state is S.RUNNING
+
+
+async def test_a_driver_that_says_how_far_it_is_is_given_its_time_anew(play):
+    await moving(play)
+    for _ in range(3):
+        await play.pass_by(TIMEOUT_S - 1)
+        await play.says(play.vmm, "PROGRESS", payload="PERCENT=1")
+    assert play.state is S.MIGRATE_COPY
+    await play.pass_by(TIMEOUT_S)
+    assert play.state is S.MIGRATE_COPY_LOCATE
+
+
+async def test_a_migration_that_is_taken_back_ends_before_the_hosts_are_asked(play):
+    await moving(play)
+    await play.happens(events.MigrateCancel)
+    assert play.vmm.take() == ["DRIVER_CANCEL 42"]
+    await play.says(play.vmm, "PROGRESS", payload="PERCENT=44")
+    assert play.outbox.progress == {}
+    await play.says(play.vmm, "MIGRATECOPY", "FAILURE", "cancelled by the engine")
+    assert play.vmm.take() == ["POLL 42"]
+    await play.says(play.vmm, "POLL", payload="STATE=d")
+    await play.says(play.vmm, "POLL", payload="STATE=a")
+    await play.says(play.tm, "TRANSFER")
+    assert play.state is S.RUNNING
+    assert play.error == ""
+
+
+async def test_a_guest_that_ended_on_its_way_is_off_where_it_was(play):
+    await moving(play)
+    await play.says(play.vmm, "MIGRATECOPY", payload="STATE=d")
+    await play.says(play.tm, "TRANSFER")
+    vm = play.world.memory.vms[42]
+    assert (vm.state, vm.current.host_id) == (S.POWEROFF, vm.history[-3].host_id)

@@ -15,7 +15,9 @@ from tests.system.home import Api, Home
 
 LAB = Path(__file__).parents[2] / "tools" / "lab"
 PORT = 2633
-UP_TIMEOUT_S = 120.0
+UP_TIMEOUT_S = 240.0
+OF_EACH_HOST = "100"
+"""The datastore that is on each host's own disk."""
 NAMES = ("host-1", "host-2", "host-3")
 
 
@@ -65,7 +67,8 @@ class Cluster:
         """Run a command of the front-end beside a block."""
         command = [str(Path(sys.executable).parent / argv[0]), *argv[1:]]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=self.home.environment, stdout=pipe, stderr=pipe, text=True) as running:
+        environment = {**self.home.environment, "TRIFID_LAB_HOME": self._environment["TRIFID_LAB_HOME"]}
+        with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as running:
             try:
                 yield running
             finally:
@@ -77,6 +80,11 @@ class Cluster:
     def domains(self, host: str) -> list[str]:
         """Return the domains that a host has, running or not."""
         return self.lab("on", host, "virsh", "-q", "-c", "qemu:///system", "list", "--all", "--name").split()
+
+    def files(self, host: str, vm_id: int) -> list[str]:
+        """Return the names of what a host has for a VM in its own datastore."""
+        place = str(self.home.path / "datastores" / OF_EACH_HOST / str(vm_id))
+        return self.lab("on", host, "sh", "-c", 'ls -A "$1" 2>/dev/null || :', "sh", place).split()
 
     def host(self, name: str) -> dict[str, Any]:
         """Return a host's document."""

@@ -5,21 +5,22 @@ Runs inside the lab's own namespaces (tools/in-lab), as root.  The cluster and i
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster import NAMES, Cluster, Fleet
+from tests.lab.cluster import LAB, NAMES, Cluster, Fleet
 from tests.lab.guests import until_counted
-from tests.lab.test_two_hosts import Visitor
+from tests.lab.visitor import Visitor
 from tests.system.home import Api
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 VMS = 4
 MAINTENANCE_S = 120.0
-ARRIVES_WITHIN_S, BACK_WITHIN_S = 30.0, 120.0
-QUIET_S = 25.0
-"""Longer than it takes until a silent host is fenced."""
+ARRIVES_WITHIN_S, BACK_WITHIN_S, ROLLED_WITHIN_S = 30.0, 120.0, 180.0
+QUIET_S = 15.0
+"""Longer than it takes until a silent host is fenced whose VMs are UNKNOWN."""
 AFTER_FENCE_S = 60.0
 """VMs of a host that is proven to be off run elsewhere within this time."""
 
@@ -104,6 +105,45 @@ def test_maintenance_moves_every_vm_of_a_host_live_and_lets_them_come_back(clust
     assert fleet.on(host) == moving
     fleet.runs_where_it_should()
     fleet.has_lost_nothing()
+
+
+def test_all_hosts_are_rebooted_one_after_the_other_while_guests_run_on(
+    cluster: Cluster, fleet: Fleet, tmp_path: Path
+) -> None:
+    reboot = tmp_path / "reboot"
+    reboot.write_text(f"#!/bin/sh\nset -eu\n{LAB} crash $1\n{LAB} start $1\necho $1 >> {tmp_path}/rebooted\n")
+    reboot.chmod(0o755)
+    with Visitor(fleet.addresses[fleet.ids[0]]) as visitor:
+        begun = time.monotonic()
+        with cluster.asked("onehost", "roll", "--all", "--command", str(reboot)) as roll:
+            out, err = roll.communicate(timeout=ROLLED_WITHIN_S)
+        took_s = time.monotonic() - begun
+    assert roll.returncode == 0, out + err
+    gap = f"{visitor.asked} requests, longest gap {visitor.longest_s:.2f} s"
+    print(f"{len(NAMES)} hosts rebooted in {took_s:.1f} s, {gap}")
+    assert visitor.failures == []
+    assert sorted((tmp_path / "rebooted").read_text().split()) == list(NAMES)
+    fleet.runs_where_it_should()
+    fleet.has_lost_nothing()
+
+
+def test_a_guest_whose_disks_are_on_its_host_moves_live_with_them(cluster: Cluster) -> None:
+    alone = Fleet(cluster, "tiny-local", 1)
+    (vm_id,) = alone.ids
+    source = alone.where()[vm_id]
+    target = next(name for name in NAMES if name != source)
+    with Visitor(alone.addresses[vm_id]) as visitor:
+        begun = time.monotonic()
+        cluster.home.run("onevm", "migrate", "--live", str(vm_id), target, "--wait")
+        took_s = time.monotonic() - begun
+        until_counted(alone.addresses[vm_id], alone.counts[vm_id].number + 3)
+    print(f"live with its disk: {took_s:.1f} s, {visitor.asked} requests, longest gap {visitor.longest_s:.2f} s")
+    assert visitor.failures == []
+    assert cluster.files(source, vm_id) == [] and "disk.0" in cluster.files(target, vm_id)
+    assert alone.where()[vm_id] == target and alone.states() == {"RUNNING"}
+    assert f"one-{vm_id}" in cluster.domains(target) and f"one-{vm_id}" not in cluster.domains(source)
+    alone.has_lost_nothing()
+    alone.end()
 
 
 def test_an_engine_killed_in_the_middle_of_maintenance_ends_it_after_its_restart(
@@ -196,31 +236,34 @@ def test_the_vms_of_a_host_that_loses_power_run_elsewhere_although_the_engine_is
     comes_back(cluster, fleet, host)
 
 
-def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
-    cluster: Cluster, fleet: Fleet
-) -> None:
+def cut_off(cluster: Cluster, fleet: Fleet) -> tuple[str, list[int]]:
+    """Cut the fullest host off the network; return its name and its VMs once these are UNKNOWN."""
     host = fullest(fleet)
-    cut = fleet.on(host)
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
+    vms = fleet.on(host)
     cluster.lab("cut", host)
-    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
-    cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
-    fleet.is_only_where_it_should()
-
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = YES", 1)
-    until_elsewhere(cluster, fleet, host, cut)
-    assert "down" in next(line for line in cluster.lab("status").splitlines() if host in line)
-    comes_back(cluster, fleet, host)
+    cluster.api.until(lambda: fleet.states(*vms) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    return host, vms
 
 
 def test_a_host_that_is_cut_off_for_a_while_keeps_its_vms(cluster: Cluster, fleet: Fleet) -> None:
-    host = fullest(fleet)
-    cut = fleet.on(host)
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
-    cluster.lab("cut", host)
-    cluster.api.until(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
+    host, _ = cut_off(cluster, fleet)
     cluster.lab("mend", host)
     cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
     cluster.until_hosts(*NAMES)
     fleet.runs_where_it_should()
     fleet.has_lost_nothing()
+
+
+def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
+    cluster: Cluster, fleet: Fleet
+) -> None:
+    host, cut = cut_off(cluster, fleet)
+    cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
+    fleet.is_only_where_it_should()
+    assert "CUT_OFF" in cluster.home.run("onehost", "show", host).stdout
+    refused = cluster.home.run("onehost", "fenced", host, "--yes", status=255)
+    assert "shows signs of life" in refused.stderr
+
+    cluster.lab("power", "off", host)
+    until_elsewhere(cluster, fleet, host, cut)
+    comes_back(cluster, fleet, host)

@@ -43,11 +43,12 @@ class Family(VmmContract):
 class Machine:
     """VM 12 and the driver that has it."""
 
-    def __init__(self, driver: DriverProcess, template: Change) -> None:
+    def __init__(self, driver: DriverProcess, template: Change, host: str = "localhost") -> None:
         self.driver = driver
         self.directory = driver.home / "datastores" / "0" / "12"
         self._family = Family()
         self._family.template = template
+        self._family.host = host
         self._step = 0
         self.directory.mkdir(parents=True)
         for disk_id, kind in ((0, "qcow2"), (5, "raw"), (6, "qcow2")):

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NAME = "xen1"
 ADDRESS = "10.0.0.250"
+FILES = "/srv"
 URI = f"xen+ssh://{NAME}/system?no_tty=1"
 """Of its libvirt, as the drivers reach it."""
 _TOOLS = ROOT / "tools" / "xen"
@@ -48,8 +49,8 @@ class XenHost:
 
 
 @contextlib.contextmanager
-def xen_host(directory: Path, bridge: str) -> Iterator[XenHost]:
-    """A Xen host that runs, on a bridge of the lab; ssh_config of the lab's machine leads to it.
+def xen_host(directory: Path, bridge: str, *files: Path) -> Iterator[XenHost]:
+    """A Xen host that runs, on a bridge of the lab, with files in FILES; ssh_config of the lab's machine leads to it.
 
     What it is made of must have been fetched before: there is no way out of the lab.  Without Xen this fails.
     """
@@ -59,7 +60,7 @@ def xen_host(directory: Path, bridge: str) -> Iterator[XenHost]:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     out.mkdir()
     (out / "unpacked").symlink_to(_FETCHED / "unpacked")
-    _said([str(_TOOLS / "build"), str(out), f"{key}.pub"])
+    _said([str(_TOOLS / "build"), str(out), f"{key}.pub", *map(str, files)])
     _write_ssh_config(directory, (out / "hostkey.pub").read_text())
     subprocess.run(["mount", "--bind", str(directory / "ssh_config"), str(_SSH_CONFIG_OF_MACHINE)], check=True)
     try:

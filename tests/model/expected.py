@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 TRUTH = "what is true on the host"
 BACK = "as before"
+TWO_SETS = "PROLOG_MIGRATE_POWEROFF_FAILURE"
+"""Where a VM is that is off, whose disks are on two hosts."""
 AWAY = {"STOPPED": "stop", "UNDEPLOYED": "undeploy"}
-NOT_A_FAILURE = ("clean_source", "drop_target")
+NOT_A_FAILURE = ("clean_source", "drop_target", "postmigrate", "failmigrate")
 """Works of which nothing depends: what they leave is removed another time."""
 ENDS = ("SHUTDOWN", "CANCEL")
 ALWAYS = frozenset({"delete", "recreate", "delete-db"})
@@ -79,6 +81,11 @@ class Expected:
         self.operation: Operation | None = None
         self.is_busy = False
 
+    @property
+    def has_two_sets(self) -> bool:
+        """Whether it is off, and nobody saw whether it had moved with its disks before."""
+        return self.state == TWO_SETS and self.operation is not None and "MIGRATE" in self.operation.route
+
     # -- what is legal ---------------------------------------------------------------------------------
 
     def legal(self) -> frozenset[str]:
@@ -106,8 +113,9 @@ class Expected:
             case "RUNNING":
                 return frozenset(
                     {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
-                    | {"unresched", "migrate", "migrate-live", "migrate-off", "migrate-off-hard", "reboot"}
-                    | {"reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete", "resize-disk", "saveas"}
+                    | {"unresched", "migrate", "migrate-live", "migrate-copy", "migrate-off", "migrate-off-hard"}
+                    | {"reboot", "reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete"}
+                    | {"resize-disk", "saveas"}
                     | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
@@ -129,6 +137,7 @@ class Expected:
         assert self.state.endswith("_FAILURE"), self.state
         may_save = self.state in ("PROLOG_FAILURE", "EPILOG_FAILURE", *FAILED_BOOTS)
         more = {"abandon"} if self.state.startswith("PROLOG_MIGRATE") else set()
+        more |= {"accept"} if self.has_two_sets else set()
         more |= {"configure"} if self.state == "PROLOG_FAILURE" else set()
         return frozenset({"retry", "terminate-hard"} | more | ({"terminate"} if may_save else set()))
 
@@ -136,7 +145,7 @@ class Expected:
 
     def asked(self, what: str, number: int = 0) -> None:
         """A request was accepted; `number` is the host, disk, NIC, snapshot or size that it is about."""
-        if what == "retry" and not self.is_on_two:
+        if what == "retry" and not self.is_on_two and not self.has_two_sets:
             assert self.operation is not None
             self.operation.failed.clear()
             self.is_busy = True
@@ -243,6 +252,10 @@ class Expected:
         at_source = {f"{work}@previous": TRUTH for work in ("SAVE", "SHUTDOWN", "CANCEL", "POLL")}
         fails = {**at_source, "migrate": "PROLOG_MIGRATE_FAILURE"}
         match what, self.state:
+            case "retry", state if state == TWO_SETS and self.has_two_sets:
+                return Operation(("MIGRATE",), TRUTH, off=TWO_SETS)
+            case "accept", _:
+                return Operation(("PROLOG_MIGRATE_POWEROFF",), "POWEROFF", target=number)
             case "retry", "UNKNOWN":
                 return Operation(("MIGRATE",), TRUTH)
             case "migrate", "POWEROFF" | "SUSPENDED" if not self.is_paused:
@@ -263,7 +276,12 @@ class Expected:
                 end = "SUSPENDED" if is_saved else "POWEROFF"
                 return Operation((f"PROLOG_MIGRATE_{end.removesuffix('ED')}",), end, target=number)
             case "migrate-live", _:
-                return Operation(("MIGRATE",), "RUNNING", {"MIGRATE@previous": TRUTH}, target=number)
+                works = dict.fromkeys(("MIGRATE@previous", "taken back"), TRUTH)
+                return Operation(("MIGRATE",), "RUNNING", works, target=number)
+            case "migrate-copy", _:
+                works = {"premigrate": BACK, **dict.fromkeys(("MIGRATECOPY@previous", "taken back"), TRUTH)}
+                route = ("MIGRATE", "PROLOG_MIGRATE_POWEROFF")
+                return Operation(route, "RUNNING", works, off=TWO_SETS, target=number)
             case "migrate-off" | "migrate-off-hard", _:
                 route = ("SAVE_MIGRATE", "PROLOG_MIGRATE", "BOOT")
                 return Operation(route, "RUNNING", {**fails, "DEPLOY": "BOOT_FAILURE"}, target=number)
@@ -322,6 +340,11 @@ class Expected:
         """A driver said that its work failed."""
         if self.is_busy and self.operation is not None and work not in NOT_A_FAILURE:
             self.operation.failed.append(work)
+
+    def ended_on_its_way(self) -> None:
+        """A driver saw that its guest ended before it had moved."""
+        assert self.operation is not None
+        self.operation.off = "POWEROFF"
 
     def found(self) -> None:
         """A hypervisor that was asked for the domain has it."""

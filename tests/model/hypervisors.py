@@ -6,9 +6,11 @@ from trifid.core.vm.record import VM, Action
 
 FILES = {
     "prolog", "epilog", "migrate", "clean_source", "delete", "delete_both", "delete_stopped", "stop", "resume",
-    "snap_create", "snap_revert", "snap_delete", "resize",
+    "snap_create", "snap_revert", "snap_delete", "resize", "premigrate", "postmigrate", "failmigrate",
 }  # fmt: skip
-"""Transfers that must not meet a running domain; clean_source may, on the other host."""
+"""Transfers that must not meet a running domain, but for some where it stays or has come to."""
+
+ON_THE_OTHER_HOST = ("clean_source", "postmigrate", "failmigrate")
 
 NEED_NO_DOMAIN = ("DEPLOY", "SHUTDOWN", "CANCEL")
 
@@ -55,11 +57,13 @@ class Hypervisors:
                 if host in self.domains:
                     del self.domains[host]
                     self.is_saved = action.verb == "SAVE"
-            case "MIGRATE":
+            case "MIGRATE" | "MIGRATECOPY":
                 if (domain := self.domains.pop(host, None)) is not None:
                     self.domains[vm.current.host_id] = domain
             case verb if verb in FILES:
-                others = self.domains.keys() - ({vm.current.host_id} if verb == "clean_source" else set())
+                allowed = {vm.current.host_id} if verb in ON_THE_OTHER_HOST else set()
+                allowed |= {vm.previous.host_id} if verb == "premigrate" else set()
+                others = self.domains.keys() - allowed
                 assert not others, f"{verb} while the domain runs on {others}"
 
 

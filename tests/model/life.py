@@ -40,6 +40,7 @@ REQUESTS: dict[str, Callable[[int], events.Request]] = {
     "deploy": _placed(events.Deploy),
     "migrate": _placed(events.MigrateSave),
     "migrate-live": _placed(events.MigrateLive),
+    "migrate-copy": _placed(events.MigrateCopy),
     "migrate-off": _placed(events.MigrateOff),
     "migrate-off-hard": _placed(events.MigrateOffHard),
     "hold": lambda _: events.Hold(),
@@ -76,13 +77,16 @@ REQUESTS: dict[str, Callable[[int], events.Request]] = {
     "saveas": lambda _: events.DiskSaveas(disk_id=0, image_id=5, source="/srv/ds/1/ab"),
     "configure": lambda _: events.UpdateConf(template=TEMPLATE),
     "abandon": lambda _: events.Abandon(),
+    "accept": lambda _: events.Accept(),
+    "take-back": lambda _: events.MigrateCancel(),
 }
-OVERRIDES = {"terminate", "terminate-hard", "poweroff-hard", "undeploy-hard", "migrate-off-hard", "retry"}
+OVERRIDES = {"terminate", "terminate-hard", "poweroff-hard", "undeploy-hard", "migrate-off-hard", "retry", "take-back"}
 """What may be asked once more, or harder, of some that are under way."""
 AGREED: set[tuple[object, ...]] = set()
 """Situations in which table and model were found to agree on what is legal; it depends on nothing else."""
 _CLEANED_WHEN_SEEN = (VmState.CLEANUP_DELETE_FAILURE, VmState.CLEANUP_RESUBMIT_FAILURE)
 """Where a sight makes the engine go on with a clean-up by itself."""
+_CAN_BE_TAKEN_BACK = (VmState.MIGRATE, VmState.MIGRATE_COPY, VmState.MIGRATE_COPY_PREPARE)
 FINAL = {"terminate", "terminate-hard", *ALWAYS}
 
 
@@ -131,7 +135,7 @@ class Life:
         match what:
             case "deploy":
                 return list(HOSTS)
-            case "migrate" | "migrate-live" | "migrate-off" | "migrate-off-hard":
+            case "migrate" | "migrate-live" | "migrate-copy" | "migrate-off" | "migrate-off-hard":
                 return [host for host in HOSTS if not self.vm.history or host != self.vm.current.host_id]
             case "attach-disk":
                 return [n for n in range(2, 5) if n not in expected.disks]
@@ -141,6 +145,8 @@ class Life:
                 return [n for n in range(4) if n not in expected.nics]
             case "detach-nic":
                 return sorted(expected.nics)
+            case "accept":
+                return [self.vm.current.host_id] if self.vm.history else []
             case "abandon":
                 return [self.vm.previous.host_id] if len(self.vm.history) > 1 else []
             case "snapshot-revert" | "snapshot-delete":
@@ -180,6 +186,13 @@ class Life:
         if not self.is_settled and what in self.expected.legal():
             self._ask(what)
 
+    def take_back(self) -> None:
+        """Ask in the middle of a live migration that it is not."""
+        if self.vm.state in _CAN_BE_TAKEN_BACK:
+            is_prepared = self.vm.state is not VmState.MIGRATE_COPY_PREPARE
+            self.expected.failed("taken back" if is_prepared else "premigrate")
+            self._happen(events.MigrateCancel())
+
     def answer(self, how: str) -> None:
         """A driver does its work and says so, does not and says so, or does and says that it did not."""
         action = self.action
@@ -191,6 +204,11 @@ class Life:
             self._happen(events.Found(step=self.vm.step) if found else events.Absent(step=self.vm.step))
             return
         if not self.hypervisors.can(self.vm, action):
+            if how == "done" and action.verb == "MIGRATECOPY":
+                self.expected.failed("MIGRATECOPY@previous")
+                self.expected.ended_on_its_way()
+                self._happen(events.Absent(step=self.vm.step))
+                return
             how = "failed"
         if how != "failed":
             self.hypervisors.act(self.vm, action)

@@ -36,6 +36,11 @@ class LifeMachine(RuleBasedStateMachine):
         if is_so == 0:
             self.life.give_up(what)
 
+    @rule(is_so=st.integers(0, 9))
+    def take_back(self, is_so: int) -> None:
+        if is_so == 0:
+            self.life.take_back()
+
     @rule(how=st.sampled_from(["done", "done", "done", "done", "failed", "lied"]))
     def answer(self, how: str) -> None:
         self.life.answer(how)
@@ -73,6 +78,7 @@ TestLife.settings = settings(
 HAPPENINGS: tuple[tuple[int, Callable[[Life, random.Random], None]], ...] = (
     (12, lambda life, chance: life.ask(chance.randrange(1000), chance.randrange(100), chance.random() < 0.05)),
     (1, lambda life, chance: life.give_up(chance.choice(_REASONS_TO_GIVE_UP)) if chance.random() < 0.15 else None),
+    (1, lambda life, chance: life.take_back() if chance.random() < 0.3 else None),
     (24, lambda life, chance: life.answer(chance.choice(("done",) * 10 + ("failed", "lied")))),
     (2, lambda life, chance: life.look()),
     (1, lambda life, chance: life.the_host_is_lost() if chance.random() < 0.2 else None),
@@ -82,7 +88,7 @@ HAPPENINGS: tuple[tuple[int, Callable[[Life, random.Random], None]], ...] = (
 """What can happen in a life, and how likely."""
 LIVES, HAPPENINGS_MAX = 900, 200
 UNMET = {
-    VmState.MIGRATE_LOCATE_ONLY_SOURCE,
+    *(VmState.MIGRATE_LOCATE_ONLY_SOURCE, VmState.MIGRATE_COPY_LOCATE_ONLY_SOURCE, VmState.UNKNOWN_MIGRATE_COPY),
     *(VmState.CLONING, VmState.CLONING_HELD, VmState.CLONING_FAILURE),
     *(VmState.BOOT_FAILURE_CONTEXT, VmState.BOOT_FAILURE_CONTEXT_LOOK),
 }

@@ -9,10 +9,12 @@ from trifid.core.vm import effects as do
 from trifid.core.vm import transfer
 from trifid.core.vm.effects import release_leases
 from trifid.core.vm.events import Answer, Delete, Done, Failed, MigrateSave
-from trifid.core.vm.row import cancel, delete_files_on_both, move, row
+from trifid.core.vm.row import cancel, delete_files_on_both, fail_migrate, move, row
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TABLE
 from trifid.engine import images, life
+from trifid.engine.failover import marks
+from trifid.engine.failover.failover import Failover
 from trifid.engine.image_outbox import ImageOutbox
 from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
@@ -223,6 +225,14 @@ def delete_an_image_while_it_is_cloned(patch) -> None:
     patch.setattr(images, "_refuse_used", _refuse_used)
 
 
+# -- moves with disks ----------------------------------------------------------------------------------
+
+
+def drop_the_target_of_a_failed_copy_unasked(patch) -> None:
+    drop = row(S.MIGRATE_COPY, Failed, S.MIGRATE_COPY_DROP, do.tell_owner, do.return_to_previous, fail_migrate)
+    with_row(patch, drop)
+
+
 # -- placing -------------------------------------------------------------------------------------------
 
 
@@ -244,6 +254,29 @@ def leave_a_host_out_for_ever(patch) -> None:
 
 def put_vms_anywhere(patch) -> None:
     patch.setattr(vm_methods, "refuse_against_rules", lambda *_: None)
+
+
+# -- hosts that fail -----------------------------------------------------------------------------------
+
+
+def take_an_order_to_fence_for_a_proof(patch) -> None:
+    real = marks.ask
+
+    def ask(draft, host_id, why):
+        is_marked = real(draft, host_id, why)
+        if is_marked:
+            marks.confirm(draft, host_id, marks.coverable(draft, host_id, lambda vm_id: False), "it was ordered off")
+        return is_marked
+
+    patch.setattr(marks, "ask", ask)
+
+
+def believe_somebody_who_only_supposes_that_a_silent_host_is_off(patch) -> None:
+    async def _proof(self, host):
+        covers = await self._turns.ask(lambda draft: marks.coverable(draft, host.id, lambda vm_id: False))
+        return covers, "it is silent"
+
+    patch.setattr(Failover, "_proof", _proof)
 
 
 MUTATIONS = {
@@ -274,10 +307,13 @@ MUTATIONS = {
     make_an_image_of_a_disk_that_was_not_saved: "which is not there|is (READY|to be changed), and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
+    drop_the_target_of_a_failed_copy_unasked: "is taken away while its domain|the only copy of a disk is gone",
     place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
     never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
     leave_a_host_out_for_ever: "waits and .* has room for it",
     put_vms_anywhere: "are kept apart, and run on host",
+    take_an_order_to_fence_for_a_proof: "is started on|domain is on|while its domain",
+    believe_somebody_who_only_supposes_that_a_silent_host_is_off: "is started on|domain is on|while its domain",
 }
 """Each with what must be said of it, where that is always the same."""
 OTHER_OPTIONS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from host import DOWN, Host
 from lab import HOSTS, Lab
-from place import ROOT, Place, commands
+from place import HOSTS_MAX, ROOT, Place, commands
 from processes import Failed
 
 PROGRAM = ROOT / "tools" / "lab"
@@ -86,6 +86,8 @@ def _inside(lab: Lab) -> int | None:
 
 
 def _up(lab: Lab, words: Words) -> int | None:
+    if not 1 <= words.hosts <= HOSTS_MAX:
+        raise Failed(f"{words.hosts} hosts: at least 1, at most {HOSTS_MAX}")
     if not lab.place.is_inside():
         if words.here:
             lab.begin_here()
@@ -148,8 +150,9 @@ def _on(lab: Lab, words: Words) -> int:
 
 
 def _execute(lab: Lab, argv: list[str]) -> int:
+    """Become another command: what is typed at its terminal, ^C too, is for it alone."""
     try:
-        return subprocess.run(argv, env=lab.place.environment(), check=False).returncode
+        os.execvpe(argv[0], argv, lab.place.environment())  # noqa: S606  (no shell is wanted)
     except OSError as fault:
         raise Failed(f"{argv[0]} cannot be run: {fault.strerror}") from fault
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import ssh
 from frontend import Frontend
 from host import Host
-from place import BRIDGE, CLUSTER, FRONTEND, FRONTEND_ADDRESS, HOSTS_MAX, ROOT, Place, host_name
+from place import BRIDGE, CLUSTER, FRONTEND, FRONTEND_ADDRESS, ROOT, Place, host_name
 from processes import READY, Failed, Machine, run
 
 HOSTS = 3
@@ -106,8 +106,6 @@ class Lab:
             Failed: a part does not work; those that do are left as they are.
         """
         known = max(hosts, len(self.place.names()))
-        if known > HOSTS_MAX:
-            raise Failed(f"{known} hosts are too many: at most {HOSTS_MAX}")
         self.place.note(hosts=known, driver=driver)
         names = [host_name(number) for number in range(1, known + 1)]
         ssh.write(self.place, names)

@@ -77,7 +77,8 @@ transfer = {transfer}
 # Rules and opinions of your own, programs that decide, what is recorded, limits: docs/scheduler.md.
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
-# (keeps images) or vnm (makes networks on hosts).  "onehost create HOST --im NAME --vm NAME" chooses among
+# (keeps images), vnm (makes networks on hosts) or fence (switches hosts off: docs/host-failure.md).
+# "onehost create HOST --im NAME --vm NAME" chooses among
 # them; datastores name a DS_MAD and a TM_MAD; one vnm is for all hosts.
 #   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH
 #   arguments   handed over as one argument

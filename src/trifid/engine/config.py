@@ -111,10 +111,10 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
         after_s: a host without any sign of life for so long is fenced.
         hosts_max: so many hosts may be silent at once; with more, nobody is fenced.
         restarts_at_once: so many VMs are handed to the scheduler every five seconds.
-        heartbeat_s: hosts that opt in renew their heartbeat so often; 0 = none does.
-        lease_s: a host that cannot renew its heartbeat for so long ends its VMs by itself; 0 = it does not.
-        margin_s: so much longer the engine waits before it counts on that.
-        lease_without_watchdog: count on it also where no watchdog resets a host that hangs.
+        heartbeat_s: hosts that are fenced by themselves renew a heartbeat in the shared datastores so often; 0 = none.
+        lease_s: a host that cannot renew its heartbeat for so long ends its VMs by itself, and that it could not counts
+            as a proof; 0 = neither.
+        margin_s: so much longer the engine waits before it takes it for one.
     """
 
     enabled: bool = False
@@ -125,7 +125,6 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
     heartbeat_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
     lease_s: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
     margin_s: Annotated[int, msgspec.Meta(ge=5)] = 15
-    lease_without_watchdog: bool = False
 
 
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -192,6 +191,8 @@ def _check_failover(config: Config, source: str) -> None:
             f"{source}: [failover] after_s is {failover.after_s}: hosts report every {interval_s} s, so it must be "
             f"{2 * interval_s} or more; or lower [engine] monitoring_interval_s"
         )
+    if failover.after_s < 3 * failover.heartbeat_s:
+        raise ConfigFault(f"{source}: [failover] after_s must be three times heartbeat_s or more")
     if failover.lease_s and (not failover.heartbeat_s or failover.lease_s < 3 * failover.heartbeat_s):
         raise ConfigFault(f"{source}: [failover] lease_s must be 0, or three times heartbeat_s or more")
 

@@ -6,11 +6,11 @@ Source: OpenNebula's template reference (GRAPHICS).
 import secrets
 from collections.abc import Callable
 
+from trifid.core.template.hardware import VNC_PASSWORD_MAX
 from trifid.core.template.model import Template
 
 _BYTES = 12
-_CHARACTERS = {"VNC": 8, "SPICE": 16}
-"""VNC takes no more (RFC 6143 §7.2.2)."""
+_CHARACTERS = {"VNC": VNC_PASSWORD_MAX, "SPICE": 16}
 
 
 def random_password(characters: int) -> str:

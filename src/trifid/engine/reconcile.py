@@ -59,6 +59,8 @@ _AWAY = {
     *(VmState.UNDEPLOYED, VmState.PENDING_UNDEPLOYED, VmState.HOLD_UNDEPLOYED),
 }
 """States in which a VM has no domain anywhere, so that one on its last host should not be there."""
+ON_EITHER = (VmState.UNKNOWN_MIGRATE, VmState.UNKNOWN_MIGRATE_COPY)
+"""Nobody knows on which of two hosts it is, so that a sight on either tells."""
 _NO_NEWS: set[tuple[VmState, type[Event]]] = {(VmState.RUNNING, SeenRunning), (VmState.PAUSED, SeenPaused)}
 """What every report says of most VMs."""
 _WORDS: dict[type[Event], str] = {
@@ -173,7 +175,7 @@ def news_of(vm: VM, host_id: int, event: Event) -> Event | None:
     if not vm.history:
         return None
     if vm.current.host_id != host_id:
-        if vm.state is not VmState.UNKNOWN_MIGRATE or not isinstance(event, SeenRunning):
+        if vm.state not in ON_EITHER or not isinstance(event, SeenRunning):
             return None
         if vm.previous.host_id != host_id:
             return None

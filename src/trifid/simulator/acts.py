@@ -47,6 +47,7 @@ class Acts:
             "SAVE": self._save,
             "RESTORE": self._restore,
             "MIGRATE": self._migrate,
+            "MIGRATECOPY": self._migrate_copy,
             "POLL": self._poll,
             "ATTACHDISK": self._attach_disk,
             "DETACHDISK": self._detach_disk,
@@ -72,6 +73,9 @@ class Acts:
             "MV": self._move,
             "CP": self._copy,
             "CLEAN": self._clean,
+            "PREMIGRATE": self._prepare,
+            "POSTMIGRATE": self._clean,
+            "FAILMIGRATE": self._drop,
             "DELETE": self._delete,
             "TIDY": self._tidy,
             "SNAP_CREATE": self._snap_create,
@@ -159,6 +163,18 @@ class Acts:
         if vm_id not in target.domains:
             self._need(vm_id, data, host)
             self._hosts.move(host, target, vm_id)
+        return ""
+
+    def _migrate_copy(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
+        target = self._reached(data.migrate_host)
+        if vm_id in target.domains:
+            return ""
+        self._need(vm_id, data, host)
+        self._need_disks(_domain(vm_id, data), target)
+        if self._dice.strikes("half", 0.05):
+            self._hosts.end(host, vm_id)
+            return "STATE=d"
+        self._hosts.move_with_disks(host, target, vm_id)
         return ""
 
     def _poll(self, vm_id: int, data: ActionData, host: SimulatedHost) -> str:
@@ -280,6 +296,25 @@ class Acts:
         source, target = command.operands
         if self._files.place(*_split(source)) != self._files.place(*_split(target)):
             self._remove(*self._at(source))
+
+    def _prepare(self, command: Command) -> None:
+        source, target = (self._at(operand) for operand in command.operands[:2])
+        self._hosts.refuse_in_use(*target)
+        made = {f"{DISK}{word.partition(':')[0]}" for word in command.operands[2].split(",")}
+        here = dict(self._files.of(*source))
+        if missing := made - here.keys() - {f"{DISK}-"}:
+            raise Missing(f"{source[0]}:{source[1]} has no {', '.join(sorted(missing))}")
+        self._files.remove(*target)
+        for name in sorted(here):
+            if name in made:
+                self._files.make(target[0], f"{target[1]}/{name}", command.vm_id)
+            else:
+                self._files.copy_one(here[name], target[0], f"{target[1]}/{name}")
+
+    def _drop(self, command: Command) -> None:
+        source, target = command.operands
+        if self._files.place(*_split(source)) != self._files.place(*_split(target)):
+            self._remove(*self._at(target))
 
     def _delete(self, command: Command) -> None:
         machine, path = self._at(command.operands[-1])

@@ -35,6 +35,10 @@ class FenceProcess(Pipe):
     def _fence(self, message: Message, host: SimulatedHost) -> None:
         if self.is_dead:
             return
+        if self._dice.strikes("driver-dies", 0.1):
+            self._tell("the fence driver dies")
+            self.end()
+            return
         if self._dice.strikes("fence-fails", 0.3):
             is_late = self._dice.strikes("fence-late", 0.5)
             if is_late:

@@ -163,6 +163,10 @@ class Files:
             else:
                 self.link(file, target[0], f"{target[1]}/{name}")
 
+    def copy_one(self, file: File, machine: str, path: str) -> None:
+        """Copy one file to a place, over what is there."""
+        self._put(machine, path, replace(file))
+
     def _put(self, machine: str, path: str, file: File) -> None:
         directory, _, name = path.rpartition("/")
         inside = self.directories.setdefault(self.place(machine, directory), {})

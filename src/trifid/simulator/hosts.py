@@ -130,6 +130,17 @@ class Hosts:
             raise Broken(f"vm {vm_id} is moved to {target.name} and is on {', '.join(self.where(vm_id))}")
         target.domains[vm_id] = domain
 
+    def move_with_disks(self, source: SimulatedHost, target: SimulatedHost, vm_id: int) -> None:
+        """Move a running domain with what is in its disks; what is left of them at the source gets old."""
+        domain = source.domains.pop(vm_id)
+        if self.where(vm_id):
+            raise Broken(f"vm {vm_id} is moved to {target.name} and is on {', '.join(self.where(vm_id))}")
+        for number, file in self.disks(source.name, domain).items():
+            self.files.copy_one(file, target.name, f"{domain.directory}/{DISK}{number}")
+        target.domains[vm_id] = domain
+        for file in self.disks(target.name, domain).values():
+            file.writes += 1
+
     def refuse_in_use(self, machine: str, path: str) -> None:
         """Raise Broken for a directory, or a disk in it, that a running domain has open."""
         place = self.files.place(machine, path)

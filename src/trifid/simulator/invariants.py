@@ -136,7 +136,7 @@ def _check_domain(hosts: Hosts, vm: VM) -> None:
         if where != [vm.current.hostname]:
             raise Broken(f"vm {vm.id} is {vm.state.name} on {vm.current.hostname}, its domain is on {where or 'none'}")
         _check_devices(hosts.by_name[where[0]].domains[vm.id], vm)
-    elif where and vm.state is not S.UNKNOWN_MIGRATE:
+    elif where and vm.state not in (S.UNKNOWN_MIGRATE, S.UNKNOWN_MIGRATE_COPY):
         # Monitoring tells of a paused domain of a VM that failed, and only people decide what becomes of it.
         is_paused = all(hosts.by_name[name].domains[vm.id].is_paused for name in where)
         if not (is_paused and vm.state.name.endswith("FAILURE")):

@@ -13,6 +13,8 @@ from trifid.simulator.life import DATASTORES, Life
 from trifid.simulator.process import ActionProcess
 
 EVERY_S = 30.0
+_MORTAL = tuple(family for family in FAMILIES if family != "fence")
+"""Families whose drivers die; that of fences is seldom at work, and dies over it."""
 JUMP_S_MAX = 4000
 
 
@@ -73,7 +75,7 @@ class Misfortune:
         if life is None:
             return
         if dice.strikes("driver-dies", 0.02):
-            process = life.processes.get(dice.random.choice(FAMILIES))
+            process = life.processes.get(dice.random.choice(_MORTAL))
             if isinstance(process, ActionProcess):
                 process.die()
             elif process is not None:

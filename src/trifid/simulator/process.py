@@ -22,7 +22,15 @@ START_S = 0.3
 PIPE_S = 0.001
 TIMEOUT_S = 120.0
 """After which the engine gives an action up."""
-_LONG_VERBS = {"TRANSFER": 40.0, "SHUTDOWN": 30.0, "SAVE": 30.0, "RESTORE": 15.0, "MIGRATE": 40.0, "CP": 60.0}
+_LONG_VERBS = {
+    "TRANSFER": 40.0,
+    "SHUTDOWN": 30.0,
+    "SAVE": 30.0,
+    "RESTORE": 15.0,
+    "MIGRATE": 40.0,
+    "MIGRATECOPY": 60.0,
+    "CP": 60.0,
+}
 _SHORT_S = 3.0
 ROOM = "USED_MB=0 TOTAL_MB=1048576 FREE_MB=1048576"
 """Of every datastore, whatever is in it."""

@@ -6,12 +6,15 @@ from typing import Any
 
 from trifid.core.vm import events
 from trifid.core.vm.record import VM
+from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE
 from trifid.core.vm_group.record import membership
 from trifid.engine.memory import Memory
 from trifid.simulator.image_requests import image_id_for
 from trifid.simulator.request import APART, NETWORK, Request
 
+NO_OPERATION = 77
+"""Of recover."""
 LEGAL = 0.85
 """How many requests are made of machines whose state allows them."""
 
@@ -54,6 +57,25 @@ def _migrate(*, live: bool, kind: int = 0) -> Make:
         is_enforced = chance.random() < 0.7 or membership(vm) is not None
         arguments = (vm.id, _host(chance, memory), live, is_enforced, -1, kind)
         return Request("one.vm.migrate", arguments, vm.id, needs_admin=True)
+
+    return make
+
+
+def _stay(chance: random.Random, memory: Memory, vm: VM) -> Request:
+    return Request("trifid.vm.migrate_cancel", (vm.id,), vm.id, needs_admin=True)
+
+
+def _choose(operation: int) -> Make:
+    """Return what ends a move that did not; of two sets of disks people give one up, and may be wrong.
+
+    That a driver has done what it has not, nobody says here.
+    """
+
+    def make(chance: random.Random, memory: Memory, vm: VM) -> Request:
+        has_two_sets = vm.state is VmState.MIGRATE_COPY_FAILURE
+        known = operation if has_two_sets or operation == 0 else NO_OPERATION
+        ends = ("",) if has_two_sets else ()
+        return Request("one.vm.recover", (vm.id, known), vm.id, needs_admin=True, ends=ends)
 
     return make
 
@@ -158,6 +180,8 @@ ASKED: tuple[tuple[int, type[events.Request] | None, Make], ...] = (
     (3, events.Resched, _action("resched", needs_admin=True)),
     (1, events.Unresched, _action("unresched", needs_admin=True)),
     (9, events.MigrateLive, _migrate(live=True)),
+    (6, events.MigrateCancel, _stay),
+    (9, events.Accept, _choose(1)),
     (9, events.MigrateSave, _migrate(live=False)),
     (4, events.MigrateOff, _migrate(live=False, kind=1)),
     (3, events.MigrateOffHard, _migrate(live=False, kind=2)),
@@ -174,7 +198,7 @@ ASKED: tuple[tuple[int, type[events.Request] | None, Make], ...] = (
     (4, events.Resize, _resize),
     (3, events.DiskResize, _resize_disk),
     (3, events.DiskSaveas, _save_as),
-    (3, events.Abandon, _recover(0)),
+    (3, events.Abandon, _choose(0)),
     (2, events.UpdateConf, _configure),
     (12, events.Retry, _recover(2)),
     (2, None, _recover(0)),

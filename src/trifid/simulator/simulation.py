@@ -406,8 +406,8 @@ class Simulation:
         self._clock.later(TENDED_EVERY_S, self._tend)
 
     def _tend_to(self, host_id: int, host: SimulatedHost) -> None:
-        chance = self._dice.random.random()
         if not host.is_powered:
+            chance = self._dice.random.random()
             if chance < TENDED_EVERY_S / SWITCHED_ON_S:
                 power_on(host)
                 self._tell(f"somebody switches {host.name} on")

@@ -27,7 +27,8 @@ class FenceActionData(msgspec.Struct, frozen=True):
     Attributes:
         methods: the host's FENCE vectors, to be tried in this order.
         datastores: directories that hosts share, in which the host keeps its heartbeat.
-        beat_s, lease_s: how often it renews that, and after how long without it ends its VMs; 0 = never.
+        beat_s: how often it renews that.
+        lease_s: after so long without renewal it ends its VMs; 0 = it does not.
     """
 
     host_id: int

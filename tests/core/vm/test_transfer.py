@@ -246,3 +246,31 @@ def test_a_script_tells_which_disks_are_images_and_what_must_not_lead_out_of_whe
         *("# trifid disk 0 qcow2", "# trifid disk 0 image"),
         *("# trifid within /srv/pub", "# trifid within /srv/more"),
     ]
+
+
+# -- a live migration that takes disks along -----------------------------------------------------------
+
+BOTH = "host3:/srv/ds/0/42 host4:/srv/ds/0/42"
+
+
+def test_a_target_is_told_which_disks_the_guest_writes_to() -> None:
+    disks = [
+        {**DISK, "DRIVER": "qcow2"},
+        {**DISK, "TYPE": "CDROM"},
+        {"TYPE": "fs", "SIZE": "8", "FS": "ext4"},
+        {**DISK, "READONLY": "yes"},
+        DISK,
+    ]
+    machine = vm(VmState.MIGRATE_COPY_PREPARE, template=prepared(DISK=disks))
+    assert lines(machine, "premigrate") == [f"PREMIGRATE shared {BOTH} 0:qcow2,2:raw,4:raw 42 0"]
+
+
+def test_a_vm_without_disks_has_a_target_prepared_all_the_same() -> None:
+    machine = vm(VmState.MIGRATE_COPY_PREPARE, template=prepared())
+    assert lines(machine, "premigrate") == [f"PREMIGRATE shared {BOTH} - 42 0"]
+
+
+def test_what_goes_after_a_live_migration_is_named_after_what_stays() -> None:
+    assert lines(vm(VmState.RUNNING, stays=2), "postmigrate") == [f"POSTMIGRATE shared {BOTH} 42 0"]
+    back = vm(VmState.MIGRATE_COPY_DROP, history=(stay(0, 3), stay(1, 4), stay(2, 3)))
+    assert lines(back, "failmigrate") == [f"FAILMIGRATE shared {BOTH} 42 0"]

@@ -12,6 +12,7 @@ from trifid.core.image.disks import ENGINES_OWN
 from trifid.core.network.auto import check_auto, is_auto
 from trifid.core.template.attributes import KEYS, TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.cloud_init import seed_target, wants_seed
+from trifid.core.template.hardware import check_hardware
 from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values, misspelt, validate
 from trifid.core.vm.record import Needs
@@ -62,10 +63,11 @@ def prepare(
         device_prefix: of disks whose bus does not tell another.
 
     Raises:
-        BadTemplate: a value is wrong, two devices have one target, a disk has no contents, or a NIC is
-            connected to nothing.
+        BadTemplate: a value is wrong or does not go with others, two devices have one target, a disk has no
+            contents, or a NIC is connected to nothing.
     """
     validate(template)
+    check_hardware(template)
     template = Template(tuple(pair for pair in template if pair != ("CONTEXT", {})))
     disks = [_disk(number, disk, disk_of_image) for number, disk in enumerate(template.vectors("DISK"))]
     context = [{**vector, "DISK_ID": str(len(disks))} for vector in template.vectors("CONTEXT")[:1]]

@@ -6,17 +6,22 @@ A host says how, in attributes; several ways are tried in their order:
     FENCE = [ METHOD = script, PROGRAM = pdu, ARGUMENT = outlet-7 ]
 
 FENCE orders the host off and waits until its power is seen off; STATUS looks.  What is a proof the engine decides.
+KEEP has the host renew its heartbeat; the driver's arguments tell how hosts are reached, as those of trifid-tm-ssh.
 """
 
 import os
+import sys
 import time
 from pathlib import Path
 
 from trifid.drivers.fence.ipmi import IPMI
+from trifid.drivers.fence.keeper import engine_id, keep
 from trifid.drivers.fence.method import OFF, ON, Method, Target
 from trifid.drivers.fence.redfish import REDFISH
 from trifid.drivers.fence.script import SCRIPT
 from trifid.drivers.kit import Failure, Kit, Request
+from trifid.drivers.remote.host import Hosts
+from trifid.drivers.tm.ssh.main import parse as hosts_of
 from trifid.errors import DriverFault
 from trifid.wire.fence_action import FenceActionData, parse
 
@@ -88,9 +93,28 @@ def _ways(data: FenceActionData) -> list[tuple[str, Method, Target]]:
     return found
 
 
+class Driver:
+    """What KEEP needs; the arguments are read when the engine says INIT, so it hears what is wrong."""
+
+    def __init__(self, arguments: str) -> None:
+        self._arguments = arguments
+        self._hosts: Hosts | None = None
+
+    def begin(self, kit: Kit) -> None:
+        """Read the arguments; raises Failure."""
+        self._hosts = hosts_of(self._arguments, Path(os.environ.get("TRIFID_HOME", ".")))
+
+    def keep(self, request: Request) -> str:
+        """Have a host's keeper run."""
+        if self._hosts is None:
+            raise Failure("INIT comes first")
+        return keep(request, _data(request), self._hosts, engine_id())
+
+
 def main() -> None:
     """Run the driver until the engine ends it."""
-    Kit("fence", {"FENCE": fence, "STATUS": status}).run()
+    driver = Driver(" ".join(sys.argv[1:]))
+    Kit("fence", {"FENCE": fence, "STATUS": status, "KEEP": driver.keep}, begin=driver.begin).run()
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ Without one it is a terminal of the host, for `virsh console`.
 
 from xml.etree.ElementTree import Element
 
-from trifid.drivers.kit import Failure
+from trifid.core.template.hardware import check_console
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, is_yes, lower
-from trifid.drivers.libvirt.vm import VmDocument
+from trifid.drivers.libvirt.vm import VmDocument, refused_by_name
 
 SOCKET, LOG = "console.sock", "console.log"
 
@@ -40,8 +40,8 @@ def put_console(devices: Element, vm: VmDocument, directory: str) -> None:
     """
     given = vm.template.vector("CONSOLE")
     kind = given.get("TYPE", "PTY").upper()
-    if kind == "TCP" and not given.get("PORT"):
-        raise Failure("CONSOLE: TYPE=TCP needs a PORT of the host, on which nothing else listens")
+    with refused_by_name():
+        check_console(given)
     has_log = is_yes(given.get("LOG", ""))
     devices.append(
         CONSOLE.element(

@@ -6,12 +6,11 @@ Source: reference/drivers.md §7.2, §7.4.
 import re
 from xml.etree.ElementTree import Element
 
+from trifid.core.template.hardware import check_display, check_usb
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.mapping import Convert, Mapping, Property, child, is_yes, lower, switch
-from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.libvirt.vm import Vector, VmDocument, refused_by_name
 
-VNC_PASSWORD_MAX = 8
-"""Characters; the protocol takes no more.  Source: RFC 6143 §7.2.2."""
 AGENT = "org.qemu.guest_agent.0"
 
 _PCI_ADDRESS = re.compile(r"(?:([0-9A-Fa-f]{4}):)?([0-9A-Fa-f]{2})[:.]([0-9A-Fa-f]{2})\.([0-7])\Z")
@@ -152,7 +151,9 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     for number, vector in enumerate(vm.template.vectors("PCI")):
         devices.append(_host_device(vector, number))
     for number, vector in enumerate(vm.template.vectors("USB")):
-        devices.append(_usb_device(vector, number))
+        with refused_by_name():
+            check_usb(vector, number)
+        devices.append(USB.element(vector))
     child(child(devices, "memballoon", model="virtio"), "stats", period="10")
 
 
@@ -164,8 +165,8 @@ def _graphics(vector: Vector) -> Element:
     kind = vector.get("TYPE", "").upper()
     if kind == "SDL":
         return GRAPHICS.element({"TYPE": "sdl"})
-    if kind != "SPICE" and len(vector.get("PASSWD", "")) > VNC_PASSWORD_MAX:
-        raise Failure(f"GRAPHICS: PASSWD for VNC has at most {VNC_PASSWORD_MAX} characters: shorten it, or use SPICE")
+    with refused_by_name():
+        check_display(vector)
     return GRAPHICS.element({**vector, "autoport": "no" if vector.get("PORT") else "yes"})
 
 
@@ -174,10 +175,3 @@ def _host_device(vector: Vector, number: int) -> Element:
     if not address:
         raise Failure(f"PCI {number}: no ADDRESS was chosen: name one like 0000:01:00.0")
     return HOSTDEV.element({"ADDRESS": address})
-
-
-def _usb_device(vector: Vector, number: int) -> Element:
-    given = [[bool(vector.get(key)) for key in pair] for pair in (("VENDOR", "PRODUCT"), ("BUS", "DEVICE"))]
-    if not any(map(all, given)) or any(any(pair) and not all(pair) for pair in given):
-        raise Failure(f"USB {number}: name a device by VENDOR and PRODUCT, by BUS and DEVICE, or by all four (lsusb)")
-    return USB.element(vector)

@@ -6,13 +6,14 @@ Source: reference/drivers.md §7.2 and §7.4.
 import re
 from xml.etree.ElementTree import Element
 
+from trifid.core.template.hardware import topology_of
 from trifid.core.template.types import BOOT_DEVICES
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.capacity import vcpus
 from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, switch
 from trifid.drivers.libvirt.numa import put_numa
-from trifid.drivers.libvirt.vm import Vector, VmDocument
+from trifid.drivers.libvirt.vm import Vector, VmDocument, refused_by_name
 
 FIRMWARE_PLACE = "/usr/share/"
 """Firmware comes from packages: any other file of the host would be readable in the guest."""
@@ -201,7 +202,7 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
     Raises:
         Failure: a value that cannot be carried out.
     """
-    given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
+    given = vm.template.vector("CPU_MODEL")
     model = given.get("MODEL", "")
     cpu = Element("cpu")
     if model in _HOST_MODELS:
@@ -223,21 +224,10 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
 
 
 def _put_topology(cpu: Element, vm: VmDocument) -> None:
-    given = vm.template.vector("TOPOLOGY")
-    if not any(given.get(key) for key in ("SOCKETS", "CORES", "THREADS")):
-        return
-    sockets, cores, threads = (int(given.get(key) or 0) for key in ("SOCKETS", "CORES", "THREADS"))
-    threads = threads or 1
-    if sockets and not cores:
-        cores = max(1, vcpus(vm) // (sockets * threads))
-    cores = cores or 1
-    sockets = sockets or max(1, vcpus(vm) // (cores * threads))
-    if sockets * cores * threads != vcpus(vm):
-        raise Failure(
-            f"TOPOLOGY: {sockets} SOCKETS of {cores} CORES of {threads} THREADS are {sockets * cores * threads} CPUs, "
-            f"and the VM has {vcpus(vm)} (VCPU, or VCPU_MAX)"
-        )
-    TOPOLOGY.fill(cpu, {"SOCKETS": str(sockets), "CORES": str(cores), "THREADS": str(threads)})
+    with refused_by_name():
+        found = topology_of(vm.template.vector("TOPOLOGY"), vcpus(vm))
+    if found:
+        TOPOLOGY.fill(cpu, dict(zip(("SOCKETS", "CORES", "THREADS"), map(str, found), strict=True)))
 
 
 def put_features(domain: Element, vm: VmDocument) -> None:

@@ -47,6 +47,9 @@ class Migrations:
 
         A domain that ends meanwhile is off where it was, and has never run on the target: then OFF is the answer.
         """
+        if not self._desk.connector.tunes_migration:
+            name = self._desk.connector.title or self._desk.connector.name
+            raise Failure(f"{name} takes no disks along: move it cold")
         return self._move(request, with_disks=True)
 
     def _move(self, request: Request, *, with_disks: bool) -> str:

@@ -26,6 +26,8 @@ SPEED_LOOKS = 20
 """The speed is that of so many looks."""
 MIB = 1 << 20
 _PERCENT_UNDER_WAY = 99
+_IS_GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
+"""It has just arrived, or its guest has ended."""
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -145,7 +147,8 @@ class Watch:
                 self._look()
             except libvirt.libvirtError as fault:
                 # Whatever it is, the migration itself fails of it or does not; only the look is lost.
-                self._request.log(f"no look at the migration: {fault.get_error_message()}", "D")
+                if fault.get_error_code() not in _IS_GONE:
+                    self._request.log(f"no look at the migration: {fault.get_error_message()}", "D")
 
     def _look(self) -> None:
         stats = self._domain.jobStats()

@@ -40,6 +40,7 @@ class Hypervisors:
             "SAVE": self.save,
             "RESTORE": self.restore,
             "MIGRATE": self.migrate,
+            "MIGRATECOPY": self.migrate,
             "SNAPSHOTCREATE": self.snapshot,
             **dict.fromkeys(_CHANGES, self.need),
         }

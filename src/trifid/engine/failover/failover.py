@@ -14,11 +14,13 @@ from trifid.core.cluster import Cluster
 from trifid.core.host import Host, HostState
 from trifid.core.host_failure.judge import Judgement, Signs, described, is_quiet, judge
 from trifid.core.host_failure.policy import choose
+from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.engine.config import FailoverSettings
 from trifid.engine.drivers import Driver
 from trifid.engine.failover import marks
 from trifid.engine.failover.heartbeats import Heartbeats
+from trifid.engine.failover.places import place_name
 from trifid.engine.host_state import WATCHED
 from trifid.engine.monitoring import Monitoring
 from trifid.engine.queries import Queries
@@ -30,13 +32,15 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.failover")
 
-LOOK_EVERY_S_MAX, LOOKS = 5.0, 30
-"""So often a host is looked at in the time after which it is silent, and every five seconds at least."""
+LOOK_EVERY_S_MAX, LOOKS = 10.0, 12
+"""So often a host is looked at in the time after which it is silent, and every ten seconds at least."""
 RELEASE_EVERY_S = 5.0
 AGAIN_S = 60.0
 """A host that could not be fenced is tried again after so long."""
 RENEWED_EVERY_S = 10.0
 """While a VM of a fenced host waits for a proof of its own, that is sought so often."""
+KEPT_EVERY_S = 60.0
+"""A host's keeper is asked for so often: it may have been rebooted."""
 IS_OFF = "STATE=off"
 _YES, _NO = ("YES", "1", "TRUE"), ("NO", "0", "FALSE")
 
@@ -65,6 +69,8 @@ class Failover:
         self._settings, self._heartbeats, self._monotonic = settings, heartbeats, monotonic
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before_s: dict[int, float] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._keep_not_before_s: dict[int, float] = {}
         self._released_s = 0.0
         self._look_every_s = min(LOOK_EVERY_S_MAX, settings.after_s / LOOKS)
         self._watching: asyncio.Task[None] | None = None
@@ -103,7 +109,7 @@ class Failover:
 
     def close(self) -> None:
         """Look no more."""
-        for task in (*self._tasks.values(), *((self._watching,) if self._watching is not None else ())):
+        for task in (*self._tasks.values(), *self._keeping, *((self._watching,) if self._watching is not None else ())):
             task.cancel()
 
     async def _watch(self, sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -121,6 +127,7 @@ class Failover:
         self._hold_contradicted()
         for host_id in self._chosen(signs, judged):
             self._begin_fencing(self._turns.memory.hosts[host_id])
+        self._keep_beating(judged)
         for host in hosts:
             if self._lacks_proof(host, judged[host.id]):
                 self._begin_fencing(host)
@@ -144,6 +151,25 @@ class Failover:
             self._turns.post(functools.partial(_ask, host_id=host_id, why=why))
         return sorted(asked & set(choice.fence))
 
+    def _keep_beating(self, judged: dict[int, Judgement]) -> None:
+        """See to it, now and then, that hosts that are well renew their heartbeats."""
+        places = tuple(str(place) for place in self._heartbeats.places().values()) if self._settings.heartbeat_s else ()
+        for host in self._turns.memory.hosts.values() if places else ():
+            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None and self.is_wanted(host)
+            if is_well and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
+                self._keep_not_before_s[host.id] = self._monotonic() + KEPT_EVERY_S
+                self._keeping.add(task := asyncio.create_task(self._keep(host, places), name=f"keeper {host.id}"))
+                task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, host: Host, places: tuple[str, ...]) -> None:
+        payload = render(
+            FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, self._settings.lease_s)
+        )
+        try:
+            await self._queries.ask("fence", self._settings.driver, "KEEP", payload)
+        except Refused as refusal:
+            log.warning("host %d  has no heartbeat: %s", host.id, refusal.message)
+
     def _hold_contradicted(self) -> None:
         """Keep VMs that wait to start elsewhere from that when their fenced host shows that it has them after all."""
         vms = self._turns.memory.vms
@@ -161,7 +187,7 @@ class Failover:
             fence is None
             or not fence.is_confirmed
             or judgement in (Judgement.ALIVE, Judgement.CUT_OFF)
-            or not _can_be_asked(host)
+            or not (_can_be_asked(host) or self._settings.lease_s)
         ):
             return False
         draft = Draft(memory, 0)
@@ -221,17 +247,41 @@ class Failover:
         await self._turns.ask(command)
 
     async def _proof(self, host: Host) -> tuple[marks.Covers, str] | str:
-        """Return whom a proof covers, and the proof; only that a host's power is seen off is one.
+        """Return whom a proof covers, and the proof: its power is seen off, or its lease is over; else why not."""
+        try:
+            found = await self._seen_off(host)
+        except Refused as refusal:
+            found = refusal.message
+        return (await self._lease_over(host) or found) if isinstance(found, str) else found
+
+    async def _lease_over(self, host: Host) -> tuple[marks.Covers, str] | None:
+        """Return the VMs that a host has ended itself, because it could not renew its lease on their datastores."""
+        if not self._settings.lease_s:
+            return None
+        covers = await self._coverable(host)
+        await self._heartbeats.read()
+        fresh_s = 3.0 * self._settings.heartbeat_s + self._look_every_s
+        ended = self._heartbeats.ended(host.id, self._settings.margin_s, fresh_s)
+        vms = self._turns.memory.vms
+        proven = tuple(one for one in covers if (vm := vms.get(one[0])) is not None and _is_leased(vm, ended))
+        places = ", ".join(sorted(ended))
+        return (proven, f"it did not renew its lease on {places}, and ends its VMs then") if proven else None
+
+    async def _coverable(self, host: Host) -> marks.Covers:
+        return await self._turns.ask(lambda draft: marks.coverable(draft, host.id, self._monitoring.is_undecided))
+
+    async def _seen_off(self, host: Host) -> tuple[marks.Covers, str] | str:
+        """Have a host switched off, and return whom it covers that its power is seen off; else why it is not.
 
         Raises:
-            Refused: there is none.
+            Refused: the driver is not there, or cannot.
         """
         if not _can_be_asked(host):
             return f'it has no FENCE attribute: switch it off, then say "onehost fenced {host.id}"'
         payload = render(FenceActionData(host.id, host.name, tuple(host.template.vectors("FENCE"))))
         if host.fence is None or not host.fence.is_confirmed:
             await self._queries.ask("fence", self._settings.driver, "FENCE", payload)
-        covers = await self._turns.ask(lambda draft: marks.coverable(draft, host.id, self._monitoring.is_undecided))
+        covers = await self._coverable(host)
         told = await self._queries.ask("fence", self._settings.driver, "STATUS", payload)
         if IS_OFF not in told.split():
             return f"its power is not seen off: {told[:200] or 'no answer'}"
@@ -251,6 +301,12 @@ def _counts(host: Host, vms_on: Mapping[int, Collection[int]]) -> bool:
     if host.fence is not None and host.fence.is_confirmed:
         return False
     return host.state is HostState.MONITORED or bool(vms_on.get(host.id))
+
+
+def _is_leased(vm: VM, places: Collection[str]) -> bool:
+    """Tell whether a VM's host ends it when it loses its lease on one of these datastores: it knows it by its disks."""
+    has_disks = bool(vm.template.vectors("DISK") or vm.template.vector("CONTEXT"))
+    return has_disks and bool(vm.history) and place_name(vm.current.datastore_id) in places
 
 
 def _can_be_asked(host: Host) -> bool:

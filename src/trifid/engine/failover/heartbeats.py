@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.core.host_failure.judge import Signs
+from trifid.core.host_failure.lease import Beat, is_over
 
 PLACE = ".trifid/hosts"
 """Directory of the beats, within a datastore; each is HOST_ID/beat there."""
@@ -26,11 +27,13 @@ class Seen(msgspec.Struct):
     Attributes:
         text: of the file.
         since_s: since when it is so, or is looked at.
+        read_s: when the last reading was begun that found it at all.
         has_changed: whether it was seen to change.
     """
 
     text: str
     since_s: float
+    read_s: float
     has_changed: bool = False
 
 
@@ -38,41 +41,72 @@ class Heartbeats:
     """Reads the beats of hosts.
 
     Args:
-        places: returns the shared datastores, by name to directory.
         monotonic: seconds of a clock that does not jump.
+
+    Attributes:
+        places: returns the shared datastores, by name to directory.
     """
 
     def __init__(self, places: Callable[[], dict[str, Path]], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._places, self._monotonic = places, monotonic
+        self.places, self._monotonic = places, monotonic
         self._seen: dict[tuple[int, str], Seen] = {}
+        self._read_s = 0.0
         self._reading: asyncio.Future[dict[tuple[int, str], str]] | None = None
 
     async def read(self) -> None:
         """Read all beats, unless the last reading still hangs."""
         if self._reading is None or self._reading.done():
             loop = asyncio.get_running_loop()
-            self._reading = loop.run_in_executor(None, read_all, self._places())
-            self._reading.add_done_callback(self._take)
+            begun_s = self._monotonic()
+            self._reading = loop.run_in_executor(None, read_all, self.places())
+            self._reading.add_done_callback(lambda reading: self._take(reading, begun_s))
         await asyncio.wait([self._reading], timeout=1.0)
 
-    def _take(self, reading: "asyncio.Future[dict[tuple[int, str], str]]") -> None:
+    def _take(self, reading: "asyncio.Future[dict[tuple[int, str], str]]", begun_s: float) -> None:
         if not reading.cancelled() and reading.exception() is None:
-            self.saw(reading.result())
+            self.saw(reading.result(), begun_s)
 
-    def saw(self, beats: dict[tuple[int, str], str]) -> None:
-        """Take in the beats as they were found just now: (host id, datastore) to text."""
+    def saw(self, beats: dict[tuple[int, str], str], begun_s: float | None = None) -> None:
+        """Take in the beats as they were found: (host id, datastore) to text.
+
+        Args:
+            begun_s: when the reading was begun; None = just now.
+        """
         now_s = self._monotonic()
+        self._read_s = now_s if begun_s is None else begun_s
         for key, text in beats.items():
             seen = self._seen.get(key)
             if seen is None:
-                self._seen[key] = Seen(text, now_s)
+                self._seen[key] = Seen(text, now_s, self._read_s)
             elif seen.text != text:
-                self._seen[key] = Seen(text, now_s, has_changed=True)
+                self._seen[key] = Seen(text, now_s, self._read_s, has_changed=True)
+            else:
+                seen.read_s = self._read_s
 
     def newest(self, host_id: int) -> tuple[str, Seen] | None:
         """Return a host's newest beat and the datastore that it is in; None = it has none."""
         of_host = [(place, seen) for (other, place), seen in self._seen.items() if other == host_id]
         return max(of_host, key=lambda one: (one[1].since_s, one[0]), default=None)
+
+    def ended(self, host_id: int, margin_s: float, fresh_s: float) -> frozenset[str]:
+        """Return the datastores in which a host's lease is over.
+
+        Args:
+            fresh_s: another host's beat that changed within this time shows that what is read is true.
+        """
+        return frozenset(
+            place
+            for (other, place), seen in self._seen.items()
+            if other == host_id and is_over(self._beat(host_id, place, seen, fresh_s), margin_s)
+        )
+
+    def _beat(self, host_id: int, place: str, seen: Seen, fresh_s: float) -> Beat:
+        others = [
+            one
+            for (other, at), one in self._seen.items()
+            if at == place and other != host_id and one.has_changed and self._read_s - one.since_s <= fresh_s
+        ]
+        return Beat(seen.text, seen.since_s, seen.read_s, seen.has_changed, bool(others))
 
     def added(self, host_id: int, signs: Signs) -> Signs:
         """Return signs of life with that of the heartbeat."""

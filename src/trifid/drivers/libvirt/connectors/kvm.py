@@ -71,6 +71,7 @@ NOT_USED = {
     "OS/FIRMWARE_FORMAT": "raw",
     **{f"OS/{key}": _OF_CONTAINERS for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
     "LXC_UNPRIVILEGED": _OF_CONTAINERS,
+    "OS/XEN_TYPE": "Xen's",
 }
 
 CONNECTOR = Connector(

@@ -96,8 +96,9 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     Raises:
         Failure: a value of the template cannot be carried out; the text names the attribute.
     """
-    if vm.template.vectors("PCI"):
-        raise Failure("PCI: a container gets no PCI devices: take the attribute out, or use a host with KVM")
+    for name in ("PCI", "USB"):
+        if vm.template.vectors(name):
+            raise Failure(f"{name}: a container gets no {name} devices: take the attribute out, or use a host with KVM")
     domain = domain_element(vm, directory, hypervisor)
     _put_capacity(domain, vm, hypervisor)
     domain.append(_os(vm.template.vector("OS")))
@@ -198,6 +199,7 @@ CONNECTOR = Connector(
     starting=starting,
     settle=settle,
     press=press,
+    deaf="its first program ignores the signal (OS/STOP_SIGNAL chooses it)",
     statistics=statistics,
     facts=lambda _: {"HYPERVISOR": "lxc"},
 )

@@ -7,13 +7,17 @@ from xml.etree import ElementTree
 
 from trifid.drivers.libvirt.connector import Connector, Hypervisor, Place
 from trifid.drivers.libvirt.connectors.xen_devices import disk, plugged_interface
-from trifid.drivers.libvirt.connectors.xen_domain import MAPPINGS, NOT_USED, domain_xml
+from trifid.drivers.libvirt.connectors.xen_domain import MAPPINGS, NOT_USED, domain_xml, hints
 from trifid.drivers.libvirt.connectors.xen_figures import HostGauge, statistics, weigh
 
 WEIGHT_PER_CORE = 256
 """Xen's scheduler gives a domain 256 unless told otherwise, dom0 too.  2009's CREDIT was the same."""
 
 _DRIVER = "libvirt's Xen driver"
+_NOT_LIVE = (
+    "a running VM is not moved under Xen: without shadow paging, which Debian's has not, PV guests cannot be, and the "
+    "rest is not proven here: migrate it without --live, which saves it and restores it there"
+)
 
 
 def hypervisor(place: Place) -> Hypervisor:
@@ -55,10 +59,8 @@ CONNECTOR = Connector(
         "DISKSNAPSHOTCREATE": f"{_DRIVER} makes no snapshots of a disk in use: power the VM off first",
         "DISKSNAPSHOTDELETE": f"{_DRIVER} merges no disk in use: power the VM off first",
         "RESIZEDISK": f"{_DRIVER} resizes no disk in use: power the VM off first",
-        "MIGRATE": (
-            f"moving a running VM is not offered under Xen (without shadow paging PV guests cannot be, and {_DRIVER} "
-            "takes none of the safeguards): migrate it without --live, which saves it and restores it there"
-        ),
+        "MIGRATE": _NOT_LIVE,
+        "MIGRATECOPY": _NOT_LIVE,
     },
     disk=disk,
     interface=plugged_interface,
@@ -66,6 +68,7 @@ CONNECTOR = Connector(
     checkpoints=(b"libvirt-xml\n",),
     statistics=statistics,
     facts=facts,
+    hints=hints,
     gauge=HostGauge,
     weigh=weigh,
 )

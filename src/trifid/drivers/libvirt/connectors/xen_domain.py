@@ -22,6 +22,7 @@ from trifid.drivers.libvirt.connectors.xen_devices import (
 )
 from trifid.drivers.libvirt.connectors.xen_extras import GRAPHICS, INPUT, VIDEO, put_extras
 from trifid.drivers.libvirt.devices import EMULATOR, HOSTDEV
+from trifid.drivers.libvirt.disks import THROTTLES
 from trifid.drivers.libvirt.identity import domain_element, text_of
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes
 from trifid.drivers.libvirt.raw import put_raw, raw_mapping
@@ -132,6 +133,7 @@ MAPPINGS: tuple[Mapping, ...] = (
 """Every declaration, in the order of the page."""
 
 _NOT_OF_XEN = "not under Xen"
+_UNSHAPED = ("INBOUND_AVG_BW", "INBOUND_PEAK_BW", "INBOUND_PEAK_KB", "OUTBOUND_PEAK_BW", "OUTBOUND_PEAK_KB")
 
 NOT_USED = {
     "MEMORY_SLOTS": "memory balloons under Xen",
@@ -155,18 +157,28 @@ NOT_USED = {
     "DISK/CACHE": "dom0's kernel serves disks without a cache, QEMU with Xen's choice",
     "DISK/IO": "QEMU's",
     "DISK/IOTHREAD": "QEMU's",
-    **{
-        f"DISK/{what}_{unit}_SEC{suffix}": "Xen limits no disks"
-        for what in ("TOTAL", "READ", "WRITE")
-        for unit in ("BYTES", "IOPS")
-        for suffix in ("", "_MAX", "_MAX_LENGTH")
-    },
+    **{f"DISK/{key}": "Xen limits no disks" for key in THROTTLES},
     "NIC/FILTER": "the network driver filters",
-    **{
-        f"NIC/{what}": "Xen limits what a guest sends on the average, and nothing else"
-        for what in ("INBOUND_AVG_BW", "INBOUND_PEAK_BW", "INBOUND_PEAK_KB", "OUTBOUND_PEAK_BW", "OUTBOUND_PEAK_KB")
-    },
+    **{f"NIC/{key}": "Xen limits what a guest sends on the average, and nothing else" for key in _UNSHAPED},
     "TPM/MODEL": "refused: there is none",
+    "CONSOLE": "each has Xen's own console, HVM guests a serial port",
+    "DISK/SERIAL": "QEMU's",
+    "DISK/SIZE_IOPS_SEC": "Xen limits no disks",
+    "HYPERV_OPTIONS": "use RAW",
+    "SPICE_OPTIONS": "use RAW",
+    "INPUT/BUS": "usb",
+    "MEMORY_ENCRYPTION": _NOT_OF_XEN,
+    "NUMA_NODE": "Xen places memory and processors itself",
+    "TOPOLOGY/PIN_POLICY": "Xen places memory and processors itself",
+    "TOPOLOGY/NODE_AFFINITY": "Xen places memory and processors itself",
+    "OS/FIRMWARE_FORMAT": _NOT_OF_XEN,
+    "USB": "refused: only PCI devices are handed over",
+    "VIDEO/ATS": _NOT_OF_XEN,
+    "VIDEO/IOMMU": _NOT_OF_XEN,
+    "VIDEO/RESOLUTION": _NOT_OF_XEN,
+    "WATCHDOG": "refused: there is none",
+    **{f"OS/{key}": "of containers" for key in ("INIT", "INIT_ARGS", "INIT_ENV", "STOP_SIGNAL")},
+    "LXC_UNPRIVILEGED": "of containers",
 }
 """Attributes that have no part in a domain of Xen, each with why."""
 
@@ -197,6 +209,22 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     return text_of(domain)
 
 
+def hints(vm: VmDocument) -> list[str]:
+    """Return what of a template its owner may miss: limits that Xen does not keep."""
+    limited = [vector.get("DISK_ID", "") for vector in vm.template.vectors("DISK") if _is_limited(vector)]
+    shaped = [vector.get("NIC_ID", "") for vector in vm.template.vectors("NIC") if _is_shaped(vector)]
+    said = [f"DISK {disk_id}: its limits have no effect, Xen limits no disks" for disk_id in limited]
+    return said + [f"NIC {nic_id}: Xen limits OUTBOUND_AVG_BW only" for nic_id in shaped]
+
+
+def _is_limited(vector: Vector) -> bool:
+    return any(key in vector for key in THROTTLES)
+
+
+def _is_shaped(vector: Vector) -> bool:
+    return any(vector.get(key) for key in _UNSHAPED)
+
+
 def _refuse(vm: VmDocument) -> None:
     """Raise Failure for what Xen, or its libvirt, would refuse later, or leave out in silence."""
     os = vm.template.vector("OS")
@@ -204,8 +232,13 @@ def _refuse(vm: VmDocument) -> None:
         raise Failure("MEMORY_RESIZE_MODE: HOTPLUG is KVM's, memory under Xen balloons: use BALLOONING")
     if is_yes(os.get("FIRMWARE_SECURE", "")):
         raise Failure("OS: FIRMWARE_SECURE: Xen has no secure boot")
-    if vm.template.vector("TPM"):
-        raise Failure("TPM: there is none under Xen")
+    for name, why in (
+        ("TPM", "there is none under Xen"),
+        ("WATCHDOG", "there is none under Xen"),
+        ("USB", "only PCI devices are handed over under Xen"),
+    ):
+        if vm.template.vectors(name):
+            raise Failure(f"{name}: {why}: leave it out")
 
 
 def _put_os(domain: Element, vm: VmDocument, kind: Kind, directory: str) -> None:

@@ -4,6 +4,7 @@ Domain-0 is the host's own and no domain of anybody; its processor time counts f
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -74,9 +75,14 @@ def _asked(ask: Any, name: str) -> tuple[int, ...]:
 
 
 class HostGauge:
-    """Measures one host: what its dom0 can tell is no more than what dom0 itself has."""
+    """Measures one host: what its dom0 can tell is no more than what dom0 itself has.
 
-    def __init__(self) -> None:
+    Args:
+        clock: in seconds, one that does not jump.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._before: tuple[float, dict[int, int]] | None = None
 
     def __call__(self, opened: "libvirt.virConnect") -> dict[str, str]:
@@ -91,7 +97,7 @@ class HostGauge:
 
     def _used_percent(self, opened: "libvirt.virConnect") -> int | None:
         """Return what all domains, dom0 among them, have used since the last time; None the first time."""
-        now = time.monotonic(), _processor_times(opened)
+        now = self._clock(), _processor_times(opened)
         before, self._before = self._before, now
         if before is None or now[0] <= before[0]:
             return None

@@ -81,7 +81,8 @@ def _places(job: Job, operands: int) -> tuple[Place, Place]:
     """Return the VM's directories on two hosts."""
     source, target = (job.place(operand) for operand in job.operands(operands)[:2])
     for place in (source, target):
-        paths.vm_directory_itself(place.path, job.command.vm_id, job.command.datastore_id)
+        if paths.vm_directory(place.path, job.command.vm_id) != place.path or paths.is_kept(place.path):
+            raise Failure(f"{place} is not the directory of vm {job.command.vm_id} in a datastore")
     return source, target
 
 

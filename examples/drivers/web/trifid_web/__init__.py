@@ -1,0 +1,1 @@
+"""Drivers whose VMs are web servers of one page, each a process of this machine."""

@@ -1,0 +1,131 @@
+"""KEEP: starts the keeper on a host, which renews the host's heartbeat in the datastores that it shares.
+
+A few lines of shell that go over ssh; nothing is installed.  It outlives the connection, ends with its host, and goes
+on as it is when it is asked for again.  Each datastore has a loop of its own: one that hangs stops no other beat.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+
+from trifid.drivers.kit import Failure, Request
+from trifid.drivers.remote.host import Hosts
+from trifid.wire.fence_action import FenceActionData
+
+STARTED_WITHIN_S = 20.0
+NAME = "trifid-keeper"
+_DIGITS = 12
+
+KEEPER = """\
+beat=$1 host=$2 lease=$3 notes=$4
+shift 4
+now() { read -r up rest < /proc/uptime; up=${up%.*}; }
+keep() {
+    n=0
+    while :; do
+        n=$((n + 1))
+        now
+        mkdir -p "$2/.trifid/hosts/$host" && printf '%s %s lease=%s\\n' "$$" "$n" "$lease" |
+            dd of="$2/.trifid/hosts/$host/beat" conv=fsync 2>/dev/null && echo "$up" > "$notes/$1"
+        sleep "$beat"
+    done
+}
+end_guests() {
+    for process in /proc/[0-9]*; do
+        grep -aqF -e guest= "$process/cmdline" || continue
+        grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "${process#/proc/}"
+    done
+}
+stop() {
+    trap - TERM
+    kill $writers
+    for place; do printf '%s stopped lease=0\\n' "$$" > "$place/.trifid/hosts/$host/beat"; done
+    exit
+}
+writers=
+trap 'stop "$@"' TERM
+[ "$lease" = 0 ] || {
+    number=0
+    for place; do
+        number=$((number + 1)); now; echo "$up" > "$notes/$number"
+    done
+}
+number=0
+for place; do
+    number=$((number + 1))
+    keep "$number" "$place" &
+    writers="$writers $!"
+done
+while [ "$lease" != 0 ]; do
+    sleep 1
+    now
+    number=0
+    for place; do
+        number=$((number + 1))
+        renewed=
+        read -r renewed < "$notes/$number"
+        [ "$((up - ${renewed:-0}))" -lt "$lease" ] || end_guests "$place"
+    done
+done
+wait
+"""
+"""What runs on the host.
+
+A beat is the number of this process, which tells one life from another, a counter, and the lease that is kept.  When a
+datastore was not renewed for the time of the lease, the guests that have disks in it are killed, again and again; the
+loop that does it touches no datastore.  The lease counts from before the renewal was begun.  A keeper that is told to
+end takes its lease back.
+"""
+
+START = """\
+set -eu
+text=$1 name=$2 kind=$3
+shift 3
+file=$HOME/.$kind
+if [ -r "$file" ] && read -r pid < "$file" && [ -r "/proc/$pid/cmdline" ]; then
+    if grep -aqF -e "$name" "/proc/$pid/cmdline"; then exit 0; fi
+    if grep -aqF -e "$kind" "/proc/$pid/cmdline"; then kill -KILL -- "-$pid" 2>/dev/null || :; fi
+fi
+beat=$1 host=$2 lease=$3
+shift 3
+place=/run
+[ -w "$place" ] || place=/tmp
+notes=$(mktemp -d "$place/$kind.XXXXXXXX")
+setsid sh -c "$text" "$name" "$beat" "$host" "$lease" "$notes" "$@" < /dev/null > /dev/null 2>&1 &
+echo "$!" > "$file"
+"""
+"""Leaves a keeper of this very name alone, ends an older one, and starts it."""
+
+
+def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> str:
+    """Have a host's keeper run.
+
+    Args:
+        engine: id of the engine: several may share hosts.
+
+    Raises:
+        Failure: the host is not reached, or cannot start it.
+    """
+    if data.beat_s <= 0 or not data.datastores:
+        raise Failure(f"host {data.host} shares no datastore that it could keep a heartbeat in")
+
+    def stop() -> None:
+        if request.is_cancelled:
+            raise Failure("cancelled by the engine")
+
+    arguments = start_arguments(data, engine)
+    hosts.named(data.host).run("sh", "-c", START, "sh", *arguments, stop=stop, timeout_s=STARTED_WITHIN_S)
+    return ""
+
+
+def start_arguments(data: FenceActionData, engine: str) -> Sequence[str]:
+    """Return the arguments of START: the name tells a keeper that keeps something else."""
+    told = (str(data.beat_s), str(data.host_id), str(data.lease_s), *data.datastores)
+    digest = hashlib.sha256("\0".join((KEEPER, *told)).encode()).hexdigest()[:_DIGITS]
+    kind = f"{NAME}-{engine}-{data.host_id}"
+    return (KEEPER, f"{kind}-{digest}", kind, *told)
+
+
+def engine_id() -> str:
+    """Return the id that the engine gives its drivers, as far as it can be part of a file's name."""
+    return "".join(char for char in os.environ.get("TRIFID_ENGINE_ID", "") if char.isalnum()) or "none"

@@ -1,0 +1,191 @@
+"""The keeper: a heartbeat that goes on by itself on a real machine (this one), and is seen to change."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.harness import DriverProcess, python_driver, running
+from trifid.engine.failover.heartbeats import BEAT_BYTES_MAX, Heartbeats, read_all
+from trifid.wire.fence_action import FenceActionData, render
+
+ENGINE = "ab12cd34"
+WAITED_S = 20.0
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[DriverProcess]:
+    """The driver, with a home of this machine's user that the keeper notes itself in."""
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"TRIFID_ENGINE_ID": ENGINE, "HOME": str(tmp_path)}
+    try:
+        with running(python_driver("trifid.drivers.fence.main"), "--frontend node3", home=home, env=env) as process:
+            yield process
+    finally:
+        for noted in tmp_path.glob(".trifid-keeper-*"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(noted.read_text()), signal.SIGKILL)
+
+
+def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
+    driver.ask("KEEP", 3, render(FenceActionData(3, "node3", (), tuple(map(str, places)), 1, lease_s)))
+    answer = driver.answer()
+    return answer.payload if answer.status == "FAILURE" else "kept"
+
+
+def pid(tmp_path: Path) -> int:
+    return int((tmp_path / f".trifid-keeper-{ENGINE}-3").read_text())
+
+
+def beat_after(place: Path, text: str) -> str:
+    """Return the next beat that is another one than this."""
+    until = time.monotonic() + WAITED_S
+    while time.monotonic() < until:
+        found = read_all({"datastore 0": place}).get((3, "datastore 0"), "")
+        if found not in ("", text):
+            return found
+        os.sched_yield()
+    pytest.fail(f"the beat is {text!r} for {WAITED_S:g} s")
+
+
+def test_a_heartbeat_goes_on_when_the_driver_is_gone(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "datastores" / "0"
+    assert keep(driver, place) == "kept"
+    first = beat_after(place, "")
+    driver.kill()
+    assert beat_after(place, first) != first
+
+
+def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver: DriverProcess, tmp_path: Path) -> None:
+    place, other = tmp_path / "0", tmp_path / "100"
+    keep(driver, place)
+    beat_after(place, "")
+    first = pid(tmp_path)
+    assert keep(driver, place) == "kept"
+    assert pid(tmp_path) == first
+    assert keep(driver, place, other) == "kept"
+    assert pid(tmp_path) != first
+    assert beat_after(other, "").startswith(f"{pid(tmp_path)} ")
+
+
+def test_without_a_shared_datastore_there_is_no_heartbeat(driver: DriverProcess) -> None:
+    assert "shares no datastore" in keep(driver)
+
+
+def test_what_is_no_beat_is_not_believed(tmp_path: Path) -> None:
+    hosts = tmp_path / ".trifid" / "hosts"
+    for name in ("3", "4", "5", "x", "6"):
+        (hosts / name).mkdir(parents=True)
+    (hosts / "3" / "beat").write_text("1 1\n")
+    (hosts / "4" / "beat").symlink_to("/etc/passwd")
+    os.mkfifo(hosts / "5" / "beat")
+    (hosts / "x" / "beat").write_text("1 1\n")
+    (hosts / "6" / "beat").write_bytes(b"\xff" * 100_000)
+    found = read_all({"datastore 0": tmp_path, "gone": tmp_path / "none"})
+    assert found.pop((3, "datastore 0")) == "1 1"
+    assert len(found.pop((6, "datastore 0"))) <= BEAT_BYTES_MAX
+    assert found == {}
+
+
+def test_only_a_beat_that_changes_is_a_sign_of_life() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+    beats.saw({(3, "datastore 0"): "7 1"})
+    place, seen = beats.newest(3)
+    assert (place, seen.has_changed) == ("datastore 0", False)
+    now_s = 10.0
+    beats.saw({(3, "datastore 0"): "7 1", (3, "datastore 100"): "7 1"})
+    assert not beats.newest(3)[1].has_changed
+    now_s = 20.0
+    beats.saw({(3, "datastore 0"): "7 2", (3, "datastore 100"): "7 1"})
+    place, seen = beats.newest(3)
+    assert (place, seen.has_changed, seen.since_s) == ("datastore 0", True, 20.0)
+    assert beats.newest(4) is None
+
+
+@contextlib.contextmanager
+def guest(disk: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that looks like a guest with a disk."""
+    with subprocess.Popen(
+        ["sh", "-c", "exec 2>&1; cat", "qemu", "-name", "guest=one-7", str(disk)], stdin=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and_no_others(
+    driver: DriverProcess, tmp_path: Path
+) -> None:
+    place, other = tmp_path / "0", tmp_path / "100"
+    assert keep(driver, place, other, lease_s=3) == "kept"
+    assert beat_after(place, "").endswith(" lease=3")
+    with guest(place / "7" / "disk.0") as mine, guest(other / "8" / "disk.0") as others:
+        first = beat_after(place, "")
+        assert beat_after(place, first) != first
+        assert mine.poll() is None
+        shutil.rmtree(place)
+        place.write_text("a file server that is gone")
+        assert mine.wait(WAITED_S) == -signal.SIGKILL
+        beat_after(other, beat_after(other, ""))
+        assert others.poll() is None
+
+
+def test_a_keeper_that_is_told_to_end_takes_its_lease_back(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=3)
+    beat = beat_after(place, "")
+    os.kill(pid(tmp_path), signal.SIGTERM)
+    while "stopped" not in beat:
+        beat = beat_after(place, beat)
+    assert beat.endswith(" lease=0")
+
+
+def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_read() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+
+    def saw(mine: int, others: int) -> frozenset[str]:
+        beats.saw({(3, "datastore 0"): f"7 {mine} lease=30", (4, "datastore 0"): f"9 {others} lease=30"})
+        return beats.ended(3, margin_s=15.0, fresh_s=20.0)
+
+    assert saw(1, 1) == frozenset()
+    for now_s in (10.0, 20.0, 30.0, 40.0, 50.0):
+        assert saw(2, int(now_s)) == frozenset()
+    now_s = 60.0
+    assert saw(2, 60) == {"datastore 0"}
+    now_s = 100.0
+    assert saw(2, 60) == frozenset()
+
+
+def test_a_beat_that_cannot_be_read_any_more_is_no_lease_that_is_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+    for now_s in (0.0, 5.0):
+        beats.saw({(n, "datastore 0"): f"7 {now_s} lease=30" for n in (3, 4)})
+    for now_s in range(10, 200, 5):
+        beats.saw({(4, "datastore 0"): f"9 {now_s} lease=30"})
+        assert beats.ended(3, margin_s=15.0, fresh_s=20.0) == frozenset()
+
+
+def test_a_lease_that_is_renewed_again_is_not_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+
+    def saw(mine: int, others: int) -> frozenset[str]:
+        beats.saw({(3, "datastore 0"): f"7 {mine} lease=30", (4, "datastore 0"): f"9 {others} lease=30"})
+        return beats.ended(3, margin_s=15.0, fresh_s=20.0)
+
+    for now_s in (0.0, 5.0, 30.0, 45.0):
+        saw(1 if now_s else 0, int(now_s))
+    now_s = 60.0
+    assert saw(1, 60) == {"datastore 0"}
+    assert saw(3, 61) == frozenset()
