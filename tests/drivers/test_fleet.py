@@ -6,14 +6,14 @@ import pytest
 
 from tests.drivers.fleet import HANGS, ILL, PROBE_HANGS, PROBE_RAVES, RAVES, STOPS, WRONG, observe
 
-SIZE, PERIOD_S = 200, 10.0
+SIZE, PERIOD_S = 200, 15.0
 """A period that two processors can afford, which are the front-end and all hosts at once here."""
-REACHED_WITHIN_S = 120.0
-WATCHED_S = 2.5 * PERIOD_S
+REACHED_WITHIN_S = 200.0
+WATCHED_S = 2.1 * PERIOD_S
 LATE_S, MEMORY_MIB = 1.0, 150.0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_ill_hosts_delay_no_other_and_say_what_they_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     heard, figures, since_s = observe(tmp_path, SIZE, PERIOD_S, WATCHED_S, REACHED_WITHIN_S)
     with capsys.disabled():
