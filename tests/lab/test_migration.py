@@ -233,12 +233,24 @@ def test_a_guest_that_changes_faster_than_it_is_sent_is_left_where_it_is_or_paus
     assert traveller.error == ""
 
 
-def test_a_guest_that_shuts_down_on_its_way_is_off_where_it_was(lab: Lab, traveller: Traveller) -> None:
+def test_of_two_sets_of_disks_people_choose_when_nobody_saw_which_is_newer(lab: Lab, traveller: Traveller) -> None:
     source, target = lab.hosts[traveller.here], lab.hosts[traveller.elsewhere]
     traveller.begins()
-    traveller.machine.does("(sleep 4; poweroff -f) < /dev/null > /dev/null 2>&1 &")
-    lab.catalogue.api.until_state(traveller.machine.id, "POWEROFF", "PROLOG_MIGRATE_POWEROFF_FAILURE")
-    assert lab.catalogue.api.state(traveller.machine.id) == "POWEROFF"
-    assert source.domains() == target.domains() == []
-    assert "disk.0" in lab.files_of(traveller.machine, source.name)
+    source.kill_libvirtd()
+    lab.catalogue.api.until_state(traveller.machine.id, "UNKNOWN")
+    source.kill_guest(traveller.domain)
+    source.start_libvirtd()
+    lab.catalogue.run("onevm", "recover", "--retry", str(traveller.machine.id))
+    lab.catalogue.api.until_state(traveller.machine.id, "PROLOG_MIGRATE_POWEROFF_FAILURE")
+    assert lab.has() == {source.name: ([], True), target.name: ([], True)}
+    assert f"--failure {traveller.machine.id} keeps those of {source.name}" in traveller.error
+
+    lab.catalogue.run("onevm", "recover", "--failure", str(traveller.machine.id))
+    lab.catalogue.api.until_state(traveller.machine.id, "POWEROFF")
     assert lab.has() == {source.name: ([], True)}
+    traveller.machine.do("resume")
+    traveller.machine.until_open()
+    assert (
+        traveller.machine.does("mkdir /run/d; mount -t ext4 /dev/vda /run/d; [ -s /run/d/counted ] && echo there")
+        == "there\n"
+    )
