@@ -6,8 +6,9 @@
 Parts: `calls` (the engine, dummy drivers), `catalogue` (many images, dummy drivers), `copies` (the drivers that copy
 images, beside cp and rsync), `network` (addresses given among 100,000 leases, in this process), `scheduling` (many VMs
 at once and single ones, dummy drivers; plans, in this process), `planning` (which running VMs should move, in this
-process), `samples` (what is measured of 10,000 VMs, in this process).  Times are walls of the client and CPU of the daemon (user + system, from the kernel's accounting).  Compare
-figures only within one run, or as ratios: machines that are shared drift.
+process), `samples` (what is measured of 10,000 VMs, in this process).  Times are walls of the client and CPU of the
+daemon (user + system, from the kernel's accounting).  Compare figures only within one run, or as ratios: machines that
+are shared drift.
 """
 
 import argparse

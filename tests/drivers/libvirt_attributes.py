@@ -25,7 +25,6 @@ _BESIDE: dict[str, dict[str, str]] = {
     "USB": {"VENDOR": "8087", "PRODUCT": "0a2b"},
     "GRAPHICS": {"TYPE": "spice"},
     "VIDEO": {"TYPE": "virtio"},
-    "RAW": {"TYPE": "kvm"},
     "CONTEXT": {"HOSTNAME": "x"},
     "CONSOLE": {"TYPE": "tcp", "PORT": "4000"},
     "CPU_MODEL": {"MODEL": "Nehalem"},
@@ -84,25 +83,37 @@ _VALUES = {
 }
 """What is tried of attributes that take many texts; of others, what a golden file has or a sample."""
 
+_VALUES_OF = {
+    "xen": {"OS/BOOT": ["hd", "cdrom", "network"], "OS/BOOTLOADER": ["/usr/bin/pygrub"], "RAW/TYPE": ["xen"]},
+    "lxc": {"OS/INIT_ENV": ["LANG=C TERM=linux"], "RAW/TYPE": ["lxc"]},
+}
+"""The same for one connector."""
+_BESIDE_OF = {"xen": {"OS/XEN_TYPE": {"KERNEL": "/vmlinuz"}}}
+_ALWAYS_OF = {"lxc": Template((("DISK", {"SOURCE": "/images/root.img", "TARGET": "vda"}),))}
+"""What every VM of a connector must have."""
+
 
 def templates(connector: Connector) -> Iterator[tuple[str, Template]]:
     """Yield `NAME/KEY=value` and a template with little more than that."""
     for path in sorted({path for mapping in connector.mappings for path, _ in mapping.paths()}):
         name, _, key = path.partition("/")
         row = KEYS[name][key] if key else BY_NAME[name]
-        for value in values(row):
-            yield f"{path}={value}", small(path, value)
+        for value in _VALUES_OF.get(connector.name, {}).get(path) or values(row):
+            yield f"{path}={value}", small(path, value, connector.name)
 
 
-def small(path: str, value: str) -> Template:
+def small(path: str, value: str, connector: str) -> Template:
     """Return a small template in which an attribute has a value."""
     name, _, key = path.partition("/")
     given: Value = value
     if key:
         beside = {**_BESIDE.get(name, {}), **_BESIDE.get(path, {}), **_BESIDE.get(f"{path}={value}", {})}
+        beside |= _BESIDE_OF.get(connector, {}).get(path, {})
+        beside |= {"TYPE": connector} if name == "RAW" else {}
         given = {**beside, key: value}
     pairs: tuple[tuple[str, Value], ...] = tuple((one, text) for one, text in _SMALL.items() if one != name)
-    return Template((*pairs, *_OTHERS.get(path, Template(())), (name, given)))
+    others = (*_OTHERS.get(path, ()), *_ALWAYS_OF.get(connector, ()))
+    return Template((*pairs, *(pair for pair in others if pair[0] != name), (name, given)))
 
 
 def values(row: Attribute) -> list[str]:

@@ -139,6 +139,16 @@ def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and
         assert others.poll() is None
 
 
+def test_a_keeper_that_is_told_to_end_takes_its_lease_back(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=3)
+    beat = beat_after(place, "")
+    os.kill(pid(tmp_path), signal.SIGTERM)
+    while "stopped" not in beat:
+        beat = beat_after(place, beat)
+    assert beat.endswith(" lease=0")
+
+
 def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_read() -> None:
     now_s = 0.0
     beats = Heartbeats(dict, lambda: now_s)
@@ -154,4 +164,28 @@ def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_rea
     assert saw(2, 60) == {"datastore 0"}
     now_s = 100.0
     assert saw(2, 60) == frozenset()
+
+
+def test_a_beat_that_cannot_be_read_any_more_is_no_lease_that_is_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+    for now_s in (0.0, 5.0):
+        beats.saw({(n, "datastore 0"): f"7 {now_s} lease=30" for n in (3, 4)})
+    for now_s in range(10, 200, 5):
+        beats.saw({(4, "datastore 0"): f"9 {now_s} lease=30"})
+        assert beats.ended(3, margin_s=15.0, fresh_s=20.0) == frozenset()
+
+
+def test_a_lease_that_is_renewed_again_is_not_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+
+    def saw(mine: int, others: int) -> frozenset[str]:
+        beats.saw({(3, "datastore 0"): f"7 {mine} lease=30", (4, "datastore 0"): f"9 {others} lease=30"})
+        return beats.ended(3, margin_s=15.0, fresh_s=20.0)
+
+    for now_s in (0.0, 5.0, 30.0, 45.0):
+        saw(1 if now_s else 0, int(now_s))
+    now_s = 60.0
+    assert saw(1, 60) == {"datastore 0"}
     assert saw(3, 61) == frozenset()

@@ -43,7 +43,7 @@ def test_ill_hosts_delay_no_other_and_say_what_they_have(tmp_path: Path, capsys:
         per_report_ms = (cpu_s(driver.process.pid) - used_s) / len(late) * 1000
         with capsys.disabled():
             print(
-                f"\n{SIZE} hosts every {PERIOD_S:g} s, reached within {reached_s - begun_s:.1f} s: {len(late)} reports, "
+                f"\n{SIZE} hosts every {PERIOD_S:g} s, reached within {reached_s - begun_s:.1f} s: {len(late)} reports "
                 f"late by {p50:.3f} s (p50), {p99:.3f} s (p99), {late[-1]:.3f} s at most; driver {most_mib:.0f} MiB at "
                 f"most and {per_report_ms:.1f} ms a report; {processes} processes of ssh, {ssh_mib:.0f} MiB"
             )

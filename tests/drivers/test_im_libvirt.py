@@ -276,6 +276,14 @@ def test_what_is_asked_again_is_answered_again_by_the_same_watch(home: Path) -> 
         assert parse(unpack(driver.answer("MONITOR_HOST", 3).payload)).single("LOOP") not in loops
 
 
+def test_a_home_that_cannot_be_written_is_an_error_of_the_host_and_not_the_end_of_its_watch(home: Path) -> None:
+    (home / "ssh").write_text("in the place of a directory")
+    with running(COMMAND, "--uri none", home=home, monitor=True) as driver:
+        start(driver, 5, "nowhere.invalid")
+        refused = [driver.answer("MONITOR_HOST", 5) for _ in range(2)]
+    assert all(str(home / "ssh") in unpack(one.payload) for one in refused)
+
+
 def test_nothing_is_left_of_a_driver_that_ends(home: Path) -> None:
     (home / "tmp").mkdir()
     with running(COMMAND, "--uri none", home=home, env={"TMPDIR": str(home / "tmp")}, monitor=True) as driver:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.drivers.contract import CopiesDisks, Resizes, Saves, Snapshots
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.libvirt_cases import FewNames, vm_of
+from tests.drivers.probe_builders import fake_ssh
 from tests.drivers.test_libvirt_images import qcow2
-from tests.drivers.test_probes import fake_ssh
 from trifid.core.template.model import Value, template
 from trifid.drivers.libvirt.identity import domain_uuid
 from trifid.drivers.libvirt.registry import connector, shipped

@@ -3,7 +3,6 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.  The cluster and its VMs are shared by the tests.
 """
 
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,22 +236,19 @@ def test_the_vms_of_a_host_that_loses_power_run_elsewhere_although_the_engine_is
     comes_back(cluster, fleet, host)
 
 
-@contextlib.contextmanager
-def cut_off(cluster: Cluster, fleet: Fleet) -> Iterator[str]:
-    """Cut the fullest host off the network, with nobody who fences it; give its name once its VMs are UNKNOWN."""
+def cut_off(cluster: Cluster, fleet: Fleet) -> tuple[str, list[int]]:
+    """Cut the fullest host off the network; return its name and its VMs once these are UNKNOWN."""
     host = fullest(fleet)
     vms = fleet.on(host)
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = NO", 1)
     cluster.lab("cut", host)
     cluster.api.until(lambda: fleet.states(*vms) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN")
-    yield host
-    cluster.api.call("one.host.update", cluster.host_id(host), "FAILOVER = YES", 1)
+    return host, vms
 
 
 def test_a_host_that_is_cut_off_for_a_while_keeps_its_vms(cluster: Cluster, fleet: Fleet) -> None:
-    with cut_off(cluster, fleet) as host:
-        cluster.lab("mend", host)
-        cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
+    host, _ = cut_off(cluster, fleet)
+    cluster.lab("mend", host)
+    cluster.api.until(lambda: fleet.states() == {"RUNNING"}, "all VMs are RUNNING again")
     cluster.until_hosts(*NAMES)
     fleet.runs_where_it_should()
     fleet.has_lost_nothing()
@@ -261,11 +257,13 @@ def test_a_host_that_is_cut_off_for_a_while_keeps_its_vms(cluster: Cluster, flee
 def test_the_vms_of_a_host_that_is_cut_off_but_alive_start_elsewhere_only_after_it_is_fenced(
     cluster: Cluster, fleet: Fleet
 ) -> None:
-    with cut_off(cluster, fleet) as host:
-        cut = fleet.on(host)
-        cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
-        fleet.is_only_where_it_should()
-        cluster.lab("power", "off", host)
-        cluster.home.run("onehost", "fenced", host, "--yes")
-        until_elsewhere(cluster, fleet, host, cut)
+    host, cut = cut_off(cluster, fleet)
+    cluster.stays(lambda: fleet.states(*cut) == {"UNKNOWN"}, f"the VMs of {host} are UNKNOWN", for_s=QUIET_S)
+    fleet.is_only_where_it_should()
+    assert "CUT_OFF" in cluster.home.run("onehost", "show", host).stdout
+    refused = cluster.home.run("onehost", "fenced", host, "--yes", status=255)
+    assert "shows signs of life" in refused.stderr
+
+    cluster.lab("power", "off", host)
+    until_elsewhere(cluster, fleet, host, cut)
     comes_back(cluster, fleet, host)

@@ -35,13 +35,13 @@ def nothing_left_over() -> Iterator[None]:
         domain.destroy()
 
 
-@pytest.fixture
-def home(tmp_path: Path, bridge: str) -> Iterator[Home]:
-    with engine_of_containers(tmp_path / "home") as started:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, bridge: str) -> Iterator[Home]:
+    with engine_of_containers(tmp_path_factory.mktemp("engine") / "home") as started:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(home: Home) -> Api:
     """Calls to an engine with one host for containers, and a network."""
     made = Api(home)
@@ -168,6 +168,18 @@ def test_what_containers_cannot_do_is_refused_with_the_reason_and_they_run_on(
     api.until(lambda: len(links()) == 1, "the NIC goes")
     api.until_state(vm_id, "RUNNING")
     api.call("one.vm.action", "terminate-hard", vm_id)
+    api.until_state(vm_id, "DONE")
+
+
+def test_any_program_can_be_the_first_and_is_told_to_end(home: Home, guest: Guest, api: Api) -> None:
+    program = "trap 'sleep 1; exit 0' TERM; echo $WORD > /media/1/word; while :; do sleep 1; done"
+    os = f'OS = [ INIT = /bin/sh, INIT_ARGS = "-c \\"{program}\\" first", INIT_ENV = "WORD=\'two words\'" ]'
+    vm_id = created(home, template(guest, "app", os))
+    assert inside(vm_id, "/bin/cat", "/proc/1/cmdline").split("\0")[:2] == ["/bin/sh", "-c"]
+    assert inside(vm_id, "/bin/cat", "/media/1/word") == "two words\n"
+    home.run("onevm", "poweroff", str(vm_id), "--wait")
+    assert (domains(), left_of_containers()) == ([], NOTHING)
+    api.call("one.vm.action", "terminate", vm_id)
     api.until_state(vm_id, "DONE")
 
 

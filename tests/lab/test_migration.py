@@ -32,7 +32,7 @@ sync
 sha256sum /run/d/data > /run/sum
 cat > /run/count <<'END'
 n=0
-while n=$((n + 1)) && echo $n >> /run/d/counted && sync; do sleep 0.1; done
+while n=$((n + 1)) && echo $n >> /run/d/counted && sync; do sleep 1; done
 END
 sh /run/count < /dev/null > /dev/null 2>&1 &
 cat /proc/sys/kernel/random/boot_id
@@ -48,7 +48,7 @@ mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
 dd if=/dev/urandom of=/dev/shm/once bs=1M count=16 2> /dev/null
 cat > /run/busy <<'END'
-while sleep 0.1; do dd if=/dev/shm/once of=/dev/shm/again bs=1M conv=notrunc; done
+while sleep 1; do dd if=/dev/shm/once of=/dev/shm/again bs=1M conv=notrunc; done
 END
 """
 _GOES_ON_CHANGING = """
@@ -236,7 +236,7 @@ def test_a_guest_that_changes_faster_than_it_is_sent_is_left_where_it_is_or_paus
 def test_a_guest_that_shuts_down_on_its_way_is_off_where_it_was(lab: Lab, traveller: Traveller) -> None:
     source, target = lab.hosts[traveller.here], lab.hosts[traveller.elsewhere]
     traveller.begins()
-    traveller.machine.does("(sleep 0.5; poweroff -f) < /dev/null > /dev/null 2>&1 &")
+    traveller.machine.does("(sleep 1; poweroff -f) < /dev/null > /dev/null 2>&1 &")
     lab.catalogue.api.until_state(traveller.machine.id, "POWEROFF", "PROLOG_MIGRATE_POWEROFF_FAILURE")
     assert lab.catalogue.api.state(traveller.machine.id) == "POWEROFF"
     assert source.domains() == target.domains() == []

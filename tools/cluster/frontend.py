@@ -21,6 +21,7 @@ FAILOVER = """
 [failover]
 enabled = true
 after_s = 20
+heartbeat_s = 2
 
 [drivers.fence.power]
 executable = "trifid-fence"

@@ -36,6 +36,14 @@ end_guests() {
         grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "${process#/proc/}"
     done
 }
+stop() {
+    trap - TERM
+    kill $writers
+    for place; do printf '%s stopped lease=0\\n' "$$" > "$place/.trifid/hosts/$host/beat"; done
+    exit
+}
+writers=
+trap 'stop "$@"' TERM
 [ "$lease" = 0 ] || {
     number=0
     for place; do
@@ -46,6 +54,7 @@ number=0
 for place; do
     number=$((number + 1))
     keep "$number" "$place" &
+    writers="$writers $!"
 done
 while [ "$lease" != 0 ]; do
     sleep 1
@@ -64,7 +73,8 @@ wait
 
 A beat is the number of this process, which tells one life from another, a counter, and the lease that is kept.  When a
 datastore was not renewed for the time of the lease, the guests that have disks in it are killed, again and again; the
-loop that does it touches no datastore.  The lease counts from before the renewal was begun.
+loop that does it touches no datastore.  The lease counts from before the renewal was begun.  A keeper that is told to
+end takes its lease back.
 """
 
 START = """\

@@ -156,6 +156,7 @@ class Connector(msgspec.Struct, frozen=True):
         settle: leaves nothing on a host of what `starting` did; called when the domain is found running after an
             attempt that was cut short, and when it has ended: then it returns when the VM's disks may be moved.
         press: asks a machine to shut down, instead of libvirt's call.
+        deaf: what is told when that has no effect.
         statistics: asks for the figures of domains, None = of all.
         hints: tells what of a template its owner may miss in the domain, for the VM's log.
         facts: tells more of a host, by libvirt's capabilities; goes before what probes say by the same name.
@@ -185,6 +186,7 @@ class Connector(msgspec.Struct, frozen=True):
     starting: Callable[[Stay], AbstractContextManager[None]] = _nothing_around
     settle: Settle = _nothing_left
     press: "Callable[[libvirt.virDomain, VmDocument], object] | None" = None
+    deaf: str = "its guest ignores ACPI"
     statistics: Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]] = bulk()
     hints: Callable[[VmDocument], list[str]] = _no_hints
     facts: Callable[[str], dict[str, str]] = _nothing

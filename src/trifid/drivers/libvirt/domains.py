@@ -116,7 +116,7 @@ class Domains:
                 if waited >= self._options.shutdown_timeout_s:
                     raise Failure(
                         f"{vm.domain_name} on {data.host} was not off {self._options.shutdown_timeout_s:g} s after the "
-                        "power button: its guest ignores ACPI; end it hard, or shut it down from inside"
+                        f"power button: {connection.connector.deaf}; end it hard, or shut it down from inside"
                     )
                 if waited - pressed >= BUTTON_EVERY_S and is_active(domain):
                     _press(domain, connection.connector, vm, request)

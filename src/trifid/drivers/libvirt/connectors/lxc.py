@@ -199,6 +199,7 @@ CONNECTOR = Connector(
     starting=starting,
     settle=settle,
     press=press,
+    deaf="its first program ignores the signal (OS/STOP_SIGNAL chooses it)",
     statistics=statistics,
     facts=lambda _: {"HYPERVISOR": "lxc"},
 )
