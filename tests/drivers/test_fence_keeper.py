@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.harness import DriverProcess, python_driver, running
+from tests.drivers.sshd import hang_up, sshd
+from trifid.drivers.remote.way import sockets_of
 from trifid.engine.failover.heartbeats import BEAT_BYTES_MAX, Heartbeats, read_all
 from trifid.wire.fence_action import FenceActionData, render
 
@@ -30,8 +33,16 @@ def driver(tmp_path: Path) -> Iterator[DriverProcess]:
             yield process
     finally:
         for noted in tmp_path.glob(".trifid-keeper-*"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(int(noted.read_text()), signal.SIGKILL)
+            end(noted)
+
+
+def end(noted: Path) -> None:
+    """End a keeper and remove what it noted."""
+    process, notes = noted.read_text().split()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(int(process), signal.SIGKILL)
+    shutil.rmtree(notes, ignore_errors=True)
+    noted.unlink()
 
 
 def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
@@ -40,8 +51,18 @@ def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
     return answer.payload if answer.status == "FAILURE" else "kept"
 
 
+@contextlib.contextmanager
+def open_process(number: int) -> Iterator[int]:
+    """Give what can be read once a process has ended."""
+    descriptor = os.pidfd_open(number)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def pid(tmp_path: Path) -> int:
-    return int((tmp_path / f".trifid-keeper-{ENGINE}-3").read_text())
+    return int((tmp_path / f".trifid-keeper-{ENGINE}-3").read_text().split()[0])
 
 
 def beat_after(place: Path, text: str) -> str:
@@ -63,6 +84,27 @@ def test_a_heartbeat_goes_on_when_the_driver_is_gone(driver: DriverProcess, tmp_
     assert beat_after(place, first) != first
 
 
+def test_over_ssh_the_heartbeat_outlives_driver_connection_and_sshd(tmp_path: Path) -> None:
+    """The machine is this one, so the keeper is noted in the real home of its user."""
+    (keys := tmp_path / "keys").mkdir()
+    (home := tmp_path / "home").mkdir()
+    place = tmp_path / "0"
+    engine = f"test{os.getpid()}"
+    noted = Path.home() / f".trifid-keeper-{engine}-3"
+    try:
+        with sshd(keys) as config:
+            command, arguments = python_driver("trifid.drivers.fence.main"), f"--ssh-config {config}"
+            with running(command, arguments, home=home, env={"TRIFID_ENGINE_ID": engine}) as process:
+                process.ask("KEEP", 3, render(FenceActionData(3, "host1", (), (str(place),), 1)))
+                assert process.answer().status == "SUCCESS"
+                beat = beat_after(place, "")
+            hang_up(sockets_of(home))
+        assert beat_after(place, beat).partition(" ")[0] == noted.read_text().split()[0]
+    finally:
+        if noted.exists():
+            end(noted)
+
+
 def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver: DriverProcess, tmp_path: Path) -> None:
     place, other = tmp_path / "0", tmp_path / "100"
     keep(driver, place)
@@ -70,7 +112,9 @@ def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver:
     first = pid(tmp_path)
     assert keep(driver, place) == "kept"
     assert pid(tmp_path) == first
-    assert keep(driver, place, other) == "kept"
+    with open_process(first) as ended:
+        assert keep(driver, place, other) == "kept"
+        assert select.select([ended], [], [], WAITED_S)[0], "the older keeper goes on"
     assert pid(tmp_path) != first
     assert beat_after(other, "").startswith(f"{pid(tmp_path)} ")
 
@@ -139,6 +183,16 @@ def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and
         assert others.poll() is None
 
 
+def test_a_keeper_that_is_told_to_end_takes_its_lease_back(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=3)
+    beat = beat_after(place, "")
+    os.kill(pid(tmp_path), signal.SIGTERM)
+    while "stopped" not in beat:
+        beat = beat_after(place, beat)
+    assert beat.endswith(" lease=0")
+
+
 def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_read() -> None:
     now_s = 0.0
     beats = Heartbeats(dict, lambda: now_s)
@@ -154,4 +208,28 @@ def test_a_lease_is_over_only_where_another_host_shows_that_the_datastore_is_rea
     assert saw(2, 60) == {"datastore 0"}
     now_s = 100.0
     assert saw(2, 60) == frozenset()
+
+
+def test_a_beat_that_cannot_be_read_any_more_is_no_lease_that_is_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+    for now_s in (0.0, 5.0):
+        beats.saw({(n, "datastore 0"): f"7 {now_s} lease=30" for n in (3, 4)})
+    for now_s in range(10, 200, 5):
+        beats.saw({(4, "datastore 0"): f"9 {now_s} lease=30"})
+        assert beats.ended(3, margin_s=15.0, fresh_s=20.0) == frozenset()
+
+
+def test_a_lease_that_is_renewed_again_is_not_over() -> None:
+    now_s = 0.0
+    beats = Heartbeats(dict, lambda: now_s)
+
+    def saw(mine: int, others: int) -> frozenset[str]:
+        beats.saw({(3, "datastore 0"): f"7 {mine} lease=30", (4, "datastore 0"): f"9 {others} lease=30"})
+        return beats.ended(3, margin_s=15.0, fresh_s=20.0)
+
+    for now_s in (0.0, 5.0, 30.0, 45.0):
+        saw(1 if now_s else 0, int(now_s))
+    now_s = 60.0
+    assert saw(1, 60) == {"datastore 0"}
     assert saw(3, 61) == frozenset()

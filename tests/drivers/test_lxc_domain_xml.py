@@ -65,9 +65,11 @@ def test_a_golden_container_is_valid_for_libvirt(case: str) -> None:
 def matters(path: str, case: str) -> bool:
     """Tell whether a case's container would be another one, or none, without an attribute."""
     vm = vm_of(template(case))
-    for changed in without(vm.template, path):
+    less = [replace(vm, template=changed) for changed in without(vm.template, path)]
+    less += [replace(vm, user_template=changed) for changed in without(vm.user_template, path)]
+    for one in less:
         try:
-            if container(replace(vm, template=changed)) != container(vm):
+            if container(one) != container(vm):
                 return True
         except Failure:
             return True

@@ -265,3 +265,29 @@ async def test_a_host_that_nothing_can_switch_off_waits_for_somebodys_word() -> 
     site.failover.refuse_word(site.world.memory.hosts[3])
     with pytest.raises(Refused, match="shows signs of life"):
         site.failover.refuse_word(site.world.memory.hosts[4])
+
+
+async def test_a_vm_that_its_fenced_host_is_seen_to_have_is_not_started_elsewhere(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    assert site.state(3) is S.PENDING_UNDEPLOYED
+    await site.pass_by(5, alive=(4, 5, 6))
+    await site.watching.sees("30 RUNNING", sync=True, host_id=3)
+    await site.look()
+    assert site.state(3) is S.HOLD_UNDEPLOYED
+    assert "it would run twice" in site.world.memory.vms[30].user_template.single("ERROR")
+
+
+async def test_a_lease_that_is_over_proves_it_where_no_power_can_be_seen() -> None:
+    site = await Site(heartbeat_s=5, lease_s=30).begin(template=Template())
+    disk = Template((("DISK", {"DISK_ID": "0", "TYPE": "SWAP"}),))
+    await site.world.put(replace(site.world.memory.vms[30], template=disk))
+    for beat in range(4):
+        site.beats.saw({(n, "datastore 0"): f"7 {beat} lease=30" for n in (3, 4)})
+        await site.pass_by(5, alive=(3, 4, 5, 6))
+    for beat in range(4, 40):
+        site.beats.saw({(3, "datastore 0"): "7 3 lease=30", (4, "datastore 0"): f"7 {beat} lease=30"})
+        await site.pass_by(5, alive=(4, 5, 6))
+    assert site.state(3) is S.PENDING_UNDEPLOYED
+    assert "lease on datastore 0" in site.fenced(3).proof

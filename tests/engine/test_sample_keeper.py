@@ -3,7 +3,7 @@
 import pytest
 
 from trifid.core.samples import FIVE_MINUTES_S, HOUR_S, RAW_S, Kind, Sample
-from trifid.engine.sample_keeper import Kept, SampleKeeper, Taken
+from trifid.engine.sample_keeper import WRITINGS_PER_ROUND, Kept, SampleKeeper, Taken
 from trifid.store.interface import StoreFault
 from trifid.store.samples import open_samples
 
@@ -85,9 +85,48 @@ def test_an_hour_that_ended_while_the_engine_was_down_is_averaged_later(keeping)
 
 def test_what_is_not_measured_any_more_gets_its_last_averages(keeping):
     keeping.measure(CPU=10)
-    keeping.pass_by(2 * FIVE_MINUTES_S)
+    keeping.pass_by(0)
+    keeping.pass_by(3 * FIVE_MINUTES_S)
     assert keeping.read(FIVE_MINUTES_S) == [Sample(BEGIN, {"CPU": 10}, 1)]
     assert keeping.read(HOUR_S) == [Sample(BEGIN, {"CPU": 10}, 1)]
+
+
+def measure_many(keeping, vms: int, rounds: int) -> None:
+    for _ in range(rounds):
+        keeping.keeper.write([Taken(Kind.VM, vm_id, keeping.now, {"CPU": str(vm_id)}) for vm_id in range(vms)])
+        keeping.now += 10
+
+
+def rows_of(keeping, vm_id: int) -> int:
+    return len(list(keeping.table.read(RAW_S, Kind.VM, [vm_id], 0)))
+
+
+def test_an_object_gets_the_rows_of_some_minutes_at_once(keeping):
+    measure_many(keeping, 90, WRITINGS_PER_ROUND + 1)
+    assert rows_of(keeping, 0) == 1
+    assert rows_of(keeping, 89) == WRITINGS_PER_ROUND
+    assert rows_of(keeping, 45) == 16
+    assert [len(keeping.read(RAW_S, vm_id)) for vm_id in (0, 45, 89)] == [WRITINGS_PER_ROUND + 1] * 3
+
+
+def test_what_an_engine_noted_before_it_was_killed_is_there(keeping):
+    measure_many(keeping, 90, 5)
+    before = [keeping.read(RAW_S, vm_id) for vm_id in (0, 45, 89)]
+    keeping.restart()
+    assert [keeping.read(RAW_S, vm_id) for vm_id in (0, 45, 89)] == before
+    assert [len(one) for one in before] == [5, 5, 5]
+
+
+def test_notes_are_forgotten_once_all_have_their_rows(keeping):
+    measure_many(keeping, 90, 3 * WRITINGS_PER_ROUND)
+    assert len(list(keeping.table.noted())) <= WRITINGS_PER_ROUND + 1
+    for _ in range(90):
+        keeping.pass_by(0)
+    assert len(list(keeping.table.noted())) <= 1
+    keeping.restart()
+    keeping.pass_by(0)
+    assert list(keeping.table.noted()) == []
+    assert len(keeping.read(RAW_S, 45)) == 3 * WRITINGS_PER_ROUND
 
 
 def test_objects_are_averaged_apart(keeping):

@@ -106,6 +106,7 @@ async def test_when_the_database_cannot_follow_the_oldest_are_lost_and_counted(t
 
 async def test_a_fault_of_the_database_is_told_once_and_its_end_too(series, table, caplog):
     caplog.set_level("INFO")
+    assert await loads(series) == []
     table.trouble = StoreFault("the disk is full: make room")
     for at in (0, 30):
         take(series, at)

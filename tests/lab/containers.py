@@ -32,17 +32,23 @@ def has_control_groups() -> None:
 
 
 @contextlib.contextmanager
+def own_places() -> Iterator[None]:
+    """A directory of the lab's own where the disks of containers are mounted."""
+    Path(PLACES).mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=711", "tmpfs", PLACES], check=True)
+    yield
+    subprocess.run(["umount", PLACES], check=True)
+
+
+@contextlib.contextmanager
 def control_groups() -> Iterator[None]:
     """The lab's own control groups, of version 1, in their place."""
-    has_control_groups()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(GROUPS)], check=True)
     for name in CONTROLLERS:
         (GROUPS / name).mkdir()
         subprocess.run(["mount", "-t", "cgroup", "-o", name, "cgroup", str(GROUPS / name)], check=True)
     yield
     subprocess.run(["umount", "-R", str(GROUPS)], check=True)
-    with contextlib.suppress(FileNotFoundError):
-        Path(PLACES).rmdir()
 
 
 @contextlib.contextmanager
@@ -63,7 +69,7 @@ def left_of_containers() -> dict[str, list[str]]:
     mounts = Path("/proc/mounts").read_text().splitlines()
     loops = subprocess.run(["losetup", "-n", "-O", "BACK-FILE"], capture_output=True, text=True, check=True)
     return {
-        "mounts": [line.split()[1] for line in mounts if line.split()[1].startswith("/run/trifid")],
+        "mounts": [line.split()[1] for line in mounts if line.split()[1].startswith(f"{PLACES}/")],
         "loops": [name for name in loops.stdout.split() if "/datastores/" in name],
         "groups": [str(found) for found in GROUPS.glob("*/machine/lxc-*")],
     }

@@ -94,6 +94,8 @@ REFUSED: dict[str, list[tuple]] = {
     "one.host.update": [(HOST_ID, "X=1", 1)],
     "one.host.rename": [(HOST_ID, "other")],
     "trifid.host.resync": [(HOST_ID,), (HOST_ID, True), (HOST_ID, True, VM_ID)],
+    "trifid.host.fenced": [(HOST_ID,), (99,)],
+    "trifid.host.signs": [(HOST_ID,), (99,)],
     "trifid.host.key": [(HOST_ID,)],
     "trifid.host.accept_key": [(HOST_ID,), (HOST_ID, "SHA256:x", True)],
     "trifid.host.import_vm": [(HOST_ID, "legacy"), (HOST_ID, "")],

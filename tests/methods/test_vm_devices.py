@@ -346,8 +346,8 @@ class TestConfiguration:
 
     async def test_a_watchdog_and_a_console_are_configuration(self, alice):
         await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "WATCHDOG=[ACTION=reset]\nCONSOLE=[LOG=yes]", 1)
-        assert vm(alice).template.vector("CONSOLE") == {"LOG": "yes"}
-        assert vm(alice).template.vector("WATCHDOG") == {"ACTION": "reset"}
+        assert vm(alice).user_template.vector("CONSOLE") == {"LOG": "yes"}
+        assert vm(alice).user_template.vector("WATCHDOG") == {"ACTION": "reset"}
 
     async def test_appending_leaves_what_is_not_given(self, alice):
         await alice.change("vms", VM_ID, state=VmState.HOLD, history=())

@@ -85,3 +85,15 @@ async def test_people_say_which_of_two_sets_of_disks_counts(unshared, operation,
     await unshared.change("vms", VM_ID, state=VmState.MIGRATE_COPY_FAILURE, history=stays)
     await unshared.ask(ADMIN, "one.vm.recover", VM_ID, operation)
     assert (vm(unshared).state, unshared.memory.actions[VM_ID].verb) == (state, verb)
+
+
+async def test_terminate_hard_does_not_give_up_disks_that_shall_be_kept_and_lie_on_two_hosts(unshared):
+    stays = (STAY, replace(STAY, seq=1, host_id=OTHER_ID, hostname="node2"))
+    for state in (VmState.MIGRATE_COPY_FAILURE, VmState.UNKNOWN_MIGRATE_COPY):
+        kept = template(DISK=[{**DISK, "SAVE": "YES"}])
+        await unshared.change("vms", VM_ID, state=state, history=stays, template=kept)
+        with pytest.raises(Refusal, match="terminate-hard would delete DISK 0, which shall be kept"):
+            await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+    await unshared.change("vms", VM_ID, template=template(DISK=[DISK]))
+    await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+    assert vm(unshared).state is VmState.CLEANUP_DELETE_SOURCE

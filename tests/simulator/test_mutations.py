@@ -9,7 +9,7 @@ from trifid.core.vm import effects as do
 from trifid.core.vm import transfer
 from trifid.core.vm.effects import release_leases
 from trifid.core.vm.events import Answer, Delete, Done, Failed, MigrateSave
-from trifid.core.vm.row import cancel, delete_files_on_both, move, row
+from trifid.core.vm.row import cancel, delete_files_on_both, fail_migrate, move, row
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TABLE
 from trifid.engine import images, life
@@ -225,6 +225,14 @@ def delete_an_image_while_it_is_cloned(patch) -> None:
     patch.setattr(images, "_refuse_used", _refuse_used)
 
 
+# -- moves with disks ----------------------------------------------------------------------------------
+
+
+def drop_the_target_of_a_failed_copy_unasked(patch) -> None:
+    drop = row(S.MIGRATE_COPY, Failed, S.MIGRATE_COPY_DROP, do.tell_owner, do.return_to_previous, fail_migrate)
+    with_row(patch, drop)
+
+
 # -- placing -------------------------------------------------------------------------------------------
 
 
@@ -299,6 +307,7 @@ MUTATIONS = {
     make_an_image_of_a_disk_that_was_not_saved: "which is not there|is (READY|to be changed), and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
+    drop_the_target_of_a_failed_copy_unasked: "is taken away while its domain|the only copy of a disk is gone",
     place_without_looking_at_the_room_there_is: "was placed on .*, which carries more than it has",
     never_try_a_vm_again_that_was_refused: "waits and .* has room for it",
     leave_a_host_out_for_ever: "waits and .* has room for it",

@@ -7,6 +7,7 @@ import pytest
 from tests.store.conftest import Database
 from trifid.core.samples import FIVE_MINUTES_S, HOUR_S, RAW_S, Kind, Sample
 from trifid.store.interface import StoreFault
+from trifid.store.sample_codec import Note, packed
 from trifid.store.samples import FIRST, Key, Samples, open_samples
 
 
@@ -19,7 +20,7 @@ def table(database: Database) -> Iterator[Samples]:
 
 def put(table: Samples, resolution_s: int, kind: Kind, *taken: tuple[int, Sample]) -> None:
     with table.transaction():
-        table.put(resolution_s, kind, taken)
+        table.put(resolution_s, kind, [packed(*one) for one in taken])
 
 
 def cpu(at: int, value: float = 1, count: int = 1) -> Sample:
@@ -90,7 +91,7 @@ def test_old_samples_of_one_object_are_deleted(table: Samples) -> None:
 def test_a_transaction_that_fails_leaves_nothing(table: Samples) -> None:
     def half() -> None:
         with table.transaction():
-            table.put(RAW_S, Kind.VM, [(1, cpu(0))])
+            table.put(RAW_S, Kind.VM, [packed(1, cpu(0))])
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -127,6 +128,34 @@ def test_postgresql_finds_some_objects_without_reading_all(postgresql_database: 
     assert "id = ANY" in condition
 
 
+def test_notes_are_there_in_their_order_until_they_are_forgotten(table: Samples) -> None:
+    first, second = [Note(Kind.VM, packed(1, cpu(0))), Note(Kind.HOST, packed(2, cpu(5)))], [Note(0, packed(3, cpu(9)))]
+    with table.transaction():
+        table.note(8, second)
+        table.note(7, first)
+    assert list(table.noted()) == [(7, first), (8, second)]
+    with table.transaction():
+        table.forget_notes_before(8)
+    assert [seq for seq, _ in table.noted()] == [8]
+
+
+def test_a_note_that_cannot_be_read_is_told_and_passed_over(
+    database: Database, table: Samples, caplog: pytest.LogCaptureFixture
+) -> None:
+    with table.transaction():
+        table.note(1, [Note(Kind.VM, packed(1, cpu(0)))])
+        table.note(2, [Note(Kind.VM, packed(1, cpu(30)))])
+    url = database.url.replace("sqlite:///trifid.db", "sqlite:///trifid-samples.db")
+    Database(url, database.home).sql("UPDATE samples_notes SET taken = 'x' WHERE seq = 1")
+    assert [seq for seq, _ in table.noted()] == [2]
+    assert "note 1 of samples cannot be read" in caplog.text
+
+
+def test_samples_change_in_transactions_only(table: Samples) -> None:
+    with pytest.raises(RuntimeError, match="in a transaction only"):
+        table.put(RAW_S, Kind.VM, [packed(1, cpu(0))])
+
+
 def test_a_row_that_cannot_be_read_is_told_and_passed_over(
     database: Database, table: Samples, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,7 +179,7 @@ def test_writing_samples_does_not_keep_records_waiting(sqlite_database: Database
     store = sqlite_database.open()
     table = open_samples(sqlite_database.url, sqlite_database.home)
     with table.transaction():
-        table.put(RAW_S, Kind.VM, [(1, cpu(0))])
+        table.put(RAW_S, Kind.VM, [packed(1, cpu(0))])
         store.commit(Batch(users={2: user(2)}))  # a lock in common would let it fail after five seconds
     assert len(store.load().users) == 1
     table.close()

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from trifid.core.ledger import charged_hosts, check_room
-from trifid.core.template.configure import changes, check_configuration, configured
+from trifid.core.template.attributes import BESIDE_MACHINE
+from trifid.core.template.configure import CONFIGURABLE, changes, check_configuration, configured
 from trifid.core.template.model import Template
 from trifid.core.template.prepare import needs_of
 from trifid.core.template.validate import check_values
@@ -27,6 +28,7 @@ from trifid.methods.vm_devices import disk_of
 from trifid.methods.vm_requests import requested, vm_for
 
 _CAPACITY = ("CPU", "MEMORY", "VCPU")
+_BESIDE = tuple(name for name in CONFIGURABLE if name in BESIDE_MACHINE)
 
 
 @method("one.vm.resize")
@@ -121,14 +123,16 @@ async def update_configuration(call: Call, vm_id: int, template: str, append: in
 
 
 def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool) -> tuple[VM, events.UpdateConf]:
-    """Return the VM with its CPU_MODEL, which lies with the user's attributes, and the request for the rest."""
-    old = vm.template.having(*vm.user_template.only("CPU_MODEL"))
+    """Return the VM with what of it lies with the user's attributes, and the request for the rest."""
+    old = vm.template.having(*vm.user_template.only(*_BESIDE))
     check_configuration(old, given)
     new_in_it = changes(old, given)
     refuse_restricted(call.caller, new_in_it, tuple(call.engine.config.engine.user_paths))
     template = with_password(configured(old, given, merges=merges, is_admin=call.caller.is_admin))
-    user_template = vm.user_template.replacing("CPU_MODEL", *template.all("CPU_MODEL"))
-    template = template.without("CPU_MODEL")
+    user_template = vm.user_template
+    for name in _BESIDE:
+        user_template = user_template.replacing(name, *template.all(name))
+    template = template.without(*_BESIDE)
     if context := template.vector("CONTEXT"):
         told = new_in_it.vector("CONTEXT")
         if context.get("NETWORK", "").upper() == "YES":

@@ -5,7 +5,9 @@ a connection or a wait for the disk with records: in SQLite they are in a file o
 other, since it knows one writer at a time; in PostgreSQL in a table of the same database, written by a session
 that does not wait for its disk.  A power cut costs the last seconds.
 
-A row is (resolution, kind, id, at) → count and figures: MessagePack, known names as small numbers.
+A row is (resolution, kind, id, at) → count and figures.  Rows of one object lie together, since that is what is
+asked for; but then each row that is written touches another page.  So what was just measured is written down as one
+note first, and gets its rows later, for each object many at once (engine/sample_keeper.py).
 """
 
 import logging
@@ -16,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import (
     Column,
     Connection,
@@ -28,15 +29,17 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    insert,
     select,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
-from trifid.core.samples import RAW_S, Figure, Kind, Sample
+from trifid.core.samples import RAW_S, Kind, Sample
 from trifid.store.faults import Place
 from trifid.store.postgresql import engine_of, place_of
+from trifid.store.sample_codec import Note, Packed, Unreadable, packed_notes, unpacked, unpacked_notes
 from trifid.store.schema import INT
 
 log = logging.getLogger("trifid.store")
@@ -47,13 +50,6 @@ ROWS_AT_ONCE = 2000
 ANALYSED_AFTER_ROWS = 1000
 """So many rows after the table was opened, and each time ten times as many, PostgreSQL is told to look how many there
 are: it does by itself only after a while, and meanwhile reads all objects to find some."""
-
-_NAMES = (
-    *("CPU", "MEMORY", "NETRX", "NETTX", "DISKRDBYTES", "DISKWRBYTES", "DISKRDIOPS", "DISKWRIOPS"),
-    *("FREE_CPU", "USED_CPU", "FREE_MEMORY", "USED_MEMORY"),
-)
-"""Names that are written as their place here.  Databases hold these numbers: names are only ever added at the end."""
-_CODES: dict[str, int] = {name: code for code, name in enumerate(_NAMES)}
 
 metadata = MetaData()
 samples = Table(
@@ -69,10 +65,15 @@ samples = Table(
 )
 """One sample a row.  It has no migrations: should it ever change, it gets another name, and the old one is dropped."""
 
-_ANALYSE = "ANALYZE samples"
+notes = Table(
+    "samples_notes",
+    metadata,
+    Column("seq", INT, primary_key=True, autoincrement=False),
+    Column("taken", LargeBinary, nullable=False),
+)
+"""Samples of any objects that are not in rows of their own yet, in the order in which they came."""
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int | str, int | float]).decode
+_ANALYSE = "ANALYZE samples"
 
 
 class Key(NamedTuple):
@@ -99,9 +100,9 @@ class Samples:
         self._writing: Connection | None = None
         with place.faults():
             metadata.create_all(engine)
-        insert = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(samples)
-        new = {"count": insert.excluded["count"], "figures": insert.excluded.figures}
-        upsert = insert.on_conflict_do_update(index_elements=list(samples.primary_key), set_=new)
+        made = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(samples)
+        new = {"count": made.excluded["count"], "figures": made.excluded.figures}
+        upsert = made.on_conflict_do_update(index_elements=list(samples.primary_key), set_=new)
         self._needs_analysis = engine.dialect.name == "postgresql"
         self._rows, self._analysed_after = 0, ANALYSED_AFTER_ROWS
         if self._needs_analysis:
@@ -137,15 +138,21 @@ class Samples:
 
     # -- changes, inside a transaction ---------------------------------------------------------------
 
-    def put(self, resolution_s: int, kind: Kind, taken: Iterable[tuple[int, Sample]]) -> None:
+    def put(self, resolution_s: int, kind: Kind, taken: Iterable[Packed]) -> None:
         """Write samples by the ids of their objects; one of the same object and moment is replaced."""
         writing = self._begun
-        rows = [
-            (resolution_s, int(kind), object_id, one.at, one.count, _written(one.figures)) for object_id, one in taken
-        ]
+        rows = [(resolution_s, int(kind), *row) for row in taken]
         for first in range(0, len(rows), ROWS_AT_ONCE):
             writing.exec_driver_sql(self._put, rows[first : first + ROWS_AT_ONCE])
         self._rows += len(rows)
+
+    def note(self, seq: int, taken: Sequence[Note]) -> None:
+        """Write down samples that get rows of their own later."""
+        self._begun.execute(insert(notes).values(seq=seq, taken=packed_notes(taken)))
+
+    def forget_notes_before(self, seq: int) -> None:
+        """Delete notes whose samples have rows now."""
+        self._begun.execute(delete(notes).where(notes.c.seq < seq))
 
     def delete_before(self, key: Key, at: int) -> int:
         """Delete samples of one object from before a moment; return how many."""
@@ -169,9 +176,13 @@ class Samples:
                     .where(c.resolution_s == resolution_s, c.kind == int(kind), c.id.in_(some), *span)
                     .order_by(c.id, c.at)
                 )
-                for object_id, at, count, written in connection.execute(query):
-                    if (figures := self._read(written, f"{kind.name} {object_id} at {at}")) is not None:
-                        yield object_id, Sample(at, figures, count)
+                for found in connection.execute(query):
+                    row = Packed(*found)
+                    try:
+                        yield row.id, unpacked(row)
+                    except Unreadable as fault:  # none depends on another
+                        what = f"the sample of {kind.name} {row.id} at {row.at}"
+                        log.warning("%s: %s cannot be read and is passed over: %s", self.place.name, what, fault)
 
     def newest_before(self, kind: Kind, ids: Sequence[int], at: int) -> dict[int, int]:
         """Return when objects were last measured before a moment; those that were not are left out."""
@@ -198,21 +209,18 @@ class Samples:
             row = connection.execute(ordered).first()
         return (Key(row[0], row[1], row[2]), row[3]) if row else None
 
+    def noted(self) -> Iterator[tuple[int, list[Note]]]:
+        """Yield the notes there are, with their numbers, oldest first."""
+        with self._connection() as connection:
+            for seq, data in connection.execute(select(notes.c.seq, notes.c.taken).order_by(notes.c.seq)):
+                try:
+                    yield seq, unpacked_notes(data)
+                except Unreadable as fault:
+                    log.warning("%s: note %d of samples cannot be read, lost: %s", self.place.name, seq, fault)
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-    def _read(self, written: bytes, what: str) -> dict[str, Figure] | None:
-        """Return the figures of a row; one that cannot be read is passed over: none depends on another."""
-        try:
-            return {name if isinstance(name, str) else _NAMES[name]: value for name, value in _decode(written).items()}
-        except (msgspec.MsgspecError, IndexError, TypeError) as fault:
-            log.warning("%s: the sample of %s cannot be read and is passed over: %s", self.place.name, what, fault)
-            return None
-
-
-def _written(figures: dict[str, Figure]) -> bytes:
-    return _encode({_CODES.get(name, name): value for name, value in figures.items()})
 
 
 def open_samples(url: str, home: Path) -> Samples:

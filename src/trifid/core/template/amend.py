@@ -5,6 +5,7 @@ what only administrators or the engine may say stays as it is.
 """
 
 from trifid.core.template.attributes import NOWHERE, RESTRICTED, place_of
+from trifid.core.template.hardware import check_plugged
 from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values, restricted
 from trifid.errors import NotAllowed
@@ -33,6 +34,7 @@ def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin:
     before = {_as_key(*pair) for pair in old}
     given = Template(tuple(pair for pair in given if _may_stand(pair[0], _as_key(*pair) in before, is_admin)))
     check_values(given)
+    check_plugged(given)
     if not is_admin:
         new = Template(tuple(pair for pair in given if _as_key(*pair) not in before))
         if forbidden := restricted(new):

@@ -104,7 +104,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     *_singles(t.NUMBER, "CPU_COST", "MEMORY_COST", "DISK_COST", restricted=True),
     *_singles(t.PATH, "EMULATOR", restricted=True),
     *_singles(t.YES_NO, "SUBMIT_ON_HOLD"),
-    *_singles(t.YES_NO, "LXC_UNPRIVILEGED", restricted=True),
+    *_singles(t.YES_NO, "LXC_UNPRIVILEGED", place=USER_TEMPLATE, restricted=True),
     *_singles(t.INTEGER, "TEMPLATE_ID", "CLONING_TEMPLATE_ID", "VROUTER_ID", "VROUTER_KEEPALIVED_ID"),
     *_singles(t.TEXT, "VROUTER_KEEPALIVED_PASSWORD"),
     *_singles(t.ANY, "HYPERV_OPTIONS", "SPICE_OPTIONS"),
@@ -217,12 +217,14 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "USB",
         {t.HEX4: "VENDOR PRODUCT", t.whole(1, 255, "a number from 1 to 255"): "BUS DEVICE"},
         repeatable=True,
+        place=USER_TEMPLATE,
         all_restricted=True,
     ),
     *_vector(
         "CONSOLE",
         {t.one_of("PTY", "UNIX", "TCP"): "TYPE", t.LISTEN: "LISTEN", t.PORT: "PORT", t.YES_NO: "LOG"},
         "LISTEN PORT",
+        place=USER_TEMPLATE,
     ),
     *_vector(
         "WATCHDOG",
@@ -230,6 +232,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             t.one_of("I6300ESB", "IB700", "DIAG288"): "MODEL",
             t.one_of("RESET", "SHUTDOWN", "POWEROFF", "PAUSE", "NONE", "INJECT-NMI"): "ACTION",
         },
+        place=USER_TEMPLATE,
     ),
     *_vector("TPM", {t.TOKEN: "MODEL"}),
     *_vector("MEMORY_ENCRYPTION", {t.TOKEN: "TYPE"}),
@@ -274,6 +277,10 @@ RESTRICTED: dict[str, frozenset[str]] = {
     for name in {row.name for row in ATTRIBUTES if row.restricted}
 }
 """What only members of group 0 may set: {attribute: its keys}, where the key "" is the attribute itself."""
+
+
+BESIDE_MACHINE = frozenset({"CPU_MODEL", "USB", "CONSOLE", "WATCHDOG", "LXC_UNPRIVILEGED"})
+"""What drivers read of USER_TEMPLATE: today's schemas have no place for it among the machine's own attributes."""
 
 
 def place_of(name: str) -> str:

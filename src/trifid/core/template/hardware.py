@@ -12,11 +12,16 @@ VNC_PASSWORD_MAX = 8
 def check_hardware(template: Template) -> None:
     """Raise BadTemplate unless display, console, USB devices and topology of a VM can be had."""
     check_display(template.vector("GRAPHICS"))
+    check_plugged(template)
+    cpus = max(int(template.single(name) or 1) for name in ("VCPU", "VCPU_MAX"))
+    topology_of(template.vector("TOPOLOGY"), cpus)
+
+
+def check_plugged(template: Template) -> None:
+    """Raise BadTemplate unless console and USB devices can be had; these are in USER_TEMPLATE, which updates change."""
     check_console(template.vector("CONSOLE"))
     for number, vector in enumerate(template.vectors("USB")):
         check_usb(vector, number)
-    cpus = max(int(template.single(name) or 1) for name in ("VCPU", "VCPU_MAX"))
-    topology_of(template.vector("TOPOLOGY"), cpus)
 
 
 def check_display(graphics: Mapping[str, str]) -> None:

@@ -36,6 +36,14 @@ end_guests() {
         grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "${process#/proc/}"
     done
 }
+stop() {
+    trap - TERM
+    kill $writers
+    for place; do printf '%s stopped lease=0\\n' "$$" > "$place/.trifid/hosts/$host/beat"; done
+    exit
+}
+writers=
+trap 'stop "$@"' TERM
 [ "$lease" = 0 ] || {
     number=0
     for place; do
@@ -46,6 +54,7 @@ number=0
 for place; do
     number=$((number + 1))
     keep "$number" "$place" &
+    writers="$writers $!"
 done
 while [ "$lease" != 0 ]; do
     sleep 1
@@ -64,27 +73,32 @@ wait
 
 A beat is the number of this process, which tells one life from another, a counter, and the lease that is kept.  When a
 datastore was not renewed for the time of the lease, the guests that have disks in it are killed, again and again; the
-loop that does it touches no datastore.  The lease counts from before the renewal was begun.
+loop that does it touches no datastore.  The lease counts from before the renewal was begun.  A keeper that is told to
+end takes its lease back.
 """
 
 START = """\
 set -eu
-text=$1 name=$2 kind=$3
-shift 3
-file=$HOME/.$kind
-if [ -r "$file" ] && read -r pid < "$file" && [ -r "/proc/$pid/cmdline" ]; then
-    if grep -aqF -e "$name" "/proc/$pid/cmdline"; then exit 0; fi
-    if grep -aqF -e "$kind" "/proc/$pid/cmdline"; then kill -KILL -- "-$pid" 2>/dev/null || :; fi
-fi
-beat=$1 host=$2 lease=$3
-shift 3
+text=$1 name=$2 kind=$3 beat=$4 host=$5 lease=$6
+shift 6
 place=/run
 [ -w "$place" ] || place=/tmp
+file=$HOME/.$kind
+is_keeper() { [ -r "/proc/$pid/cmdline" ] && grep -aqF -e "$1" "/proc/$pid/cmdline"; }
+if [ -r "$file" ] && read -r pid notes < "$file"; then
+    if is_keeper "$name"; then exit 0; fi
+    if is_keeper "$kind-"; then
+        kill "$pid" || :
+        for wait in 1 2 3 4 5; do ! is_keeper "$kind-" || sleep 1; done
+        kill -KILL "-$pid" 2>/dev/null || :
+    fi
+    case $notes in "$place/$kind".*) rm -rf "$notes" ;; esac
+fi
 notes=$(mktemp -d "$place/$kind.XXXXXXXX")
 setsid sh -c "$text" "$name" "$beat" "$host" "$lease" "$notes" "$@" < /dev/null > /dev/null 2>&1 &
-echo "$!" > "$file"
+echo "$! $notes" > "$file"
 """
-"""Leaves a keeper of this very name alone, ends an older one, and starts it."""
+"""Leaves a keeper of this very name alone, has an older one end, and starts it."""
 
 
 def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> str:

@@ -202,7 +202,7 @@ def put_cpu(domain: Element, vm: VmDocument, hypervisor: Hypervisor) -> None:
     Raises:
         Failure: a value that cannot be carried out.
     """
-    given = vm.user_template.vector("CPU_MODEL") or vm.template.vector("CPU_MODEL")
+    given = vm.template.vector("CPU_MODEL")
     model = given.get("MODEL", "")
     cpu = Element("cpu")
     if model in _HOST_MODELS:

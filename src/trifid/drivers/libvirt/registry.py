@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+from functools import cache
 from importlib.metadata import entry_points
 
 from trifid.drivers.kit import Failure
@@ -26,6 +27,7 @@ def shipped() -> list[str]:
     return sorted(found.name for found in pkgutil.iter_modules(connectors.__path__) if "_" not in found.name)
 
 
+@cache  # every connection asks, and to look through what is installed takes a while
 def connector(name: str) -> Connector:
     """Return a connector; a shipped one goes before others of its name.
 

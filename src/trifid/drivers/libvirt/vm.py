@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from trifid.core.template.attributes import BESIDE_MACHINE
 from trifid.drivers.kit import Failure
 from trifid.errors import BadTemplate
 from trifid.wire.elements import BadDocument, one_element, several
@@ -55,7 +56,8 @@ class VmDocument(msgspec.Struct, frozen=True):
         run_since: epoch seconds when its newest stay on a host began to run, as text; empty if unknown.
         deploy_id: the hypervisor's name for it, empty until it was deployed.
         engine_id: of the engine whose VM it is; empty when the driver was not told.
-        template, user_template: its two templates (reference/templates.md §2).
+        template, user_template: its two templates (reference/templates.md §2); what describes the machine and lives
+            in USER_TEMPLATE is in both.
     """
 
     id: int
@@ -93,7 +95,10 @@ def parse_vm(document: str, engine_id: str = "") -> VmDocument:
         vm_id = int(vm.get("ID", ""))
     except (BadDocument, ValueError, TypeError) as fault:
         raise Failure(f"the request has no readable VM document: {fault}") from fault
-    template = Attributes(vm.get("TEMPLATE"))
+    user = vm.get("USER_TEMPLATE")
+    beside = {name: value for name, value in user.items() if name in BESIDE_MACHINE} if isinstance(user, dict) else {}
+    machine = vm.get("TEMPLATE")
+    template = Attributes({**(machine if isinstance(machine, dict) else {}), **beside})
     text = {name: value for name, value in vm.items() if isinstance(value, str)}
     history = vm.get("HISTORY_RECORDS")
     records = several(history.get("HISTORY")) if isinstance(history, dict) else []
@@ -109,7 +114,7 @@ def parse_vm(document: str, engine_id: str = "") -> VmDocument:
         deploy_id=text.get("DEPLOY_ID", ""),
         engine_id=engine_id,
         template=template,
-        user_template=Attributes(vm.get("USER_TEMPLATE")),
+        user_template=Attributes(user),
     )
 
 

@@ -27,11 +27,13 @@ class Seen(msgspec.Struct):
     Attributes:
         text: of the file.
         since_s: since when it is so, or is looked at.
+        read_s: when the last reading was begun that found it at all.
         has_changed: whether it was seen to change.
     """
 
     text: str
     since_s: float
+    read_s: float
     has_changed: bool = False
 
 
@@ -75,9 +77,11 @@ class Heartbeats:
         for key, text in beats.items():
             seen = self._seen.get(key)
             if seen is None:
-                self._seen[key] = Seen(text, now_s)
+                self._seen[key] = Seen(text, now_s, self._read_s)
             elif seen.text != text:
-                self._seen[key] = Seen(text, now_s, has_changed=True)
+                self._seen[key] = Seen(text, now_s, self._read_s, has_changed=True)
+            else:
+                seen.read_s = self._read_s
 
     def newest(self, host_id: int) -> tuple[str, Seen] | None:
         """Return a host's newest beat and the datastore that it is in; None = it has none."""
@@ -102,7 +106,7 @@ class Heartbeats:
             for (other, at), one in self._seen.items()
             if at == place and other != host_id and one.has_changed and self._read_s - one.since_s <= fresh_s
         ]
-        return Beat(seen.text, seen.since_s, self._read_s, seen.has_changed, bool(others))
+        return Beat(seen.text, seen.since_s, seen.read_s, seen.has_changed, bool(others))
 
     def added(self, host_id: int, signs: Signs) -> Signs:
         """Return signs of life with that of the heartbeat."""

@@ -14,6 +14,10 @@ WEIGHT_PER_CORE = 256
 """Xen's scheduler gives a domain 256 unless told otherwise, dom0 too.  2009's CREDIT was the same."""
 
 _DRIVER = "libvirt's Xen driver"
+_NOT_LIVE = (
+    "a running VM is not moved under Xen: without shadow paging, which Debian's has not, PV guests cannot be, and the "
+    "rest is not proven here: migrate it without --live, which saves it and restores it there"
+)
 
 
 def hypervisor(place: Place) -> Hypervisor:
@@ -55,10 +59,8 @@ CONNECTOR = Connector(
         "DISKSNAPSHOTCREATE": f"{_DRIVER} makes no snapshots of a disk in use: power the VM off first",
         "DISKSNAPSHOTDELETE": f"{_DRIVER} merges no disk in use: power the VM off first",
         "RESIZEDISK": f"{_DRIVER} resizes no disk in use: power the VM off first",
-        "MIGRATE": (
-            f"moving a running VM is not offered under Xen (without shadow paging PV guests cannot be, and {_DRIVER} "
-            "takes none of the safeguards): migrate it without --live, which saves it and restores it there"
-        ),
+        "MIGRATE": _NOT_LIVE,
+        "MIGRATECOPY": _NOT_LIVE,
     },
     disk=disk,
     interface=plugged_interface,

@@ -1,0 +1,70 @@
+"""A host is said to be dead, shows what is known of it, and is used again."""
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from tests.methods.world import ADMIN, HOST_ID, VM_OF_ALICE, Refusal
+from trifid.core.host import HostObservation, HostState
+from trifid.core.host_failure.fence import Fence, FenceState
+from trifid.core.vm.states import VmState as S
+from trifid.core.wild import Wild
+
+CONFIRMED = Fence(FenceState.CONFIRMED, 100, "its power was seen off")
+
+
+def fenced_host(world, **more):
+    return replace(world.memory.hosts[HOST_ID], state=HostState.ERROR, fence=CONFIRMED, **more)
+
+
+async def signs(world):
+    return json.loads(await world.ask(ADMIN, "trifid.host.signs", HOST_ID))
+
+
+async def test_the_word_for_a_host_is_in_the_journal_and_its_vms_go_on(world):
+    await world.put(VM_OF_ALICE)
+    assert await world.ask(ADMIN, "trifid.host.fenced", HOST_ID) == HOST_ID
+    host = world.memory.hosts[HOST_ID]
+    assert (host.state, host.takes_vms, host.fence.is_confirmed) == (HostState.ERROR, False, True)
+    assert "says that it is off" in host.fence.proof
+    assert world.memory.vms[VM_OF_ALICE.id].state is S.PENDING_UNDEPLOYED
+    told = await signs(world)
+    assert "1 VMs went on elsewhere" in told["fence"]
+    assert f"onehost enable {HOST_ID}" in told["follows"]
+
+
+async def test_a_fenced_host_is_used_again_when_it_is_enabled(world):
+    await world.put(fenced_host(world))
+    await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    host = world.memory.hosts[HOST_ID]
+    assert (host.state, host.fence) == (HostState.INIT, None)
+
+
+async def test_it_is_not_while_it_has_domains_of_vms_that_went_on_elsewhere(world):
+    await world.put(fenced_host(world), VM_OF_ALICE)
+    zombie = Wild(f"one-{VM_OF_ALICE.id}", state="RUNNING", vm_id=VM_OF_ALICE.id)
+    world.engine.monitoring.hosts[HOST_ID] = HostObservation(at=5, wilds=(zombie,))
+    with pytest.raises(Refusal, match="domains of VMs that went on elsewhere"):
+        await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    assert world.memory.hosts[HOST_ID].fence is CONFIRMED
+
+
+async def test_to_disable_a_fenced_host_or_switch_it_off_leaves_the_mark(world):
+    for status in (1, 2):
+        await world.put(fenced_host(world))
+        await world.ask(ADMIN, "one.host.status", HOST_ID, status)
+        assert world.memory.hosts[HOST_ID].fence == CONFIRMED
+
+
+async def test_what_users_write_does_not_mark_a_host(world):
+    await world.ask(ADMIN, "one.host.update", HOST_ID, "FENCED=YES", 1)
+    assert "FENCED" not in world.memory.hosts[HOST_ID].template
+    await world.put(fenced_host(world))
+    assert "<FENCED><![CDATA[YES]]></FENCED>" in str(await world.ask(ADMIN, "one.host.info", HOST_ID))
+
+
+async def test_a_host_that_is_well_has_nothing_that_follows(world):
+    told = await signs(world)
+    assert (told["fence"], told["follows"]) == ("", "")
+    assert "heartbeat: none" in told["signs"]
