@@ -91,8 +91,14 @@ class Lab:
         return self._machine.argv("env", f"--chdir={ROOT}", *argv)
 
     def end(self) -> None:
-        """End everything in it, and remove its directory."""
-        if self.place.facts().get("is_here") and self.place.is_inside():
+        """End everything in it, and remove its directory.
+
+        Raises:
+            Failed: this process is in it.
+        """
+        if self.place.is_inside():
+            if not self.place.facts().get("is_here"):
+                raise Failed("this is inside the lab: leave it, then say tools/lab down")
             self._take_back()
         self._machine.end()
         self._end_rest()
