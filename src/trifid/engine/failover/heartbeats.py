@@ -19,6 +19,8 @@ from trifid.core.host_failure.lease import Beat, is_over
 PLACE = ".trifid/hosts"
 """Directory of the beats, within a datastore; each is HOST_ID/beat there."""
 BEAT_BYTES_MAX = 512
+UNREAD_S = 30.0
+"""A datastore in which no beat at all was read for so long cannot be read."""
 
 
 class Seen(msgspec.Struct):
@@ -109,13 +111,18 @@ class Heartbeats:
         return Beat(seen.text, seen.since_s, seen.read_s, seen.has_changed, bool(others))
 
     def added(self, host_id: int, signs: Signs) -> Signs:
-        """Return signs of life with that of the heartbeat."""
+        """Return signs of life with that of the heartbeat.
+
+        While nothing can be read in its datastore, it is as old as it was then: not to look is not to see nothing.
+        """
         found = self.newest(host_id)
         if found is None:
             return signs
         place, seen = found
-        age_s = self._monotonic() - seen.since_s
-        return replace(signs, heartbeat_s=age_s, was_beating=seen.has_changed, datastore=place)
+        now_s, looked_s = self._monotonic(), max(one.read_s for (_, at), one in self._seen.items() if at == place)
+        is_read = now_s - looked_s <= UNREAD_S
+        age_s = (now_s if is_read else looked_s) - seen.since_s
+        return replace(signs, heartbeat_s=max(0.0, age_s), was_beating=seen.has_changed and is_read, datastore=place)
 
 
 def read_all(places: dict[str, Path]) -> dict[tuple[int, str], str]:

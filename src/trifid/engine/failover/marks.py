@@ -123,6 +123,15 @@ def confirm(draft: Draft, host_id: int, covers: Iterable[tuple[int, int]], proof
             draft.put(replace(vm, user_template=vm.user_template.replacing("ERROR", told)))
 
 
+def contradict(draft: Draft, host_id: int, why: str) -> None:
+    """Note that a host shows signs of life after its proof, or while it was sought: it covers nobody any more."""
+    host = draft.find_host(host_id)
+    if host is None or host.fence is None or (not host.fence.covers and host.fence.trouble):
+        return
+    draft.put(replace(host, fence=replace(host.fence, covers=(), trouble=why)))
+    draft.note("HOST", host_id, ENGINE, "fence contradicted", text=why)
+
+
 def release(draft: Draft, host_id: int, limit: int) -> int:
     """Let up to `limit` VMs of a host that is proven dead go on elsewhere, the most important first.
 
