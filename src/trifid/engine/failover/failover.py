@@ -257,9 +257,13 @@ class Failover:
             if now is None:
                 return
             if (now.name, now.template.vectors("FENCE")) != (host.name, host.template.vectors("FENCE")):
-                marks.fail(draft, host.id, "how it is reached was changed meanwhile: the proof may be of another machine")
+                marks.fail(
+                    draft, host.id, "how it is reached was changed meanwhile: the proof may be of another machine"
+                )
             elif self.judgement(now) in SIGNS_OF_LIFE:
-                marks.contradict(draft, host.id, f"{proof}, and yet it shows signs of life: {described(self.signs(now))}")
+                marks.contradict(
+                    draft, host.id, f"{proof}, and yet it shows signs of life: {described(self.signs(now))}"
+                )
             else:
                 marks.confirm(draft, host.id, covers, proof)
                 marks.release(draft, host.id, limit)
