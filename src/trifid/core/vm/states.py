@@ -117,6 +117,8 @@ class VmState(enum.IntEnum):
     """The target has it: what is left of the domain on the source goes before the files there."""
     MIGRATE_COPY_DROP = 10304
     """It runs where it was: what the target has of its files goes."""
+    MIGRATE_COPY_LOCATE_ONLY_TARGET = 11304
+    """The source is proven to run nothing: the target is asked."""
     SAVE_MIGRATE_LOOK = 1307
     """Saving was reported failed: the source is asked what is true; the VM can be nowhere else."""
     SHUTDOWN_HARD = 1312

@@ -21,6 +21,7 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE
 from trifid.engine.host_state import WATCHED, set_host_state
 from trifid.engine.life import happen
+from trifid.engine.reconcile import ON_EITHER
 from trifid.engine.transaction import Draft
 
 IsUndecided = Callable[[int], bool]
@@ -54,7 +55,7 @@ def way_of(vm: VM, host_id: int, why: str = "") -> Way:
         return Way(None)
     if vm.state not in RESTARTED:
         is_shared = vm.current.tm not in UNSHARED or vm.is_imported
-        return _legal(vm, HostFenced(why=why)) if is_shared or vm.state is VmState.UNKNOWN_MIGRATE else Way(None)
+        return _legal(vm, HostFenced(why=why)) if is_shared or vm.state in ON_EITHER else Way(None)
     if is_left_alone(vm):
         return Way(None, "it says HA=NO, so it is not started elsewhere")
     if vm.is_imported:

@@ -55,6 +55,11 @@ ROWS: tuple[Row, ...] = (
     row(S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE_COPY),
     row(S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE_COPY),
 
+    # the source was fenced: it is on the target, or people choose; a host that is dead is not asked
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Found,  S.MIGRATE_COPY_CONFIRM, cancel_at_source),
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Absent, S.MIGRATE_COPY_FAILURE, do.tell_two_copies),
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Failed, S.UNKNOWN_MIGRATE_COPY),
+
     # it runs on the target: what a killed driver may have left of it on the source goes, then the files there
     row(S.MIGRATE_COPY_CONFIRM, Done,   S.RUNNING, do.source_left, do.prolog_ended, do.forget_error, post_migrate),
     row(S.MIGRATE_COPY_CONFIRM, Failed, S.RUNNING, do.source_left, do.prolog_ended, do.tell_owner),
