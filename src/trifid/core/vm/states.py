@@ -135,6 +135,8 @@ class VmState(enum.IntEnum):
     """It is off on both hosts, each has disks of it, and nobody saw on which it ran last."""
     CLEANUP_DELETE_SOURCE = 2323
     """The domain goes from the host that a migration was to leave, then from the other one."""
+    CLEANUP_DELETE_SOURCE_COPY = 5323
+    """The same, and both hosts have disks of it."""
     CLEANUP_DELETE_FILES = 1323
     """The domain is gone; its files go."""
     CLEANUP_DELETE_FAILURE = 2340
@@ -218,6 +220,7 @@ class VmState(enum.IntEnum):
     """The files of a VM that is away from its host go from the front-end, and from the host if any are left."""
     CLEANUP_STOPPED_FAILURE = 3340
     CLEANUP_RESUBMIT_SOURCE = 1315
+    CLEANUP_RESUBMIT_SOURCE_COPY = 4315
     CLEANUP_RESUBMIT_FILES = 2315
     CLEANUP_RESUBMIT_STOPPED = 3315
     CLEANUP_RESUBMIT_FAILURE = 4340

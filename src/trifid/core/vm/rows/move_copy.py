@@ -11,6 +11,7 @@ from trifid.core.vm.events import (
     Abandon,
     Absent,
     Accept,
+    Delete,
     Done,
     Failed,
     Found,
@@ -23,6 +24,7 @@ from trifid.core.vm.events import (
 )
 from trifid.core.vm.row import (
     Row,
+    cancel,
     cancel_at_source,
     copy_live,
     fail_migrate,
@@ -77,13 +79,18 @@ ROWS: tuple[Row, ...] = (
     row(S.UNKNOWN_MIGRATE_COPY, SeenRunning,   S.MIGRATE_COPY_CONFIRM, do.take_deploy_id, cancel_at_source),
     row(S.UNKNOWN_MIGRATE_COPY, SeenAtSource,  S.MIGRATE_COPY_DROP, do.return_to_previous, fail_migrate),
     row(S.UNKNOWN_MIGRATE_COPY, Retry,         S.MIGRATE_COPY_LOCATE, look),
-    row(S.UNKNOWN_MIGRATE_COPY, TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.UNKNOWN_MIGRATE_COPY, TerminateHard, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
 
     # it is off, and nobody saw where it ran last
     row(S.MIGRATE_COPY_FAILURE, Abandon,       S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, fail_migrate),
     row(S.MIGRATE_COPY_FAILURE, Accept,        S.PROLOG_MIGRATE_POWEROFF_CLEAN,
         do.source_left, do.prolog_ended, do.run_ended, post_migrate),
     row(S.MIGRATE_COPY_FAILURE, Retry,         S.MIGRATE_COPY_LOCATE, look),
-    row(S.MIGRATE_COPY_FAILURE, TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.MIGRATE_COPY_FAILURE, TerminateHard, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
+
+    # nobody wants it any more; while its source does not let it go there are still two sets of disks
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Done,   S.CLEANUP_DELETE,             do.source_left, cancel),
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Failed, S.UNKNOWN_MIGRATE_COPY,       do.tell_owner),
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Delete, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
 )
 # fmt: on
