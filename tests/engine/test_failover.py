@@ -1,6 +1,7 @@
 """Failover at work: when hosts are fenced, what their driver is asked, and what its answers prove."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from trifid.engine.failover.failover import AGAIN_S, RELEASE_EVERY_S, RENEWED_EV
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.queries import Queries
 from trifid.errors import Refused
+from trifid.wire.fence_action import parse
 from trifid.wire.lines import parse_to_driver
 
 FENCE = Template((("FENCE", {"METHOD": "ipmi", "ADDRESS": "10.0.0.3"}),))
@@ -283,6 +285,18 @@ async def test_a_heartbeat_that_nobody_can_read_is_not_taken_for_silence(site: S
         site.beats.saw({(3, "datastore 0"): "7 3", (4, "datastore 0"): f"7 {beat}"})
         await site.pass_by(5, alive=(4, 5, 6))
     assert site.failover.judgement(site.world.memory.hosts[3]) is Judgement.SILENT
+
+
+async def test_a_host_that_is_not_fenced_by_itself_any_more_keeps_no_lease() -> None:
+    site = await Site(heartbeat_s=5, lease_s=30).begin()
+    site.beats.places = lambda: {"datastore 0": Path("/ds/0")}
+    for number in (3, 5):
+        machine = site.world.memory.hosts[number]
+        await site.world.put(replace(machine, template=machine.template.having(("FAILOVER", "NO"))))
+    site.beats.saw({(3, "datastore 0"): "7 1 lease=30"})
+    await site.pass_by(5, alive=(3, 4, 5, 6))
+    kept = [parse(parse_to_driver(line).payload) for line in site.fence.sent]
+    assert {one.host_id: one.lease_s for one in kept} == {3: 0, 4: 30, 6: 30}
 
 
 @pytest.mark.parametrize("hypervisor", ["xen", "lxc"])

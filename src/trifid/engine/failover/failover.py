@@ -157,19 +157,23 @@ class Failover:
         return sorted(asked & set(choice.fence))
 
     def _keep_beating(self, judged: dict[int, Judgement]) -> None:
-        """See to it, now and then, that hosts that are well renew their heartbeats."""
+        """See to it, now and then, that hosts that are well renew their heartbeats.
+
+        One that is not to be fenced by itself any more keeps no lease any more: it would end its VMs for nothing.
+        """
         places = tuple(str(place) for place in self._heartbeats.places().values()) if self._settings.heartbeat_s else ()
         for host in self._turns.memory.hosts.values() if places else ():
-            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None and self.is_wanted(host)
-            if is_well and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
+            is_wanted = self.is_wanted(host)
+            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None
+            is_due = is_well and (is_wanted or self._heartbeats.has_lease(host.id))
+            if is_due and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
                 self._keep_not_before_s[host.id] = self._monotonic() + KEPT_EVERY_S
-                self._keeping.add(task := asyncio.create_task(self._keep(host, places), name=f"keeper {host.id}"))
+                keep = self._keep(host, places, self._settings.lease_s if is_wanted else 0)
+                self._keeping.add(task := asyncio.create_task(keep, name=f"keeper {host.id}"))
                 task.add_done_callback(self._keeping.discard)
 
-    async def _keep(self, host: Host, places: tuple[str, ...]) -> None:
-        payload = render(
-            FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, self._settings.lease_s)
-        )
+    async def _keep(self, host: Host, places: tuple[str, ...], lease_s: int) -> None:
+        payload = render(FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, lease_s))
         try:
             await self._queries.ask("fence", self._settings.driver, "KEEP", payload)
         except Refused as refusal:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.core.host_failure.judge import Signs
-from trifid.core.host_failure.lease import Beat, is_over
+from trifid.core.host_failure.lease import Beat, is_over, lease_s_of
 
 PLACE = ".trifid/hosts"
 """Directory of the beats, within a datastore; each is HOST_ID/beat there."""
@@ -89,6 +89,10 @@ class Heartbeats:
         """Return a host's newest beat and the datastore that it is in; None = it has none."""
         of_host = [(place, seen) for (other, place), seen in self._seen.items() if other == host_id]
         return max(of_host, key=lambda one: (one[1].since_s, one[0]), default=None)
+
+    def has_lease(self, host_id: int) -> bool:
+        """Tell whether a host declares a lease in any datastore."""
+        return any(lease_s_of(seen.text) for (other, _), seen in self._seen.items() if other == host_id)
 
     def ended(self, host_id: int, margin_s: float, fresh_s: float) -> frozenset[str]:
         """Return the datastores in which a host's lease is over.
