@@ -66,6 +66,8 @@ async def test_a_migration_is_taken_back_by_who_may_move_the_vm(unshared):
     assert await unshared.code(ALICE, "trifid.vm.migrate_cancel", VM_ID) == 0x0200
     assert await unshared.ask(ADMIN, "trifid.vm.migrate_cancel", VM_ID) == VM_ID
     assert (vm(unshared).state, unshared.memory.actions[VM_ID].verb) == (VmState.MIGRATE_COPY_LOCATE, "POLL")
+    (*_, entry) = unshared.store.journal_of("VM", VM_ID, 10)
+    assert entry.text == "migrate --cancel", "its users see MIGRATE before and after"
 
 
 async def test_what_does_not_move_live_has_no_migration_to_be_taken_back(unshared):
