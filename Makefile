@@ -26,10 +26,11 @@ lab-down: ## end that cluster, and remove all of it
 	@tools/lab down
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test xen
+	@tools/packages guest test lab xen
 	@tools/xen/fetch build/xen
-	$(PYTHON_OF_VENV) -m pytest tests --ignore=tests/lab
-	tools/in-lab $(PYTHON_OF_VENV) -m pytest tests/lab -p no:cacheprovider
+	$(PYTHON_OF_VENV) -m pytest tests -n 3 --dist loadfile --ignore=tests/lab --ignore=tests/drivers/test_fleet.py
+	$(PYTHON_OF_VENV) -m pytest tests/drivers/test_fleet.py
+	tools/test-lab $(PYTHON_OF_VENV)
 
 lint: setup ## check style and types
 	.venv/bin/ruff check .

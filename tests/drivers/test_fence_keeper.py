@@ -6,6 +6,7 @@ import select
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.drivers.sshd import hang_up, sshd
+from trifid.drivers.fence.keeper import NO_LEASE, START, start_arguments
 from trifid.drivers.remote.way import sockets_of
 from trifid.engine.failover.heartbeats import BEAT_BYTES_MAX, Heartbeats, read_all
 from trifid.wire.fence_action import FenceActionData, render
@@ -181,6 +183,88 @@ def test_a_host_that_cannot_renew_its_lease_ends_the_guests_with_disks_there_and
         assert mine.wait(WAITED_S) == -signal.SIGKILL
         beat_after(other, beat_after(other, ""))
         assert others.poll() is None
+
+
+def notes_of(keeper: int) -> Path:
+    """Return the directory in which a keeper notes when it renewed what."""
+    return Path(os.fsdecode(Path(f"/proc/{keeper}/cmdline").read_bytes().split(b"\0")[7]))
+
+
+def test_a_note_that_cannot_be_read_at_one_moment_ends_no_guests(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=60)
+    beat = beat_after(place, "")
+    with guest(place / "7" / "disk.0") as mine:
+        until_s = time.monotonic() + 4
+        while time.monotonic() < until_s:
+            (notes_of(pid(tmp_path)) / "1").write_text("")
+        assert mine.poll() is None
+        assert beat_after(place, beat) != beat
+
+
+def test_a_note_is_never_seen_half_written(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=60)
+    beat_after(place, "")
+    note = notes_of(pid(tmp_path)) / "1"
+    seen, until_s = set(), time.monotonic() + 5
+    while time.monotonic() < until_s:
+        with contextlib.suppress(FileNotFoundError), note.open() as file:
+            seen.add((os.fstat(file.fileno()).st_ino, file.read()))
+    assert len(seen) > 1
+    assert len(dict(seen)) == len(seen)
+    assert "" not in dict(seen).values()
+
+
+def test_when_a_keeper_is_killed_its_lease_is_taken_back(driver: DriverProcess, tmp_path: Path) -> None:
+    place = tmp_path / "0"
+    keep(driver, place, lease_s=3)
+    beat = beat_after(place, "")
+    os.kill(pid(tmp_path), signal.SIGKILL)
+    while "ended" not in beat:
+        beat = beat_after(place, beat)
+    assert beat.endswith(" lease=0")
+
+
+def test_a_datastore_that_is_on_another_device_all_at_once_is_renewed_only_when_its_guests_have_ended(
+    driver: DriverProcess, tmp_path: Path
+) -> None:
+    place, shared, below = tmp_path / "0", tmp_path / "shared", Path(tempfile.mkdtemp(dir="/dev/shm"))
+    try:
+        assert below.stat().st_dev != tmp_path.stat().st_dev
+        shared.mkdir()
+        place.symlink_to(shared)
+        keep(driver, place, lease_s=3)
+        beat_after(place, "")
+        with guest(place / "7" / "disk.0") as mine:
+            place.unlink()
+            place.symlink_to(below)
+            beat_after(below, "")
+            assert mine.poll() == -signal.SIGKILL
+    finally:
+        os.killpg(pid(tmp_path), signal.SIGKILL)
+        shutil.rmtree(below)
+
+
+def test_who_could_not_end_guests_promises_no_lease(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    home, place = tmp_path / "home", tmp_path / "0"
+    other = 65534 if os.geteuid() == 0 else os.geteuid()
+    for directory in (home, place):
+        directory.mkdir()
+        os.chown(directory, other, -1)
+    data = FenceActionData(3, "node3", (), (str(place),), 1, 30)
+    argv = ("sh", "-c", START, "sh", *start_arguments(data, ENGINE))
+    for above in tmp_path.parents[:2]:
+        above.chmod(above.stat().st_mode | 0o111)
+    done = subprocess.run(
+        argv, user=other, env={**os.environ, "HOME": str(home)}, capture_output=True, text=True, check=True
+    )
+    try:
+        assert done.stdout == f"{NO_LEASE}\n"
+        assert beat_after(place, "").endswith(" lease=0")
+    finally:
+        os.killpg(pid(home), signal.SIGKILL)
 
 
 def test_a_keeper_that_is_told_to_end_takes_its_lease_back(driver: DriverProcess, tmp_path: Path) -> None:

@@ -173,6 +173,20 @@ def test_nothing_is_cleaned_while_the_target_lacks_something(scene: Scene, fault
     assert contents(scene.here) == before
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [("CP HERE AWAY", "CLEAN HERE AWAY"), ("CLEAN AWAY HERE",), ("MV HERE AWAY",), ("MV HERE/disk.0 AWAY/disk.0",)],
+)
+def test_a_host_that_has_two_names_loses_nothing(scene: Scene, lines: tuple[str, ...]) -> None:
+    scene.there = scene.here
+    scene.here.mkdir(parents=True)
+    (scene.here / "disk.0").write_bytes(b"guest")
+    for line in lines:
+        scene.do(line)
+    assert names(scene.here) == ["disk.0"]
+    assert (scene.here / "disk.0").read_bytes() == b"guest"
+
+
 def test_what_was_nowhere_cannot_be_moved(scene: Scene) -> None:
     for line in ("MV HERE KEPT/images", "CP HERE AWAY", "MV HERE/disk.0 KEPT/disk.0"):
         with pytest.raises(Failure, match=r"neither .* exists"):

@@ -1,6 +1,7 @@
 """Failover at work: when hosts are fenced, what their driver is asked, and what its answers prove."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from trifid.engine.failover.failover import AGAIN_S, RELEASE_EVERY_S, RENEWED_EV
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.queries import Queries
 from trifid.errors import Refused
+from trifid.wire.fence_action import parse
 from trifid.wire.lines import parse_to_driver
 
 FENCE = Template((("FENCE", {"METHOD": "ipmi", "ADDRESS": "10.0.0.3"}),))
@@ -147,7 +149,9 @@ async def test_a_cut_off_host_whose_heartbeat_goes_on_is_not_fenced(site: Site) 
     assert site.failover.judgement(site.world.memory.hosts[3]) is Judgement.CUT_OFF
     assert site.asked() == []
     assert site.state(3) is S.UNKNOWN
-    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    for _ in range((AFTER_S + 15) // 5):
+        site.beats.saw({(3, "datastore 0"): "1 29"})
+        await site.pass_by(5, alive=(4, 5, 6))
     assert site.asked() == ["FENCE"]
 
 
@@ -233,6 +237,80 @@ async def test_a_host_that_shows_life_after_its_proof_has_no_more_vms_taken() ->
     await site.says("STATE=off")
     await site.pass_by(RELEASE_EVERY_S * 4, alive=(3, 4, 5, 6))
     assert len(site.fenced(3).released) == 1
+
+
+async def test_a_proof_that_signs_of_life_contradict_is_none_though_they_cease_again() -> None:
+    site = await Site(restarts_at_once=1).begin()
+    await site.world.put(replace(site.world.memory.vms[30], id=31))
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.says("STATE=off")
+    await site.pass_by(5, alive=(3, 4, 5, 6))
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    assert len(site.fenced(3).released) == 1
+    assert "it shows signs of life" in site.fenced(3).trouble
+    assert site.asked() == ["FENCE", "STATUS", "STATUS"]
+    await site.says("STATE=off")
+    await site.pass_by(RELEASE_EVERY_S * 2, alive=(4, 5, 6))
+    assert sorted(site.fenced(3).released) == [30, 31]
+
+
+async def test_a_host_that_is_heard_of_when_its_controller_says_off_is_not_off(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    await site.watching.says("MONITOR_VM", "", 3)
+    await site.says("STATE=off")
+    assert site.state(3) is S.UNKNOWN
+    assert "it shows signs of life" in site.fenced(3).trouble
+
+
+async def test_a_proof_that_was_sought_by_a_way_that_is_another_one_now_is_none(site: Site) -> None:
+    await site.pass_by(AFTER_S + 15, alive=(4, 5, 6))
+    await site.says("STATE=off")
+    now = site.world.memory.hosts[3]
+    other = now.template.replacing("FENCE", {"METHOD": "ipmi", "ADDRESS": "10.0.0.33"})
+    await site.world.put(replace(now, template=other))
+    await site.says("STATE=off")
+    assert site.state(3) is S.UNKNOWN
+    assert "another machine" in site.fenced(3).trouble
+
+
+async def test_a_heartbeat_that_nobody_can_read_is_not_taken_for_silence(site: Site) -> None:
+    for beat in range(4):
+        site.beats.saw({(n, "datastore 0"): f"7 {beat}" for n in (3, 4)})
+        await site.pass_by(5, alive=(3, 4, 5, 6))
+    await site.pass_by(5 * AFTER_S, alive=(4, 5, 6))
+    assert site.failover.judgement(site.world.memory.hosts[3]) is Judgement.UNSURE
+    for beat in range(4, 30):
+        site.beats.saw({(3, "datastore 0"): "7 3", (4, "datastore 0"): f"7 {beat}"})
+        await site.pass_by(5, alive=(4, 5, 6))
+    assert site.failover.judgement(site.world.memory.hosts[3]) is Judgement.SILENT
+
+
+async def test_a_host_that_is_not_fenced_by_itself_any_more_keeps_no_lease() -> None:
+    site = await Site(heartbeat_s=5, lease_s=30).begin()
+    site.beats.places = lambda: {"datastore 0": Path("/ds/0")}
+    for number in (3, 5):
+        machine = site.world.memory.hosts[number]
+        await site.world.put(replace(machine, template=machine.template.having(("FAILOVER", "NO"))))
+    site.beats.saw({(3, "datastore 0"): "7 1 lease=30"})
+    await site.pass_by(5, alive=(3, 4, 5, 6))
+    kept = [parse(parse_to_driver(line).payload) for line in site.fence.sent]
+    assert {one.host_id: one.lease_s for one in kept} == {3: 0, 4: 30, 6: 30}
+
+
+@pytest.mark.parametrize("hypervisor", ["xen", "lxc"])
+async def test_a_lease_proves_nothing_where_the_keeper_does_not_know_the_guests(hypervisor: str) -> None:
+    site = await Site(heartbeat_s=5, lease_s=30).begin(template=Template((("HYPERVISOR", hypervisor),)))
+    disk = Template((("DISK", {"DISK_ID": "0", "TYPE": "SWAP"}),))
+    await site.world.put(replace(site.world.memory.vms[30], template=disk))
+    for beat in range(4):
+        site.beats.saw({(n, "datastore 0"): f"7 {beat} lease=30" for n in (3, 4)})
+        await site.pass_by(5, alive=(3, 4, 5, 6))
+    for beat in range(4, 40):
+        site.beats.saw({(3, "datastore 0"): "7 3 lease=30", (4, "datastore 0"): f"7 {beat} lease=30"})
+        await site.pass_by(5, alive=(4, 5, 6))
+    assert site.state(3) is S.UNKNOWN
 
 
 @pytest.mark.parametrize(

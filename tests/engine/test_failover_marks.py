@@ -175,3 +175,26 @@ async def test_a_vm_that_its_dead_host_has_after_all_is_held() -> None:
     after = world.memory.vms[42]
     assert after.state is S.HOLD_UNDEPLOYED
     assert "it would run twice" in after.user_template.single("ERROR")
+
+
+def moving(state: S, tm: str = "ssh"):
+    """A VM that is on its way from host 3 to host 4, on both of which it may be."""
+    made = machine(state, tm=tm)
+    source = replace(made.history[-1], seq=0, etime=0)
+    return replace(made, history=(source, replace(source, seq=1, host_id=4)))
+
+
+@pytest.mark.parametrize(
+    ("host_id", "becomes", "asks"),
+    [(3, S.MIGRATE_COPY_LOCATE_ONLY_TARGET, False), (4, S.MIGRATE_COPY_LOCATE_SOURCE, True)],
+)
+async def test_a_vm_with_two_sets_of_disks_is_looked_for_on_the_host_that_lives(
+    host_id: int, becomes: S, asks: bool
+) -> None:
+    world = await world_with(moving(S.UNKNOWN_MIGRATE_COPY))
+    await world.turns.ask(lambda draft: marks.ask(draft, host_id, "silent"))
+    covers = await world.turns.ask(lambda draft: marks.coverable(draft, host_id, settled))
+    await world.turns.ask(lambda draft: marks.confirm(draft, host_id, covers, PROOF))
+    await world.turns.ask(lambda draft: marks.release(draft, host_id, 100))
+    assert world.memory.vms[42].state is becomes
+    assert world.memory.actions[42].previous is asks

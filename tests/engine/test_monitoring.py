@@ -502,3 +502,14 @@ async def test_only_vms_that_are_there_now_become_unknown_with_their_host(watchi
     await watching.says("MONITOR_HOST", "gone", status="FAILURE")
     assert watching.vm().state is S.POWEROFF
     assert watching.world.memory.vms[43].state is S.UNKNOWN
+
+
+async def test_how_a_host_is_switched_off_is_not_for_its_probes_to_say(watching: Watching) -> None:
+    fence = {"METHOD": "redfish", "ADDRESS": "10.0.9.3", "SECRET": "node3"}
+    await watching.world.put(host(template=Template((("FENCE", fence), ("FAILOVER", "NO")))))
+    evil = 'FENCE=[METHOD="redfish",ADDRESS="evil",SECRET="node3",TLS="NO",INSECURE="YES"] FAILOVER=YES MODEL="x"'
+    await watching.says("SYSTEM_HOST", evil, 3)
+    template = watching.world.memory.hosts[3].template
+    assert template.single("MODEL") == "x"
+    assert template.vectors("FENCE") == [fence]
+    assert template.single("FAILOVER") == "NO"

@@ -131,3 +131,30 @@ def test_an_image_that_another_container_writes_to_is_not_mounted_a_second_time(
     assert not Path(other).exists()
     assert on_host("unmount", one, "0", "rw", str(image)) == 0
     assert not Path(one).exists()
+
+
+RECORDER = """#!/bin/sh
+for last; do :; done
+stat -c %a "${last%/*}" >> "$RECORD"
+exec /bin/mount "$@"
+"""
+
+
+@pytest.mark.parametrize(("first", "mode"), [("1000000", "711"), ("0", "700")])
+def test_nobody_else_on_the_host_runs_a_program_of_a_disk_as_root_while_it_is_mounted(
+    first: str, mode: str, tmp_path: Path, guest: Guest
+) -> None:
+    image, place, record = tmp_path / "root.img", "/run/trifid/lxc/one-13.one", tmp_path / "record"
+    shutil.copyfile(guest.root, image)
+    recorder = tmp_path / "bin" / "mount"
+    recorder.parent.mkdir()
+    recorder.write_text(RECORDER)
+    recorder.chmod(0o755)
+    argv = [sys.executable, lxc_on_host.__file__, "mount", place, first, "65536", "0", "rw", str(image)]
+    env = {**os.environ, "PATH": f"{recorder.parent}:{os.environ['PATH']}", "RECORD": str(record)}
+    subprocess.run(argv, stdin=subprocess.DEVNULL, env=env, check=True)
+    try:
+        assert record.read_text() == "700\n"
+        assert f"{Path(place).stat().st_mode & 0o777:o}" == mode
+    finally:
+        assert on_host("unmount", place, "0", "rw", str(image)) == 0

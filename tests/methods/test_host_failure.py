@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.methods.world import ADMIN, HOST_ID, VM_OF_ALICE, Refusal
 from trifid.core.host import HostObservation, HostState
 from trifid.core.host_failure.fence import Fence, FenceState
+from trifid.core.host_failure.judge import Signs
 from trifid.core.vm.states import VmState as S
 from trifid.core.wild import Wild
 
@@ -48,6 +49,30 @@ async def test_it_is_not_while_it_has_domains_of_vms_that_went_on_elsewhere(worl
     with pytest.raises(Refusal, match="domains of VMs that went on elsewhere"):
         await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
     assert world.memory.hosts[HOST_ID].fence is CONFIRMED
+
+
+async def test_it_is_not_before_it_has_reported_when_vms_went_on_elsewhere(world):
+    fence = replace(CONFIRMED, released=(VM_OF_ALICE.id,))
+    await world.put(replace(fenced_host(world), fence=fence), VM_OF_ALICE)
+    with pytest.raises(Refusal, match="has not reported since"):
+        await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    assert world.memory.hosts[HOST_ID].fence == fence
+    await world.put(replace(VM_OF_ALICE, state=S.DONE))
+    await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    assert world.memory.hosts[HOST_ID].fence is None
+
+
+@pytest.mark.parametrize(("listed_s", "is_used"), [(None, True), (10.0, True), (10_000_000_000.0, False)])
+async def test_it_is_once_it_has_listed_its_domains_after_it_was_fenced(world, monkeypatch, listed_s, is_used):
+    signs = Signs(is_watched=True, monitored_s=5.0, was_heard=True, domains_s=listed_s)
+    monkeypatch.setattr(world.engine.monitoring, "signs", lambda host: signs)
+    await world.put(replace(fenced_host(world), fence=replace(CONFIRMED, released=(VM_OF_ALICE.id,))), VM_OF_ALICE)
+    if is_used:
+        await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    else:
+        with pytest.raises(Refusal, match="has not reported since"):
+            await world.ask(ADMIN, "one.host.status", HOST_ID, 0)
+    assert (world.memory.hosts[HOST_ID].fence is None) == is_used
 
 
 async def test_to_disable_a_fenced_host_or_switch_it_off_leaves_the_mark(world):

@@ -45,6 +45,8 @@ LOOK_TIMEOUT_S = 30.0
 """So long at most it takes a host to list its domains."""
 _NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR", "FENCE")
 """Attributes of a host that its information driver is not told."""
+_NOT_SAID = ("FENCE", "FAILOVER", "FENCED", "ERROR")
+"""What a host does not say of itself: how it is switched off, and whether, is the administrator's."""
 _DISK = ("DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB", "DS_LOCATION_FREE_MB")
 _CAPACITY = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY", *_DISK)
 
@@ -255,7 +257,7 @@ class Monitoring:
             case "START_MONITOR":
                 watched.is_answered = True
             case "SYSTEM_HOST":
-                watched.probed |= {name for name, _ in said}
+                watched.probed |= {name for name, _ in said if name not in _NOT_SAID}
                 self._system(host, said)
             case "MONITOR_HOST":
                 self._capacity(host, said, at)
@@ -266,6 +268,7 @@ class Monitoring:
                 self._figures(host, said, at)
 
     def _system(self, host: Host, said: Template) -> None:
+        said = said.without(*_NOT_SAID)
         total_cpu_percent = _integer(said.single("TOTALCPU"), host.total_cpu_percent)
         total_memory_kib = _integer(said.single("TOTALMEMORY"), host.total_memory_kib)
         merged = host.template.merged(said)

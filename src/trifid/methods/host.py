@@ -10,6 +10,7 @@ from trifid.core.pci import check_devices
 from trifid.core.template.model import Template
 from trifid.core.vm.states import VmState
 from trifid.engine.clusters import chosen
+from trifid.engine.host_state import WATCHED
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate, NotAllocated, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
@@ -143,8 +144,9 @@ def unfenced(draft: Draft, host: Host, call: Call) -> Host:
     """Return a host without its mark of being fenced, to be watched anew.
 
     Raises:
-        Refused: it has domains of VMs that went on elsewhere: they would run twice.
+        Refused: it has domains of VMs that went on elsewhere, or has not told yet: they would run twice.
     """
+    _refuse_unheard(draft, host, call)
     seen = call.engine.monitoring.hosts.get(host.id, HostObservation())
     twice = [
         f"{wild.name} (VM {vm.id}, {vm.state.printable})"
@@ -156,6 +158,22 @@ def unfenced(draft: Draft, host: Host, call: Call) -> Host:
         raise Refused(f"{text}{', '.join(twice[:5])}: destroy them there first, nothing of theirs must be resumed")
     draft.note("HOST", host.id, call.caller, "not fenced")
     return replace(host, fence=None, state=HostState.INIT, template=host.template.without("ERROR"))
+
+
+def _refuse_unheard(draft: Draft, host: Host, call: Call) -> None:
+    """Raise Refused while VMs went on elsewhere and the host has not listed its domains since it was fenced."""
+    if host.fence is None or not (released := [one for one in map(draft.find_vm, host.fence.released) if one]):
+        return
+    signs = call.engine.monitoring.signs(host)
+    # drivers that know no domains never list any
+    has_listed = signs.domains_s is None or signs.domains_s <= draft.now - host.fence.at
+    if (not signs.was_heard or not has_listed) and any(vm.state is not VmState.DONE for vm in released):
+        how = "wait until it reports" if host.state in WATCHED else f'"onehost disable {host.id}" has it watched'
+        raise Refused(
+            f"host {host.name} [{host.id}] was fenced and has not reported since, so that it may have domains of VMs "
+            f"that went on elsewhere: {how}",
+            host.id,
+        )
 
 
 def _enabled(host: Host) -> HostState:

@@ -66,6 +66,8 @@ def _fence(host: Host) -> str:
     if not fence.is_confirmed:
         return f"asked, not confirmed{': ' + fence.trouble if fence.trouble else ''}"
     waiting = f", {len(fence.covers)} more wait their turn" if fence.covers else ""
+    if fence.trouble:
+        waiting += f"; {fence.trouble}"
     vms = "VM" if len(fence.released) == 1 else "VMs"
     return f"confirmed: {fence.proof}; {len(fence.released)} {vms} went on elsewhere{waiting}"
 

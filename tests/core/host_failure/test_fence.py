@@ -34,3 +34,8 @@ def test_a_vm_that_has_gone_on_is_covered_no_more(covered, vm_id: int, released:
     assert not any(after.does_cover(vm_id, step) for step in range(10))
     assert (vm_id in after.released) == released
     assert set(after.covers) == {pair for pair in fence.covers if pair[0] != vm_id}
+
+
+def test_a_vm_that_goes_on_more_than_once_is_told_once() -> None:
+    fence = Fence(FenceState.CONFIRMED, 100, covers=((7, 3),)).without(7, released=True)
+    assert fence.covering([(7, 5)], "off", 200).without(7, released=True).released == (7,)

@@ -60,4 +60,5 @@ class Fence(msgspec.Struct, frozen=True):
     def without(self, vm_id: int, *, released: bool) -> "Fence":
         """Return the mark that does not cover a VM any more: it has gone on, on the strength of it or otherwise."""
         covers = tuple(pair for pair in self.covers if pair[0] != vm_id)
-        return replace(self, covers=covers, released=(*self.released, vm_id) if released else self.released)
+        is_new = released and vm_id not in self.released  # one that is looked for may be so again and again
+        return replace(self, covers=covers, released=(*self.released, vm_id) if is_new else self.released)

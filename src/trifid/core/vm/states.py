@@ -117,6 +117,8 @@ class VmState(enum.IntEnum):
     """The target has it: what is left of the domain on the source goes before the files there."""
     MIGRATE_COPY_DROP = 10304
     """It runs where it was: what the target has of its files goes."""
+    MIGRATE_COPY_LOCATE_ONLY_TARGET = 11304
+    """The source is proven to run nothing: the target is asked."""
     SAVE_MIGRATE_LOOK = 1307
     """Saving was reported failed: the source is asked what is true; the VM can be nowhere else."""
     SHUTDOWN_HARD = 1312
@@ -133,6 +135,8 @@ class VmState(enum.IntEnum):
     """It is off on both hosts, each has disks of it, and nobody saw on which it ran last."""
     CLEANUP_DELETE_SOURCE = 2323
     """The domain goes from the host that a migration was to leave, then from the other one."""
+    CLEANUP_DELETE_SOURCE_COPY = 5323
+    """The same, and both hosts have disks of it."""
     CLEANUP_DELETE_FILES = 1323
     """The domain is gone; its files go."""
     CLEANUP_DELETE_FAILURE = 2340
@@ -216,6 +220,7 @@ class VmState(enum.IntEnum):
     """The files of a VM that is away from its host go from the front-end, and from the host if any are left."""
     CLEANUP_STOPPED_FAILURE = 3340
     CLEANUP_RESUBMIT_SOURCE = 1315
+    CLEANUP_RESUBMIT_SOURCE_COPY = 4315
     CLEANUP_RESUBMIT_FILES = 2315
     CLEANUP_RESUBMIT_STOPPED = 3315
     CLEANUP_RESUBMIT_FAILURE = 4340

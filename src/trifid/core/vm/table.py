@@ -61,19 +61,28 @@ CHAPTERS: tuple[Row, ...] = (
 
 _ON_TWO_HOSTS = (
     S.MIGRATE, S.MIGRATE_LOCATE, S.MIGRATE_LOCATE_SOURCE, S.MIGRATE_LOCATE_ONLY_SOURCE, S.SAVE_MIGRATE,
-    S.SAVE_MIGRATE_OFF, S.SAVE_MIGRATE_LOOK, S.MIGRATE_COPY_PREPARE, S.MIGRATE_COPY, S.MIGRATE_COPY_LOCATE,
-    S.MIGRATE_COPY_LOCATE_SOURCE, S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, S.MIGRATE_COPY_CONFIRM, S.UNKNOWN_MIGRATE_COPY,
-    S.MIGRATE_COPY_FAILURE,
+    S.SAVE_MIGRATE_OFF, S.SAVE_MIGRATE_LOOK,
 )  # fmt: skip
 """Where a migration has not left its source yet."""
+
+_WITH_TWO_COPIES = (
+    S.MIGRATE_COPY_PREPARE, S.MIGRATE_COPY, S.MIGRATE_COPY_LOCATE, S.MIGRATE_COPY_LOCATE_SOURCE,
+    S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, S.MIGRATE_COPY_LOCATE_ONLY_TARGET, S.MIGRATE_COPY_CONFIRM,
+    S.UNKNOWN_MIGRATE_COPY, S.MIGRATE_COPY_FAILURE,
+)  # fmt: skip
+"""The same, and both hosts have disks of it."""
+
+_FROM_SOURCE = dict.fromkeys(_ON_TWO_HOSTS, S.CLEANUP_DELETE_SOURCE) | dict.fromkeys(
+    _WITH_TWO_COPIES, S.CLEANUP_DELETE_SOURCE_COPY
+)
 
 
 def _deletes(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Return the rows of Delete for the states that have none of their own: it is legal everywhere."""
     lacking = [state for state in starts(rows) if not any(r.start is state and r.event is Delete for r in rows)]
     return tuple(
-        row(state, Delete, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source)
-        if state in _ON_TWO_HOSTS
+        row(state, Delete, _FROM_SOURCE[state], do.asked, cancel_at_source)
+        if state in _FROM_SOURCE
         else row(state, Delete, S.CLEANUP_DELETE, do.asked, change.settle_all, cancel)
         for state in lacking
     )
@@ -83,6 +92,7 @@ _RECREATED = {
     S.DONE: S.PENDING,
     S.CLEANUP_DELETE: S.CLEANUP_RESUBMIT,
     S.CLEANUP_DELETE_SOURCE: S.CLEANUP_RESUBMIT_SOURCE,
+    S.CLEANUP_DELETE_SOURCE_COPY: S.CLEANUP_RESUBMIT_SOURCE_COPY,
     S.CLEANUP_DELETE_FILES: S.CLEANUP_RESUBMIT_FILES,
     S.CLEANUP_DELETE_STOPPED: S.CLEANUP_RESUBMIT_STOPPED,
     S.CLEANUP_DELETE_FAILURE: S.CLEANUP_RESUBMIT_FAILURE,

@@ -14,26 +14,33 @@ from trifid.wire.fence_action import FenceActionData
 
 STARTED_WITHIN_S = 20.0
 NAME = "trifid-keeper"
+NO_LEASE = "no lease"
 _DIGITS = 12
 
 KEEPER = """\
 beat=$1 host=$2 lease=$3 notes=$4
 shift 4
 now() { read -r up rest < /proc/uptime; up=${up%.*}; }
+may_renew() {
+    mkdir -p "$1/.trifid/hosts/$host" || return
+    on=$(stat -Lc %d "$1") || return
+    [ "$on" = "${was:=$on}" ] || [ "$lease" = 0 ] || [ -s "$notes/$2.ended" ]
+}
 keep() {
-    n=0
-    while :; do
+    n=0 was=
+    while grep -aqF -e "$0" "/proc/$$/cmdline" 2>/dev/null; do
         n=$((n + 1))
         now
-        mkdir -p "$2/.trifid/hosts/$host" && printf '%s %s lease=%s\\n' "$$" "$n" "$lease" |
-            dd of="$2/.trifid/hosts/$host/beat" conv=fsync 2>/dev/null && echo "$up" > "$notes/$1"
+        may_renew "$2" "$1" && printf '%s %s lease=%s\\n' "$$" "$n" "$lease" |
+            dd of="$2/.trifid/hosts/$host/beat" conv=fsync 2>/dev/null &&
+            echo "$up" > "$notes/$1.new" && mv -f "$notes/$1.new" "$notes/$1" && was=$on && rm -f "$notes/$1.ended"
         sleep "$beat"
     done
+    printf '%s ended lease=0\\n' "$$" > "$2/.trifid/hosts/$host/beat"
 }
 end_guests() {
-    for process in /proc/[0-9]*; do
-        grep -aqF -e guest= "$process/cmdline" || continue
-        grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "${process#/proc/}"
+    cd /proc && grep -aslF -e guest= [0-9]*/cmdline | while IFS=/ read -r process rest; do
+        grep -aqF -e "$1/" "$process/cmdline" && kill -KILL "$process"
     done
 }
 stop() {
@@ -47,7 +54,7 @@ trap 'stop "$@"' TERM
 [ "$lease" = 0 ] || {
     number=0
     for place; do
-        number=$((number + 1)); now; echo "$up" > "$notes/$number"
+        number=$((number + 1)); now; eval "last_$number=$up"
     done
 }
 number=0
@@ -64,7 +71,9 @@ while [ "$lease" != 0 ]; do
         number=$((number + 1))
         renewed=
         read -r renewed < "$notes/$number"
-        [ "$((up - ${renewed:-0}))" -lt "$lease" ] || end_guests "$place"
+        case $renewed in ''|*[!0-9]*) ;; *) eval "last_$number=$renewed" ;; esac
+        eval "last=\\$last_$number"
+        [ "$((up - last))" -lt "$lease" ] || { end_guests "$place"; echo "$up" > "$notes/$number.ended"; }
     done
 done
 wait
@@ -74,7 +83,11 @@ wait
 A beat is the number of this process, which tells one life from another, a counter, and the lease that is kept.  When a
 datastore was not renewed for the time of the lease, the guests that have disks in it are killed, again and again; the
 loop that does it touches no datastore.  The lease counts from before the renewal was begun.  A keeper that is told to
-end takes its lease back.
+end takes its lease back, and so do its writers when it was killed.
+
+A note takes its place whole: one that is read while it is written must not look like a renewal long ago.  A place that
+is on another device than before, such as the directory below a file system that was taken away, is renewed only after
+the guests that were on the former one have ended.
 """
 
 START = """\
@@ -83,22 +96,24 @@ text=$1 name=$2 kind=$3 beat=$4 host=$5 lease=$6
 shift 6
 place=/run
 [ -w "$place" ] || place=/tmp
-file=$HOME/.$kind
+file=$HOME/.$kind old= of_old=
+stat -Lc %d / > /dev/null
 is_keeper() { [ -r "/proc/$pid/cmdline" ] && grep -aqF -e "$1" "/proc/$pid/cmdline"; }
-if [ -r "$file" ] && read -r pid notes < "$file"; then
+if [ -r "$file" ] && read -r pid of_old < "$file"; then
     if is_keeper "$name"; then exit 0; fi
-    if is_keeper "$kind-"; then
-        kill "$pid" || :
-        for wait in 1 2 3 4 5; do ! is_keeper "$kind-" || sleep 1; done
-        kill -KILL "-$pid" 2>/dev/null || :
-    fi
-    case $notes in "$place/$kind".*) rm -rf "$notes" ;; esac
+    if is_keeper "$kind-"; then old=$pid; fi
 fi
+if [ "$lease" != 0 ] && [ "$(id -u)" != 0 ]; then lease=0; echo "no lease"; fi
 notes=$(mktemp -d "$place/$kind.XXXXXXXX")
 setsid sh -c "$text" "$name" "$beat" "$host" "$lease" "$notes" "$@" < /dev/null > /dev/null 2>&1 &
 echo "$! $notes" > "$file"
+[ -z "$old" ] || kill -KILL "-$old" 2>/dev/null || :
+case $of_old in "$place/$kind".*) rm -rf "$of_old" ;; esac
 """
-"""Leaves a keeper of this very name alone, has an older one end, and starts it."""
+"""Leaves a keeper of this very name alone, else starts it and ends an older one: there is always one that keeps watch.
+
+Only root can end what libvirt runs.  So nobody else promises to: a lease that is not kept would be taken for a proof.
+"""
 
 
 def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> str:
@@ -118,7 +133,9 @@ def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> 
             raise Failure("cancelled by the engine")
 
     arguments = start_arguments(data, engine)
-    hosts.named(data.host).run("sh", "-c", START, "sh", *arguments, stop=stop, timeout_s=STARTED_WITHIN_S)
+    told = hosts.named(data.host).run("sh", "-c", START, "sh", *arguments, stop=stop, timeout_s=STARTED_WITHIN_S)
+    if NO_LEASE in told:
+        request.log(f"host {data.host} keeps no lease: it is not reached as root, who alone can end its guests", "W")
     return ""
 
 

@@ -42,6 +42,10 @@ RENEWED_EVERY_S = 10.0
 KEPT_EVERY_S = 60.0
 """A host's keeper is asked for so often: it may have been rebooted."""
 IS_OFF = "STATE=off"
+SIGNS_OF_LIFE = (Judgement.ALIVE, Judgement.CUT_OFF)
+"""What contradicts a proof."""
+_ENDS_NO_GUESTS = ("XEN", "LXC")
+"""A keeper knows the guests of QEMU only."""
 _YES, _NO = ("YES", "1", "TRUE"), ("NO", "0", "FALSE")
 
 
@@ -97,7 +101,7 @@ class Failover:
     def refuse_word(self, host: Host) -> None:
         """Raise Refused when there are signs that a host runs that somebody says to be dead."""
         signs = self.signs(host)
-        if judge(signs, self._settings.after_s) in (Judgement.ALIVE, Judgement.CUT_OFF):
+        if judge(signs, self._settings.after_s) in SIGNS_OF_LIFE:
             text = f"host {host.name} [{host.id}] shows signs of life ({described(signs)}): switch it off, then wait"
             raise Refused(f"{text} until these are older than {self._settings.after_s} s", host.id)
 
@@ -131,8 +135,9 @@ class Failover:
         for host in hosts:
             if self._lacks_proof(host, judged[host.id]):
                 self._begin_fencing(host)
+        self._contradict(judged)
         if self._monotonic() - self._released_s >= RELEASE_EVERY_S:
-            self._release({host_id for host_id, one in judged.items() if one in (Judgement.ALIVE, Judgement.CUT_OFF)})
+            self._release({host_id for host_id, one in judged.items() if one in SIGNS_OF_LIFE})
 
     def _chosen(self, signs: dict[int, Signs], judged: dict[int, Judgement]) -> list[int]:
         """Mark the hosts that shall be fenced; return those that are marked and not yet proven dead."""
@@ -152,19 +157,23 @@ class Failover:
         return sorted(asked & set(choice.fence))
 
     def _keep_beating(self, judged: dict[int, Judgement]) -> None:
-        """See to it, now and then, that hosts that are well renew their heartbeats."""
+        """See to it, now and then, that hosts that are well renew their heartbeats.
+
+        One that is not to be fenced by itself any more keeps no lease any more: it would end its VMs for nothing.
+        """
         places = tuple(str(place) for place in self._heartbeats.places().values()) if self._settings.heartbeat_s else ()
         for host in self._turns.memory.hosts.values() if places else ():
-            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None and self.is_wanted(host)
-            if is_well and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
+            is_wanted = self.is_wanted(host)
+            is_well = judged[host.id] is Judgement.ALIVE and host.fence is None
+            is_due = is_well and (is_wanted or self._heartbeats.has_lease(host.id))
+            if is_due and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
                 self._keep_not_before_s[host.id] = self._monotonic() + KEPT_EVERY_S
-                self._keeping.add(task := asyncio.create_task(self._keep(host, places), name=f"keeper {host.id}"))
+                keep = self._keep(host, places, self._settings.lease_s if is_wanted else 0)
+                self._keeping.add(task := asyncio.create_task(keep, name=f"keeper {host.id}"))
                 task.add_done_callback(self._keeping.discard)
 
-    async def _keep(self, host: Host, places: tuple[str, ...]) -> None:
-        payload = render(
-            FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, self._settings.lease_s)
-        )
+    async def _keep(self, host: Host, places: tuple[str, ...], lease_s: int) -> None:
+        payload = render(FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, lease_s))
         try:
             await self._queries.ask("fence", self._settings.driver, "KEEP", payload)
         except Refused as refusal:
@@ -186,15 +195,22 @@ class Failover:
         if (
             fence is None
             or not fence.is_confirmed
-            or judgement in (Judgement.ALIVE, Judgement.CUT_OFF)
+            or judgement in SIGNS_OF_LIFE
             or not (_can_be_asked(host) or self._settings.lease_s)
         ):
             return False
         draft = Draft(memory, 0)
         return any(not fence.does_cover(*one) for one in marks.coverable(draft, host.id, self._monitoring.is_undecided))
 
+    def _contradict(self, judged: Mapping[int, Judgement]) -> None:
+        """Let no proof count, not even later, that signs of life have contradicted: another one is sought then."""
+        for host in self._turns.memory.hosts.values():
+            if host.fence is not None and host.fence.covers and judged.get(host.id) in SIGNS_OF_LIFE:
+                why = f"it was fenced, and yet it shows signs of life: {described(self.signs(host))}"
+                self._turns.post(functools.partial(_contradict, host_id=host.id, why=why))
+
     def _release(self, alive: Collection[int]) -> None:
-        """Let the next VMs of proven hosts go on; a host that shows signs of life again contradicts its proof."""
+        """Let the next VMs of proven hosts go on."""
         ready = [
             host.id
             for host in self._turns.memory.hosts.values()
@@ -241,8 +257,20 @@ class Failover:
         limit = self._settings.restarts_at_once
 
         def command(draft: Draft) -> None:
-            marks.confirm(draft, host.id, covers, proof)
-            marks.release(draft, host.id, limit)
+            now = draft.find_host(host.id)
+            if now is None:
+                return
+            if (now.name, now.template.vectors("FENCE")) != (host.name, host.template.vectors("FENCE")):
+                marks.fail(
+                    draft, host.id, "how it is reached was changed meanwhile: the proof may be of another machine"
+                )
+            elif self.judgement(now) in SIGNS_OF_LIFE:
+                marks.contradict(
+                    draft, host.id, f"{proof}, and yet it shows signs of life: {described(self.signs(now))}"
+                )
+            else:
+                marks.confirm(draft, host.id, covers, proof)
+                marks.release(draft, host.id, limit)
 
         await self._turns.ask(command)
 
@@ -256,7 +284,7 @@ class Failover:
 
     async def _lease_over(self, host: Host) -> tuple[marks.Covers, str] | None:
         """Return the VMs that a host has ended itself, because it could not renew its lease on their datastores."""
-        if not self._settings.lease_s:
+        if not self._settings.lease_s or _ends_no_guests(host):
             return None
         covers = await self._coverable(host)
         await self._heartbeats.read()
@@ -292,6 +320,10 @@ def _fail(draft: Draft, host_id: int, trouble: str) -> None:
     marks.fail(draft, host_id, trouble)
 
 
+def _contradict(draft: Draft, host_id: int, why: str) -> None:
+    marks.contradict(draft, host_id, why)
+
+
 def _ask(draft: Draft, host_id: int, why: str) -> bool:
     return marks.ask(draft, host_id, why)
 
@@ -307,6 +339,12 @@ def _is_leased(vm: VM, places: Collection[str]) -> bool:
     """Tell whether a VM's host ends it when it loses its lease on one of these datastores: it knows it by its disks."""
     has_disks = bool(vm.template.vectors("DISK") or vm.template.vector("CONTEXT"))
     return has_disks and bool(vm.history) and place_name(vm.current.datastore_id) in places
+
+
+def _ends_no_guests(host: Host) -> bool:
+    """Tell whether a host's keeper could not end its guests, whatever it promises."""
+    words = (host.template.single("HYPERVISOR"), host.vmm)
+    return any(word.upper().startswith(_ENDS_NO_GUESTS) for word in words)
 
 
 def _can_be_asked(host: Host) -> bool:

@@ -14,11 +14,13 @@ import msgspec
 from msgspec.structs import replace
 
 from trifid.core.host_failure.judge import Signs
-from trifid.core.host_failure.lease import Beat, is_over
+from trifid.core.host_failure.lease import Beat, is_over, lease_s_of
 
 PLACE = ".trifid/hosts"
 """Directory of the beats, within a datastore; each is HOST_ID/beat there."""
 BEAT_BYTES_MAX = 512
+UNREAD_S = 30.0
+"""A datastore in which no beat at all was read for so long cannot be read."""
 
 
 class Seen(msgspec.Struct):
@@ -88,6 +90,10 @@ class Heartbeats:
         of_host = [(place, seen) for (other, place), seen in self._seen.items() if other == host_id]
         return max(of_host, key=lambda one: (one[1].since_s, one[0]), default=None)
 
+    def has_lease(self, host_id: int) -> bool:
+        """Tell whether a host declares a lease in any datastore."""
+        return any(lease_s_of(seen.text) for (other, _), seen in self._seen.items() if other == host_id)
+
     def ended(self, host_id: int, margin_s: float, fresh_s: float) -> frozenset[str]:
         """Return the datastores in which a host's lease is over.
 
@@ -109,13 +115,18 @@ class Heartbeats:
         return Beat(seen.text, seen.since_s, seen.read_s, seen.has_changed, bool(others))
 
     def added(self, host_id: int, signs: Signs) -> Signs:
-        """Return signs of life with that of the heartbeat."""
+        """Return signs of life with that of the heartbeat.
+
+        While nothing can be read in its datastore, it is as old as it was then: not to look is not to see nothing.
+        """
         found = self.newest(host_id)
         if found is None:
             return signs
         place, seen = found
-        age_s = self._monotonic() - seen.since_s
-        return replace(signs, heartbeat_s=age_s, was_beating=seen.has_changed, datastore=place)
+        now_s, looked_s = self._monotonic(), max(one.read_s for (_, at), one in self._seen.items() if at == place)
+        is_read = now_s - looked_s <= UNREAD_S
+        age_s = (now_s if is_read else looked_s) - seen.since_s
+        return replace(signs, heartbeat_s=max(0.0, age_s), was_beating=seen.has_changed and is_read, datastore=place)
 
 
 def read_all(places: dict[str, Path]) -> dict[tuple[int, str], str]:

@@ -21,6 +21,7 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE
 from trifid.engine.host_state import WATCHED, set_host_state
 from trifid.engine.life import happen
+from trifid.engine.reconcile import ON_EITHER
 from trifid.engine.transaction import Draft
 
 IsUndecided = Callable[[int], bool]
@@ -54,7 +55,7 @@ def way_of(vm: VM, host_id: int, why: str = "") -> Way:
         return Way(None)
     if vm.state not in RESTARTED:
         is_shared = vm.current.tm not in UNSHARED or vm.is_imported
-        return _legal(vm, HostFenced(why=why)) if is_shared or vm.state is VmState.UNKNOWN_MIGRATE else Way(None)
+        return _legal(vm, HostFenced(why=why)) if is_shared or vm.state in ON_EITHER else Way(None)
     if is_left_alone(vm):
         return Way(None, "it says HA=NO, so it is not started elsewhere")
     if vm.is_imported:
@@ -121,6 +122,15 @@ def confirm(draft: Draft, host_id: int, covers: Iterable[tuple[int, int]], proof
         told = f"host {host.name} [{host_id}] was fenced ({proof}); {why}"
         if why and vm.user_template.single("ERROR") != told:
             draft.put(replace(vm, user_template=vm.user_template.replacing("ERROR", told)))
+
+
+def contradict(draft: Draft, host_id: int, why: str) -> None:
+    """Note that a host shows signs of life after its proof, or while it was sought: it covers nobody any more."""
+    host = draft.find_host(host_id)
+    if host is None or host.fence is None or (not host.fence.covers and host.fence.trouble):
+        return
+    draft.put(replace(host, fence=replace(host.fence, covers=(), trouble=why)))
+    draft.note("HOST", host_id, ENGINE, "fence contradicted", text=why)
 
 
 def release(draft: Draft, host_id: int, limit: int) -> int:

@@ -10,7 +10,7 @@ in its memory is lost, also where that had been saved and was being restored, si
 
 from trifid.core.vm import effects as do
 from trifid.core.vm.events import Done, HostFenced, HostFencedAnew, SourceFenced
-from trifid.core.vm.row import Row, delete_files_on_both, look_at_source, row
+from trifid.core.vm.row import Row, delete_files_on_both, look, look_at_source, row
 from trifid.core.vm.rows import end, rest, run
 from trifid.core.vm.states import VmState as S
 
@@ -41,5 +41,9 @@ ROWS: tuple[Row, ...] = (
     # a migration ended nobody knows where, and one of the two hosts runs nothing: look at the other
     row(S.UNKNOWN_MIGRATE, HostFenced,   S.MIGRATE_LOCATE_SOURCE, look_at_source),
     row(S.UNKNOWN_MIGRATE, SourceFenced, S.UNKNOWN,               do.source_left),
+
+    # the same with two sets of disks, both of which are kept as long as nobody has seen it
+    row(S.UNKNOWN_MIGRATE_COPY, HostFenced,   S.MIGRATE_COPY_LOCATE_SOURCE, look_at_source),
+    row(S.UNKNOWN_MIGRATE_COPY, SourceFenced, S.MIGRATE_COPY_LOCATE_ONLY_TARGET, look),
 )
 # fmt: on

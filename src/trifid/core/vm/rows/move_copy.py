@@ -11,6 +11,7 @@ from trifid.core.vm.events import (
     Abandon,
     Absent,
     Accept,
+    Delete,
     Done,
     Failed,
     Found,
@@ -23,6 +24,7 @@ from trifid.core.vm.events import (
 )
 from trifid.core.vm.row import (
     Row,
+    cancel,
     cancel_at_source,
     copy_live,
     fail_migrate,
@@ -55,6 +57,11 @@ ROWS: tuple[Row, ...] = (
     row(S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, Absent, S.UNKNOWN_MIGRATE_COPY),
     row(S.MIGRATE_COPY_LOCATE_ONLY_SOURCE, Failed, S.UNKNOWN_MIGRATE_COPY),
 
+    # the source was fenced: it is on the target, or people choose; a host that is dead is not asked
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Found,  S.MIGRATE_COPY_CONFIRM, cancel_at_source),
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Absent, S.MIGRATE_COPY_FAILURE, do.tell_two_copies),
+    row(S.MIGRATE_COPY_LOCATE_ONLY_TARGET, Failed, S.UNKNOWN_MIGRATE_COPY),
+
     # it runs on the target: what a killed driver may have left of it on the source goes, then the files there
     row(S.MIGRATE_COPY_CONFIRM, Done,   S.RUNNING, do.source_left, do.prolog_ended, do.forget_error, post_migrate),
     row(S.MIGRATE_COPY_CONFIRM, Failed, S.RUNNING, do.source_left, do.prolog_ended, do.tell_owner),
@@ -72,13 +79,18 @@ ROWS: tuple[Row, ...] = (
     row(S.UNKNOWN_MIGRATE_COPY, SeenRunning,   S.MIGRATE_COPY_CONFIRM, do.take_deploy_id, cancel_at_source),
     row(S.UNKNOWN_MIGRATE_COPY, SeenAtSource,  S.MIGRATE_COPY_DROP, do.return_to_previous, fail_migrate),
     row(S.UNKNOWN_MIGRATE_COPY, Retry,         S.MIGRATE_COPY_LOCATE, look),
-    row(S.UNKNOWN_MIGRATE_COPY, TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.UNKNOWN_MIGRATE_COPY, TerminateHard, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
 
     # it is off, and nobody saw where it ran last
     row(S.MIGRATE_COPY_FAILURE, Abandon,       S.PROLOG_MIGRATE_ABANDON_POWEROFF, do.off_at_previous, fail_migrate),
     row(S.MIGRATE_COPY_FAILURE, Accept,        S.PROLOG_MIGRATE_POWEROFF_CLEAN,
         do.source_left, do.prolog_ended, do.run_ended, post_migrate),
     row(S.MIGRATE_COPY_FAILURE, Retry,         S.MIGRATE_COPY_LOCATE, look),
-    row(S.MIGRATE_COPY_FAILURE, TerminateHard, S.CLEANUP_DELETE_SOURCE, do.asked, cancel_at_source),
+    row(S.MIGRATE_COPY_FAILURE, TerminateHard, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
+
+    # nobody wants it any more; while its source does not let it go there are still two sets of disks
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Done,   S.CLEANUP_DELETE,             do.source_left, cancel),
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Failed, S.UNKNOWN_MIGRATE_COPY,       do.tell_owner),
+    row(S.CLEANUP_DELETE_SOURCE_COPY, Delete, S.CLEANUP_DELETE_SOURCE_COPY, do.asked, cancel_at_source),
 )
 # fmt: on

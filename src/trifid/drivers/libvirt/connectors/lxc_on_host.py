@@ -63,7 +63,7 @@ def mount(place: Path, first: int, count: int, disks: list[Disk], context: bytes
     refuse_busy(disks)
     users = _users(first, count) if first else -1
     try:
-        place.mkdir(mode=0o711)
+        place.mkdir(mode=0o700)  # until owners are mapped, a disk's programs that run as root would run as the host's
         for disk in disks:
             at = place / disk.name
             at.mkdir(mode=0o711)
@@ -73,6 +73,8 @@ def mount(place: Path, first: int, count: int, disks: list[Disk], context: bytes
                 _give(at, users)
         if context:
             _unpack(context, place / "context", first)
+        if first:
+            place.chmod(0o711)  # root of the container is a stranger there, and passes through
     except BaseException:
         unmount(place)
         raise

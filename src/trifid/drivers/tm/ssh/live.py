@@ -6,7 +6,6 @@ Source: reference/drivers.md §4.3.
 """
 
 import re
-import secrets
 from collections.abc import Callable, Mapping
 
 from trifid.drivers.kit import Failure
@@ -15,11 +14,11 @@ from trifid.drivers.tm.ssh import moves
 from trifid.drivers.tm.ssh.job import Job
 from trifid.drivers.tm.ssh.place import About, Place
 from trifid.drivers.tm.ssh.qemu import image_of
+from trifid.drivers.tm.ssh.same import MARK, is_one
 
-MARK = ".seen-from-both-"
 _NOTHING = "-"
 _DISK = re.compile(r"(0|[1-9][0-9]{0,9}):(raw|qcow2)", re.ASCII)
-_STAYS = re.compile(rf"(checkpoint\.|deployment\.|{re.escape(MARK)}).*|.*(\.part|\.part\.state|\.copy|\.copy\.paused)")
+_STAYS = re.compile(rf"(checkpoint\.|deployment\.).*|{MARK.pattern}|.*(\.part|\.part\.state|\.copy|\.copy\.paused)")
 """What a VM that runs does not need, or what belongs to something else that was under way."""
 
 # $1 part, $2 bytes, $3 mode, $4 final name.
@@ -43,7 +42,7 @@ def prepare(job: Job) -> None:
     there = _contents(source)
     if lacking := sorted(name for name in disks if name not in there or there[name].kind != "f"):
         raise Failure(f"{source} has no file {', '.join(lacking)}")
-    if _is_one(source, target):
+    if is_one(source, target):
         raise Failure(
             f"{source} is {target}: hosts that see one directory need a system datastore of transfer driver shared"
         )
@@ -64,7 +63,7 @@ def prepare(job: Job) -> None:
 def arrived(job: Job) -> None:
     """Remove the source's directory: the VM runs on the target, which must have all of its disks."""
     source, target = _places(job, 2)
-    if not _is_one(source, target):
+    if not is_one(source, target):
         _keep_if_lacking(source, target)
         moves.vanish(source)
 
@@ -72,7 +71,7 @@ def arrived(job: Job) -> None:
 def failed(job: Job) -> None:
     """Remove the target's directory: the VM runs on the source, which must have all of its disks."""
     source, target = _places(job, 2)
-    if not _is_one(source, target):
+    if not is_one(source, target):
         _keep_if_lacking(target, source)
         moves.vanish(target)
 
@@ -101,21 +100,6 @@ def _contents(source: Place) -> dict[str, About]:
     """Return what of a directory is to be at the target as well."""
     listing = source.listing() if source.is_there() else {}
     return {name: about for name, about in listing.items() if not _STAYS.fullmatch(name)}
-
-
-def _is_one(source: Place, target: Place) -> bool:
-    """Tell whether two hosts see one directory: what one of them puts there the other one finds."""
-    if source.host is target.host and source.path == target.path:
-        return True
-    if not source.is_there():
-        return False
-    name = MARK + secrets.token_hex(8)
-    mark = source.inside(name)
-    mark.script(': > "$1"')
-    try:
-        return target.inside(name).is_there()
-    finally:
-        mark.remove()
 
 
 def _keep_if_lacking(goes: Place, stays: Place) -> None:

@@ -7,6 +7,7 @@ Source: reference/drivers.md §4.2 (the column SSH), §4.3 (MV, DELETE); CP and 
 """
 
 import itertools
+import re
 from pathlib import PurePosixPath
 
 from trifid.drivers.kit import Failure
@@ -14,10 +15,13 @@ from trifid.drivers.tm import paths
 from trifid.drivers.tm.ssh.copying import STATE_SUFFIX, copy_file
 from trifid.drivers.tm.ssh.job import Job
 from trifid.drivers.tm.ssh.place import About, Place
+from trifid.drivers.tm.ssh.same import MARK, are_in_one, is_one
 
 GONE_SUFFIX = ".gone"
 """Of a directory that is being removed: what is left of it is nothing that a VM could be made of."""
 _PARTS = (paths.PART_SUFFIX, STATE_SUFFIX)
+
+_PASSED_OVER = re.compile(rf".*({'|'.join(map(re.escape, _PARTS))})|{MARK.pattern}", re.DOTALL)
 
 # $1 a directory, $2 its name while it goes.
 _VANISH = """
@@ -31,9 +35,9 @@ _DELETE_DISK = 'exec rm -rf -- "$1" "$1".*'
 def move(job: Job) -> None:
     """Move a file or directory; what has arrived already has arrived."""
     source, target = (job.of_vm(operand) for operand in job.operands(2))
-    if _is_one(source, target):
-        return
     about = source.about()
+    if about is not None and (is_one(source, target) or are_in_one(source, target)):
+        return
     if about is None:
         if not target.is_there():
             raise Failure(f"neither {source} nor {target} exists")
@@ -53,7 +57,7 @@ def move(job: Job) -> None:
 def copy_directory(job: Job) -> None:
     """Let the target directory be what the source is; the source stays until CLEAN."""
     source, target = _two_places(job)
-    if _is_one(source, target):
+    if is_one(source, target):
         return
     about = source.about()
     if about is None and not target.is_there():
@@ -68,7 +72,7 @@ def copy_directory(job: Job) -> None:
 def clean(job: Job) -> None:
     """Remove the directory that a VM has left, once all of its disks are where it runs now, none shorter."""
     source, target = _two_places(job)
-    if _is_one(source, target):
+    if is_one(source, target):
         return
     if source.is_there():
         here = {name: about for name, about in source.listing().items() if _is_of_disk(name)}
@@ -105,7 +109,7 @@ def mirror(job: Job, source: Place, target: Place) -> None:
 
     Where there is no source there is no target either.
     """
-    wanted = {name: about for name, about in _listing(source).items() if not name.endswith(_PARTS)}
+    wanted = {name: about for name, about in _listing(source).items() if not _PASSED_OVER.fullmatch(name)}
     there = _listing(target)
     if not source.is_there():
         target.remove()
@@ -146,10 +150,6 @@ def _mode_of(place: Place) -> int:
 
 def _parent(place: Place) -> Place:
     return place._replace(path=place.path.parent)
-
-
-def _is_one(source: Place, target: Place) -> bool:
-    return source.host is target.host and source.path == target.path
 
 
 def _is_of_disk(name: str) -> bool:
