@@ -72,4 +72,5 @@ def test_a_host_whose_key_cannot_be_had_is_added_all_the_same(host, type_in):
     result = type_in("onehost", "create", "host1", "--im", "kvm", "--vm", "kvm", "--accept-key")
     assert result.stdout == "ID: 0\n"
     assert "the key of host host1 cannot be asked for" in result.stderr
+    assert 'added without its key; once it is reached: "onehost accept-key host1"' in result.stderr
     assert result.exit_code == 255

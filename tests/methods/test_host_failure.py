@@ -31,7 +31,7 @@ async def test_the_word_for_a_host_is_in_the_journal_and_its_vms_go_on(world):
     assert "says that it is off" in host.fence.proof
     assert world.memory.vms[VM_OF_ALICE.id].state is S.PENDING_UNDEPLOYED
     told = await signs(world)
-    assert "1 VMs went on elsewhere" in told["fence"]
+    assert "; 1 VM went on elsewhere" in told["fence"]
     assert f"onehost enable {HOST_ID}" in told["follows"]
 
 

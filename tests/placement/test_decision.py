@@ -23,7 +23,7 @@ def test_a_decision_tells_host_choice_measure_and_the_next_best():
 
 def test_the_only_host_has_no_next():
     text = decision_text(AT, ("a", 1), fitting=1, hosts=1, rank=Expression("", "modern", "fixed"), value=0)
-    assert text == "2026-11-25 12:00 a [1] of 1 that fit (1 hosts): fixed (none) = 0"
+    assert text == "2026-11-25 12:00 a [1] of 1 that fit (1 host): fixed (none) = 0"
 
 
 def test_a_decision_is_one_line_and_never_longer_than_what_is_kept():

@@ -46,7 +46,7 @@ def _create(shell: Shell, given: Given) -> None:
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
     shell.say(f"ID: {host_id}")
     if given.accept_key:
-        accept_unseen(shell, host_id)
+        accept_unseen(shell, host_id, given.name)
 
 
 def short_state(row: Row, view: View) -> str:

@@ -19,9 +19,15 @@ _YES = click.Option(["-y", "--yes"], is_flag=True, help="Do not ask: believe the
 _COMPARE = "compare it with what the host's console says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
-def accept_unseen(shell: Shell, host_id: int) -> None:
-    """Believe whatever key a host offers, and tell it."""
-    _tell(shell, json.loads(shell.call("trifid.host.accept_key", host_id, "", False)))
+def accept_unseen(shell: Shell, host_id: int, name: str) -> None:
+    """Believe whatever key a new host offers, and tell it."""
+    from trifid.client import ApiError
+
+    try:
+        _tell(shell, json.loads(shell.call("trifid.host.accept_key", host_id, "", False)))
+    except ApiError:
+        shell.tell(f'Host {name} is added without its key; once it is reached: "onehost accept-key {name}"')
+        raise
 
 
 def _accept(shell: Shell, given: Given) -> None:

@@ -68,7 +68,8 @@ def _fence(host: Host) -> str:
     waiting = f", {len(fence.covers)} more wait their turn" if fence.covers else ""
     if fence.trouble:
         waiting += f"; {fence.trouble}"
-    return f"confirmed: {fence.proof}; {len(fence.released)} VMs went on elsewhere{waiting}"
+    vms = "VM" if len(fence.released) == 1 else "VMs"
+    return f"confirmed: {fence.proof}; {len(fence.released)} {vms} went on elsewhere{waiting}"
 
 
 def _follows(call: Call, host: Host, judgement: Judgement) -> str:

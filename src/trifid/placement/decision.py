@@ -31,5 +31,6 @@ def decision_text(
     name, host_id = host
     measure = f"{rank.attribute} {shown(rank.text.strip())}" if rank.text.strip() else f"{rank.attribute} (none)"
     after = f"; next {runner_up[0]} with {runner_up[1]}" if runner_up is not None else ""
-    text = f"{at} {name} [{host_id}] of {fitting} that fit ({hosts} hosts): {measure} = {value}{after}"
+    plural = "" if hosts == 1 else "s"
+    text = f"{at} {name} [{host_id}] of {fitting} that fit ({hosts} host{plural}): {measure} = {value}{after}"
     return text[:TEXT_LENGTH_MAX]
