@@ -4,11 +4,11 @@
     .venv/bin/python -m bench --quick --only copies --json figures.json
 
 Parts: `calls` (the engine, dummy drivers), `catalogue` (many images, dummy drivers), `copies` (the drivers that copy
-images, beside cp and rsync), `network` (addresses given among 100,000 leases, in this process), `scheduling` (many VMs
-at once and single ones, dummy drivers; plans, in this process), `planning` (which running VMs should move, in this
-process), `samples` (what is measured of 10,000 VMs, in this process).  Times are walls of the client and CPU of the
-daemon (user + system, from the kernel's accounting).  Compare figures only within one run, or as ratios: machines that
-are shared drift.
+images, beside cp and rsync), `hosts` (many of them watched through ssh, some of them ill), `network` (addresses given
+among 100,000 leases, in this process), `scheduling` (many VMs at once and single ones, dummy drivers; plans, in this
+process), `planning` (which running VMs should move, in this process), `samples` (what is measured of 10,000 VMs, in
+this process).  Times are walls of the client and CPU of the daemon (user + system, from the kernel's accounting).
+Compare figures only within one run, or as ratios: machines that are shared drift.
 """
 
 import argparse
@@ -19,13 +19,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import calls, catalogue, copies, network, planning, samples, scheduling
+from bench import calls, catalogue, copies, hosts, network, planning, samples, scheduling
 from bench.common import Figures
 
 PARTS = {
     "calls": calls.measure,
     "catalogue": catalogue.measure,
     "copies": copies.measure,
+    "hosts": hosts.measure,
     "network": network.measure,
     "planning": planning.measure,
     "samples": samples.measure,

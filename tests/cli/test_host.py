@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.fake_engine import Refusal, host_xml, vm_xml
+from tests.cli.fake_engine import Refusal, host_xml, tags, vm_xml
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,22 @@ def test_show_lists_the_devices_and_who_has_them(fake, type_in):
     assert rows[3].split() == ["0000:af:00.0", "10de:1eb8:0302", "Tesla"]
     fake.hosts[0] = host_xml(0)
     assert "PCI DEVICES" not in type_in("onehost", "show", "0").stdout
+
+
+def _measuring(**measures: object) -> str:
+    return host_xml(0).replace("</CAPACITY>", f"</CAPACITY><SYSTEM>{tags(measures)}</SYSTEM>")
+
+
+def test_show_tells_what_the_probes_measured(fake, type_in):
+    fake.hosts[0] = _measuring(NETRX=7, TEMPERATURE=41)
+    out = type_in("onehost", "show", "0").stdout
+    assert 'TEMPERATURE="41"' in out[out.index("HOST MONITORING") :]
+    assert "TROUBLE" not in out
+
+
+def test_show_tells_each_probe_in_trouble_on_its_line(fake, type_in):
+    first, second = "probe monitor-a: exit status 3: no disk; really", "probe b: not done after 10 s, and was ended"
+    fake.hosts[0] = _measuring(PROBE_TROUBLES=f"{first}; {second}")
+    lines = type_in("onehost", "show", "0").stdout.splitlines()
+    assert lines[lines.index("PROBES IN TROUBLE") + 1 :][:2] == [first, second]
+    assert not [line for line in lines if "PROBE_TROUBLES" in line]

@@ -109,6 +109,21 @@ def test_nothing_measured_is_told(measured, fake, type_in):
     assert "nothing was measured in this time" in type_in("onevm", "monitoring", "3").stdout
 
 
+def test_what_began_lately_is_drawn_as_measured_although_a_week_was_asked_for(measured, fake, type_in):
+    of_all = fake.methods["trifid.vm.monitoring"]
+    fake.methods["trifid.vm.monitoring"] = lambda vm_id, resolution_s, seconds: (
+        json.dumps({"samples": []}) if resolution_s else of_all(vm_id, resolution_s, 3600)
+    )
+    assert "120 samples, as measured" in type_in("onevm", "monitoring", "3", "--since", "7d").stdout
+    assert json.loads(type_in("onevm", "monitoring", "3", "--since", "7d", "-j").stdout)["resolution_s"] == 0
+
+
+def test_averages_that_are_not_there_are_told_with_where_to_look(measured, fake, type_in):
+    fake.methods["trifid.vm.monitoring"] = lambda *_: json.dumps({"samples": []})
+    out = type_in("onevm", "monitoring", "3", "--average", "1h").stdout
+    assert "no averages of 60 min in this time; --average raw tells what was measured" in out
+
+
 def test_a_refusal_is_told(measured, fake, type_in):
     def refuse(*_):
         raise Refusal("[trifid.vm.monitoring] samples are not kept: see the engine's log", 0x0800, -1)

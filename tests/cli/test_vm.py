@@ -241,6 +241,13 @@ class TestActions:
         assert result.exit_code == 255
         assert "VM 1 is RUNNING, but not on host 4: no route to host4" in result.stderr
 
+    def test_a_migration_that_came_back_names_the_host(self, fake, type_in):
+        fake.answers("one.vm.migrate", 1)
+        fake.answers("trifid.event.list", events(4), events(5, (1, "MIGRATE")), events(6, (1, "RUNNING")))
+        fake.vms[1], fake.hosts[4] = vm_xml(1, records=record(0, host_id=0)), host_xml(4, "host4")
+        result = type_in("onevm", "migrate", "1", "host4", "--wait")
+        assert "VM 1 is RUNNING, but not on host host4" in result.stderr
+
     def test_how_far_a_live_migration_is_is_told_while_it_is_waited_for(self, fake, type_in):
         fake.answers("one.vm.migrate", 1)
         fake.answers(
@@ -297,6 +304,20 @@ class TestList:
     def test_the_columns_of_2009(self, type_in):
         lines = type_in("onevm", "list", "-l", "ID,NAME,STAT,UCPU,UMEM,HOSTNAME,TIME", "-k").stdout.splitlines()
         assert lines[2].split() == ["3", "web", "runn", "12.5", "262144", "host1", "00", "01:01:01"]
+
+    def test_how_far_it_has_moved_is_told_of_what_moves_only(self, fake, type_in):
+        fake.vms[3] = vm_xml(3, "web", monitoring={"CPU": 1}).replace(
+            "<MONITORING>", "<MONITORING><MIGRATION><PERCENT>0</PERCENT></MIGRATION>", 1
+        )
+        assert type_in("onevm", "list", "--csv", "-l", "ID,MOVED").stdout == "ID,MOVED\n12,-\n3,0\n"
+        assert type_in("onevm", "list", "-f", "MOVED>=0", "-l", "ID", "--no-header").stdout.split() == ["3"]
+
+    def test_show_tells_the_figures_of_own_probes(self, fake, type_in):
+        seen = {"CPU": 1, "DISKRDIOPS": 7, "ID": 3, "TIMESTAMP": 5, "OPEN_FILES": 26}
+        fake.vms[3] = vm_xml(3, "web", monitoring=seen)
+        out = type_in("onevm", "show", "3").stdout
+        assert "OPEN_FILES          : 26" in out
+        assert not [line for line in out.splitlines() if line.startswith(("DISKRDIOPS", "TIMESTAMP"))]
 
     def test_a_filter_an_order_and_comma_separated_values(self, type_in):
         assert type_in("onevm", "list", "-f", "STAT=RUNN", "-l", "ID", "--no-header").stdout.split() == ["3"]

@@ -93,6 +93,56 @@ def fleet(home: Path, size: int, period_s: float) -> Iterator[tuple[Fleet, Drive
         hang_up(sockets_of(home))
 
 
+class Figures(msgspec.Struct):
+    """How well the hosts of a fleet were watched.
+
+    Attributes:
+        reached_s: until all that are well were reported on.
+        reports: of hosts that are well, after that.
+        late_p50_s, late_p99_s, late_max_s: how late they came.
+        driver_mib: the most memory that the driver had.
+        driver_ms_per_report: processor time of the driver.
+        ssh_processes, ssh_mib: of the front-end.
+    """
+
+    reached_s: float
+    reports: int
+    late_p50_s: float
+    late_p99_s: float
+    late_max_s: float
+    driver_mib: float
+    driver_ms_per_report: float
+    ssh_processes: int
+    ssh_mib: float
+
+
+def observe(
+    home: Path, size: int, period_s: float, watched_s: float, reached_within_s: float
+) -> tuple[Fleet, Figures, float]:
+    """Watch a fleet for a while, once all that are well are reached; return what was heard, and since when."""
+    with fleet(home, size, period_s) as (heard, driver):
+        begun_s = time.monotonic()
+        while heard.well - heard.heard_s.keys():
+            assert time.monotonic() < begun_s + reached_within_s, f"not reached: {heard.well - heard.heard_s.keys()}"
+            heard.hear(driver, time.monotonic() + 0.5)
+        reached_s, used_s = time.monotonic(), cpu_s(driver.process.pid)
+        heard.hear(driver, reached_s + watched_s)
+        late = heard.lateness_s(reached_s)
+        processes, ssh_mib = ssh_of(home)
+        figures = Figures(
+            reached_s=reached_s - begun_s,
+            reports=len(late),
+            late_p50_s=late[len(late) // 2],
+            late_p99_s=late[len(late) * 99 // 100],
+            late_max_s=late[-1],
+            driver_mib=memory_mib(driver.process.pid, "VmHWM"),
+            driver_ms_per_report=(cpu_s(driver.process.pid) - used_s) / len(late) * 1000,
+            ssh_processes=processes,
+            ssh_mib=ssh_mib,
+        )
+        return heard, figures, reached_s
+
+
 def _make_ill(config: Path, silent_port: int) -> None:
     directory = config.parent
     for name in ("raving", "other"):

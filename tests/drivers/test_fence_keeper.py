@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.harness import DriverProcess, python_driver, running
+from tests.drivers.sshd import hang_up, sshd
 from trifid.drivers.fence.keeper import NO_LEASE, START, start_arguments
+from trifid.drivers.remote.way import sockets_of
 from trifid.engine.failover.heartbeats import BEAT_BYTES_MAX, Heartbeats, read_all
 from trifid.wire.fence_action import FenceActionData, render
 
-ENGINE = "ab12cd34"
+ENGINE = f"ab12cd{os.getpid()}"
 WAITED_S = 20.0
 
 
@@ -32,8 +35,16 @@ def driver(tmp_path: Path) -> Iterator[DriverProcess]:
             yield process
     finally:
         for noted in tmp_path.glob(".trifid-keeper-*"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(int(noted.read_text()), signal.SIGKILL)
+            end(noted)
+
+
+def end(noted: Path) -> None:
+    """End a keeper and remove what it noted."""
+    process, notes = noted.read_text().split()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(int(process), signal.SIGKILL)
+    shutil.rmtree(notes, ignore_errors=True)
+    noted.unlink()
 
 
 def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
@@ -42,8 +53,18 @@ def keep(driver: DriverProcess, *places: Path, lease_s: int = 0) -> str:
     return answer.payload if answer.status == "FAILURE" else "kept"
 
 
+@contextlib.contextmanager
+def open_process(number: int) -> Iterator[int]:
+    """Give what can be read once a process has ended."""
+    descriptor = os.pidfd_open(number)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def pid(tmp_path: Path) -> int:
-    return int((tmp_path / f".trifid-keeper-{ENGINE}-3").read_text())
+    return int((tmp_path / f".trifid-keeper-{ENGINE}-3").read_text().split()[0])
 
 
 def beat_after(place: Path, text: str) -> str:
@@ -65,6 +86,27 @@ def test_a_heartbeat_goes_on_when_the_driver_is_gone(driver: DriverProcess, tmp_
     assert beat_after(place, first) != first
 
 
+def test_over_ssh_the_heartbeat_outlives_driver_connection_and_sshd(tmp_path: Path) -> None:
+    """The machine is this one, so the keeper is noted in the real home of its user."""
+    (keys := tmp_path / "keys").mkdir()
+    (home := tmp_path / "home").mkdir()
+    place = tmp_path / "0"
+    engine = f"test{os.getpid()}"
+    noted = Path.home() / f".trifid-keeper-{engine}-3"
+    try:
+        with sshd(keys) as config:
+            command, arguments = python_driver("trifid.drivers.fence.main"), f"--ssh-config {config}"
+            with running(command, arguments, home=home, env={"TRIFID_ENGINE_ID": engine}) as process:
+                process.ask("KEEP", 3, render(FenceActionData(3, "host1", (), (str(place),), 1)))
+                assert process.answer().status == "SUCCESS"
+                beat = beat_after(place, "")
+            hang_up(sockets_of(home))
+        assert beat_after(place, beat).partition(" ")[0] == noted.read_text().split()[0]
+    finally:
+        if noted.exists():
+            end(noted)
+
+
 def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver: DriverProcess, tmp_path: Path) -> None:
     place, other = tmp_path / "0", tmp_path / "100"
     keep(driver, place)
@@ -72,7 +114,9 @@ def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver:
     first = pid(tmp_path)
     assert keep(driver, place) == "kept"
     assert pid(tmp_path) == first
-    assert keep(driver, place, other) == "kept"
+    with open_process(first) as ended:
+        assert keep(driver, place, other) == "kept"
+        assert select.select([ended], [], [], WAITED_S)[0], "the older keeper goes on"
     assert pid(tmp_path) != first
     assert beat_after(other, "").startswith(f"{pid(tmp_path)} ")
 

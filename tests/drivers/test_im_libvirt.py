@@ -4,7 +4,9 @@ The test hypervisor of one process is not seen by another.
 """
 
 import base64
+import os
 import queue
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from trifid.core.pci import devices_of
 from trifid.core.template.model import Template, template
 from trifid.core.template.scanner import parse
 from trifid.drivers.im.probes import Shelf
-from trifid.drivers.im.runner import Openings
+from trifid.drivers.im.runner import Openings, here
 from trifid.drivers.libvirt.connection import serve_events
 from trifid.drivers.libvirt.connector import Hypervisor
 from trifid.drivers.libvirt.connectors.kvm import machines_of
@@ -47,7 +49,7 @@ class TestContract(ImContract):
 def means_of(options: Options) -> Means:
     """Return what a watch of this machine needs; it takes no way."""
     way = Way(Path("/nowhere"))
-    return Means(options, way, Shelf(None), lambda: 0.5, Openings(), Hosts(way))
+    return Means(options, way, Shelf(None), lambda: 0.5, Openings(), Hosts(way), here())
 
 
 class Heard:
@@ -284,13 +286,19 @@ def test_a_home_that_cannot_be_written_is_an_error_of_the_host_and_not_the_end_o
     assert all(str(home / "ssh") in unpack(one.payload) for one in refused)
 
 
-def test_nothing_is_left_of_a_driver_that_ends(home: Path) -> None:
+@pytest.mark.parametrize("ends", ["told", "killed"])
+def test_nothing_is_left_of_a_driver_that_ends(home: Path, ends: str) -> None:
     (home / "tmp").mkdir()
+    (home / "probes.d").mkdir()
+    probe(home / "probes.d", "monitor-loop", 'echo "LOOP=$(cut -d " " -f 4 /proc/$PPID/stat)"')
     with running(COMMAND, "--uri none", home=home, env={"TMPDIR": str(home / "tmp")}, monitor=True) as driver:
         start(driver, 3, "localhost")
-        driver.answer("MONITOR_HOST", 3)
+        loop = int(parse(unpack(driver.answer("MONITOR_HOST", 3).payload)).single("LOOP"))
         assert list((home / "tmp").iterdir())
-        driver.rest()
+        watching = os.pidfd_open(loop)
+        driver.rest() if ends == "told" else driver.kill()
+        assert select.select([watching], [], [], WAIT_S)[0], "its loop ends with it"
+        os.close(watching)
         assert list((home / "tmp").iterdir()) == []
 
 
@@ -307,6 +315,9 @@ def test_probes_of_vms_add_to_what_libvirt_says_of_them(hypervisor: "libvirt.vir
     figures = parse(base64.b64decode(measured["MONITOR"]).decode())
     assert (figures.single("BACKUP_AGE_S"), figures.single("MEMORY")) == ("12 \\ 3", "7")
     assert "NETRX" in figures
+    create(hypervisor, 15)
+    (measured,) = (vm for vm in heard.next("MONITOR_VM")[1].vectors("VM") if vm["ID"] == "14")
+    assert "BACKUP_AGE_S" in parse(base64.b64decode(measured["MONITOR"]).decode()), "nor is it forgotten at an event"
     watch.stop()
 
 

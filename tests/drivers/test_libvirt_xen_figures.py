@@ -9,6 +9,7 @@ from tests.drivers.fake_xen import OFF, RUNNING, XenConnection, XenDomain
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt import present
 from trifid.drivers.libvirt.connectors.xen_figures import HostGauge, statistics
+from trifid.drivers.libvirt.sizes import is_reached
 from trifid.drivers.libvirt.states import NO_WORD, word_of
 
 SECOND_NS = 1_000_000_000
@@ -79,6 +80,11 @@ def test_a_host_has_the_load_of_all_its_domains_and_the_memory_of_its_hypervisor
     guest.cpu_ns += 4 * SECOND_NS
     connection.domains.append(XenDomain("one-2", 4, 1 * SECOND_NS))
     assert gauge(connection) == {**memory, "USEDCPU": "70", "FREECPU": "130"}
+
+
+@pytest.mark.parametrize(("now_kib", "is_so"), [(114752, True), (114688, True), (114624, True), (115712, False)])
+def test_some_pages_more_or_less_are_the_memory_that_was_asked_for(now_kib: int, is_so: bool) -> None:
+    assert is_reached(now_kib, 112 * 1024) is is_so
 
 
 def test_a_domain_that_comes_back_from_its_reboot_is_still_removed() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trifid.drivers.kit import Failure
-from trifid.drivers.remote.faults import CommandFailed, ConnectionLost
+from trifid.drivers.remote.faults import CommandFailed, ConnectionLost, explained
 from trifid.drivers.remote.host import Host, Hosts
 from trifid.drivers.remote.way import SOCKET_PATH_BYTES_MAX, Way, sockets_of
 
@@ -93,6 +93,13 @@ def test_a_host_that_is_not_there_is_said_to_be_unreachable(way: Way) -> None:
     lost = Hosts(Way(way.sockets, config=str(config))).named("nobody")
     with pytest.raises(ConnectionLost, match=r"^nobody is not reached: .*[Rr]efused"):
         lost.run("true")
+
+
+def test_what_ssh_says_in_many_lines_is_told_in_one() -> None:
+    said = "Connection timed out during banner exchange\r\nConnection to 10.0.0.2 port 22 timed out\n"
+    assert explained("host1", said) == (
+        "Connection timed out during banner exchange; Connection to 10.0.0.2 port 22 timed out"
+    )
 
 
 def test_a_host_with_another_key_than_the_known_one_is_not_spoken_to(way: Way, tmp_path: Path) -> None:

@@ -36,3 +36,18 @@ def test_what_is_wrong_is_named(text, part):
 def test_a_home_without_a_file_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigFault, match="trifid init --home"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("enabled = true\nafter_s = 60", "hosts report every 30 s, so it must be 90 or more"),
+        ("after_s = 90\nheartbeat_s = 60", "three times heartbeat_s or more"),
+        ("heartbeat_s = 0\nlease_s = 30", "lease_s must be 0, or three times heartbeat_s"),
+        ("heartbeat_s = 20\nlease_s = 30", "lease_s must be 0, or three times heartbeat_s"),
+    ],
+)
+def test_times_with_which_a_host_that_is_well_would_be_fenced_are_refused(text: str, why: str) -> None:
+    with pytest.raises(ConfigFault, match=why):
+        parse(f"[failover]\n{text}\n", "trifid.toml")
+    assert not parse("[failover]\nafter_s = 60\n", "trifid.toml").failover.enabled

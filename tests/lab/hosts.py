@@ -131,6 +131,10 @@ class LabHost:
         self._libvirtd.kill()
         self._libvirtd.wait()
 
+    def kill_guest(self, domain: str) -> None:
+        """Kill a guest as a crash of its hypervisor would."""
+        os.kill(int((self._run / "qemu" / f"{domain}.pid").read_text()), signal.SIGKILL)
+
     def start_libvirtd(self) -> None:
         """Start it again."""
         with (self._run / "libvirtd.log").open("ab") as log:

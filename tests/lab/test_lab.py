@@ -100,6 +100,10 @@ def test_a_lab_is_up_after_up_and_nothing_is_left_after_down_however_often_these
     assert sorted(listed.split()) == [f"{name},on" for name in HOSTS]
     told = lab.run("run", "ssh", "host-1", "hostname", "&&", "virsh", "-q", "-c", "qemu:///system", "hostname")
     assert told.split() == ["host-1", "host-1"]
+    later = lab.run("on", "host-1", "getent", "hosts", "host-3").split()
+    assert later == ["10.0.0.243", "host-3"], "a host that is added later can be migrated to"
+    assert "this is inside the lab: leave it" in lab.run("run", str(LAB), "down", status=1)
+    assert lab.pids() == pids
 
     lab.run("down")
     lab.run("down")

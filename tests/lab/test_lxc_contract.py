@@ -16,7 +16,7 @@ import pytest
 from tests.drivers.contract import Change, DomainsOutlive, ImContract
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.lab.conftest import Guest
-from tests.lab.containers import control_groups, left_of_containers
+from tests.lab.containers import control_groups, has_control_groups, left_of_containers, own_places
 from trifid.drivers.libvirt.connectors import lxc_on_host
 from trifid.drivers.libvirt.connectors.lxc_on_host import BUSY
 from trifid.drivers.libvirt.connectors.lxc_words import CANNOT
@@ -29,7 +29,8 @@ NOTHING: dict[str, list[str]] = {"mounts": [], "loops": [], "groups": []}
 
 @pytest.fixture(scope="module", autouse=True)
 def groups() -> Iterator[None]:
-    with control_groups():
+    has_control_groups()
+    with control_groups(), own_places():
         yield
 
 
@@ -108,13 +109,15 @@ def test_what_an_attempt_that_was_cut_short_left_mounted_goes(family: TestVmm, d
 
 
 def test_a_container_that_libvirt_refuses_leaves_nothing(family: TestVmm, driver: DriverProcess) -> None:
-    refused: Change = (("NIC", {"NIC_ID": "0", "BRIDGE": "nosuchbridge", "MAC": "02:00:0a:00:00:01"}),)
+    nic = {"NIC_ID": "0", "BRIDGE": "nosuchbridge", "MAC": "02:00:0a:00:00:01", "TARGET": "one-12-0"}
+    refused: Change = (("NIC", nic),)
     answer = family.do(driver, "DEPLOY", 12, 1, change=refused)
     assert answer.status == "FAILURE" and "nosuchbridge" in answer.payload
     absent: Change = (("OS", {"INIT": "/no/such/program"}),)
     answer = family.do(driver, "DEPLOY", 12, 2, change=absent)
     assert answer.status == "FAILURE" and "/no/such/program" in answer.payload, answer
     assert left_of_containers() == NOTHING
+    assert sorted(os.listdir("/sys/class/net")) == ["lo"]
     assert not family.runs(driver, 12, 3)
 
 

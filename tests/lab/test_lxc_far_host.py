@@ -3,7 +3,6 @@
 Runs inside the lab's own namespaces (tools/in-lab), as root.
 """
 
-import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from tests.drivers.contract import VmmContract
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.lab.conftest import Guest
-from tests.lab.containers import CONTROLLERS, has_control_groups
+from tests.lab.containers import CONTROLLERS, has_control_groups, own_places
 from tests.lab.hosts import LabHost
 from tests.lab.test_host_by_name import NAME, node
 from trifid.drivers.libvirt.connectors.lxc_disks import PLACES
@@ -46,8 +45,6 @@ def test_a_container_of_another_machine_has_its_disks_there_and_answers(
     node: LabHost, tmp_path: Path, guest: Guest, bridge: str
 ) -> None:
     has_control_groups()
-    with contextlib.suppress(FileNotFoundError):
-        HERE.rmdir()
     node.run("sh", "-euc", _GROUPS, "sh", *CONTROLLERS)
     family = Family()
     family.template = (
@@ -55,7 +52,8 @@ def test_a_container_of_another_machine_has_its_disks_there_and_answers(
         ("NIC", {"NIC_ID": "0", "BRIDGE": bridge, "MAC": "02:00:0a:00:00:01"}),
         ("CONTEXT", {"DISK_ID": "1", "TARGET": "hda"}),
     )
-    with running(Family.command, Family.arguments, home=tmp_path) as driver:
+    with own_places(), running(Family.command, Family.arguments, home=tmp_path) as driver:
+        untouched_since = HERE.stat().st_mtime_ns
         prepare(family, driver, guest, tmp_path)
         deployed = family.do(driver, "DEPLOY", 12, 1)
         assert deployed.status == "SUCCESS", deployed
@@ -63,7 +61,7 @@ def test_a_container_of_another_machine_has_its_disks_there_and_answers(
         assert "one-12" in node.run("virsh", "-q", "-c", "lxc:///system", "list", "--name")
         assert page() == f"far {ADDRESS}/24"
         assert "/run/trifid/lxc/" not in node.run("cat", "/proc/self/mounts")
-        assert not HERE.exists(), "nothing was mounted on the engine's machine"
+        assert HERE.stat().st_mtime_ns == untouched_since, "nothing was mounted on the engine's machine"
         assert family.do(driver, "SHUTDOWN", 12, 2).status == "SUCCESS"
         assert loops(node) == []
 

@@ -12,7 +12,13 @@ import libvirt
 import pytest
 
 from tests.lab.conftest import BRIDGE, Guest
-from tests.lab.containers import control_groups, engine_of_containers, left_of_containers
+from tests.lab.containers import (
+    control_groups,
+    engine_of_containers,
+    has_control_groups,
+    left_of_containers,
+    own_places,
+)
 from tests.lab.guests import NETWORK, fetch, files_of_vms, until_serving
 from tests.system.home import Api, Home
 
@@ -23,7 +29,8 @@ NOTHING: dict[str, list[str]] = {"mounts": [], "loops": [], "groups": []}
 
 @pytest.fixture(scope="module", autouse=True)
 def groups() -> Iterator[None]:
-    with control_groups():
+    has_control_groups()
+    with control_groups(), own_places():
         yield
 
 

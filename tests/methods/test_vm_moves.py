@@ -66,6 +66,8 @@ async def test_a_migration_is_taken_back_by_who_may_move_the_vm(unshared):
     assert await unshared.code(ALICE, "trifid.vm.migrate_cancel", VM_ID) == 0x0200
     assert await unshared.ask(ADMIN, "trifid.vm.migrate_cancel", VM_ID) == VM_ID
     assert (vm(unshared).state, unshared.memory.actions[VM_ID].verb) == (VmState.MIGRATE_COPY_LOCATE, "POLL")
+    (*_, entry) = unshared.store.journal_of("VM", VM_ID, 10)
+    assert entry.text == "migrate --cancel", "its users see MIGRATE before and after"
 
 
 async def test_what_does_not_move_live_has_no_migration_to_be_taken_back(unshared):
@@ -85,3 +87,15 @@ async def test_people_say_which_of_two_sets_of_disks_counts(unshared, operation,
     await unshared.change("vms", VM_ID, state=VmState.MIGRATE_COPY_FAILURE, history=stays)
     await unshared.ask(ADMIN, "one.vm.recover", VM_ID, operation)
     assert (vm(unshared).state, unshared.memory.actions[VM_ID].verb) == (state, verb)
+
+
+async def test_terminate_hard_does_not_give_up_disks_that_shall_be_kept_and_lie_on_two_hosts(unshared):
+    stays = (STAY, replace(STAY, seq=1, host_id=OTHER_ID, hostname="node2"))
+    for state in (VmState.MIGRATE_COPY_FAILURE, VmState.UNKNOWN_MIGRATE_COPY):
+        kept = template(DISK=[{**DISK, "SAVE": "YES"}])
+        await unshared.change("vms", VM_ID, state=state, history=stays, template=kept)
+        with pytest.raises(Refusal, match="terminate-hard would delete DISK 0, which shall be kept"):
+            await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+    await unshared.change("vms", VM_ID, template=template(DISK=[DISK]))
+    await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
+    assert vm(unshared).state is VmState.CLEANUP_DELETE_SOURCE

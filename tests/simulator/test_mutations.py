@@ -20,7 +20,7 @@ from trifid.engine.life import happen
 from trifid.engine.outbox import Outbox
 from trifid.engine.turn import Turns
 from trifid.engine.used_images import UsedImages
-from trifid.methods import vm as vm_methods
+from trifid.methods import vm_placing
 from trifid.simulator.faults import chosen
 from trifid.simulator.hosts import Hosts
 from trifid.simulator.simulation import Options, Simulation
@@ -237,7 +237,7 @@ def drop_the_target_of_a_failed_copy_unasked(patch) -> None:
 
 
 def place_without_looking_at_the_room_there_is(patch) -> None:
-    patch.setattr("trifid.methods.vm.check_room", lambda *_: None)
+    patch.setattr("trifid.methods.vm_placing.check_room", lambda *_: None)
     patch.setattr("trifid.placement.filters.Memory.mask", lambda self, vm, table: None)
 
 
@@ -253,7 +253,7 @@ def leave_a_host_out_for_ever(patch) -> None:
 
 
 def put_vms_anywhere(patch) -> None:
-    patch.setattr(vm_methods, "refuse_against_rules", lambda *_: None)
+    patch.setattr(vm_placing, "refuse_against_rules", lambda *_: None)
 
 
 # -- hosts that fail -----------------------------------------------------------------------------------

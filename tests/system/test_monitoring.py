@@ -90,15 +90,13 @@ def test_prometheus_scrapes_it_as_an_administrator(home: Home, measured: tuple[i
 
 def test_figures_can_be_opened_and_switched_off(home: Home, api: Api) -> None:
     home.stop()
-    settings = home.path / "trifid.toml"
-    kept = settings.read_text()
-    settings.write_text(f"{kept}\n[monitoring]\nmetrics_open = true\n")
+    home.settings("#metrics_open = false", "metrics_open = true")
     home.start()
     found = scrape(home)
     assert "trifid_turns_total[]" in found
     assert not [name for name in found if name.startswith(("trifid_vm_", "trifid_host_"))]
     home.stop()
-    settings.write_text(f"{kept}\n[monitoring]\nmetrics = false\n")
+    home.settings("#metrics = true", "metrics = false")
     home.start()
     with pytest.raises(urllib.error.HTTPError, match="404"):
         scrape(home)

@@ -64,6 +64,7 @@ class Lab:
         _check_tools()
         self.place.make()
         if not self.is_there:
+            self._end_rest()
             for host in self.hosts.values():  # of namespaces that are gone, after a restart of this machine
                 (self.place.host(host.name) / "pid").unlink(missing_ok=True)
             started = self._machine.start(FRONTEND)
@@ -90,12 +91,24 @@ class Lab:
         return self._machine.argv("env", f"--chdir={ROOT}", *argv)
 
     def end(self) -> None:
-        """End everything in it, and remove its directory."""
-        if self.place.facts().get("is_here") and self.place.is_inside():
+        """End everything in it, and remove its directory.
+
+        Raises:
+            Failed: this process is in it.
+        """
+        if self.place.is_inside():
+            if not self.place.facts().get("is_here"):
+                raise Failed("this is inside the lab: leave it, then say tools/lab down")
             self._take_back()
         self._machine.end()
+        self._end_rest()
         if self.place.exists:
             shutil.rmtree(self.place.path)
+
+    def _end_rest(self) -> None:
+        facts = self.place.facts()
+        if not facts.get("is_here"):
+            self._machine.end_rest(str(facts.get("namespace", "")))
 
     # -- inside ---------------------------------------------------------------------------------
 

@@ -108,17 +108,35 @@ class Machine:
         Raises:
             Failed: they are still there after ENDS_IN_S.
         """
-        pid = self.pid
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
-                for process in _children(pid) or [pid]:
-                    os.kill(process, signal.SIGKILL)
-                gone, _, _ = select.select([descriptor], [], [], ENDS_IN_S)
-                os.close(descriptor)
-                if not gone:
-                    raise Failed(f"{self.name} does not end: process {pid} is still there after {ENDS_IN_S:g} s")
+        if pid := self.pid:
+            self._end(pid, _children(pid) or [pid])
         self._pid_file.unlink(missing_ok=True)
+
+    def end_rest(self, namespace: str) -> None:
+        """End what is left of it when its unshare was killed: process 1, which goes after all others.
+
+        Args:
+            namespace: of its processes.  Numbers of namespaces are given again, so it does not say enough alone.
+
+        Raises:
+            Failed: it is still there after ENDS_IN_S.
+        """
+        for link in Path("/proc").glob("[0-9]*/ns/pid"):
+            with contextlib.suppress(OSError):
+                pid = int(link.parts[2])
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if str(link.readlink()) == namespace and (words == [b""] or os.fsencode(self._init) in words):
+                    self._end(pid, [pid])
+
+    def _end(self, pid: int, killed: list[int]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            for process in killed:
+                os.kill(process, signal.SIGKILL)
+            gone, _, _ = select.select([descriptor], [], [], ENDS_IN_S)
+            os.close(descriptor)
+            if not gone:
+                raise Failed(f"{self.name} does not end: process {pid} is still there after {ENDS_IN_S:g} s")
 
 
 def _children(pid: int) -> list[int]:

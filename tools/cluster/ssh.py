@@ -7,7 +7,7 @@ The files lie in the lab's directory.  In the lab's mount namespace they are in 
 import pwd
 from pathlib import Path
 
-from place import FRONTEND, FRONTEND_ADDRESS, Place, address_of
+from place import FRONTEND, FRONTEND_ADDRESS, HOSTS_MAX, Place, address_of, host_name
 from processes import run
 
 SSH_CONFIG, HOSTS = Path("/etc/ssh/ssh_config"), Path("/etc/hosts")
@@ -27,8 +27,12 @@ def write(place: Place, names: list[str]) -> None:
         (own / "authorized_keys").write_text((place.ssh / "key.pub").read_text())
         known.append(f"{name},{address} {(own / 'key.pub').read_text().strip()}")
         stanzas.append(f"Host {name}\n  HostName {address}\n  HostKeyAlias {name}")
+    # A host reads this once, when it is switched on, and moves VMs to hosts that are added later.
+    possible = [f"{address_of(name)} {name}" for name in map(host_name, range(1, HOSTS_MAX + 1))]
     for name in names:
-        (place.host(name) / "hosts").write_text(_lines(["127.0.0.1 localhost", *everybody]))
+        (place.host(name) / "hosts").write_text(
+            _lines(["127.0.0.1 localhost", f"{FRONTEND_ADDRESS} {FRONTEND}", *possible])
+        )
     (place.ssh / "known_hosts").write_text(_lines(known))
     (place.ssh / "config").write_text(
         _lines(stanzas) + f"Host *\n  User root\n  IdentityFile {place.ssh}/key\n  IdentitiesOnly yes\n"

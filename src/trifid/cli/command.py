@@ -109,6 +109,14 @@ TIMEOUT = click.Option(
     default=DEFAULT_TIMEOUT_S,
     help=f"Longest that --wait waits, {DEFAULT_TIMEOUT_S:g} s by default.",
 )
+WAITS_FOR = click.Option(
+    ["--timeout"],
+    type=Number(min=0),
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    help=f"Longest to wait for one host, {DEFAULT_TIMEOUT_S:g} s by default.",
+)
+"""That of commands which always wait."""
 
 _WAIT_FOR_GOAL = "="
 """Stands for a --wait without a state; the word that comes next on the line follows it."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli.failure import INTERRUPTED, Failure
-from trifid.cli.kinds import VM
+from trifid.cli.kinds import HOST, VM
 from trifid.cli.shell import Shell
 
 DEFAULT_TIMEOUT_S = 600.0
@@ -144,10 +144,13 @@ class Follower:
         if state != goal.state and not failed(state, goal):
             return False
         if state == goal.state:
-            self._complain(vm_id, f"is {state}, but not on host {goal.host_id}")
+            self._complain(vm_id, f"is {state}, but not on host {self._host_name(goal)}")
         else:
             self._complain(vm_id, f"is {state}, not {goal.state}")
         return True
+
+    def _host_name(self, goal: Goal) -> str:
+        return str(goal.host_id) if goal.host_id is None else self._shell.name(HOST, goal.host_id) or str(goal.host_id)
 
     def _moving(self, waiting: set[int]) -> list[int]:
         """Return those that move live while somebody looks on: how far they are is no news of the journal."""

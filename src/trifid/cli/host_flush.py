@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from trifid.cli.command import TIMEOUT, Argument, Command, Given
+from trifid.cli.command import TIMEOUT, WAITS_FOR, Argument, Command, Given
 from trifid.cli.dry_run import DRY_RUN, dry_flush
 from trifid.cli.failure import Failure
 from trifid.cli.follow import state_of, why
@@ -220,7 +220,7 @@ FLUSH_ROWS = (
         "Empty a host for maintenance: as flush, and wait until nothing runs there.",
         _HOSTS,
         run=_maintenance,
-        options=(TIMEOUT, DRY_RUN),
+        options=(WAITS_FOR, DRY_RUN),
         more=f'{_MORE}  When the work is done, "onehost enable HOST" lets VMs come again.',
         examples=("maintenance host1", "maintenance host1 --timeout 60"),
     ),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli import cluster
-from trifid.cli.command import TIMEOUT, Argument, Command, Given
+from trifid.cli.command import WAITS_FOR, Argument, Command, Given
 from trifid.cli.dry_run import DRY_RUN
 from trifid.cli.failure import Failure
 from trifid.cli.kinds import HOST
@@ -135,7 +135,7 @@ ROLL = Command(
             '"onehost enable" by anybody.',
         ),
         click.Option(["--label"], metavar="WORD", help="What the work is called: hosts that had it are left out."),
-        TIMEOUT,
+        WAITS_FOR,
         click.Option(["-j", "--json"], is_flag=True, help="The result as JSON; progress goes to standard error."),
         DRY_RUN,
     ),

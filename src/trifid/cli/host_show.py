@@ -15,6 +15,7 @@ from trifid.core.host import HostState
 from trifid.wire.elements import numbers, several
 
 _TRIED_AGAIN = "mend what it names; the host is tried again by itself"
+_TROUBLES, _TROUBLE = "PROBE_TROUBLES", "; probe "
 _OWN_COLUMNS = "ID,USER,GROUP,NAME,STAT,CPU,MEM,TIME"
 _NOT_SHOWN = {"ERROR", "PCI", "FENCED", *wild.NAMES}
 _DEVICE_COLUMNS = c.Columns(
@@ -52,6 +53,7 @@ def print_host(shell: Shell, host: dict[str, Any]) -> None:
         pairs(shell, {"WHY": error, "NEXT": after})
     print_signs(shell, int(host["ID"]))
     _print_room(shell, host)
+    _print_measures(shell, (host.get("MONITORING") or {}).get("SYSTEM"))
     _print_vms(shell, numbers(host.get("VMS")))
     _print_devices(shell, host)
     _print_wilds(shell, wilds_of(host))
@@ -84,6 +86,16 @@ def _print_room(shell: Shell, host: dict[str, Any]) -> None:
             f"{memory(figure('HOST_SHARE/TOTAL_MEM'))}",
         },
     )
+
+
+def _print_measures(shell: Shell, told: Any) -> None:
+    """Print what the probes measured beside CPU and memory, and each that had trouble on a line of its own."""
+    measures = dict(told) if isinstance(told, dict) else {}
+    troubles = measures.pop(_TROUBLES, "")
+    print_template(shell, "HOST MONITORING", measures)
+    if troubles:
+        section(shell, "PROBES IN TROUBLE")
+        shell.say(str(troubles).replace(_TROUBLE, "\nprobe "))
 
 
 def _print_vms(shell: Shell, ids: list[int]) -> None:

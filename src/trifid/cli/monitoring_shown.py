@@ -74,11 +74,11 @@ def tell(shell: Shell, kind: Kind, given: Given) -> None:
     if given.json and given.csv:
         raise Failure("--json and --csv cannot be together", "give one of them")
     seconds = _seconds(given.since)
-    resolution_s = _SPANS[given.average] if given.average else _fitting(seconds)
+    spans = [_SPANS[given.average]] if given.average else _fitting(seconds)
     for object_id in getattr(given, kind.element.lower()):
-        told = _ask(shell, kind, object_id, resolution_s, seconds)
+        told = _first_told(shell, kind, object_id, spans, seconds)
         if given.json:
-            about = {"id": object_id, "resolution_s": resolution_s, "samples": told.samples}
+            about = {"id": object_id, "resolution_s": told.resolution_s, "samples": told.samples}
             shell.say(json.dumps(about, indent=2))
             continue
         chosen = _chosen(told, kind, given.list)
@@ -88,11 +88,20 @@ def tell(shell: Shell, kind: Kind, given: Given) -> None:
             _draw(shell, f"{kind.label} {object_id}", told, chosen, seconds)
 
 
-def _fitting(seconds: int) -> int:
-    """Return the resolution that samples of such a time are still kept in."""
+def _fitting(seconds: int) -> list[int]:
+    """Return the resolutions that fit such a time, the best first: what began lately has no averages of hours yet."""
     if seconds <= _RAW_UP_TO_S:
-        return RAW_S
-    return FIVE_MINUTES_S if seconds <= _FIVE_MINUTES_UP_TO_S else HOUR_S
+        return [RAW_S]
+    return [FIVE_MINUTES_S, RAW_S] if seconds <= _FIVE_MINUTES_UP_TO_S else [HOUR_S, FIVE_MINUTES_S, RAW_S]
+
+
+def _first_told(shell: Shell, kind: Kind, object_id: int, spans: list[int], seconds: int) -> Told:
+    """Return the samples of the first resolution that there are any in."""
+    for resolution_s in spans:
+        told = _ask(shell, kind, object_id, resolution_s, seconds)
+        if told.samples:
+            break
+    return told
 
 
 def _chosen(told: Told, kind: Kind, names: str) -> list[str]:
@@ -118,7 +127,8 @@ def _csv(object_id: int, told: Told, names: list[str]) -> str:
 def _draw(shell: Shell, what: str, told: Told, names: list[str], seconds: int) -> None:
     section(shell, f"{what.upper()} MONITORING")
     if not told.samples:
-        shell.say("nothing was measured in this time; --since looks further back")
+        averages = f"no {_each(told)} in this time; --average raw tells what was measured"
+        shell.say(averages if told.resolution_s else "nothing was measured in this time; --since looks further back")
         return
     # The last column is the present, and what was measured since counts to it.
     end = max(shell.now(), told.samples[-1]["at"]) + 1
@@ -126,8 +136,12 @@ def _draw(shell: Shell, what: str, told: Told, names: list[str], seconds: int) -
     span = Span(end - seconds, end, max(20, min(width, seconds // max(1, _step_s(told)))))
     for name in names:
         _draw_one(shell, name, told.points(name), span)
-    each = "as measured" if told.resolution_s == RAW_S else f"averages of {told.resolution_s // 60} min"
-    shell.say(f"{len(told.samples)} samples, {each}, the last of {full_moment(told.samples[-1]['at'])}")
+    count = f"{len(told.samples)} sample{'' if len(told.samples) == 1 else 's'}"
+    shell.say(f"{count}, {_each(told)}, the last of {full_moment(told.samples[-1]['at'])}")
+
+
+def _each(told: Told) -> str:
+    return "as measured" if told.resolution_s == RAW_S else f"averages of {told.resolution_s // 60} min"
 
 
 def _step_s(told: Told) -> int:
@@ -156,7 +170,7 @@ def _draw_one(shell: Shell, name: str, points: list[Point], span: Span) -> None:
 
 
 def _clock(at: int, span: Span) -> str:
-    form = "%H:%M" if span.end - span.begin <= 86400 else "%m/%d %H:%M"
+    form = "%H:%M" if span.end - span.begin < 86400 else "%m/%d %H:%M"
     return time.strftime(form, time.localtime(at))
 
 

@@ -310,6 +310,8 @@ ROWS = (
         instead=instead_of_migrate,
         options=(LIVE, POFF, POFF_HARD, CANCEL, ENFORCE, DRY_RUN),
         goal="RUNNING",
+        more="Of a VM that is UNKNOWN, with --live or without, what is left on its host is ended, and it boots on the "
+        "other; it stays UNKNOWN if its host does not answer.",
         examples=(
             "migrate 3 host2 --wait",
             "migrate --live 3 host2",

@@ -108,6 +108,15 @@ def _percent(value: Any, view: View) -> str:
     return f"{value:g}"
 
 
+def _moved(row: Row, view: View) -> float:
+    """Return how far it is, less than nothing when it does not move."""
+    return number("MONITORING/MIGRATION/PERCENT")(row, view) if text("MONITORING/MIGRATION/PERCENT")(row, view) else -1
+
+
+def _how_far(value: Any, view: View) -> str:
+    return "-" if value < 0 else f"{value:g}"
+
+
 VM_COLUMNS = Columns(
     "onevm list",
     "ID,USER,GROUP,NAME,STAT,CPU,MEM,HOST,TIME",
@@ -129,7 +138,7 @@ VM_COLUMNS = Columns(
         Column("HOSTNAME", 15, "the same, by its name of 2009", _host, left=True),
         Column("TIME", 11, "since it was submitted, days hh:mm:ss", _age_s, _duration),
         Column("IP", 15, "addresses", lambda row, view: ",".join(addresses(row)), left=True),
-        Column("MOVED", 12, "how far a live migration is, percent", number("MONITORING/MIGRATION/PERCENT")),
+        Column("MOVED", 12, "how far a live migration is, percent", _moved, _how_far),
         Column("WHY", 20, "the last error, or what it waits for", _why, left=True),
     ),
 )

@@ -17,10 +17,14 @@ from trifid.cli.snapshot_tables import print_vm_snapshots
 from trifid.cli.vm_columns import HISTORY_COLUMNS, last_record
 from trifid.cli.vm_membership import group_of
 from trifid.cli.vm_schedule import print_schedule
+from trifid.core.samples import COUNTERS
 from trifid.core.vm.states import VmState
 from trifid.wire.elements import several
 
 ENGINE_UID = -1
+_FIGURES = ("CPU", "MEMORY", "NETRX", "NETTX")
+_NOT_OWN = {*_FIGURES, *COUNTERS, "ID", "TIMESTAMP", "STATE"}
+"""All else that was measured of a VM is of the administrator's own probes."""
 _DELETE, _DELETE_DB = 13, 42
 """Ends of a stay after which no disk is kept (reference/lifecycle.md §3.2)."""
 
@@ -99,7 +103,7 @@ def _print_monitoring(shell: Shell, vm: dict[str, Any]) -> None:
     if said := how_far(vm):
         section(shell, "LIVE MIGRATION")
         pairs(shell, {"DONE": said})
-    figures = {name: seen[name] for name in ("CPU", "MEMORY", "NETRX", "NETTX") if name in seen}
+    figures = {name: seen[name] for name in _FIGURES if name in seen}
     if not figures:
         return
     section(shell, "VIRTUAL MACHINE MONITORING")
@@ -113,6 +117,7 @@ def _print_monitoring(shell: Shell, vm: dict[str, Any]) -> None:
         lines["MEMORY"] = memory(figures["MEMORY"])
     for name, drawn in sparks(shell, VM, int(vm["ID"]), ("CPU", "MEMORY")).items():
         lines[name] = f"{lines.get(name, '-'):<20} {drawn} last hour"
+    lines |= {name: value for name, value in seen.items() if isinstance(value, str) and name not in _NOT_OWN}
     pairs(shell, lines | {"LAST POLL": full_moment(vm.get("LAST_POLL"))})
 
 

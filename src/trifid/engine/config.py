@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+REPORTS_MISSED = 3
+"""A host that missed fewer reports is never taken for silent."""
+
 
 class ConfigFault(Exception):
     """The configuration cannot be used; the text names the file, the key and what was expected."""
@@ -119,7 +122,7 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     enabled: bool = False
     driver: str = "power"
-    after_s: Annotated[int, msgspec.Meta(ge=5)] = 60
+    after_s: Annotated[int, msgspec.Meta(ge=5)] = 90
     hosts_max: Annotated[int, msgspec.Meta(ge=1)] = 2
     restarts_at_once: Annotated[int, msgspec.Meta(ge=1)] = 20
     heartbeat_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
@@ -186,10 +189,10 @@ def parse(text: str, source: str) -> Config:
 def _check_failover(config: Config, source: str) -> None:
     """Refuse times with which a host that is well would be taken for a dead one."""
     failover, interval_s = config.failover, config.engine.monitoring_interval_s
-    if failover.enabled and failover.after_s < 2 * interval_s:
+    if failover.enabled and failover.after_s < REPORTS_MISSED * interval_s:
         raise ConfigFault(
             f"{source}: [failover] after_s is {failover.after_s}: hosts report every {interval_s} s, so it must be "
-            f"{2 * interval_s} or more; or lower [engine] monitoring_interval_s"
+            f"{REPORTS_MISSED * interval_s} or more; or lower [engine] monitoring_interval_s"
         )
     if failover.after_s < 3 * failover.heartbeat_s:
         raise ConfigFault(f"{source}: [failover] after_s must be three times heartbeat_s or more")

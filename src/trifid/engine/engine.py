@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image
 from trifid.core.network.host_document import Group
@@ -19,7 +21,7 @@ from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
 from trifid.engine.address_services import AddressServices
 from trifid.engine.auth import Authenticator
-from trifid.engine.config import Config
+from trifid.engine.config import REPORTS_MISSED, Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.failover.failover import Failover
@@ -139,7 +141,9 @@ class Engine:
             self.turns,
             self.monitoring,
             self.queries,
-            config.failover,
+            msgspec.structs.replace(
+                config.failover, after_s=max(config.failover.after_s, REPORTS_MISSED * settings.monitoring_interval_s)
+            ),
             Heartbeats(lambda: shared_places(memory, self.datastores), monotonic),
             monotonic,
         )

@@ -4,7 +4,7 @@ The engine itself never speaks with hosts.
 """
 
 import asyncio
-import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -41,10 +41,12 @@ class HostKeys:
 
     Args:
         drivers: of the engine.
+        now: epoch seconds.
     """
 
-    def __init__(self, drivers: DriverSet) -> None:
+    def __init__(self, drivers: DriverSet, now: Callable[[], int]) -> None:
         self._drivers = drivers
+        self._now = now
         self._waiting: dict[int, asyncio.Future[HostKey]] = {}
 
     async def ask(self, host: Host, mode: str, fingerprint: str = "") -> HostKey:
@@ -69,7 +71,7 @@ class HostKeys:
             ("FINGERPRINT", fingerprint),
         )
         answer = self._waiting[host.id] = asyncio.get_running_loop().create_future()
-        driver.send(monitor_to_driver(ACCEPT_KEY, host.id, int(time.time()), render(Template(about))))
+        driver.send(monitor_to_driver(ACCEPT_KEY, host.id, self._now(), render(Template(about))))
         try:
             return await asyncio.wait_for(answer, LIMIT_S)
         except TimeoutError:

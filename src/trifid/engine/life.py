@@ -173,9 +173,9 @@ def _numbered_on(image: Image, next_id: int) -> Image:
 
 
 def _text(event: Event, before: VM, after: VM) -> str:
-    """Return what the journal says beside the states: why it is so, or what was asked where they are the same."""
+    """Return what the journal says beside the states: why it is so, or what was asked where its users see no change."""
     if isinstance(event, _WITH_REASON):
         return event.why
-    if isinstance(event, Request) and after.state is before.state:
+    if isinstance(event, Request) and after.state.printable == before.state.printable:
         return event.word
     return ""

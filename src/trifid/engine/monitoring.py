@@ -118,7 +118,7 @@ class Monitoring:
         self.hosts: dict[int, HostObservation] = {}
         self.vms: dict[int, VmObservation] = {}
         self.measured: Callable[[Kind, int, int, Mapping[str, str]], None] = lambda kind, object_id, at, told: None
-        self.keys = HostKeys(drivers)
+        self.keys = HostKeys(drivers, now)
         self.is_undecided: Callable[[int], bool] = lambda vm_id: False
         self._turns = turns
         self._drivers = drivers

@@ -170,8 +170,8 @@ def _refuse_unheard(draft: Draft, host: Host, call: Call) -> None:
     if (not signs.was_heard or not has_listed) and any(vm.state is not VmState.DONE for vm in released):
         how = "wait until it reports" if host.state in WATCHED else f'"onehost disable {host.id}" has it watched'
         raise Refused(
-            f"host {host.name} [{host.id}] was fenced and has not reported since: it may have domains of VMs that "
-            f"went on elsewhere: {how}",
+            f"host {host.name} [{host.id}] was fenced and has not reported since, so that it may have domains of VMs "
+            f"that went on elsewhere: {how}",
             host.id,
         )
 

@@ -83,7 +83,10 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 }
 """Operations of recover that are requests; 0 and 1 stand for a driver's answer."""
 DELETE_DB = 5
-_WITHOUT_EPILOG = (VmState.CLEANUP_DELETE, VmState.CLEANUP_DELETE_FILES, VmState.CLEANUP_DELETE_STOPPED)
+_WITHOUT_EPILOG = (
+    *(VmState.CLEANUP_DELETE, VmState.CLEANUP_DELETE_FILES, VmState.CLEANUP_DELETE_STOPPED),
+    VmState.CLEANUP_DELETE_SOURCE,
+)
 _COPIES_BACK = "ssh"
 """The transfer driver under which a persistent image is a copy on the host until the VM ends."""
 

@@ -33,7 +33,7 @@ DATASTORES = "/datastores"
 """A directory of the simulated hosts, not of this machine."""
 _SECRET = "token"  # noqa: S105  (of people who do not exist)
 _DRIVER, _UNSHARED = "sim", "ssh"
-MONITORING_INTERVAL_S, HOST_LOST_AFTER_S, SILENT_AFTER_S = 60, 200, 150
+MONITORING_INTERVAL_S, HOST_LOST_AFTER_S, SILENT_AFTER_S = 60, 200, 180
 WRITE_S_MAX = 0.05
 
 

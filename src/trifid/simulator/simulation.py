@@ -40,6 +40,8 @@ CLEANED_UP_EVERY_S = 300.0
 CHECK_ALL_EVERY = 40
 """Steps between two checks of everything, at least; more when there are more VMs."""
 STORY_KEPT = 400
+OPERATOR = SCHEDULER
+"""Who looks after hosts: an administrator who is none of the people, whose refused calls leave no trace."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -412,11 +414,11 @@ class Simulation:
                 power_on(host)
                 self._tell(f"somebody switches {host.name} on")
             elif chance < 2 * TENDED_EVERY_S / SWITCHED_ON_S:
-                self._ask(ADMIN, "trifid.host.fenced", host_id)
+                self._ask(OPERATOR, "trifid.host.fenced", host_id)
         elif host.is_reachable and (life := self._life) is not None and life.is_serving:
             known = life.engine.turns.memory.hosts.get(host_id)
             if known is not None and known.fence is not None and known.fence.is_confirmed:
-                self._ask(ADMIN, "one.host.status", host_id, 0)
+                self._ask(OPERATOR, "one.host.status", host_id, 0)
 
     # -- the story -------------------------------------------------------------------------------
 

@@ -160,7 +160,11 @@ def test_a_fixed_lease_given_twice_is_refused():
     [
         ({"NAME": "q"}, "No VN_MAD in template for Virtual Network."),
         ({"VN_MAD": "dummy", "BRIDGE": "x"}, "No NAME in template for Virtual Network."),
-        ({"NAME": "q", "VN_MAD": "nosuch", "BRIDGE": "x"}, 'VN_MAD named "nosuch" is not defined in oned.conf'),
+        (
+            {"NAME": "q", "VN_MAD": "nosuch", "BRIDGE": "x"},
+            'VN_MAD named "nosuch" is not defined in oned.conf; '
+            "there are: 802.1Q, bridge, dummy, ebtables, fw, ovswitch, vxlan",
+        ),
         ({"NAME": "a<b", "VN_MAD": "dummy"}, "Invalid NAME, char '<' is not allowed"),
         ({"NAME": "n" * 129, "VN_MAD": "dummy"}, "Invalid NAME, it is longer than 128 characters"),
     ],

@@ -66,7 +66,7 @@ def is_quiet(signs: Signs, after_s: float) -> bool:
     """Tell whether a host may be about to fall silent: it was not heard of for half the time.
 
     When the front-end is cut off, the reports of all hosts are missing; the one whose report was due first falls silent
-    first, and all others are quiet by then.
+    first, and all others are quiet by then: the time is three times that between two reports, or more.
     """
     return signs.is_watched and (not signs.was_heard or signs.monitored_s > after_s / 2)
 

@@ -145,7 +145,9 @@ def check_driver(driver: str) -> None:
     if driver in _NOT_HERE:
         raise BadTemplate(f"VN_MAD {driver} is not supported here: use {_NOT_HERE[driver]}")
     if driver not in NETWORK_DRIVERS:
-        raise BadTemplate(f'VN_MAD named "{driver}" is not defined in oned.conf')
+        raise BadTemplate(
+            f'VN_MAD named "{driver}" is not defined in oned.conf; there are: {", ".join(sorted(NETWORK_DRIVERS))}'
+        )
 
 
 def is_classic(template: Template) -> bool:

@@ -92,23 +92,23 @@ the guests that were on the former one have ended.
 
 START = """\
 set -eu
-text=$1 name=$2 kind=$3
-shift 3
-file=$HOME/.$kind old=
-stat -Lc %d / > /dev/null
-if [ -r "$file" ] && read -r pid < "$file" && [ -r "/proc/$pid/cmdline" ]; then
-    if grep -aqF -e "$name" "/proc/$pid/cmdline"; then exit 0; fi
-    if grep -aqF -e "$kind" "/proc/$pid/cmdline"; then old=$pid; fi
-fi
-beat=$1 host=$2 lease=$3
-shift 3
-if [ "$lease" != 0 ] && [ "$(id -u)" != 0 ]; then lease=0; echo "no lease"; fi
+text=$1 name=$2 kind=$3 beat=$4 host=$5 lease=$6
+shift 6
 place=/run
 [ -w "$place" ] || place=/tmp
+file=$HOME/.$kind old= of_old=
+stat -Lc %d / > /dev/null
+is_keeper() { [ -r "/proc/$pid/cmdline" ] && grep -aqF -e "$1" "/proc/$pid/cmdline"; }
+if [ -r "$file" ] && read -r pid of_old < "$file"; then
+    if is_keeper "$name"; then exit 0; fi
+    if is_keeper "$kind-"; then old=$pid; fi
+fi
+if [ "$lease" != 0 ] && [ "$(id -u)" != 0 ]; then lease=0; echo "no lease"; fi
 notes=$(mktemp -d "$place/$kind.XXXXXXXX")
 setsid sh -c "$text" "$name" "$beat" "$host" "$lease" "$notes" "$@" < /dev/null > /dev/null 2>&1 &
-echo "$!" > "$file"
-[ -z "$old" ] || kill -KILL -- "-$old" 2>/dev/null || :
+echo "$! $notes" > "$file"
+[ -z "$old" ] || kill -KILL "-$old" 2>/dev/null || :
+case $of_old in "$place/$kind".*) rm -rf "$of_old" ;; esac
 """
 """Leaves a keeper of this very name alone, else starts it and ends an older one: there is always one that keeps watch.
 

@@ -203,8 +203,9 @@ def _trouble(ran: Ran, limit_s: float) -> str:
         return ""
     if ran.status == _KILLED:
         return f"not done after {limit_s:g} s, and was ended"
-    said = " ".join(ran.text.decode(errors="replace").split()) or "nothing"
-    return f"cannot be run: {said}" if ran.status in _NOT_RUN else f"exit status {ran.status}: {said}"
+    said = " ".join(ran.text.decode(errors="replace").split())
+    what = "cannot be run" if ran.status in _NOT_RUN else f"exit status {ran.status}"
+    return f"{what}: {said}" if said else f"{what}, and said nothing"
 
 
 def _parsed(text: bytes) -> Template:

@@ -16,7 +16,7 @@ from pathlib import Path
 from trifid.core.template.scanner import parse
 from trifid.drivers.im.accept_key import accept_key
 from trifid.drivers.im.probes import Shelf
-from trifid.drivers.im.runner import Openings, Told
+from trifid.drivers.im.runner import Openings, Told, here
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.options import Options, parse_options
 from trifid.drivers.libvirt.watch import HostWatch, Means
@@ -139,7 +139,7 @@ class Driver:
 
     def _means_of(self, options: Options) -> Means:
         way = way_of(self._home, options.ssh_config)
-        return Means(options, way, Shelf(self._home), random.random, Openings(), Hosts(way))
+        return Means(options, way, Shelf(self._home), random.random, Openings(), Hosts(way), here())
 
     def _stop(self, host_id: int) -> None:
         watch = self._watches.pop(host_id, None)

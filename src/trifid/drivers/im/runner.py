@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from trifid.drivers.im.probes import Kind, Probe
 from trifid.drivers.kit import Failure
-from trifid.drivers.remote.channel import Stream
+from trifid.drivers.remote.channel import PROGRAM, Stream
 from trifid.drivers.remote.faults import CommandFailed, ConnectionLost
-from trifid.drivers.remote.host import Host
+from trifid.drivers.remote.host import LOCALHOST, Host
 
 LOOP_TEXT = (Path(__file__).parent / "loop.sh").read_text()
 PROBE_LIMIT_S = 10.0
@@ -62,6 +62,14 @@ class Ran(NamedTuple):
     status: int | None
     text: bytes
     took_s: float
+
+
+def here() -> Host:
+    """Return this machine, with loops that are not killed along with the driver.
+
+    They end with their input, which is the driver's, and remove their directories then.
+    """
+    return Host(LOCALHOST, ["setsid", "sh", "-c", PROGRAM], is_here=True)
 
 
 class Openings:

@@ -19,6 +19,8 @@ from trifid.drivers.libvirt.present import LOOK_EVERY_S, running
 from trifid.drivers.libvirt.vm import VmDocument
 
 MIB = 1 << 20
+NEAR_KIB = 256
+"""Less than this and it is the same memory: Xen counts some pages of its own as a guest's."""
 
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _MOST_VCPUS = _LIVE | libvirt.VIR_DOMAIN_VCPU_MAXIMUM
@@ -58,7 +60,7 @@ class Sizes:
                 domain.attachDeviceFlags(_module(more_kib), _LIVE)
             return
         before_kib = domain.info()[2]
-        if before_kib == wanted_kib:
+        if is_reached(before_kib, wanted_kib):
             return
         domain.setMemoryFlags(wanted_kib, _LIVE)
         try:
@@ -71,7 +73,7 @@ class Sizes:
         """Return when the guest's balloon has the size that makes the memory as wanted."""
         timeout_s = self._desk.options.guest_timeout_s
         end = time.monotonic() + timeout_s
-        while (now_kib := domain.info()[2]) != wanted_kib:
+        while not is_reached(now_kib := domain.info()[2], wanted_kib):
             if time.monotonic() >= end:
                 raise Failure(
                     f"the guest of {domain.name()} has {now_kib // 1024} MiB, not {wanted_kib // 1024} MiB, after "
@@ -99,6 +101,11 @@ class Sizes:
             if size > capacity:
                 domain.blockResize(target.get("dev"), size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
         return ""
+
+
+def is_reached(now_kib: int, wanted_kib: int) -> bool:
+    """Tell whether a guest has the memory that it shall have."""
+    return abs(now_kib - wanted_kib) < NEAR_KIB
 
 
 def _wanted(vm: VmDocument, domain: "libvirt.virDomain") -> tuple[int, int]:

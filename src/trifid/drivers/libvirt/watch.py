@@ -26,7 +26,7 @@ from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.host_domains import HostDomains, Seen
 from trifid.drivers.libvirt.options import NO_LIBVIRT, Options
 from trifid.drivers.libvirt.place import is_this_machine
-from trifid.drivers.remote.host import Hosts
+from trifid.drivers.remote.host import Host, Hosts
 from trifid.drivers.remote.way import Way
 
 NOTHING_TOLD = Told()
@@ -50,6 +50,8 @@ class Means(msgspec.Struct, frozen=True):
         way: to hosts.
         shelf: of probes.
         chance: a number from 0 up to 1, another one each time.
+        hosts: other machines.
+        here: this one.
     """
 
     options: Options
@@ -58,6 +60,7 @@ class Means(msgspec.Struct, frozen=True):
     chance: Callable[[], float]
     openings: Openings
     hosts: Hosts
+    here: Host
 
 
 class HostWatch:
@@ -205,7 +208,7 @@ class HostWatch:
         """Return the probes of the host, which is reached then."""
         if self._probes is None:
             self._is_here = is_this_machine(self._name)
-            host = self._means.hosts.here if self._is_here else self._means.hosts.named(self._name)
+            host = self._means.here if self._is_here else self._means.hosts.named(self._name)
             runner = Runner(host, self._told, self._means.openings, lambda: self._is_stopped)
             self._probes = HostProbes(self._name, self._means.shelf, runner, is_child=self._is_here)
         self._probes.open()

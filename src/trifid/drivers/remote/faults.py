@@ -20,11 +20,11 @@ class CommandFailed(Failure):
 
 
 def explained(name: str, said: str) -> str:
-    """Return what ssh said about a host that it does not reach, with what to do where that is known."""
+    """Return in one line what ssh said about a host that it does not reach, with what to do where that is known."""
     for sign, advice in _ADVICE:
         if sign in said:
             return advice.format(name=name)
-    return said
+    return "; ".join(line.strip() for line in said.splitlines() if line.strip())
 
 
 _ADVICE = (
