@@ -12,6 +12,9 @@ _PREFIX = ".seen-from-both-"
 MARK = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]+")
 """Names of what is put there to find that out."""
 
+# $1 directory, $2 name in it.  What a process that was killed has left goes.
+_PUT = 'rm -f -- "$1"/.seen-from-both-* && : > "$1/$2"'
+
 
 def is_one(source: Place, target: Place) -> bool:
     """Tell whether two places are one directory: what is put into the first is found in the second."""
@@ -21,12 +24,11 @@ def is_one(source: Place, target: Place) -> bool:
     if about is None or about.kind != "d":
         return False
     name = _PREFIX + secrets.token_hex(8)
-    mark = source.inside(name)
-    mark.script(': > "$1"')
+    source.script(_PUT, name)
     try:
         return target.inside(name).is_there()
     finally:
-        mark.remove()
+        source.inside(name).remove()
 
 
 def are_in_one(source: Place, target: Place) -> bool:
