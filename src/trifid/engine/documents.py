@@ -29,7 +29,8 @@ from trifid.core.vm_template import VmTemplate
 from trifid.engine.clusters import requirement_of
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.memory import NO_SHARE, Memory
-from trifid.engine.monitoring import Monitoring, VmObservation
+from trifid.engine.monitoring import Monitoring
+from trifid.engine.watched import VmObservation
 from trifid.store.interface import Batch
 from trifid.wire.bodies import cluster as cluster_body
 from trifid.wire.bodies import datastore as datastore_body

@@ -12,13 +12,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE
 from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.host_failure.judge import Signs
-from trifid.core.image.datastore import Space
 from trifid.core.samples import Kind
 from trifid.core.template.model import Template, Value
 from trifid.core.template.scanner import parse, render
@@ -33,6 +31,16 @@ from trifid.engine.reconcile import FOREIGN, Picture, news_of, picture_of
 from trifid.engine.reconcile import whole_number as _integer
 from trifid.engine.transaction import Draft
 from trifid.engine.turn import Turns
+from trifid.engine.watched import (
+    CAPACITY,
+    NOT_TOLD,
+    VmObservation,
+    Watched,
+    capacity_of,
+    disk_of,
+    domain_of,
+    is_another,
+)
 from trifid.errors import DriverFault, Refused, TrifidError
 from trifid.store.interface import Batch
 from trifid.wire.lines import Message, monitor_to_driver, unpack
@@ -43,51 +51,8 @@ AHEAD_MAX_S = 5
 """A message from further in the future is taken for one of so many seconds ahead."""
 LOOK_TIMEOUT_S = 30.0
 """So long at most it takes a host to list its domains."""
-_NOT_TOLD = ("HOST", "PERIOD_S", "DATASTORE_LOCATION", "ERROR", "FENCE")
-"""Attributes of a host that its information driver is not told."""
 _NOT_SAID = ("FENCE", "FAILOVER", "FENCED", "ERROR")
 """What a host does not say of itself: how it is switched off, and whether, is the administrator's."""
-_DISK = ("DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB", "DS_LOCATION_FREE_MB")
-_CAPACITY = ("FREECPU", "USEDCPU", "FREEMEMORY", "USEDMEMORY", *_DISK)
-
-
-class VmObservation(msgspec.Struct):
-    """The newest monitoring of a VM, in memory only.
-
-    Attributes:
-        at: epoch seconds, 0 = none yet.
-        values: CPU (percent), MEMORY (KiB), NETRX, NETTX (bytes) … as reported.
-    """
-
-    at: int = 0
-    values: dict[str, str] = {}
-
-
-class Watched(msgspec.Struct):
-    """A host whose information driver was asked to watch it.
-
-    Attributes:
-        told: the host as its driver was told it last.
-        heard_s: when it was asked for or heard of last, by a clock that does not jump.
-        named_at: epoch seconds of its renaming: what is stamped until then is about the machine of the old
-            name; -1 = never renamed.
-        latest: type of message to the newest stamp.
-        probed: names of the attributes that its probes say.
-        is_answered: whether the driver has answered since it was asked last.
-        was_heard: whether it was heard of since then.
-        has_failed: whether the newest thing heard of it is that it cannot be reached.
-        listed_s: when it listed its domains last, by the same clock as heard_s; None = not yet.
-    """
-
-    told: Host
-    heard_s: float
-    named_at: int = -1
-    latest: dict[str, int] = {}
-    probed: frozenset[str] = frozenset()
-    is_answered: bool = False
-    was_heard: bool = False
-    has_failed: bool = False
-    listed_s: float | None = None
 
 
 class Monitoring:
@@ -132,7 +97,7 @@ class Monitoring:
         # VM id to the step of its last move and when that was; nothing seen before this start counts.
         self._moves = {vm.id: (vm.step, self._newest_now - 1) for vm in turns.memory.vms.values()}
         self._ended: dict[int, int] = {}  # VM id to when it ended, for a while
-        self._imported = {vm.id: _domain(vm) for vm in turns.memory.vms.values() if vm.is_imported and vm.history}
+        self._imported = {vm.id: domain_of(vm) for vm in turns.memory.vms.values() if vm.is_imported and vm.history}
         self._looks: dict[int, list[asyncio.Future[Picture]]] = {}  # by host: who waits for a picture
         turns.after_commit.append(self.committed)
 
@@ -171,12 +136,12 @@ class Monitoring:
                 self.hosts.pop(host_id, None)
                 if (watched := self._watched.pop(host_id, None)) is not None:
                     self._stop(watched.told)
-            elif host_id not in self._watched or _is_another(host, self._watched[host_id]):
+            elif host_id not in self._watched or is_another(host, self._watched[host_id]):
                 self.start(host)
 
     def _adopted(self, vm: VM) -> None:
         """A wild domain is a VM's from now on."""
-        host_id, name = self._imported[vm.id] = _domain(vm)
+        host_id, name = self._imported[vm.id] = domain_of(vm)
         if (seen := self.hosts.get(host_id)) is not None:
             seen.wilds = tuple(one for one in seen.wilds if one.name != name)
 
@@ -198,7 +163,7 @@ class Monitoring:
                 ("PERIOD_S", str(self._interval_s)),
                 *((("DATASTORE_LOCATION", self._datastores),) if self._datastores else ()),
             )
-            text = render(Template(about + host.template.without(*_NOT_TOLD).pairs))
+            text = render(Template(about + host.template.without(*NOT_TOLD).pairs))
             driver.send(monitor_to_driver("START_MONITOR", host.id, self._now(), text))
 
     def _stop(self, host: Host) -> None:
@@ -296,8 +261,8 @@ class Monitoring:
         seen.used_cpu_percent = _integer(said.single("USEDCPU"), 0)
         seen.free_memory_kib = _integer(said.single("FREEMEMORY"), 0)
         seen.used_memory_kib = _integer(said.single("USEDMEMORY"), 0)
-        seen.disk = _disk(said, seen.at)
-        seen.more = {name: value for name, value in said if isinstance(value, str) and name not in _CAPACITY}
+        seen.disk = disk_of(said, seen.at)
+        seen.more = {name: value for name, value in said if isinstance(value, str) and name not in CAPACITY}
         self.measured(Kind.HOST, host.id, at, capacity_of(seen) | seen.more)
         if host.state in (HostState.INIT, HostState.ERROR) or host.template.single("ERROR"):
             self._turns.post(lambda draft: set_host_state(draft, host.id, HostState.MONITORED, ""))
@@ -417,33 +382,3 @@ class Monitoring:
             if host is not None and host.state != HostState.ERROR and is_silent:
                 # The text does not count the seconds: it would be another change at every look.
                 self._host_failed(host_id, f"no monitoring for more than {self._lost_after_s} s")
-
-
-def capacity_of(seen: HostObservation) -> dict[str, str]:
-    """Return what a host has left and what is used, by the names of CAPACITY in its document."""
-    return {
-        "FREE_CPU": str(seen.free_cpu_percent),
-        "USED_CPU": str(seen.used_cpu_percent),
-        "FREE_MEMORY": str(seen.free_memory_kib),
-        "USED_MEMORY": str(seen.used_memory_kib),
-    }
-
-
-def _disk(said: Template, at: int) -> Space:
-    """Return the room in the directory of the datastores; one that was never told of when a figure is missing."""
-    total, used, free = (_integer(said.single(name), -1) for name in _DISK)
-    return Space(total, used, free, at) if min(total, used, free) >= 0 else Space()
-
-
-def _domain(vm: VM) -> tuple[int, str]:
-    """Return where the domain of an imported VM is, and what it is called there."""
-    return vm.current.host_id, vm.deploy_id
-
-
-def _is_another(host: Host, watched: Watched) -> bool:
-    """Tell whether a host is another one to its driver than the one it was told of."""
-
-    def about(host: Host) -> tuple[str, str, Template]:
-        return host.name, host.im, host.template.without(*_NOT_TOLD, *watched.probed).by_name()
-
-    return about(host) != about(watched.told)

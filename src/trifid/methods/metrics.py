@@ -16,7 +16,7 @@ from trifid.core.samples import figures_of
 from trifid.core.vm.states import printable_state
 from trifid.engine.engine import Engine
 from trifid.engine.meters import Histogram
-from trifid.engine.monitoring import capacity_of
+from trifid.engine.watched import capacity_of
 from trifid.errors import NotAuthenticated
 
 _KIB = 1024

@@ -11,7 +11,7 @@ from trifid.core.access import Right, check
 from trifid.core.host import Host
 from trifid.core.samples import RESOLUTIONS_S, Kind, Sample, figures_of
 from trifid.core.vm.record import VM
-from trifid.engine.monitoring import capacity_of
+from trifid.engine.watched import capacity_of
 from trifid.errors import BadRequest, NotFound
 from trifid.methods.common import FILTER_ALL, listed, read
 from trifid.methods.registry import Call, method
