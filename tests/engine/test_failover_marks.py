@@ -198,3 +198,12 @@ async def test_a_vm_with_two_sets_of_disks_is_looked_for_on_the_host_that_lives(
     await world.turns.ask(lambda draft: marks.release(draft, host_id, 100))
     assert world.memory.vms[42].state is becomes
     assert world.memory.actions[42].previous is asks
+
+
+async def test_a_vm_that_was_started_before_the_power_went_off_and_cannot_go_elsewhere_does_not_run() -> None:
+    world = await world_with(machine(S.UNKNOWN, tm="ssh"))
+    await world.turns.ask(lambda draft: marks.ask(draft, 3, "silent"))
+    await world.put(replace(world.memory.vms[42], state=S.RUNNING))
+    await world.turns.ask(lambda draft: marks.confirm(draft, 3, (), PROOF))
+    assert world.memory.vms[42].state is S.UNKNOWN
+    assert "its disks are on the host alone" in world.memory.vms[42].user_template.single("ERROR")

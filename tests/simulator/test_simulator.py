@@ -81,7 +81,7 @@ def test_a_history_ends_after_the_steps_that_were_asked_for() -> None:
 
 
 def test_the_real_database_reads_after_every_crash_what_was_written_to_it() -> None:
-    found = Simulation(9, Options(hours=1.0, store="sqlite", faults=chosen("kill,kill-at-write,restart"))).run()
+    found = Simulation(17, Options(hours=1.0, store="sqlite", faults=chosen("kill,kill-at-write,restart"))).run()
     assert found.broken == ""
     assert all(found.struck[kind] > 1 for kind in ("kill", "kill-at-write", "restart"))
 

@@ -13,7 +13,7 @@ from trifid.core.access import ENGINE, Caller
 from trifid.core.host import Host, HostState
 from trifid.core.host_failure.fence import Fence, FenceState
 from trifid.core.host_failure.policy import in_order, is_left_alone, why_not_anew
-from trifid.core.vm.events import Hold, HostFenced, HostFencedAnew, Observation, SourceFenced
+from trifid.core.vm.events import Hold, HostFenced, HostFencedAnew, Observation, SeenLost, SourceFenced
 from trifid.core.vm.files import UNSHARED
 from trifid.core.vm.record import VM
 from trifid.core.vm.rows.fenced import RESTARTED
@@ -118,7 +118,9 @@ def confirm(draft: Draft, host_id: int, covers: Iterable[tuple[int, int]], proof
         draft.note("HOST", host_id, caller, "fenced", text=proof)
     for vm_id in sorted(draft.vms_on(host_id)):
         vm = draft.vm(vm_id)
-        why = way_of(vm, host_id).why
+        event, why = way_of(vm, host_id)
+        if event is None and vm.current.host_id == host_id:
+            vm = happen(draft, vm, SeenLost())  # it may have been started after the host was asked to be off
         told = f"host {host.name} [{host_id}] was fenced ({proof}); {why}"
         if why and vm.user_template.single("ERROR") != told:
             draft.put(replace(vm, user_template=vm.user_template.replacing("ERROR", told)))
