@@ -72,8 +72,16 @@ class Site:
             await self.look()
             seconds -= step_s
 
+    async def look_later(self, passed_s: float) -> None:
+        """Look as the engine does after a while."""
+        self.failover.look_after(passed_s)
+        await self.settle()
+
     async def look(self) -> None:
         self.failover.look()
+        await self.settle()
+
+    async def settle(self) -> None:
         for _ in range(3):
             await self.world.settle()
             await asyncio.sleep(0)
@@ -369,3 +377,16 @@ async def test_a_lease_that_is_over_proves_it_where_no_power_can_be_seen() -> No
         await site.pass_by(5, alive=(4, 5, 6))
     assert site.state(3) is S.PENDING_UNDEPLOYED
     assert "lease on datastore 0" in site.fenced(3).proof
+
+
+async def test_an_engine_that_stood_still_fences_nobody_whom_it_could_not_hear(site: Site) -> None:
+    await site.watching.pass_by(AFTER_S + 15)
+    await site.heard(4, 5, 6)
+    await site.look_later(AFTER_S + 15)
+    await site.look_later(5.0)
+    assert site.asked() == []
+    await site.watching.pass_by(AFTER_S)
+    await site.heard(4, 5, 6)
+    await site.look_later(5.0)
+    await site.look_later(5.0)
+    assert site.asked() == ["FENCE"]

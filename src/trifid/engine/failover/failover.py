@@ -76,6 +76,7 @@ class Failover:
         self._keeping: set[asyncio.Task[None]] = set()
         self._keep_not_before_s: dict[int, float] = {}
         self._released_s = 0.0
+        self._judges_from_s = float("-inf")
         self._look_every_s = min(LOOK_EVERY_S_MAX, settings.after_s / LOOKS)
         self._watching: asyncio.Task[None] | None = None
 
@@ -118,9 +119,24 @@ class Failover:
 
     async def _watch(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         while True:
+            begun_s = self._monotonic()
             await sleep(self._look_every_s)
             if self._settings.heartbeat_s:
                 await self._heartbeats.read()
+            self.look_after(self._monotonic() - begun_s)
+
+    def look_after(self, passed_s: float) -> None:
+        """Look at all hosts, unless so much time passed since the last look that this process was stopped.
+
+        Nobody was heard meanwhile, whoever lives: all hosts get the time to be heard again.
+        """
+        now_s = self._monotonic()
+        if passed_s > self._settings.after_s / 2:
+            log.warning(
+                "this process stood still for %.0f s: no host is judged for %d s", passed_s, self._settings.after_s
+            )
+            self._judges_from_s = now_s + self._settings.after_s
+        if now_s >= self._judges_from_s:
             self.look()
 
     def look(self) -> None:
