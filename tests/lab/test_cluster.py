@@ -216,7 +216,8 @@ def until_elsewhere(cluster: Cluster, fleet: Fleet, host: str, lost: list[int]) 
 def comes_back(cluster: Cluster, fleet: Fleet, host: str) -> None:
     """Switch a fenced host on: it takes VMs again when somebody says so, and has none of those that it had."""
     cluster.lab("start", host)
-    cluster.home.run("onehost", "enable", host)
+    enabled = lambda: not cluster.home.run("onehost", "enable", host, status=None).returncode  # noqa: E731
+    cluster.api.until(enabled, f"{host} has reported, and is enabled", timeout_s=90)
     cluster.until_hosts(*NAMES)
     assert cluster.domains(host) == []
     fleet.runs_where_it_should()
