@@ -98,4 +98,4 @@ async def test_terminate_hard_does_not_give_up_disks_that_shall_be_kept_and_lie_
             await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
     await unshared.change("vms", VM_ID, template=template(DISK=[DISK]))
     await unshared.ask(ADMIN, "one.vm.action", "terminate-hard", VM_ID)
-    assert vm(unshared).state is VmState.CLEANUP_DELETE_SOURCE
+    assert vm(unshared).state is VmState.CLEANUP_DELETE_SOURCE_COPY

@@ -33,6 +33,9 @@ DEATHS = Options(hours=1.0, faults=chosen("orphaned,driver-dies,kill,kill-at-lin
 CROWDED = Options(hours=1.0, faults=chosen("all"), pause_s=5.0, hosts=2, memory_mib=384, vms=12)
 """For what shows only when there is not room for all."""
 
+BACK_AND_FORTH = Options(hours=1.0, faults=chosen("all"), pause_s=3.0, hosts=2)
+"""For what shows only while VMs move between two hosts."""
+
 IN_A_HURRY = Options(hours=0.5, faults=chosen("late"), pause_s=3.0)
 """For what shows only when much is asked while little is done."""
 
@@ -318,6 +321,7 @@ MUTATIONS = {
 """Each with what must be said of it, where that is always the same."""
 OTHER_OPTIONS = {
     have_no_fence: DEATHS,
+    delete_on_one_of_the_two_hosts_of_a_migration: BACK_AND_FORTH,
     believe_a_late_import_of_a_deleted_image: IN_A_HURRY,
     place_without_looking_at_the_room_there_is: CROWDED,
     never_try_a_vm_again_that_was_refused: CROWDED,

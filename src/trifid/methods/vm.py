@@ -85,7 +85,7 @@ _RECOVERIES: dict[int, type[events.Request]] = {
 DELETE_DB = 5
 _WITHOUT_EPILOG = (
     *(VmState.CLEANUP_DELETE, VmState.CLEANUP_DELETE_FILES, VmState.CLEANUP_DELETE_STOPPED),
-    VmState.CLEANUP_DELETE_SOURCE,
+    *(VmState.CLEANUP_DELETE_SOURCE, VmState.CLEANUP_DELETE_SOURCE_COPY),
 )
 _COPIES_BACK = "ssh"
 """The transfer driver under which a persistent image is a copy on the host until the VM ends."""
