@@ -100,7 +100,7 @@ def test_what_an_attempt_that_was_cut_short_left_mounted_goes(family: TestVmm, d
     assert family.do(driver, "DEPLOY", 12, 1).status == "SUCCESS"
     assert left_of_containers()["mounts"] == []
     assert on_host(*mount) == BUSY, "the container has it"
-    assert family.do(driver, "SHUTDOWN", 12, 2).status == "SUCCESS"
+    assert family.do(driver, "CANCEL", 12, 2).status == "SUCCESS"
     assert left_of_containers() == NOTHING
 
     assert on_host(*mount) == 0
