@@ -22,7 +22,7 @@ DISKS = 'DISK = [ IMAGE = "root" ]\nDISK = [ TYPE = FS, FS = ext4, SIZE = 96, TA
 DATA_MIB = 40
 SLOW_MIB_S, MIDDLING_MIB_S, FAST_MIB_S = "2", "8", "1000"
 LATE_AFTER_S = 12
-WATCH_TIMEOUT_S = 60.0
+WATCH_TIMEOUT_S = 120.0
 VMM_DRIVER = "vmm driver qemu"
 _FILLS_A_DISK = f"""
 mkdir -p /run/d
