@@ -305,7 +305,7 @@ MUTATIONS = {
     attach_an_image_that_is_not_there_yet: "has a disk made of it",
     delete_an_image_that_a_vm_uses: "it is deleted while vms|has a disk made of it",
     remove_an_image_while_it_is_made: "is asked for RM while it is still busy with",
-    write_no_persistent_image_back: "the only copy of a disk is gone",
+    write_no_persistent_image_back: "the only copy of a disk is gone|image .* has snapshots .*, its file has",
     believe_a_late_import_of_a_deleted_image: "was acknowledged, and it is|its driver is asked for|still needs it",
     make_an_image_of_a_disk_that_was_not_saved: "which is not there|is (READY|to be changed), and .* is not there",
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
