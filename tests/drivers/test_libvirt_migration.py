@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.drivers.libvirt_cases import FewNames, vm_of
 from trifid.core.template.model import template
 from trifid.drivers.kit import Failure
-from trifid.drivers.libvirt.migration import written_disks
+from trifid.drivers.libvirt.migration import is_alive, written_disks
 from trifid.drivers.libvirt.migration_options import MigrationOptions
 from trifid.drivers.libvirt.migration_watch import MIB, figures_of
 from trifid.drivers.libvirt.options import parse_options
@@ -118,3 +118,12 @@ def test_figures_tell_how_far_it_is_and_never_that_it_is_done() -> None:
     )
     assert figures_of({"data_total": MIB, "data_remaining": 0}).percent == 99
     assert figures_of({}).percent == 0
+
+
+def test_what_goes_while_it_is_looked_at_is_not_alive() -> None:
+    opened = libvirt.open("test:///default")
+    xml = "<domain type='test'><name>arriving</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+    domain = opened.createXML(xml, 0)
+    assert is_alive(domain)
+    domain.destroy()
+    assert not is_alive(domain)

@@ -60,7 +60,7 @@ class Migrations:
             raise Failure(f"{data.host} and {data.migrate_host} have the same libvirt, {source.uri}: nothing to move")
         with target.open() as there, source.open() as here:
             domain, arrived = _after_earlier_attempts(here, there, vm, request)
-            if arrived is not None and arrived.state()[0] in ALIVE and (domain is None or stands_still(domain, MOVING)):
+            if arrived is not None and is_alive(arrived) and (domain is None or stands_still(domain, MOVING)):
                 if domain is not None:
                     request.log(f"{vm.domain_name} has moved: what was left of it on {data.host} goes", "W")
                     remove(domain, request)
@@ -157,9 +157,19 @@ def _end_earlier_attempt(domain: "libvirt.virDomain", arrived: "libvirt.virDomai
         if time.monotonic() > end:
             raise Failure(f"{domain.name()}: an earlier migration goes on and cannot be ended: try again later")
         request.wait(LOOK_EVERY_S)
-    if arrived is not None and domain.state()[0] in ALIVE and stands_still(arrived, (*STARTING, *MOVING)):
+    if arrived is not None and is_alive(domain) and stands_still(arrived, (*STARTING, *MOVING)):
         request.log(f"what had arrived of {domain.name()} goes: it runs where it was", "W")
         tolerant(arrived.destroy)
+
+
+def is_alive(domain: "libvirt.virDomain") -> bool:
+    """Tell whether a domain runs; what had arrived for a driver that was killed may go while it is looked at."""
+    try:
+        return domain.state()[0] in ALIVE
+    except libvirt.libvirtError as fault:
+        if fault.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
 
 
 def _is_migrating(domain: "libvirt.virDomain") -> bool:
