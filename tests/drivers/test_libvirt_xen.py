@@ -268,6 +268,8 @@ def test_an_emulated_card_whose_name_would_be_too_long_is_refused() -> None:
     with pytest.raises(Failure, match="one-123456-0-emu, the emulated card of an HVM guest, is longer"):
         plugged_interface(parse_vm(document), nic)
     assert plugged_interface(parse_vm(document), {**nic, "MODEL": "netfront"}).find("model") is not None
+    with pytest.raises(Failure, match="one-123456-0-emu, the emulated card of an HVM guest, is longer"):
+        domain(nic=nic)
 
 
 def test_a_host_is_what_the_hypervisor_has_and_not_what_dom0_sees() -> None:

@@ -102,6 +102,7 @@ def test_users_of_two_containers_are_never_the_same_and_never_those_of_their_hos
         ({"OS": {"INIT_ENV": "A=1 B"}}, "OS: INIT_ENV must be words like NAME=VALUE, has B"),
         ({"PCI": {"VENDOR": "10de", "SHORT_ADDRESS": "01:00.0"}}, "PCI: a container gets no PCI devices"),
         ({"USB": {"VENDOR": "0951", "PRODUCT": "1666"}}, "USB: a container gets no USB devices"),
+        ({"NIC": {"BRIDGE": "br0", "INBOUND_PEAK_BW": "9"}}, "INBOUND_PEAK_BW and .* need an INBOUND_AVG_BW"),
     ],
 )
 def test_what_a_container_cannot_be_is_refused_by_the_name_of_the_attribute(

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from trifid.core.samples import Kind, Sample, bounded
@@ -123,7 +124,7 @@ class SampleSeries:
             some = [self._queue.popleft() for _ in range(min(ROWS_PER_WRITE, left, len(self._queue)))]
             left -= len(some)
             try:
-                await self._do(lambda some=some: keeper.write(some))  # type: ignore[misc]
+                await self._do(partial(keeper.write, some))
             except StoreFault as fault:
                 self.lost += len(some)
                 self._tell(str(fault))

@@ -140,9 +140,9 @@ def put_extras(devices: Element, vm: VmDocument) -> None:
     features = vm.template.vector("FEATURES")
     if is_yes(features.get("GUEST_AGENT") or "YES"):
         devices.append(CHANNEL.element(features))
-    devices.extend(INPUT.element(_input(vector)) for vector in vm.template.vectors("INPUT"))
-    devices.extend(WATCHDOG.element(vector) for vector in vm.template.vectors("WATCHDOG"))
-    devices.extend(TPM.element(vector) for vector in vm.template.vectors("TPM"))
+    devices.extend([INPUT.element(_input(vector)) for vector in vm.template.vectors("INPUT")])
+    devices.extend([WATCHDOG.element(vector) for vector in vm.template.vectors("WATCHDOG")])
+    devices.extend([TPM.element(vector) for vector in vm.template.vectors("TPM")])
     for vector in vm.template.vectors("GRAPHICS"):
         devices.append(_graphics(vector))
     for vector in vm.template.vectors("VIDEO"):

@@ -21,7 +21,8 @@ from trifid.drivers.libvirt.connectors.lxc_start import settle, starting
 from trifid.drivers.libvirt.connectors.lxc_users import USERS, put_users
 from trifid.drivers.libvirt.connectors.lxc_words import CANNOT, NOT_USED
 from trifid.drivers.libvirt.identity import domain_element, text_of
-from trifid.drivers.libvirt.mapping import Mapping, Property, child, lower
+from trifid.drivers.libvirt.mapping import Mapping, Property, child
+from trifid.drivers.libvirt.nics import CABLE, LIMITS, SWITCH, plugged
 from trifid.drivers.libvirt.raw import put_raw, raw_mapping
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
@@ -67,22 +68,10 @@ INTERFACE = Mapping(
     "NIC",
     "interface",
     (
-        Property("@type", "type", note="bridge with a BRIDGE, else ethernet"),
-        Property("source/@bridge", "BRIDGE"),
-        Property("virtualport/@type", "port", note="openvswitch for BRIDGE_TYPE or VN_MAD of Open vSwitch"),
-        Property("vlan/tag/@id", "VLAN_ID", note="on Open vSwitch; other bridges are tagged outside"),
-        Property("mac/@address", "MAC", convert=lower),
-        Property("target/@dev", "TARGET"),
+        *CABLE,
         Property("guest/@dev", "guest", note="its name in the container: eth and the NIC_ID"),
-        Property("filterref/@filter", "FILTER"),
-        Property("bandwidth/inbound/@average", "INBOUND_AVG_BW", note="KiB/s"),
-        Property("bandwidth/inbound/@peak", "INBOUND_PEAK_BW", note="KiB/s"),
-        Property("bandwidth/inbound/@burst", "INBOUND_PEAK_KB", note="KiB"),
-        Property("bandwidth/outbound/@average", "OUTBOUND_AVG_BW", note="KiB/s"),
-        Property("bandwidth/outbound/@peak", "OUTBOUND_PEAK_BW", note="KiB/s"),
-        Property("bandwidth/outbound/@burst", "OUTBOUND_PEAK_KB", note="KiB"),
-        Property(".", "BRIDGE_TYPE", note="openvswitch adds the virtual port"),
-        Property(".", "VN_MAD", note="ovswitch and ovswitch_vxlan do, too"),
+        *LIMITS,
+        *SWITCH,
     ),
 )
 
@@ -108,8 +97,8 @@ def domain_xml(vm: VmDocument, directory: str, hypervisor: Hypervisor) -> str:
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         child(domain, event, "destroy")
     devices = SubElement(domain, "devices")
-    devices.extend(FILE_SYSTEM.element(one.values) for one in file_systems(vm, directory))
-    devices.extend(interface(vm, nic) for nic in vm.template.vectors("NIC"))
+    devices.extend([FILE_SYSTEM.element(one.values) for one in file_systems(vm, directory)])
+    devices.extend([interface(vm, nic) for nic in vm.template.vectors("NIC")])
     child(child(devices, "console", type="pty"), "target", type="lxc", port="0")
     put_raw(domain, vm, RAW_TYPES, {})
     return text_of(domain)
@@ -147,17 +136,12 @@ def _words(given: Vector, key: str) -> list[str]:
 
 
 def interface(_: VmDocument, nic: Vector) -> Element:
-    """Return the interface of a NIC."""
-    is_ovs = nic.get("BRIDGE_TYPE", "").lower() == "openvswitch" or nic.get("VN_MAD", "").startswith("ovswitch")
-    return INTERFACE.element(
-        {
-            **nic,
-            "type": "bridge" if nic.get("BRIDGE") else "ethernet",
-            "guest": f"eth{nic['NIC_ID']}" if nic.get("NIC_ID") else "",
-            "port": "openvswitch" if is_ovs else "",
-            "VLAN_ID": nic.get("VLAN_ID", "") if is_ovs else "",
-        }
-    )
+    """Return the interface of a NIC.
+
+    Raises:
+        Failure: a peak without an average.
+    """
+    return INTERFACE.element({**plugged(nic), "guest": f"eth{nic['NIC_ID']}" if nic.get("NIC_ID") else ""})
 
 
 def stop_signals(os: Vector) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from trifid.core.template.types import IMAGE_FORMATS
 from trifid.drivers.kit import Failure
 from trifid.drivers.libvirt.disks import SEED_SUFFIX, image_path
 from trifid.drivers.libvirt.mapping import Mapping, Property, child, if_yes, is_yes, lower
+from trifid.drivers.libvirt.nics import is_on_open_vswitch
 from trifid.drivers.libvirt.vm import Vector, VmDocument
 
 LAST_LETTER = ord("z")
@@ -234,7 +235,7 @@ def interface(kind: Kind, nic: Vector) -> Element:
     Raises:
         Failure: the name of the vif has no room for what Xen appends to it.
     """
-    is_ovs = nic.get("BRIDGE_TYPE", "").lower() == "openvswitch" or nic.get("VN_MAD", "").startswith("ovswitch")
+    is_ovs = is_on_open_vswitch(nic)
     bridge, vlan = nic.get("BRIDGE", ""), nic.get("VLAN_ID", "")
     model = nic.get("MODEL", "") if kind is Kind.HVM and nic.get("MODEL", "").lower() in _HVM_MODELS else ""
     target = nic.get("TARGET", "")

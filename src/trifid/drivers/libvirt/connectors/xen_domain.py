@@ -298,6 +298,6 @@ def _put_devices(domain: Element, vm: VmDocument, kind: Kind, directory: str) ->
     if kind is Kind.HVM:
         EMULATOR.fill(devices, {"EMULATOR": vm.template.single("EMULATOR")})
     devices.extend(disks(vm, directory))
-    devices.extend(interface(kind, nic) for nic in vm.template.vectors("NIC"))
+    devices.extend([interface(kind, nic) for nic in vm.template.vectors("NIC")])
     put_console(devices, kind)
     put_extras(devices, vm, kind)
