@@ -108,7 +108,7 @@ The lab is up.  tools/lab shell enters it; then:
   onevm migrate --live web-0 host-2
   onehost maintenance host-1; onehost enable host-1
   lab crash host-2; lab start host-2                        # a power cut
-  lab cut host-3; lab mend host-3                           # off the network, but alive
+  lab cut host-1; lab mend host-1                           # off the network, but alive
   lab on host-1 virsh list
 Each also without a shell: tools/lab run onehost list; tools/lab crash host-2.  The end: tools/lab down."""
 
