@@ -10,7 +10,8 @@ from lxml import etree as lxml_etree
 from msgspec.structs import replace
 
 from tests.drivers.libvirt_cases import DIRECTORY, ENGINE_ID, FewNames, vm_of
-from trifid.core.template.model import Template, Value
+from tests.drivers.test_libvirt_domain_xml import without
+from trifid.core.template.model import Value
 from trifid.core.template.model import template as written
 from trifid.core.template.scanner import parse
 from trifid.core.vm.record import VM
@@ -77,19 +78,6 @@ def test_a_template_becomes_the_domain_of_its_golden_file(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_golden_domain_is_valid_for_libvirt(case: str, schema: lxml_etree.RelaxNG) -> None:
     schema.assertValid(lxml_etree.parse(GOLDEN / f"{case}.xml"))
-
-
-def without(text: Template, path: str) -> list[Template]:
-    """Return the template without an attribute, or without a key of each vector in turn."""
-    name, _, key = path.partition("/")
-    found = []
-    for at, (given, value) in enumerate(text.pairs):
-        if given == name and not key:
-            found.append(Template(text.pairs[:at] + text.pairs[at + 1 :]))
-        elif given == name and isinstance(value, dict) and key in value:
-            less = (name, {k: v for k, v in value.items() if k != key})
-            found.append(Template((*text.pairs[:at], less, *text.pairs[at + 1 :])))
-    return found
 
 
 def matters(path: str, case: str) -> bool:

@@ -72,6 +72,17 @@ class Site:
             await self.look()
             seconds -= step_s
 
+    async def lease_runs_out(self) -> None:
+        """Host 3, whose VM has a disk in datastore 0, renews its lease there for a while, then not any more."""
+        disk = Template((("DISK", {"DISK_ID": "0", "TYPE": "SWAP"}),))
+        await self.world.put(replace(self.world.memory.vms[30], template=disk))
+        for beat in range(4):
+            self.beats.saw({(n, "datastore 0"): f"7 {beat} lease=30" for n in (3, 4)})
+            await self.pass_by(5, alive=(3, 4, 5, 6))
+        for beat in range(4, 40):
+            self.beats.saw({(3, "datastore 0"): "7 3 lease=30", (4, "datastore 0"): f"7 {beat} lease=30"})
+            await self.pass_by(5, alive=(4, 5, 6))
+
     async def look_later(self, passed_s: float) -> None:
         """Look as the engine does after a while."""
         self.failover.look_after(passed_s)
@@ -310,14 +321,7 @@ async def test_a_host_that_is_not_fenced_by_itself_any_more_keeps_no_lease() -> 
 @pytest.mark.parametrize("hypervisor", ["xen", "lxc"])
 async def test_a_lease_proves_nothing_where_the_keeper_does_not_know_the_guests(hypervisor: str) -> None:
     site = await Site(heartbeat_s=5, lease_s=30).begin(template=Template((("HYPERVISOR", hypervisor),)))
-    disk = Template((("DISK", {"DISK_ID": "0", "TYPE": "SWAP"}),))
-    await site.world.put(replace(site.world.memory.vms[30], template=disk))
-    for beat in range(4):
-        site.beats.saw({(n, "datastore 0"): f"7 {beat} lease=30" for n in (3, 4)})
-        await site.pass_by(5, alive=(3, 4, 5, 6))
-    for beat in range(4, 40):
-        site.beats.saw({(3, "datastore 0"): "7 3 lease=30", (4, "datastore 0"): f"7 {beat} lease=30"})
-        await site.pass_by(5, alive=(4, 5, 6))
+    await site.lease_runs_out()
     assert site.state(3) is S.UNKNOWN
 
 
@@ -367,14 +371,7 @@ async def test_a_vm_that_its_fenced_host_is_seen_to_have_is_not_started_elsewher
 
 async def test_a_lease_that_is_over_proves_it_where_no_power_can_be_seen() -> None:
     site = await Site(heartbeat_s=5, lease_s=30).begin(template=Template())
-    disk = Template((("DISK", {"DISK_ID": "0", "TYPE": "SWAP"}),))
-    await site.world.put(replace(site.world.memory.vms[30], template=disk))
-    for beat in range(4):
-        site.beats.saw({(n, "datastore 0"): f"7 {beat} lease=30" for n in (3, 4)})
-        await site.pass_by(5, alive=(3, 4, 5, 6))
-    for beat in range(4, 40):
-        site.beats.saw({(3, "datastore 0"): "7 3 lease=30", (4, "datastore 0"): f"7 {beat} lease=30"})
-        await site.pass_by(5, alive=(4, 5, 6))
+    await site.lease_runs_out()
     assert site.state(3) is S.PENDING_UNDEPLOYED
     assert "lease on datastore 0" in site.fenced(3).proof
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from tests.system.home import Home
@@ -75,3 +76,21 @@ def left_of_containers() -> dict[str, list[str]]:
         "loops": [name for name in loops.stdout.split() if "/datastores/" in name],
         "groups": [str(found) for found in GROUPS.glob("*/machine/lxc-*")],
     }
+
+
+NOTHING: dict[str, list[str]] = {"mounts": [], "loops": [], "groups": []}
+"""What left_of_containers() returns when there is none."""
+
+
+@contextlib.contextmanager
+def place_for_containers() -> Iterator[None]:
+    """All that the lab's libvirt needs to run containers."""
+    has_control_groups()
+    with control_groups(), own_places():
+        yield
+
+
+def end_containers() -> None:
+    """End whatever container a test has left running."""
+    for domain in libvirt.open("lxc:///system").listAllDomains():
+        domain.destroy()

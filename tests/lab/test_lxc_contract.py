@@ -10,13 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import libvirt
 import pytest
 
 from tests.drivers.contract import Change, DomainsOutlive, ImContract
 from tests.drivers.harness import DriverProcess, python_driver, running
 from tests.lab.conftest import Guest
-from tests.lab.containers import control_groups, has_control_groups, left_of_containers, own_places
+from tests.lab.containers import NOTHING, end_containers, left_of_containers, place_for_containers
 from trifid.drivers.libvirt.connectors import lxc_on_host
 from trifid.drivers.libvirt.connectors.lxc_on_host import BUSY
 from trifid.drivers.libvirt.connectors.lxc_words import CANNOT
@@ -24,13 +23,11 @@ from trifid.drivers.libvirt.connectors.lxc_words import CANNOT
 pytestmark = pytest.mark.timeout(300)
 
 ROOT: Change = (("DISK", {"DISK_ID": "0", "TARGET": "sda"}),)
-NOTHING: dict[str, list[str]] = {"mounts": [], "loops": [], "groups": []}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def groups() -> Iterator[None]:
-    has_control_groups()
-    with control_groups(), own_places():
+    with place_for_containers():
         yield
 
 
@@ -38,8 +35,7 @@ def groups() -> Iterator[None]:
 def nothing_left_over() -> Iterator[None]:
     """End what a test leaves running."""
     yield
-    for domain in libvirt.open("lxc:///system").listAllDomains():
-        domain.destroy()
+    end_containers()
 
 
 class TestVmm(DomainsOutlive):

@@ -13,24 +13,21 @@ import pytest
 
 from tests.lab.conftest import BRIDGE, Guest
 from tests.lab.containers import (
-    control_groups,
+    NOTHING,
+    end_containers,
     engine_of_containers,
-    has_control_groups,
     left_of_containers,
-    own_places,
+    place_for_containers,
 )
 from tests.lab.guests import NETWORK, fetch, files_of_vms, until_serving
 from tests.system.home import Api, Home
 
 pytestmark = pytest.mark.timeout(300)
 
-NOTHING: dict[str, list[str]] = {"mounts": [], "loops": [], "groups": []}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def groups() -> Iterator[None]:
-    has_control_groups()
-    with control_groups(), own_places():
+    with place_for_containers():
         yield
 
 
@@ -38,8 +35,7 @@ def groups() -> Iterator[None]:
 def nothing_left_over() -> Iterator[None]:
     """End what a test leaves running."""
     yield
-    for domain in libvirt.open("lxc:///system").listAllDomains():
-        domain.destroy()
+    end_containers()
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,10 @@ STATISTICS = (
 )
 
 
+GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
+"""What libvirt answers about a domain that went while it was asked."""
+
+
 class Hypervisor(msgspec.Struct, frozen=True):
     """What a domain is made for.
 
@@ -88,6 +92,30 @@ def bulk(groups: int = STATISTICS) -> "Callable[[Any, list[Any] | None], list[tu
             return list(opened.domainListGetStats(domains, groups))
         # NOWAIT: a domain that is busy (saving, moving) is told with what is known
         return list(opened.getAllDomainStats(groups, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT))
+
+    return ask
+
+
+def one_by_one(
+    figures: "Callable[[Any], Stats | None]",
+) -> "Callable[[Any, list[Any] | None], list[tuple[Any, Stats]]]":
+    """Return what asks for the statistics of each domain, where libvirt has no bulk statistics.
+
+    One that has gone meanwhile is left out, as is one of which `figures` tells nothing.
+    """
+
+    def ask(opened: "libvirt.virConnect", domains: "list[libvirt.virDomain] | None") -> list[tuple[Any, Stats]]:
+        found = []
+        for domain in opened.listAllDomains() if domains is None else domains:
+            try:
+                stats = figures(domain)
+            except libvirt.libvirtError as fault:
+                if fault.get_error_code() not in GONE:
+                    raise
+            else:
+                if stats is not None:
+                    found.append((domain, stats))
+        return found
 
     return ask
 

@@ -3,26 +3,11 @@
 The names are those of libvirt's bulk statistics.
 """
 
-from typing import Any
 from xml.etree import ElementTree
 
 import libvirt
 
-from trifid.drivers.libvirt.connector import Stats
-
-_GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
-
-
-def statistics(opened: Any, domains: list[Any] | None) -> list[tuple[Any, Stats]]:
-    """Return the figures of these domains, or of all; one that has just gone is not among them."""
-    found = []
-    for domain in opened.listAllDomains() if domains is None else domains:
-        try:
-            found.append((domain, _figures(domain)))
-        except libvirt.libvirtError as fault:
-            if fault.get_error_code() not in _GONE:
-                raise
-    return found
+from trifid.drivers.libvirt.connector import Stats, one_by_one
 
 
 def _figures(domain: "libvirt.virDomain") -> Stats:
@@ -39,3 +24,7 @@ def _figures(domain: "libvirt.virDomain") -> Stats:
         received, _, _, _, sent, *_ = domain.interfaceStats(device)
         stats |= {f"net.{number}.rx.bytes": received, f"net.{number}.tx.bytes": sent}
     return stats
+
+
+statistics = one_by_one(_figures)
+"""Asks for the figures of some or of all containers."""

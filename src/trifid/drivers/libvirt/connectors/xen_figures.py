@@ -10,35 +10,16 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from trifid.drivers.libvirt.connector import Stats
+from trifid.drivers.libvirt.connector import GONE, Stats, one_by_one
 from trifid.drivers.libvirt.present import is_between
 
 DOMAIN_0 = 0
-_GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
 _KIB_PER_BYTE = 1024
 
 
-def statistics(
-    opened: "libvirt.virConnect", domains: "list[libvirt.virDomain] | None"
-) -> "list[tuple[libvirt.virDomain, Stats]]":
-    """Return the figures of some or of all domains by the names of libvirt's bulk statistics.
-
-    One that has gone meanwhile is left out.
-    """
-    asked = opened.listAllDomains(0) if domains is None else domains
-    found = []
-    for domain in asked:
-        if domain.ID() == DOMAIN_0:
-            continue
-        try:
-            found.append((domain, _figures(domain)))
-        except libvirt.libvirtError as fault:
-            if fault.get_error_code() not in _GONE:
-                raise
-    return found
-
-
-def _figures(domain: "libvirt.virDomain") -> Stats:
+def _figures(domain: "libvirt.virDomain") -> Stats | None:
+    if domain.ID() == DOMAIN_0:
+        return None
     state, reason = domain.state()
     if is_between(domain):
         state, reason = libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
@@ -64,6 +45,10 @@ def _figures(domain: "libvirt.virDomain") -> Stats:
             names = ("rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes")
             stats |= {f"block.{number}.{what}": value for what, value in zip(names, said, strict=False)}
     return stats
+
+
+statistics = one_by_one(_figures)
+"""Asks for the figures of some or of all domains."""
 
 
 def _asked(ask: Any, name: str) -> tuple[int, ...]:
@@ -112,7 +97,7 @@ def _processor_times(opened: "libvirt.virConnect") -> dict[int, int]:
         try:
             found[domain.ID()] = domain.info()[4]
         except libvirt.libvirtError as fault:
-            if fault.get_error_code() not in _GONE:
+            if fault.get_error_code() not in GONE:
                 raise
     return found
 
