@@ -121,6 +121,22 @@ def test_asked_again_the_same_keeper_goes_on_and_another_one_replaces_it(driver:
     assert beat_after(other, "").startswith(f"{pid(tmp_path)} ")
 
 
+def test_a_keeper_that_is_not_wanted_any_more_takes_its_lease_back_and_leaves_nothing(
+    driver: DriverProcess, tmp_path: Path
+) -> None:
+    place = tmp_path / "0"
+    assert keep(driver, place, lease_s=30) == "kept"
+    beat_after(place, "")
+    noted = tmp_path / f".trifid-keeper-{ENGINE}-3"
+    notes = Path(noted.read_text().split()[1])
+    for _ in range(2):
+        driver.ask("LEAVE", 3, render(FenceActionData(3, "node3")))
+        assert driver.answer().status == "SUCCESS"
+        assert not noted.exists()
+        assert not notes.exists()
+        assert "lease=0" in read_all({"datastore 0": place})[3, "datastore 0"]
+
+
 def test_without_a_shared_datastore_there_is_no_heartbeat(driver: DriverProcess) -> None:
     assert "shares no datastore" in keep(driver)
 

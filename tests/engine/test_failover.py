@@ -387,3 +387,17 @@ async def test_an_engine_that_stood_still_fences_nobody_whom_it_could_not_hear(s
     await site.look_later(5.0)
     await site.look_later(5.0)
     assert site.asked() == ["FENCE"]
+
+
+async def test_a_host_that_was_deleted_is_told_to_keep_no_lease_any_more() -> None:
+    site = await Site(heartbeat_s=5, lease_s=30).begin()
+    site.failover.leave(site.world.memory.hosts[3])
+    await site.look()
+    assert site.asked()[:1] == ["LEAVE"]
+    assert parse(parse_to_driver(site.fence.sent[0]).payload).host == site.world.memory.hosts[3].name
+
+
+async def test_where_no_host_keeps_a_heartbeat_none_is_told_to_cease(site: Site) -> None:
+    site.failover.leave(site.world.memory.hosts[3])
+    await site.look()
+    assert site.asked() == []

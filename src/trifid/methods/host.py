@@ -73,7 +73,7 @@ def _hostname(name: str) -> str:
 async def delete(call: Call, host_id: int) -> int:
     """Delete a host that carries no VM."""
 
-    def command(draft: Draft) -> int:
+    def command(draft: Draft) -> Host:
         host = draft.host(host_id)
         check(call.caller, Right.ADMIN, "HOST", host)
         carried = _vms_with_files_on(draft, host_id)
@@ -86,9 +86,10 @@ async def delete(call: Call, host_id: int) -> int:
             )
         draft.delete("hosts", host_id)
         draft.note("HOST", host_id, call.caller, "deleted", host.state.name, text=host.name)
-        return host_id
+        return host
 
-    return await call.engine.turns.ask(command)
+    call.engine.failover.leave(await call.engine.turns.ask(command))
+    return host_id
 
 
 @method("one.host.info")

@@ -1,4 +1,4 @@
-"""KEEP: starts the keeper on a host, which renews the host's heartbeat in the datastores that it shares.
+"""KEEP and LEAVE: the keeper on a host, which renews the host's heartbeat in the datastores that it shares.
 
 A few lines of shell that go over ssh; nothing is installed.  It outlives the connection, ends with its host, and goes
 on as it is when it is asked for again.  Each datastore has a loop of its own: one that hangs stops no other beat.
@@ -116,6 +116,22 @@ Only root can end what libvirt runs.  So nobody else promises to: a lease that i
 """
 
 
+STOP = """\
+set -eu
+kind=$1 file=$HOME/.$1
+is_keeper() { [ -r "/proc/$pid/cmdline" ] && grep -aqF -e "$kind-" "/proc/$pid/cmdline"; }
+[ -r "$file" ] && read -r pid notes < "$file" || exit 0
+if is_keeper; then
+    kill "$pid" || :
+    for wait in 1 2 3 4 5; do ! is_keeper || sleep 1; done
+    kill -KILL "-$pid" 2>/dev/null || :
+fi
+case $notes in /run/"$kind".*|/tmp/"$kind".*) rm -rf "$notes" ;; esac
+rm -f "$file"
+"""
+"""Has the keeper of a host take its lease back and end."""
+
+
 def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> str:
     """Have a host's keeper run.
 
@@ -128,22 +144,38 @@ def keep(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> 
     if data.beat_s <= 0 or not data.datastores:
         raise Failure(f"host {data.host} shares no datastore that it could keep a heartbeat in")
 
+    if NO_LEASE in _run(request, hosts, data.host, START, *start_arguments(data, engine)):
+        request.log(f"host {data.host} keeps no lease: it is not reached as root, who alone can end its guests", "W")
+    return ""
+
+
+def leave(request: Request, data: FenceActionData, hosts: Hosts, engine: str) -> str:
+    """Have a host's keeper end; there is none: good.
+
+    Raises:
+        Failure: the host is not reached.
+    """
+    _run(request, hosts, data.host, STOP, _kind(data, engine))
+    return ""
+
+
+def _run(request: Request, hosts: Hosts, host: str, script: str, *arguments: str) -> str:
     def stop() -> None:
         if request.is_cancelled:
             raise Failure("cancelled by the engine")
 
-    arguments = start_arguments(data, engine)
-    told = hosts.named(data.host).run("sh", "-c", START, "sh", *arguments, stop=stop, timeout_s=STARTED_WITHIN_S)
-    if NO_LEASE in told:
-        request.log(f"host {data.host} keeps no lease: it is not reached as root, who alone can end its guests", "W")
-    return ""
+    return hosts.named(host).run("sh", "-c", script, "sh", *arguments, stop=stop, timeout_s=STARTED_WITHIN_S)
+
+
+def _kind(data: FenceActionData, engine: str) -> str:
+    return f"{NAME}-{engine}-{data.host_id}"
 
 
 def start_arguments(data: FenceActionData, engine: str) -> Sequence[str]:
     """Return the arguments of START: the name tells a keeper that keeps something else."""
     told = (str(data.beat_s), str(data.host_id), str(data.lease_s), *data.datastores)
     digest = hashlib.sha256("\0".join((KEEPER, *told)).encode()).hexdigest()[:_DIGITS]
-    kind = f"{NAME}-{engine}-{data.host_id}"
+    kind = _kind(data, engine)
     return (KEEPER, f"{kind}-{digest}", kind, *told)
 
 

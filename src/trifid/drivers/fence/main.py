@@ -6,7 +6,8 @@ A host says how, in attributes; several ways are tried in their order:
     FENCE = [ METHOD = script, PROGRAM = pdu, ARGUMENT = outlet-7 ]
 
 FENCE orders the host off and waits until its power is seen off; STATUS looks.  What is a proof the engine decides.
-KEEP has the host renew its heartbeat; the driver's arguments tell how hosts are reached, as those of trifid-tm-ssh.
+KEEP has the host renew its heartbeat, LEAVE has it cease; the driver's arguments tell how hosts are reached, as those
+of trifid-tm-ssh.
 """
 
 import os
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 from trifid.drivers.fence.ipmi import IPMI
-from trifid.drivers.fence.keeper import engine_id, keep
+from trifid.drivers.fence.keeper import engine_id, keep, leave
 from trifid.drivers.fence.method import OFF, ON, Method, Target
 from trifid.drivers.fence.redfish import REDFISH
 from trifid.drivers.fence.script import SCRIPT
@@ -94,7 +95,7 @@ def _ways(data: FenceActionData) -> list[tuple[str, Method, Target]]:
 
 
 class Driver:
-    """What KEEP needs; the arguments are read when the engine says INIT, so it hears what is wrong."""
+    """What KEEP and LEAVE need; the arguments are read when the engine says INIT, so it hears what is wrong."""
 
     def __init__(self, arguments: str) -> None:
         self._arguments = arguments
@@ -106,15 +107,24 @@ class Driver:
 
     def keep(self, request: Request) -> str:
         """Have a host's keeper run."""
+        return keep(request, _data(request), self._way(), engine_id())
+
+    def leave(self, request: Request) -> str:
+        """Have a host's keeper end."""
+        return leave(request, _data(request), self._way(), engine_id())
+
+    def _way(self) -> Hosts:
         if self._hosts is None:
             raise Failure("INIT comes first")
-        return keep(request, _data(request), self._hosts, engine_id())
+        return self._hosts
 
 
 def main() -> None:
     """Run the driver until the engine ends it."""
     driver = Driver(" ".join(sys.argv[1:]))
-    Kit("fence", {"FENCE": fence, "STATUS": status, "KEEP": driver.keep}, begin=driver.begin).run()
+    Kit(
+        "fence", {"FENCE": fence, "STATUS": status, "KEEP": driver.keep, "LEAVE": driver.leave}, begin=driver.begin
+    ).run()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 
 from trifid.core.cluster import Cluster
 from trifid.core.host import Host, HostState
@@ -185,8 +185,16 @@ class Failover:
             if is_due and self._monotonic() >= self._keep_not_before_s.get(host.id, 0.0):
                 self._keep_not_before_s[host.id] = self._monotonic() + KEPT_EVERY_S
                 keep = self._keep(host, places, self._settings.lease_s if is_wanted else 0)
-                self._keeping.add(task := asyncio.create_task(keep, name=f"keeper {host.id}"))
-                task.add_done_callback(self._keeping.discard)
+                self._begin_keeping(host, keep)
+
+    def leave(self, host: Host) -> None:
+        """Have a host that was deleted renew its heartbeat no more: a keeper with a lease would go on ending guests."""
+        if self._settings.heartbeat_s:
+            self._begin_keeping(host, self._leave(host))
+
+    def _begin_keeping(self, host: Host, work: Coroutine[None, None, None]) -> None:
+        self._keeping.add(task := asyncio.create_task(work, name=f"keeper {host.id}"))
+        task.add_done_callback(self._keeping.discard)
 
     async def _keep(self, host: Host, places: tuple[str, ...], lease_s: int) -> None:
         payload = render(FenceActionData(host.id, host.name, (), places, self._settings.heartbeat_s, lease_s))
@@ -194,6 +202,13 @@ class Failover:
             await self._queries.ask("fence", self._settings.driver, "KEEP", payload)
         except Refused as refusal:
             log.warning("host %d  has no heartbeat: %s", host.id, refusal.message)
+
+    async def _leave(self, host: Host) -> None:
+        try:
+            payload = render(FenceActionData(host.id, host.name))
+            await self._queries.ask("fence", self._settings.driver, "LEAVE", payload)
+        except Refused as refusal:
+            log.warning("host %d  %s was deleted, its keeper may run on: %s", host.id, host.name, refusal.message)
 
     def _hold_contradicted(self) -> None:
         """Keep VMs that wait to start elsewhere from that when their fenced host shows that it has them after all."""
