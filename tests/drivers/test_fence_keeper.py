@@ -334,3 +334,9 @@ def test_a_lease_that_is_renewed_again_is_not_over() -> None:
     now_s = 60.0
     assert saw(1, 60) == {"datastore 0"}
     assert saw(3, 61) == frozenset()
+
+
+async def test_that_beats_could_not_be_read_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    beats = Heartbeats(lambda: {"datastore 0": Path("no\0path")})
+    await beats.read()
+    assert "heartbeats could not be read: ValueError" in caplog.text

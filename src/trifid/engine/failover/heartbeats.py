@@ -5,6 +5,7 @@ read in a thread of their own: a file server that hangs keeps nobody waiting but
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from msgspec.structs import replace
 
 from trifid.core.host_failure.judge import Signs
 from trifid.core.host_failure.lease import Beat, is_over, lease_s_of
+
+log = logging.getLogger("trifid.failover")
 
 PLACE = ".trifid/hosts"
 """Directory of the beats, within a datastore; each is HOST_ID/beat there."""
@@ -65,7 +68,11 @@ class Heartbeats:
         await asyncio.wait([self._reading], timeout=1.0)
 
     def _take(self, reading: "asyncio.Future[dict[tuple[int, str], str]]", begun_s: float) -> None:
-        if not reading.cancelled() and reading.exception() is None:
+        if reading.cancelled():
+            return
+        if (fault := reading.exception()) is not None:
+            log.error("heartbeats could not be read: %s: %s", type(fault).__name__, fault)
+        else:
             self.saw(reading.result(), begun_s)
 
     def saw(self, beats: dict[tuple[int, str], str], begun_s: float | None = None) -> None:
