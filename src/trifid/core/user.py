@@ -100,11 +100,16 @@ def _weight(text: str) -> float:
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group of users; members are those whose `gids` name it."""
+    """A group of users; members are those whose `gids` name it.
+
+    Attributes:
+        admins: ids of the members that administer it, in the order they became that.
+    """
 
     id: int
     name: str
     template: Template = Template()
+    admins: tuple[int, ...] = ()
 
     @property
     def uid(self) -> int:
