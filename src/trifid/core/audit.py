@@ -18,7 +18,9 @@ ARGUMENTS_LENGTH_MAX = 2000
 VALUE_LENGTH_MAX = 120
 MASK = "***"
 
-_IS_SECRET = re.compile(r"passw|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth", re.IGNORECASE)
+_IS_SECRET = re.compile(
+    r"passw|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth", re.IGNORECASE
+)
 """Names of arguments and attributes whose values are not told."""
 _IS_WHOLLY_SECRET = ("CONTEXT", "USER_INPUTS", "HEADERS")
 """Attributes of which only the keys are told: people keep anything in them."""

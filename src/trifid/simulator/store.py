@@ -74,7 +74,9 @@ class Durable:
         expected = list(range(self.journal_id + 1, self.journal_id + 1 + len(batch.journal)))
         if [entry.id for entry in batch.journal] != expected:
             raise Broken(f"journal entries {[e.id for e in batch.journal][:3]}… do not follow {self.journal_id}")
-        if [entry.id for entry in batch.audit] != list(range(len(self.audit) + 1, len(self.audit) + 1 + len(batch.audit))):
+        if [entry.id for entry in batch.audit] != list(
+            range(len(self.audit) + 1, len(self.audit) + 1 + len(batch.audit))
+        ):
             raise Broken(f"audit entries {[e.id for e in batch.audit][:3]}… do not follow {len(self.audit)}")
         for name, pool in (*self.pools.items(), ("hook_log", self.hook_log)):
             for key, record in getattr(batch, name).items():

@@ -11,12 +11,12 @@ INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create their tables."""
-    op.create_table("acls", _key("id"), _int("user_code"), _int("resource"), _int("rights"), _int("zone"), _text("body"))
+    op.create_table(
+        "acls", _key("id"), _int("user_code"), _int("resource"), _int("rights"), _int("zone"), _text("body")
+    )
     op.create_table("vdcs", _key("id"), _text("name"), _text("body"))
     op.create_table("hooks", _key("id"), _text("name"), _text("type"), _text("body"))
-    op.create_table(
-        "documents", _key("id"), _int("uid"), _int("gid"), _text("name"), _int("type"), _text("body")
-    )
+    op.create_table("documents", _key("id"), _int("uid"), _int("gid"), _text("name"), _int("type"), _text("body"))
     op.create_table("default_quotas", _key("id"), _text("body"))
     op.create_table(
         "hook_log",
