@@ -23,8 +23,8 @@ from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
-from trifid.core.vm.files import Place, promise
 from trifid.core.vdc import Vdc
+from trifid.core.vm.files import Place, promise
 from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
