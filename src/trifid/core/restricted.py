@@ -14,6 +14,7 @@ import msgspec
 from trifid.core.template.model import Template, Value
 from trifid.errors import BadTemplate, NotAllowed
 
+NOTHING = Template()
 WHOLE = ""
 """The key that stands for the attribute itself."""
 _PATH = re.compile(r"[A-Z_][A-Z0-9_]*(/[A-Z_][A-Z0-9_]*)?")
@@ -42,7 +43,7 @@ class Restricted(msgspec.Struct, frozen=True):
         """Tell whether an attribute is restricted, whatever is in it."""
         return WHOLE in self.keys(name)
 
-    def found(self, template: Template, known: Template = Template()) -> list[str]:
+    def found(self, template: Template, known: Template = NOTHING) -> list[str]:
         """Return what of a template is restricted, as `NAME` or `NAME/KEY`, each once.
 
         Args:

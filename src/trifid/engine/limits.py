@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import msgspec
 
 from trifid.core.access import Caller
-from trifid.core.restricted import Restricted, refusal
+from trifid.core.restricted import NOTHING, Restricted, refusal
 from trifid.core.template.model import Template
 from trifid.core.template.validate import file_paths
 from trifid.engine.config import Config
@@ -29,7 +29,7 @@ def limits_of(config: Config) -> Limits:
     return Limits(config.restricted.of_vms, tuple(config.engine.user_paths))
 
 
-def refuse_restricted(caller: Caller, template: Template, limits: Limits, vetted: Template = Template()) -> None:
+def refuse_restricted(caller: Caller, template: Template, limits: Limits, vetted: Template = NOTHING) -> None:
     """Raise NotAllowed for what only administrators may ask.
 
     Args:

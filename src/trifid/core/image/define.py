@@ -14,7 +14,7 @@ from trifid.core.image.datastore import Datastore, DatastoreType
 from trifid.core.image.disks import TOLD_BY_IMAGE
 from trifid.core.image.life import RESIZE_TO
 from trifid.core.image.record import DiskType, Image, ImageType
-from trifid.core.restricted import Restricted, refusal
+from trifid.core.restricted import NOTHING, Restricted, refusal
 from trifid.core.template import types
 from trifid.core.template.attributes import ATTRIBUTES
 from trifid.core.template.model import Template
@@ -67,7 +67,7 @@ class Owner(msgspec.Struct, frozen=True):
     is_admin: bool
     restricted: Restricted
 
-    def refuse_restricted(self, template: Template, known: Template = Template(), image_id: int = -1) -> None:
+    def refuse_restricted(self, template: Template, known: Template = NOTHING, image_id: int = -1) -> None:
         """Raise NotAllowed when a template has what only administrators write, and an image has not already."""
         if not self.is_admin and (forbidden := self.restricted.found(template, known)):
             raise refusal(self.uid, "Image", forbidden[0], image_id)
