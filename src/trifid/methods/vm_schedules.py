@@ -41,7 +41,7 @@ async def add(call: Call, vm_id: int, template: str) -> int:
         _note(call, draft, vm_id, "scheduled", one)
         return one.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vm.schedupdate")
@@ -70,7 +70,7 @@ async def update(call: Call, vm_id: int, action_id: int, template: str) -> int:
         _note(call, draft, vm_id, "schedule changed", new)
         return action_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vm.scheddelete")
@@ -84,7 +84,7 @@ async def delete(call: Call, vm_id: int, action_id: int) -> int:
         _note(call, draft, vm_id, "unscheduled", gone)
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _refuse_restricted(call: Call, vector: dict[str, str], before: dict[str, str] | None = None) -> None:
