@@ -34,7 +34,7 @@ async def allocate(call: Call, template: str, document_type: int) -> int:
     parsed = parse_allocate(template)
     name = parsed.single("NAME").strip()
     check_name(name)
-    return await call.engine.turns.ask(lambda draft: _added(call, draft, name, document_type, parsed.without("NAME")))
+    return await call.ask(lambda draft: _added(call, draft, name, document_type, parsed.without("NAME")))
 
 
 def _added(call: Call, draft: Draft, name: str, document_type: int, template: Template) -> int:
@@ -64,7 +64,7 @@ async def clone(call: Call, document_id: int, name: str) -> int:
         check(call.caller, Right.CREATE, KIND)
         return _added(call, draft, new, document.type, document.template)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.document.delete")
@@ -78,7 +78,7 @@ async def delete(call: Call, document_id: int) -> int:
         draft.note(KIND, document_id, call.caller, "deleted", text=document.name)
         return document_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.document.info")
