@@ -31,7 +31,7 @@ def _known(call: Call) -> define.Known:
 
 
 @method("one.datastore.allocate")
-async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, template: str, cluster_id: int) -> int:
     """Add a datastore: for images (TYPE=IMAGE_DS), plain files (FILE_DS) or the files of VMs (SYSTEM_DS)."""
     check(call.caller, Right.CREATE, "DATASTORE")
     parsed = parse_allocate(template)

@@ -47,11 +47,14 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vn_template,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
+
+declare()
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506

@@ -5,21 +5,25 @@ Clients ask for these pools on their way to what they came for.  Source: referen
 
 from trifid.core.access import Right, check
 from trifid.core.template.model import template
-from trifid.errors import NotFound
+from trifid.errors import BadRequest, NotFound
+from trifid.methods.common import FILTER_PRIMARY_GROUP
 from trifid.methods.registry import Call, Handler, method
 from trifid.wire.bodies.parts import body
 from trifid.wire.xmlrpc import Escaped
 
 EMPTY_POOLS = (
-    ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
-    ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
     ("one.hookpool.info", "HOOK_POOL", "hooks"),
     ("one.vdcpool.info", "VDC_POOL", "virtual data centers"),
     ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
+)
+"""Method, root of its document, and what is not there."""
+
+EMPTY_FILTERED_POOLS = (
+    ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
     ("one.marketapppool.info", "MARKETPLACEAPP_POOL", "appliances of marketplaces"),
     ("one.backupjobpool.info", "BACKUPJOB_POOL", "backup jobs"),
 )
-"""Method, root of its document, and what is not there."""
+"""The same of pools that take a filter and a range or page."""
 
 ZONE_ID, ZONE_NAME = 0, "OpenNebula"
 
@@ -28,12 +32,32 @@ def _empty(root: str, what: str) -> Handler:
     async def answer(call: Call) -> Escaped:
         return Escaped.of(f"<{root}></{root}>")
 
-    answer.__doc__ = f"Answer an empty pool: there are no {what}.  Filters are ignored."
+    answer.__doc__ = f"Answer an empty pool: there are no {what}."
+    return answer
+
+
+def _empty_filtered(root: str, what: str) -> Handler:
+    async def answer(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
+        if filter_flag < FILTER_PRIMARY_GROUP:
+            raise BadRequest("Incorrect filter_flag")
+        return Escaped.of(f"<{root}></{root}>")
+
+    answer.__doc__ = f"Answer an empty pool: there are no {what}."
     return answer
 
 
 for _name, _root, _what in EMPTY_POOLS:
     method(_name)(_empty(_root, _what))
+for _name, _root, _what in EMPTY_FILTERED_POOLS:
+    method(_name)(_empty_filtered(_root, _what))
+
+
+@method("one.documentpool.info")
+async def documents(call: Call, filter_flag: int, start: int, end: int, document_type: int) -> Escaped:
+    """Answer an empty pool: there are no documents."""
+    if filter_flag < FILTER_PRIMARY_GROUP:
+        raise BadRequest("Incorrect filter_flag")
+    return Escaped.of("<DOCUMENT_POOL></DOCUMENT_POOL>")
 
 
 @method("one.acl.info")

@@ -38,7 +38,7 @@ _RECOVERABLE = {
 
 
 @method("one.vn.allocate")
-async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, template: str, cluster_id: int) -> int:
     """Add a virtual network, in the classic form (RANGED, FIXED) or with address ranges; for administrators."""
     check(call.caller, Right.CREATE, "NET")
     parsed = parse_allocate(template)
@@ -147,7 +147,7 @@ async def info(call: Call, network_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vnpool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the networks that the filter selects."""
     networks = listed(call.engine.turns.memory.networks.values(), call.caller, "NET", filter_flag, start, end)
     return call.engine.documents.network_pool(networks)

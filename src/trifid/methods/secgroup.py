@@ -124,7 +124,7 @@ async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.secgrouppool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the security groups that the filter selects."""
     records = call.engine.turns.memory.security_groups.values()
     groups = listed(records, call.caller, KIND, filter_flag, start, end)
@@ -151,7 +151,7 @@ async def update(call: Call, group_id: int, template: str, append: int = 0) -> i
 
 
 @method("one.secgroup.commit")
-async def commit(call: Call, group_id: int, recovery: bool = False) -> int:
+async def commit(call: Call, group_id: int, recovery: bool) -> int:
     """Tell the hosts of a group's VMs its rules once more.
 
     With `recovery` only those that have not got them, which comes to the same: a host that has them is left as it is.

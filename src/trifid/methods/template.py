@@ -98,7 +98,7 @@ async def info(call: Call, template_id: int, with_devices: bool = False, decrypt
 
 
 @method("one.templatepool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the VM templates that the filter selects."""
     records = call.engine.turns.memory.vm_templates.values()
     return call.engine.documents.vm_template_pool(listed(records, call.caller, KIND, filter_flag, start, end))

@@ -27,7 +27,7 @@ def _target(call: Call, user_id: int) -> int:
 
 
 @method("one.user.allocate")
-async def allocate(call: Call, name: str, password: str, driver: str = "", groups: list = []) -> int:  # type: ignore[type-arg]  # noqa: B006
+async def allocate(call: Call, name: str, password: str, driver: str, groups: list) -> int:  # type: ignore[type-arg]
     """Add a user; the first group is its primary one."""
     check(call.caller, Right.CREATE, "USER")
     if driver not in ("", "core"):

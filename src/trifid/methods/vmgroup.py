@@ -85,7 +85,7 @@ async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vmgrouppool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the VM groups that the filter selects."""
     records = call.engine.turns.memory.vm_groups.values()
     groups = listed(records, call.caller, KIND, filter_flag, start, end)

@@ -72,7 +72,7 @@ def _added(call: Call, draft: Draft, name: str, attributes: Template) -> int:
 
 
 @method("one.vntemplate.instantiate")
-async def instantiate(call: Call, template_id: int, name: str, extra: str = "") -> int:
+async def instantiate(call: Call, template_id: int, name: str, extra: str) -> int:
     """Make a network of a template and what `extra` puts in place of its attributes; the network's id is answered.
 
     USE of the template is all that is needed: the network is the caller's.  BRIDGE, PHYDEV, VN_MAD, VLAN_ID and the
@@ -144,7 +144,7 @@ async def info(call: Call, template_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vntemplatepool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the templates of networks that the filter selects."""
     records = call.engine.turns.memory.vn_templates.values()
     return call.engine.documents.vn_template_pool(listed(records, call.caller, KIND, filter_flag, start, end))
