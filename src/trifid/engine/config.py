@@ -25,6 +25,8 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        zone_name: of the one zone that this engine is.
+        endpoint: URL at which clients reach it, which the zone tells them; empty = where it listens.
     """
 
     listen: str = "127.0.0.1"
@@ -32,6 +34,8 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
+    zone_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] = "OpenNebula"
+    endpoint: Annotated[str, msgspec.Meta(pattern="^(https?://[!-~]+)?$")] = ""
 
 
 class Database(msgspec.Struct, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenti
 from trifid.methods import (  # noqa: F401  (declare their methods)
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
@@ -45,6 +46,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
 from trifid.methods.not_supported import declare
@@ -74,6 +76,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 

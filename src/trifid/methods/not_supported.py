@@ -137,14 +137,10 @@ extra: string) -> int
         one.zone.allocate(template: string) -> int
         one.zone.delete(zone_id: int) -> int
         one.zone.delserver(zone_id: int, server_id: int) -> int
-        one.zone.enable(zone_id: int, enable: boolean) -> int
         one.zone.fedreplicate(index: int, prev: int, sql: string) -> int
-        one.zone.raftstatus() -> XML document
-        one.zone.rename(zone_id: int, name: string) -> int
         one.zone.replicate(leader_id: int, leader_commit: int, leader_term: int, index: int, term: int, \
 prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         one.zone.resetserver(zone_id: int, server_id: int) -> int
-        one.zone.update(zone_id: int, template: string, append: int = 0) -> int
         one.zone.updatedb(zone_id: int, xml: string) -> int
         one.zone.voterequest(term: int, candidate_id: int, log_index: int, log_term: int) -> int
         """,
@@ -196,21 +192,6 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         """,
     ),
     Family(
-        "there are no documents; keep data of your own as attributes of a template, a VM or a user",
-        f"""
-        one.document.allocate(template: string, type: int) -> int
-        one.document.chmod(document_id: int, {_FLAGS}) -> int
-        one.document.chown(document_id: int, user_id: int, group_id: int) -> int
-        one.document.clone(document_id: int, name: string) -> int
-        one.document.delete(document_id: int) -> int
-        one.document.info(document_id: int, decrypt: boolean = false) -> XML document
-        one.document.lock(document_id: int, level: int, test: boolean = false) -> int
-        one.document.rename(document_id: int, name: string) -> int
-        one.document.unlock(document_id: int) -> int
-        one.document.update(document_id: int, template: string, append: int = 0) -> int
-        """,
-    ),
-    Family(
         "there are no quotas and no accounts; what users have on hosts is told by trifid.user.usage",
         """
         one.user.quota(user_id: int, quota: string) -> int
@@ -235,11 +216,7 @@ _PARAMETER = re.compile(r"(\w+): (\w+)(?: = (.+))?")
 
 def not_supported() -> list[Method]:
     """Return all methods that are not built."""
-    return [
-        _method(line.strip(), family.reason)
-        for family in FAMILIES
-        for line in family.methods.strip().splitlines()
-    ]
+    return [_method(line.strip(), family.reason) for family in FAMILIES for line in family.methods.strip().splitlines()]
 
 
 def declare() -> None:

@@ -268,17 +268,13 @@ def _done(call: Call, wanted: Callable[[VM], bool], uid: int | None, start: int,
 
 
 @method("one.vmpool.info")
-async def pool(
-    call: Call, filter_flag: int, start: int, end: int, state: int, query: str = ""
-) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int, state: int, query: str = "") -> Escaped:
     """Answer the VMs that the filter selects, with short bodies."""
     return call.engine.documents.vm_pool(await _listed(call, filter_flag, start, end, state, query))
 
 
 @method("one.vmpool.infoextended")
-async def pool_extended(
-    call: Call, filter_flag: int, start: int, end: int, state: int, query: str = ""
-) -> Escaped:
+async def pool_extended(call: Call, filter_flag: int, start: int, end: int, state: int, query: str = "") -> Escaped:
     """Answer the VMs that the filter selects, with full bodies and their last history record."""
     return call.engine.documents.vm_pool_extended(await _listed(call, filter_flag, start, end, state, query))
 
