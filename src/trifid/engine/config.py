@@ -82,36 +82,36 @@ class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
         network: of virtual networks, their templates and, as `AR/KEY`, their address ranges.
     """
 
-    vm: list[str] = list(lists.VM_PATHS)
-    image: list[str] = list(lists.IMAGE_PATHS)
-    network: list[str] = list(lists.NETWORK_PATHS)
-    user: list[str] = list(lists.USER_PATHS)
-    group: list[str] = list(lists.GROUP_PATHS)
+    vm: tuple[str, ...] = lists.VM_PATHS
+    image: tuple[str, ...] = lists.IMAGE_PATHS
+    network: tuple[str, ...] = lists.NETWORK_PATHS
+    user: tuple[str, ...] = lists.USER_PATHS
+    group: tuple[str, ...] = lists.GROUP_PATHS
 
     @property
     def of_vms(self) -> Restricted:
         """The list of VMs and their templates."""
-        return restricted(tuple(self.vm))
+        return restricted(self.vm)
 
     @property
     def of_images(self) -> Restricted:
         """The list of images."""
-        return restricted(tuple(self.image))
+        return restricted(self.image)
 
     @property
     def of_networks(self) -> Restricted:
         """The list of networks and their templates."""
-        return restricted(tuple(self.network))
+        return restricted(self.network)
 
     @property
     def of_users(self) -> Restricted:
         """The list of users."""
-        return restricted(tuple(self.user))
+        return restricted(self.user)
 
     @property
     def of_groups(self) -> Restricted:
         """The list of groups."""
-        return restricted(tuple(self.group))
+        return restricted(self.group)
 
 
 class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -249,7 +249,7 @@ def _check_rules(config: Config, source: str) -> None:
         parse_umask(config.engine.default_umask)
         for name in RestrictedSettings.__struct_fields__:
             key = f"restricted.{name}"
-            restricted(tuple(getattr(config.restricted, name)))
+            restricted(getattr(config.restricted, name))
     except BadTemplate as bad:
         raise ConfigFault(f"{source}: {key}: {bad.message}") from bad
 
