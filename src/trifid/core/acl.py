@@ -22,8 +22,29 @@ SCOPE_AND_ID = (1 << 36) - 1
 KINDS: Mapping[str, int] = {
     kind: 1 << (36 + number)
     for number, kind in enumerate(
-        "VM HOST NET IMAGE USER TEMPLATE GROUP ACL DATASTORE CLUSTER DOCUMENT ZONE SECGROUP VDC VROUTER MARKETPLACE "
-        "MARKETPLACEAPP VMGROUP VNTEMPLATE HOOK BACKUPJOB".split()
+        [
+            "VM",
+            "HOST",
+            "NET",
+            "IMAGE",
+            "USER",
+            "TEMPLATE",
+            "GROUP",
+            "ACL",
+            "DATASTORE",
+            "CLUSTER",
+            "DOCUMENT",
+            "ZONE",
+            "SECGROUP",
+            "VDC",
+            "VROUTER",
+            "MARKETPLACE",
+            "MARKETPLACEAPP",
+            "VMGROUP",
+            "VNTEMPLATE",
+            "HOOK",
+            "BACKUPJOB",
+        ]
     )
 }
 """The kinds that rules know, with their bits."""
