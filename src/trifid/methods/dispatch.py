@@ -15,6 +15,7 @@ from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    acl,
     audit,
     cluster,
     datastore,
@@ -37,6 +38,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     template,
     template_use,
     user,
+    vdc,
     vm,
     vm_devices,
     vm_lock,
