@@ -6,6 +6,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from trifid.core import restricted_lists as lists
+from trifid.core.restricted import Restricted, restricted
+from trifid.core.umask import parse_umask
+from trifid.errors import BadTemplate
+
 REPORTS_MISSED = 3
 """A host that missed fewer reports is never taken for silent."""
 
@@ -20,6 +25,8 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        zone_name: of the one zone that this engine is.
+        endpoint: URL at which clients reach it, which the zone tells them; empty = where it listens.
     """
 
     listen: str = "127.0.0.1"
@@ -27,6 +34,8 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
+    zone_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] = "OpenNebula"
+    endpoint: Annotated[str, msgspec.Meta(pattern="^(https?://[!-~]+)?$")] = ""
 
 
 class Database(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +58,8 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
         user_paths: directories, and prefixes of URLs, that ends in "/", whose files any user may name in
             a template (DISK/SOURCE, OS/KERNEL …).  All others only the administrators may name: whatever
             a template names is read with the engine's rights.
+        default_umask: three octal digits of what is taken away of the permissions of new objects, of users who have
+            no UMASK.
     """
 
     datastore_location: str = "datastores"
@@ -57,7 +68,50 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     host_lost_after_s: int = 90
     frontend: str = "localhost"
     user_paths: list[str] = []
+    default_umask: str = "177"
     download_from: list[str] = []
+
+
+class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What only administrators write in templates: attributes, and `NAME/KEY` for keys of vectors.
+
+    A list that is given stands instead of the usual one.  docs/ownership.md.
+
+    Attributes:
+        vm: of VMs and their templates.
+        network: of virtual networks, their templates and, as `AR/KEY`, their address ranges.
+    """
+
+    vm: list[str] = list(lists.VM_PATHS)
+    image: list[str] = list(lists.IMAGE_PATHS)
+    network: list[str] = list(lists.NETWORK_PATHS)
+    user: list[str] = list(lists.USER_PATHS)
+    group: list[str] = list(lists.GROUP_PATHS)
+
+    @property
+    def of_vms(self) -> Restricted:
+        """The list of VMs and their templates."""
+        return restricted(tuple(self.vm))
+
+    @property
+    def of_images(self) -> Restricted:
+        """The list of images."""
+        return restricted(tuple(self.image))
+
+    @property
+    def of_networks(self) -> Restricted:
+        """The list of networks and their templates."""
+        return restricted(tuple(self.network))
+
+    @property
+    def of_users(self) -> Restricted:
+        """The list of users."""
+        return restricted(tuple(self.user))
+
+    @property
+    def of_groups(self) -> Restricted:
+        """The list of groups."""
+        return restricted(tuple(self.group))
 
 
 class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -166,6 +220,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
+    restricted: RestrictedSettings = msgspec.field(default_factory=RestrictedSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
@@ -183,7 +238,20 @@ def parse(text: str, source: str) -> Config:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
         raise ConfigFault(f"{source}: {fault}") from fault
     _check_failover(config, source)
+    _check_rules(config, source)
     return config
+
+
+def _check_rules(config: Config, source: str) -> None:
+    """Refuse lists of attributes, and a umask, that mean nothing."""
+    key = "engine.default_umask"
+    try:
+        parse_umask(config.engine.default_umask)
+        for name in RestrictedSettings.__struct_fields__:
+            key = f"restricted.{name}"
+            restricted(tuple(getattr(config.restricted, name)))
+    except BadTemplate as bad:
+        raise ConfigFault(f"{source}: {key}: {bad.message}") from bad
 
 
 def _check_failover(config: Config, source: str) -> None:

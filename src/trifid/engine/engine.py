@@ -19,6 +19,7 @@ from trifid.core.network.host_document import Group
 from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.core.umask import parse_umask
 from trifid.engine.address_services import AddressServices
 from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
@@ -95,6 +96,7 @@ class Engine:
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
+        memory.default_umask = parse_umask(config.engine.default_umask)
         self.meters = Meters(monotonic)
         self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)

@@ -19,6 +19,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     audit,
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
@@ -50,13 +51,17 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
+
+declare()
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
@@ -76,6 +81,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
