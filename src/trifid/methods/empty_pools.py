@@ -3,7 +3,6 @@
 Clients ask for these pools on their way to what they came for.  Source: reference/api-modern.md §3.
 """
 
-from trifid.core.access import Right, check
 from trifid.core.template.model import template
 from trifid.errors import BadRequest, NotFound
 from trifid.methods.common import FILTER_PRIMARY_GROUP
@@ -13,7 +12,6 @@ from trifid.wire.xmlrpc import Escaped
 
 EMPTY_POOLS = (
     ("one.hookpool.info", "HOOK_POOL", "hooks"),
-    ("one.vdcpool.info", "VDC_POOL", "virtual data centers"),
     ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
 )
 """Method, root of its document, and what is not there."""
@@ -58,13 +56,6 @@ async def documents(call: Call, filter_flag: int, start: int, end: int, document
     if filter_flag < FILTER_PRIMARY_GROUP:
         raise BadRequest("Incorrect filter_flag")
     return Escaped.of("<DOCUMENT_POOL></DOCUMENT_POOL>")
-
-
-@method("one.acl.info")
-async def rules(call: Call) -> Escaped:
-    """Answer an empty pool: access rules cannot be changed, the built-in ones are not listed."""
-    check(call.caller, Right.MANAGE, "ACL")
-    return Escaped.of("<ACL_POOL></ACL_POOL>")
 
 
 @method("one.zone.info")
