@@ -121,7 +121,7 @@ class Dispatcher:
         try:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
-            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             call = Call(self._engine, name, caller, request_id, self._placement)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
