@@ -154,7 +154,7 @@ class Authenticator:
                 await self._sleep(late_s)
             known = await self._known(session)
         except Unheard as why:
-            log.error("whether a login is right could not be told: %s", why)
+            log.warning("whether a login is right could not be told: %s", why)
             throttle.unheard(counted, address, self._monotonic())
             raise NotAuthenticated(_REFUSED) from None
         except (TrifidError, asyncio.CancelledError):
@@ -255,7 +255,7 @@ class Authenticator:
         try:
             user_id: int = await self._ask(lambda draft: newcomers_id(draft, newcomer))
         except TrifidError as fault:
-            log.error("user %s of %s cannot be made: %s", newcomer.name, newcomer.method, fault.message)
+            log.warning("user %s of %s cannot be made: %s", newcomer.name, newcomer.method, fault.message)
             return None
         return self._memory.users.get(user_id)
 

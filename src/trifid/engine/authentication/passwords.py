@@ -31,9 +31,7 @@ Scrypt = Callable[[str, bytes], bytes]
 
 def scrypt(password: str, salt: bytes) -> bytes:
     """Return the slow hash of a password."""
-    return hashlib.scrypt(
-        _bytes(password), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL, maxmem=_MEMORY_BYTES_MAX
-    )
+    return hashlib.scrypt(_bytes(password), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL, maxmem=_MEMORY_BYTES_MAX)
 
 
 def hash_password(password: str, salt: bytes | None = None, slow: Scrypt = scrypt) -> str:

@@ -34,11 +34,11 @@ class Tries(NamedTuple):
     """Wrong tries of late.
 
     Attributes:
-        count: how many, less those that were forgotten since.
+        wrong: how many, less those that were forgotten since.
         at_s: when it was counted.
     """
 
-    count: float
+    wrong: float
     at_s: float
 
 
@@ -55,7 +55,7 @@ class Table:
     def count(self, key: Key, now_s: float) -> float:
         """Return how many there were, less those that are forgotten."""
         tries = self._tries.get(key)
-        return 0.0 if tries is None else max(0.0, tries.count - (now_s - tries.at_s) / FORGIVEN_EVERY_S)
+        return 0.0 if tries is None else max(0.0, tries.wrong - (now_s - tries.at_s) / FORGIVEN_EVERY_S)
 
     def since_s(self, key: Key, now_s: float) -> float:
         """Return how long ago the last one was."""
