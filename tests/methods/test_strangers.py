@@ -211,6 +211,7 @@ REFUSED: dict[str, list[tuple]] = {
     "one.group.info": [(0,), (STAFF_GID,)],
     "one.acl.info": [()],
     "trifid.event.list": [(-1,), (0,)],
+    "trifid.audit.list": [(), (5, 10)],
     "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
 }
 """Calls that a stranger is refused, by method."""

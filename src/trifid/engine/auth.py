@@ -102,7 +102,7 @@ class Authenticator:
     def remembered(self, session: str) -> Caller | None:
         """Return the caller of a session that was checked a short while ago, or None."""
         known = self._remembered.get(self._key(session))
-        return known.caller if known is not None and self._holds(known) else None
+        return self._with_rules(known.caller) if known is not None and self._holds(known) else None
 
     async def hashed(self, password: str) -> str:
         """Return what is kept of a password."""
@@ -130,11 +130,15 @@ class Authenticator:
             # a caller that goes away must not take the others' answer along
             known = await asyncio.shield(task)
             if self._memory.users.get(known.user.id) is known.user:
-                return known.caller
+                return self._with_rules(known.caller)
         raise NotAuthenticated(_REFUSED)
 
     def _holds(self, known: _Known) -> bool:
         return self._memory.users.get(known.user.id) is known.user and self._now() < known.until
+
+    def _with_rules(self, caller: Caller) -> Caller:
+        """Return a caller with the access rules of now: one that is taken back counts for no later call."""
+        return replace(caller, rules=self._memory.rules.of(caller.uid, caller.gids))
 
     def _key(self, session: str) -> bytes:
         data = session.encode(errors="surrogatepass")
