@@ -9,6 +9,7 @@ import msgspec
 from trifid.core import restricted_lists as lists
 from trifid.core.restricted import Restricted, restricted
 from trifid.core.umask import parse_umask
+from trifid.core.user import BUILT_IN_METHODS, is_method_name
 from trifid.errors import BadTemplate
 
 REPORTS_MISSED = 3
@@ -82,11 +83,11 @@ class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
         network: of virtual networks, their templates and, as `AR/KEY`, their address ranges.
     """
 
-    vm: list[str] = list(lists.VM_PATHS)
-    image: list[str] = list(lists.IMAGE_PATHS)
-    network: list[str] = list(lists.NETWORK_PATHS)
-    user: list[str] = list(lists.USER_PATHS)
-    group: list[str] = list(lists.GROUP_PATHS)
+    vm: list[str] = msgspec.field(default_factory=lambda: list(lists.VM_PATHS))
+    image: list[str] = msgspec.field(default_factory=lambda: list(lists.IMAGE_PATHS))
+    network: list[str] = msgspec.field(default_factory=lambda: list(lists.NETWORK_PATHS))
+    user: list[str] = msgspec.field(default_factory=lambda: list(lists.USER_PATHS))
+    group: list[str] = msgspec.field(default_factory=lambda: list(lists.GROUP_PATHS))
 
     @property
     def of_vms(self) -> Restricted:
@@ -184,6 +185,24 @@ class FailoverSettings(msgspec.Struct, forbid_unknown_fields=True):
     margin_s: Annotated[int, msgspec.Meta(ge=5)] = 15
 
 
+class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Who may call, and what checks that; docs/authentication.md.
+
+    Attributes:
+        methods: that users may have besides core and public, such as ssh and ldap; the driver is asked about them.
+        driver: name of the authentication driver.
+        default: the method that is asked about users who do not exist; who passes is made one.  Empty: nobody is.
+        remember_s: a session that was right is not checked again for so long, as long as its user does not change.
+        timeout_s: so long the driver may take over one login.
+    """
+
+    methods: list[str] = []
+    driver: str = "trifid"
+    default: str = ""
+    remember_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] = 900
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=100)] = 20.0
+
+
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
@@ -210,6 +229,7 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     )
     vnm: dict[str, DriverSettings] = {}
     fence: dict[str, DriverSettings] = {}
+    auth: dict[str, DriverSettings] = msgspec.field(default_factory=lambda: {"trifid": DriverSettings("trifid-auth")})
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -223,6 +243,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     restricted: RestrictedSettings = msgspec.field(default_factory=RestrictedSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
+    authentication: AuthenticationSettings = msgspec.field(default_factory=AuthenticationSettings)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
@@ -239,6 +260,7 @@ def parse(text: str, source: str) -> Config:
         raise ConfigFault(f"{source}: {fault}") from fault
     _check_failover(config, source)
     _check_rules(config, source)
+    _check_authentication(config, source)
     return config
 
 
@@ -266,6 +288,21 @@ def _check_failover(config: Config, source: str) -> None:
         raise ConfigFault(f"{source}: [failover] after_s must be three times heartbeat_s or more")
     if failover.lease_s and (not failover.heartbeat_s or failover.lease_s < 3 * failover.heartbeat_s):
         raise ConfigFault(f"{source}: [failover] lease_s must be 0, or three times heartbeat_s or more")
+
+
+def _check_authentication(config: Config, source: str) -> None:
+    """Refuse methods that nothing would check."""
+    told = config.authentication
+    for name in told.methods:
+        if not is_method_name(name) or name in BUILT_IN_METHODS:
+            raise ConfigFault(
+                f"{source}: [authentication] methods has {name[:40]!r}: names of small letters, digits, - and _ are "
+                f"expected, and {' and '.join(BUILT_IN_METHODS)} are always there"
+            )
+    if told.default and told.default not in told.methods:
+        raise ConfigFault(f"{source}: [authentication] default is {told.default[:40]!r}, which is not in methods")
+    if told.methods and told.driver not in config.drivers.auth:
+        raise ConfigFault(f"{source}: [authentication] driver {told.driver[:40]!r} is not in [drivers.auth]")
 
 
 def load(home: Path) -> Config:

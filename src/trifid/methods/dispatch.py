@@ -134,7 +134,7 @@ class Dispatcher:
         try:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
-            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
             caller = replace(caller, grounds=[])
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
