@@ -20,6 +20,7 @@ from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
 from trifid.engine.address_services import AddressServices
+from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
 from trifid.engine.config import REPORTS_MISSED, Config
 from trifid.engine.documents import Documents
@@ -70,6 +71,7 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        audit: of calls that were refused.
         samples: what was measured of hosts and VMs, over time.
         meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
@@ -98,6 +100,7 @@ class Engine:
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
         self.auth = Authenticator(memory, self.now)
+        self.audit = AuditTrail(self.turns, self.now)
         self.drivers = self._driver_set()
         settings = config.engine
         self.datastores = home / settings.datastore_location

@@ -248,7 +248,7 @@ async def changed(
         draft.note(kind, object_id, call.caller, what, text=text)
         return object_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def usable(call: Call) -> Callable[[str, int], bool]:

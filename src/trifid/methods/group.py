@@ -22,7 +22,7 @@ async def allocate(call: Call, name: str) -> int:
         draft.note("GROUP", group.id, call.caller, "allocated", text=new)
         return group.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.group.delete")
@@ -42,7 +42,7 @@ async def delete(call: Call, group_id: int) -> int:
         draft.note("GROUP", group_id, call.caller, "deleted", text=group.name)
         return group_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.group.info")

@@ -51,7 +51,7 @@ async def allocate(call: Call, name: str, password: str, driver: str = "", group
         draft.note("USER", user.id, call.caller, "allocated", text=name)
         return user.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.delete")
@@ -73,7 +73,7 @@ async def delete(call: Call, user_id: int) -> int:
         draft.note("USER", user_id, call.caller, "deleted", text=user.name)
         return user_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.info")
@@ -157,7 +157,7 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
         draft.note("USER", user_id, call.caller, "token made")
         return new
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.update")

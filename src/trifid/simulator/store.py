@@ -3,7 +3,8 @@
 `Durable` is what is on disk; `SimulatedStore` is one daemon's connection to it, and goes wrong at times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -78,12 +79,9 @@ class Durable:
             range(len(self.audit) + 1, len(self.audit) + 1 + len(batch.audit))
         ):
             raise Broken(f"audit entries {[e.id for e in batch.audit][:3]}… do not follow {len(self.audit)}")
-        for name, pool in (*self.pools.items(), ("hook_log", self.hook_log)):
-            for key, record in getattr(batch, name).items():
-                if record is None:
-                    pool.pop(key, None)
-                else:
-                    pool[key] = record
+        for name, pool in self.pools.items():
+            _put(pool, getattr(batch, name))
+        _put(self.hook_log, batch.hook_log)
         self.counters.update(batch.counters)
         self.journal.extend(batch.journal)
         self.audit.extend(batch.audit)
@@ -159,6 +157,14 @@ class SimulatedStore:
         """Close a real store."""
         if self._inner is not None:
             self._inner.close()
+
+
+def _put(pool: dict[Any, Any], changes: Mapping[Any, Any]) -> None:
+    for key, record in changes.items():
+        if record is None:
+            pool.pop(key, None)
+        else:
+            pool[key] = record
 
 
 def _sorted(snapshot: Snapshot) -> Snapshot:
