@@ -75,7 +75,7 @@ async def _update(call: Call, of: int, quota: str) -> Escaped:
         draft.put(replace(old, limits=with_limits(old.limits, parse_update(quota), of_all=True)))
         draft.note("ENGINE", 0, call.caller, "default quotas set", text=whose)
 
-    await call.engine.turns.ask(command)
+    await call.ask(command)
     return call.engine.documents.default_quotas(of)
 
 
