@@ -28,7 +28,7 @@ from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.failover.failover import Failover
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.failover.places import shared_places
-from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
@@ -180,6 +180,7 @@ class Engine:
         await self.turns.ask(lambda draft: first_datastores(draft, self.config))
         await self.turns.ask(first_cluster)
         await self.turns.ask(first_security_group)
+        await self.turns.ask(first_access)
         engine_id = await self.turns.ask(_engine_id)
         self.networks.engine_id = engine_id
         self.orders.tidy(self.turns.memory.vms)

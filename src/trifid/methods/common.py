@@ -31,6 +31,7 @@ POOLS = {
     "TEMPLATE": "vm_templates",
     "USER": "users",
     "GROUP": "groups",
+    "VDC": "vdcs",
 }
 """Where the objects of a kind are kept."""
 

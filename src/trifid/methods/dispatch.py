@@ -8,11 +8,15 @@ import itertools
 import logging
 from typing import Any
 
+from msgspec.structs import replace
+
 from trifid.core.audit import AuditEntry
 from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    acl,
+    audit,
     cluster,
     datastore,
     dry_run,
@@ -35,6 +39,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     template,
     template_use,
     user,
+    vdc,
     vm,
     vm_devices,
     vm_lock,
@@ -126,6 +131,7 @@ class Dispatcher:
             auth = self._engine.auth
             caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
+            caller = replace(caller, grounds=[])
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
