@@ -33,6 +33,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     network,
     network_addresses,
     placing,
+    quotas,
     reconcile,
     secgroup,
     system,
