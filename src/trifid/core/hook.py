@@ -81,3 +81,32 @@ class HookExecution(msgspec.Struct, frozen=True):
     code: int
     remote_host: str = ""
     retry: bool = False
+
+    def order(self) -> tuple[int, int, int]:
+        """Return what executions are sorted by."""
+        return self.timestamp, self.hook_id, self.execution_id
+
+
+class HookLogQuery(msgspec.Struct, frozen=True):
+    """Which executions are asked for; None asks for any.
+
+    Attributes:
+        since, until: epoch seconds, both included.
+        has_succeeded: only those that did (True) or did not (False).
+    """
+
+    hook_id: int | None = None
+    execution_id: int | None = None
+    since: int | None = None
+    until: int | None = None
+    has_succeeded: bool | None = None
+
+    def matches(self, execution: HookExecution) -> bool:
+        """Tell whether an execution is asked for."""
+        return (
+            self.hook_id in (None, execution.hook_id)
+            and self.execution_id in (None, execution.execution_id)
+            and (self.since is None or execution.timestamp >= self.since)
+            and (self.until is None or execution.timestamp <= self.until)
+            and self.has_succeeded in (None, execution.code == 0)
+        )

@@ -5,6 +5,7 @@ import math
 import msgspec
 
 from trifid.core.access import Permissions
+from trifid.core.quota import NO_LIMITS, Limits
 from trifid.core.template.model import Template
 from trifid.errors import BadTemplate, NotAllowed
 
@@ -33,6 +34,7 @@ class User(msgspec.Struct, frozen=True):
     Attributes:
         gids: primary group first.
         password: how the secret is checked, `scheme$parameters$salt$hash`; empty = no password works.
+        limits: what it may have at most.
     """
 
     id: int
@@ -43,6 +45,7 @@ class User(msgspec.Struct, frozen=True):
     enabled: bool = True
     tokens: tuple[LoginToken, ...] = ()
     template: Template = Template()
+    limits: Limits = NO_LIMITS
 
     @property
     def uid(self) -> int:
@@ -100,11 +103,17 @@ def _weight(text: str) -> float:
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group of users; members are those whose `gids` name it."""
+    """A group of users; members are those whose `gids` name it.
+
+    Attributes:
+        admins: ids of the members that administer it, in the order they became that.
+    """
 
     id: int
     name: str
     template: Template = Template()
+    admins: tuple[int, ...] = ()
+    limits: Limits = NO_LIMITS
 
     @property
     def uid(self) -> int:

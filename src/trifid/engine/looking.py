@@ -31,6 +31,10 @@ WORDS = {
     "vm_templates": "virtual machine template",
     "users": "user",
     "groups": "group",
+    "acls": "ACL",
+    "vdcs": "VDC",
+    "hooks": "hook",
+    "documents": "document",
 }
 """How messages call an object (reference/xmlrpc.md §1)."""
 

@@ -8,7 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
+from trifid.core.acl import Rule
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -18,7 +21,9 @@ from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
@@ -30,8 +35,8 @@ from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
-Named = TypeVar("Named", Host, Cluster, User, Group)
-Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate)
+Named = TypeVar("Named", Host, Cluster, User, Group, Vdc, Hook)
+Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate, Document)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -73,10 +78,16 @@ class Memory:
         self.vm_templates: dict[int, VmTemplate] = {}
         self.users: dict[int, User] = {}
         self.groups: dict[int, Group] = {}
+        self.acls: dict[int, Rule] = {}
+        self.vdcs: dict[int, Vdc] = {}
+        self.hooks: dict[int, Hook] = {}
+        self.documents: dict[int, Document] = {}
+        self.default_quotas: dict[int, DefaultQuotas] = {}
         self.actions: dict[int, Action] = {}
         self.image_actions: dict[int, ImageAction] = {}
         self.counters: dict[str, int] = dict(snapshot.counters)
         self.journal_id = snapshot.journal_id
+        self.audit_id = snapshot.audit_id
 
         self.shares: dict[int, Share] = {}
         self.usages: dict[int, Share] = {}
@@ -110,6 +121,11 @@ class Memory:
                 vm_templates={template.id: template for template in snapshot.vm_templates},
                 users={user.id: user for user in snapshot.users},
                 groups={group.id: group for group in snapshot.groups},
+                acls={rule.id: rule for rule in snapshot.acls},
+                vdcs={vdc.id: vdc for vdc in snapshot.vdcs},
+                hooks={hook.id: hook for hook in snapshot.hooks},
+                documents={document.id: document for document in snapshot.documents},
+                default_quotas={quotas.id: quotas for quotas in snapshot.default_quotas},
                 actions={action.vm_id: action for action in snapshot.actions},
                 image_actions={action.image_id: action for action in snapshot.image_actions},
             )
@@ -133,11 +149,18 @@ class Memory:
         self._put_owned("datastores", self.datastores, batch.datastores)
         self._put_images(batch.images)
         self._put_owned("vm_templates", self.vm_templates, batch.vm_templates)
+        _put(self.acls, batch.acls)
+        self._put_named("vdc", self.vdcs, batch.vdcs)
+        self._put_named("hook", self.hooks, batch.hooks)
+        self._put_owned("documents", self.documents, batch.documents)
+        _put(self.default_quotas, batch.default_quotas)
         _put(self.actions, batch.actions)
         _put(self.image_actions, batch.image_actions)
         self.counters.update(batch.counters)
         if batch.journal:
             self.journal_id = batch.journal[-1].id
+        if batch.audit:
+            self.audit_id = batch.audit[-1].id
 
     def _put_vm(self, vm_id: int, vm: VM | None) -> None:
         old = self.vms.get(vm_id)

@@ -7,7 +7,11 @@ memory; a refused command drops its draft and leaves no trace, a good one is fol
 from typing import Any
 
 from trifid.core.access import Caller
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -18,7 +22,9 @@ from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
@@ -44,8 +50,32 @@ Record = (
     | VmTemplate
     | User
     | Group
+    | Rule
+    | Vdc
+    | Hook
+    | HookExecution
+    | Document
+    | DefaultQuotas
     | Lease
 )
+
+_POOLS: dict[type, str] = {
+    Host: "hosts",
+    SecurityGroup: "security_groups",
+    VmGroup: "vm_groups",
+    Cluster: "clusters",
+    VnTemplate: "vn_templates",
+    Datastore: "datastores",
+    VmTemplate: "vm_templates",
+    User: "users",
+    Group: "groups",
+    Rule: "acls",
+    Vdc: "vdcs",
+    Hook: "hooks",
+    Document: "documents",
+    DefaultQuotas: "default_quotas",
+}
+"""Where records go from which nothing else follows."""
 
 
 class Draft(Looking):
@@ -218,34 +248,20 @@ class Draft(Looking):
                 self._recharge(self.find_vm(record.id), record)
                 self._join(record.id, member(record))
                 self.batch.vms[record.id] = record
-            case Host():
-                self.batch.hosts[record.id] = record
             case Network():
                 self._retake(self.find_network(record.id), record)
                 self.batch.networks[record.id] = record
-            case SecurityGroup():
-                self.batch.security_groups[record.id] = record
-            case VmGroup():
-                self.batch.vm_groups[record.id] = record
-            case Cluster():
-                self.batch.clusters[record.id] = record
-            case VnTemplate():
-                self.batch.vn_templates[record.id] = record
-            case Datastore():
-                self.batch.datastores[record.id] = record
             case Image():
                 self._refill(self.find_image(record.id), record)
                 self.batch.images[record.id] = record
-            case VmTemplate():
-                self.batch.vm_templates[record.id] = record
-            case User():
-                self.batch.users[record.id] = record
-            case Group():
-                self.batch.groups[record.id] = record
             case Lease():
                 if self.lease(record.key) is None:
                     self._take((*record.key, record.index))
                 self.batch.leases[record.key] = record
+            case HookExecution():
+                self.batch.hook_log[record.hook_id, record.execution_id] = record
+            case _:
+                getattr(self.batch, _POOLS[type(record)])[record.id] = record
 
     def delete(self, pool: str, key: Any) -> None:
         """Delete a record."""
@@ -321,3 +337,7 @@ class Draft(Looking):
     ) -> None:
         """Append a fact to the journal."""
         self.batch.journal.append(Entry(0, self.now, kind, object_id, caller.uid, what, old, new, text))
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Append a call to the audit."""
+        self.batch.audit.append(entry)

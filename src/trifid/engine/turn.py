@@ -103,6 +103,7 @@ class Turns:
             self._decide(draft, command, future, answers)
         batch = draft.batch
         batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
+        batch.audit = [replace(e, id=self.memory.audit_id + n) for n, e in enumerate(batch.audit, start=1)]
         if not batch.is_empty:
             begun_s = self.meters.clock()
             fault = await self._write(batch)

@@ -17,6 +17,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     dry_run,
     empty_pools,
     explain,
+    group,
     host,
     host_failure,
     host_keys,
