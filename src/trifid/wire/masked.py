@@ -7,7 +7,7 @@ import re
 
 MASK = "****"
 
-_NAME = r"[A-Za-z0-9_.-]*(?:PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE_KEY|CREDENTIAL)[A-Za-z0-9_.-]*"
+_NAME = r"[A-Za-z0-9_.-]*(?:PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE_KEY|API_?KEY|CREDENTIAL)[A-Za-z0-9_.-]*"
 _IS_SECRET = re.compile(_NAME, re.IGNORECASE)
 _ELEMENT = re.compile(rf"<({_NAME})>((?:<!\[CDATA\[.*?\]\]>|[^<])+)</\1>", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(
