@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from trifid.core.cluster import Cluster
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -168,6 +169,11 @@ class Looking:
     def group(self, group_id: int) -> Group:
         """Return a group; raises NotFound."""
         found: Group = self.record("groups", group_id)
+        return found
+
+    def find_hook(self, hook_id: int) -> Hook | None:
+        """Return a hook or None."""
+        found: Hook | None = self._look("hooks", hook_id)
         return found
 
     def action(self, vm_id: int) -> Action | None:
