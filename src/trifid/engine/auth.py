@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from msgspec.structs import replace
+
 from trifid.core.access import Caller
 from trifid.core.user import LoginToken, User
 from trifid.engine.memory import Memory
@@ -75,7 +77,7 @@ class Authenticator:
         user, caller, until = known
         if self._memory.users.get(user.id) is not user or self._now() >= until:
             return None
-        return caller
+        return self._with_rules(caller)
 
     async def hashed(self, password: str) -> str:
         """Return what is kept of a password."""
@@ -114,7 +116,11 @@ class Authenticator:
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
         self._remembered[self._key(session)] = (user, caller, until)
-        return caller
+        return self._with_rules(caller)
+
+    def _with_rules(self, caller: Caller) -> Caller:
+        """Return a caller with the access rules of now: one that is taken back counts for no later call."""
+        return replace(caller, rules=self._memory.rules.of(caller.uid, caller.gids))
 
     def _key(self, session: str) -> bytes:
         return hashlib.blake2b(session.encode(), key=self._salt, digest_size=16).digest()

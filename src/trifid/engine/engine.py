@@ -20,6 +20,7 @@ from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
 from trifid.engine.address_services import AddressServices
+from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
 from trifid.engine.config import REPORTS_MISSED, Config
 from trifid.engine.documents import Documents
@@ -27,7 +28,7 @@ from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.failover.failover import Failover
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.failover.places import shared_places
-from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.hooks.hooks import Hooks
 from trifid.engine.host_networks import HostNetworks
@@ -71,6 +72,7 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        audit: of calls that were refused.
         samples: what was measured of hosts and VMs, over time.
         meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
@@ -100,6 +102,7 @@ class Engine:
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
         self.auth = Authenticator(memory, self.now)
+        self.audit = AuditTrail(self.turns, self.now)
         self.drivers = self._driver_set()
         settings = config.engine
         self.datastores = home / settings.datastore_location
@@ -184,6 +187,7 @@ class Engine:
         await self.turns.ask(lambda draft: first_datastores(draft, self.config))
         await self.turns.ask(first_cluster)
         await self.turns.ask(first_security_group)
+        await self.turns.ask(first_access)
         engine_id = await self.turns.ask(_engine_id)
         self.networks.engine_id = engine_id
         self.orders.tidy(self.turns.memory.vms)

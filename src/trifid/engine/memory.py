@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
-from trifid.core.acl import Rule
+from trifid.core.access import Caller
+from trifid.core.acl import Rule, RuleSet
 from trifid.core.cluster import Cluster
 from trifid.core.document import Document
 from trifid.core.hook import Hook
@@ -61,6 +62,7 @@ class Memory:
         images_in: datastore id to the ids of its images; derived.
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
+        rules: the access rules, found by whom they speak of; derived.
         names: ("host" | "user" | "group", name) to id; derived.
     """
 
@@ -105,6 +107,7 @@ class Memory:
         self.vms_in_group: dict[int, set[int]] = defaultdict(set)
         self.members = Members()
         self.owned: dict[tuple[str, int, str], int] = {}
+        self.rules = RuleSet()
         self.names: dict[tuple[str, str], int] = {}
         self.adopt(
             Batch(
@@ -150,6 +153,8 @@ class Memory:
         self._put_images(batch.images)
         self._put_owned("vm_templates", self.vm_templates, batch.vm_templates)
         _put(self.acls, batch.acls)
+        if batch.acls:
+            self.rules = RuleSet(self.acls.values())
         self._put_named("vdc", self.vdcs, batch.vdcs)
         self._put_named("hook", self.hooks, batch.hooks)
         self._put_owned("documents", self.documents, batch.documents)
@@ -161,6 +166,10 @@ class Memory:
             self.journal_id = batch.journal[-1].id
         if batch.audit:
             self.audit_id = batch.audit[-1].id
+
+    def caller(self, user: User) -> Caller:
+        """Return somebody who asks as a user: with the groups and the access rules of now."""
+        return Caller(user.id, user.name, user.gids, rules=self.rules.of(user.id, user.gids))
 
     def _put_vm(self, vm_id: int, vm: VM | None) -> None:
         old = self.vms.get(vm_id)

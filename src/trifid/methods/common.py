@@ -31,6 +31,7 @@ POOLS = {
     "TEMPLATE": "vm_templates",
     "USER": "users",
     "GROUP": "groups",
+    "VDC": "vdcs",
 }
 """Where the objects of a kind are kept."""
 
@@ -248,7 +249,7 @@ async def changed(
         draft.note(kind, object_id, call.caller, what, text=text)
         return object_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def usable(call: Call) -> Callable[[str, int], bool]:

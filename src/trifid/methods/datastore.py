@@ -44,7 +44,7 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
         draft.note("DATASTORE", datastore.id, caller, "allocated", new=datastore.state.name, text=datastore.name)
         return datastore.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.datastore.delete")
@@ -66,7 +66,7 @@ async def delete(call: Call, datastore_id: int) -> int:
         draft.note("DATASTORE", datastore_id, call.caller, "deleted", datastore.state.name, text=datastore.name)
         return datastore_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _vms_with_files_in(draft: Draft, datastore_id: int) -> set[int]:

@@ -3,7 +3,6 @@
 Clients ask for these pools on their way to what they came for.  Source: reference/api-modern.md §3.
 """
 
-from trifid.core.access import Right, check
 from trifid.core.template.model import template
 from trifid.errors import NotFound
 from trifid.methods.registry import Call, Handler, method
@@ -14,7 +13,6 @@ EMPTY_POOLS = (
     ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
     ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
     ("one.hookpool.info", "HOOK_POOL", "hooks"),
-    ("one.vdcpool.info", "VDC_POOL", "virtual data centers"),
     ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
     ("one.marketapppool.info", "MARKETPLACEAPP_POOL", "appliances of marketplaces"),
     ("one.backupjobpool.info", "BACKUPJOB_POOL", "backup jobs"),
@@ -34,13 +32,6 @@ def _empty(root: str, what: str) -> Handler:
 
 for _name, _root, _what in EMPTY_POOLS:
     method(_name)(_empty(_root, _what))
-
-
-@method("one.acl.info")
-async def rules(call: Call) -> Escaped:
-    """Answer an empty pool: access rules cannot be changed, the built-in ones are not listed."""
-    check(call.caller, Right.MANAGE, "ACL")
-    return Escaped.of("<ACL_POOL></ACL_POOL>")
 
 
 @method("one.zone.info")

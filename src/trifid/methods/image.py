@@ -62,7 +62,7 @@ async def allocate(call: Call, template: str, datastore_id: int, skip: bool = Fa
         base_path = engine.documents.base_path(now)
         return new_images.register(draft, image, base_path, call.caller).id
 
-    return await engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _path_allowed(call: Call, image: Image, datastore: Datastore) -> str:
@@ -119,7 +119,7 @@ async def clone(call: Call, image_id: int, name: str, datastore_id: int = -1) ->
         base_path = engine.documents.base_path(into)
         return new_images.clone(draft, source, new, into, base_path, call.caller, persistent=False).id
 
-    return await engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.image.delete")
@@ -141,7 +141,7 @@ async def delete(call: Call, image_id: int, force: bool = False) -> int:
             images.ask(draft, image, "RM", call.caller)
         return image_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _refuse_saving(image: Image) -> None:

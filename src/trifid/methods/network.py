@@ -47,7 +47,7 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
         draft.note("NET", network.id, call.caller, "allocated", new=network.state.name, text=network.name)
         return network.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def defaults(engine: Engine) -> define.Defaults:
@@ -70,7 +70,7 @@ async def delete(call: Call, network_id: int) -> int:
         _delete(draft, call, network)
         return network_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _check_deletable(call: Call, network: Network) -> None:
@@ -125,7 +125,7 @@ async def recover(call: Call, network_id: int, operation: int) -> int:
         draft.note("NET", network_id, call.caller, "recovered", network.state.name, state.name)
         return network_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vn.info")

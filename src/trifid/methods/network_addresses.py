@@ -66,7 +66,7 @@ async def _remove_range(call: Call, network_id: int, range_id: int, force: bool,
         draft.note("NET", network_id, call.caller, "range removed", text=f"range {range_id}")
         return network_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vn.update_ar")
@@ -154,7 +154,7 @@ async def reserve(call: Call, network_id: int, template: str) -> int:
         draft.note("NET", mine.id, call.caller, "reserved", new=mine.state.name, text=text)
         return mine.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _reservation(draft: Draft, call: Call, parent: Network, wanted: reservation.Wish) -> Network:

@@ -38,7 +38,7 @@ async def allocate(call: Call, template: str) -> int:
         _check_networks(call, draft, networks_named(attributes))
         return _added(call, draft, name, attributes)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _name(template: Template) -> str:
@@ -96,7 +96,7 @@ async def delete(call: Call, group_id: int) -> int:
         draft.note(KIND, group_id, call.caller, "deleted", text=group.name)
         return group_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _groups_of_network(network: Any) -> frozenset[int]:
@@ -166,7 +166,7 @@ async def clone(call: Call, group_id: int, name: str) -> int:
         check(call.caller, Right.CREATE, KIND)
         return _added(call, draft, new, group.template)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 declare_rename(_OWNED)

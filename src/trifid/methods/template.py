@@ -50,7 +50,7 @@ async def allocate(call: Call, template: str) -> int:
         draft.note(KIND, made.id, call.caller, "allocated", text=name)
         return made.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.template.delete")
@@ -70,7 +70,7 @@ async def delete(call: Call, template_id: int, recursive: bool = False) -> int:
         draft.note(KIND, template_id, call.caller, "deleted", text=template.name)
         return template_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _delete_image(draft: Draft, caller: Caller, image: Image) -> None:

@@ -34,7 +34,7 @@ async def instantiate(
     def command(draft: Draft) -> int:
         return instantiate_in(call, draft, template_id, name, given, hold=hold, persistent=persistent)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def instantiate_in(
@@ -75,7 +75,7 @@ async def clone(call: Call, template_id: int, name: str, recursive: bool = False
             return _cloned(call, draft, template, name, is_persistent=False).id
         return _copy(call, draft, template, name).id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _usable(call: Call, draft: Draft, template_id: int) -> VmTemplate:

@@ -96,7 +96,7 @@ async def allocate(call: Call, template: str, hold: bool = False) -> int:
     """Submit a VM; its addresses are chosen now, its host later."""
     check(call.caller, Right.CREATE, "VM")
     submission = submission_of(call, template, hold)
-    return await call.engine.turns.ask(lambda draft: submit(draft, submission))
+    return await call.ask(lambda draft: submit(draft, submission))
 
 
 def submission_of(call: Call, template: str, hold: bool) -> Submission:
@@ -115,7 +115,7 @@ def submission_of(call: Call, template: str, hold: bool) -> Submission:
 @method("one.vm.action")
 async def action(call: Call, word: str, vm_id: int) -> int:
     """Carry out an action by its name; the action comes first, the id second."""
-    return await call.engine.turns.ask(lambda draft: act(call, draft, word, vm_id))
+    return await call.ask(lambda draft: act(call, draft, word, vm_id))
 
 
 def act(call: Call, draft: Draft, word: str, vm_id: int) -> int:
@@ -195,7 +195,7 @@ async def recover(call: Call, vm_id: int, operation: int) -> int:
             raise Refused(f"VM {vm_id} is looking for itself on its hosts: wait for their answers", vm_id)
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vm.update")

@@ -54,7 +54,7 @@ async def deploy(
             return take_over(call, draft, vm, draft.host(host_id), wild)
         return deploy_in(call, draft, vm, host_id, enforce=enforce, datastore_id=datastore_id)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def deploy_in(call: Call, draft: Draft, vm: VM, host_id: int, *, enforce: bool, datastore_id: int) -> int:
@@ -102,7 +102,7 @@ async def migrate(
     def command(draft: Draft) -> int:
         return move(call, draft, vm_id, host_id, live=live, enforce=enforce, datastore_id=datastore_id, kind=kind)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def move(
@@ -184,7 +184,7 @@ async def migrate_cancel(call: Call, vm_id: int) -> int:
         happen(draft, vm, events.MigrateCancel(), call.moment(draft.now))
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("trifid.vm.place")
@@ -212,7 +212,7 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
             draft.put(replace(vm, user_template=told))
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int, networks: str) -> int:

@@ -38,7 +38,7 @@ async def add(call: Call, vm_id: int, template: str) -> int:
         _note(call, draft, vm_id, "scheduled", one)
         return one.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vm.schedupdate")
@@ -66,7 +66,7 @@ async def update(call: Call, vm_id: int, action_id: int, template: str) -> int:
         _note(call, draft, vm_id, "schedule changed", new)
         return action_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vm.scheddelete")
@@ -80,7 +80,7 @@ async def delete(call: Call, vm_id: int, action_id: int) -> int:
         _note(call, draft, vm_id, "unscheduled", gone)
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _found(vm: VM, action_id: int) -> ScheduledAction:

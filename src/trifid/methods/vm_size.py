@@ -119,7 +119,7 @@ async def update_configuration(call: Call, vm_id: int, template: str, append: in
         happen(draft, vm, wanted, call.moment(draft.now))
         return vm_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool) -> tuple[VM, events.UpdateConf]:

@@ -47,7 +47,7 @@ async def allocate(call: Call, template: str) -> int:
         draft.note(KIND, group.id, caller, "allocated", text=name)
         return group.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vmgroup.delete")
@@ -64,7 +64,7 @@ async def delete(call: Call, group_id: int) -> int:
         draft.note(KIND, group_id, call.caller, "deleted", text=group.name)
         return group_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _vms(ids: set[int]) -> str:

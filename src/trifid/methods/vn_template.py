@@ -34,7 +34,7 @@ async def allocate(call: Call, template: str) -> int:
     parsed = parse_allocate(template)
     name, attributes = name_of(parsed), kept.kept(parsed)
     _try(call, attributes)
-    return await call.engine.turns.ask(lambda draft: _added(call, draft, name, attributes))
+    return await call.ask(lambda draft: _added(call, draft, name, attributes))
 
 
 def _try(call: Call, attributes: Template) -> None:
@@ -91,7 +91,7 @@ async def instantiate(call: Call, template_id: int, name: str, extra: str = "") 
         draft.note("NET", network_id, caller, "allocated", new=network.state.name, text=network.name)
         return network_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _usable(call: Call, draft: Draft, template_id: int) -> VnTemplate:
@@ -113,7 +113,7 @@ async def clone(call: Call, template_id: int, name: str) -> int:
         check(call.caller, Right.CREATE, KIND)
         return _added(call, draft, new, record.template)
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vntemplate.delete")
@@ -127,7 +127,7 @@ async def delete(call: Call, template_id: int) -> int:
         draft.note(KIND, template_id, call.caller, "deleted", text=record.name)
         return template_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.vntemplate.info")

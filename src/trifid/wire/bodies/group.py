@@ -26,7 +26,7 @@ def group_pool_entry(group: Group, user_ids: Collection[int]) -> str:
 def _inner(group: Group, user_ids: Collection[int]) -> str:
     return (
         f"<ID>{group.id}</ID><NAME>{escape(group.name)}</NAME>{body('TEMPLATE', group.template)}"
-        f"{ids('USERS', user_ids)}<ADMINS></ADMINS>"
+        f"{ids('USERS', user_ids)}{ids('ADMINS', group.admins)}"
     )
 
 
