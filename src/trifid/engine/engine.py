@@ -29,8 +29,8 @@ from trifid.engine.failover.failover import Failover
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.failover.places import shared_places
 from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
-from trifid.engine.host_changes import HostChanges
 from trifid.engine.hooks.hooks import Hooks
+from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
 from trifid.engine.image_outbox import ImageOutbox

@@ -12,7 +12,6 @@ from trifid.wire.xmlrpc import Escaped
 EMPTY_POOLS = (
     ("one.vrouterpool.info", "VROUTER_POOL", "virtual routers"),
     ("one.documentpool.info", "DOCUMENT_POOL", "documents"),
-    ("one.hookpool.info", "HOOK_POOL", "hooks"),
     ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
     ("one.marketapppool.info", "MARKETPLACEAPP_POOL", "appliances of marketplaces"),
     ("one.backupjobpool.info", "BACKUPJOB_POOL", "backup jobs"),

@@ -85,9 +85,7 @@ def _addresses(host: str, port: int, allow: str) -> list[str]:
     return found
 
 
-def _connection(
-    scheme: str, host: str, port: int, addresses: list[str], timeout_s: int
-) -> "_Direct | _DirectTLS":
+def _connection(scheme: str, host: str, port: int, addresses: list[str], timeout_s: int) -> "_Direct | _DirectTLS":
     return (_DirectTLS if scheme == "https" else _Direct)(host, port, addresses, timeout_s)
 
 

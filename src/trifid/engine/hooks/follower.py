@@ -19,7 +19,7 @@ from trifid.store.interface import StoreFault
 log = logging.getLogger("trifid.hook")
 
 WAITING_MAX = 500
-"""Events that wait in memory; more are read in the journal later, and of calls the oldest are lost."""
+"""Events that wait in memory; more are read in the journal later, of calls the oldest are lost."""
 READ_AT_ONCE = 500
 
 Work = Entry | CallMade
@@ -114,7 +114,9 @@ class Follower:
                 try:
                     await self._read(self._read_from)
                 except StoreFault as fault:
-                    log.error("hook %d: the journal cannot be read, it goes on with the next event: %s", self.hook.id, fault)
+                    log.error(
+                        "hook %d: the journal cannot be read, it goes on with the next event: %s", self.hook.id, fault
+                    )
                     return
             while self._waiting and len(self._running) < self._at_once:
                 work = self._waiting.popleft()
@@ -137,7 +139,7 @@ class Follower:
         try:
             await self._execute(self, work)
         except (TrifidError, StoreFault) as fault:
-            log.error("hook %d: what came of it could not be kept: %s", self.hook.id, fault)
+            log.warning("hook %d: what came of it could not be kept: %s", self.hook.id, fault)
         finally:
             self._running.pop(task, None)
             self.go_on()
