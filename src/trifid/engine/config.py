@@ -1,5 +1,6 @@
 """The engine's configuration: HOME/trifid.toml, read once at start."""
 
+import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -203,6 +204,43 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=100)] = 20.0
 
 
+class HookSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """How hooks and webhooks are carried out; docs/events.md.
+
+    Attributes:
+        at_once: so many commands run at the same time.
+        timeout_s: a command is ended after so long, if the hook has no TIMEOUT of its own.
+        retries: a command that failed is run so often again.
+        retry_after_s: so long after it failed, then twice as long, and so on.
+        log_kept: so many executions of each hook are kept.
+        webhook_timeout_s: the other side must have answered by then.
+        webhook_give_up_s: what could not be sent so long after it happened is left out.
+        webhooks_to: networks (CIDR) of the front-end itself or its link that webhooks may be sent to.
+    """
+
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=32)] = 10
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300
+    retries: Annotated[int, msgspec.Meta(ge=0, le=20)] = 2
+    retry_after_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
+    log_kept: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    webhook_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=300)] = 10
+    webhook_give_up_s: Annotated[int, msgspec.Meta(ge=1)] = 86400
+    webhooks_to: list[str] = []
+
+
+class EventSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The event stream at /events.
+
+    Attributes:
+        streams_max, streams_user_max: so many streams may be open at once, and of one user; 0 = there is no stream.
+        heartbeat_s: a stream on which nothing happens says so often that it is there.
+    """
+
+    streams_max: Annotated[int, msgspec.Meta(ge=0, le=500)] = 100
+    streams_user_max: Annotated[int, msgspec.Meta(ge=0, le=500)] = 20
+    heartbeat_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0
+
+
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
@@ -230,6 +268,9 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vnm: dict[str, DriverSettings] = {}
     fence: dict[str, DriverSettings] = {}
     auth: dict[str, DriverSettings] = msgspec.field(default_factory=lambda: {"trifid": DriverSettings("trifid-auth")})
+    hook: dict[str, DriverSettings] = msgspec.field(
+        default_factory=lambda: {"hook": DriverSettings("trifid-hook", timeout_s=2 * 86400.0)}
+    )
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -244,6 +285,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
     authentication: AuthenticationSettings = msgspec.field(default_factory=AuthenticationSettings)
+    hooks: HookSettings = msgspec.field(default_factory=HookSettings)
+    events: EventSettings = msgspec.field(default_factory=EventSettings)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
@@ -261,6 +304,7 @@ def parse(text: str, source: str) -> Config:
     _check_failover(config, source)
     _check_rules(config, source)
     _check_authentication(config, source)
+    _check_networks(config, source)
     return config
 
 
@@ -274,6 +318,14 @@ def _check_rules(config: Config, source: str) -> None:
             restricted(tuple(getattr(config.restricted, name)))
     except BadTemplate as bad:
         raise ConfigFault(f"{source}: {key}: {bad.message}") from bad
+
+
+def _check_networks(config: Config, source: str) -> None:
+    for word in config.hooks.webhooks_to:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError as fault:
+            raise ConfigFault(f"{source}: [hooks] webhooks_to: {fault}, expected networks such as 10.0.0.0/8") from None
 
 
 def _check_failover(config: Config, source: str) -> None:

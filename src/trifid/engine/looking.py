@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from trifid.core.cluster import Cluster
 from trifid.core.document import Document
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -183,6 +184,10 @@ class Looking:
     def document(self, document_id: int) -> Document:
         """Return a document; raises NotFound."""
         found: Document = self.record("documents", document_id)
+
+    def find_hook(self, hook_id: int) -> Hook | None:
+        """Return a hook or None."""
+        found: Hook | None = self._look("hooks", hook_id)
         return found
 
     def action(self, vm_id: int) -> Action | None:

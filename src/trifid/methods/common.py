@@ -33,6 +33,7 @@ POOLS = {
     "USER": "users",
     "GROUP": "groups",
     "VDC": "vdcs",
+    "HOOK": "hooks",
 }
 """Where the objects of a kind are kept."""
 

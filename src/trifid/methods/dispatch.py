@@ -24,6 +24,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     empty_pools,
     explain,
     group,
+    hook,
     host,
     host_failure,
     host_keys,
@@ -124,7 +125,16 @@ class Dispatcher:
         begun_s = meters.clock()
         answer, outcome = await self._answered(name, method, arguments, peer)
         meters.call(name, outcome, meters.clock() - begun_s)
+        if self._engine.hooks.wants_call(name):
+            self._tell_hooks(method, arguments, answer)
         return answer
+
+    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault) -> None:
+        """Tell hooks of a call that has ended, unless nobody knows who made it: strangers set off nothing."""
+        if isinstance(answer, Answer) and answer.code != NotAuthenticated.code:
+            names = [parameter.name for parameter in method.parameters]
+            answered = (answer.success, answer.value, answer.code)
+            self._engine.hooks.called(method.name, names, arguments[: len(names) + 1], answer.success, answered)
 
     async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
         """Return the answer to a call, and how it ended."""

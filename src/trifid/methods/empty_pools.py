@@ -8,10 +8,7 @@ from trifid.methods.common import FILTER_PRIMARY_GROUP
 from trifid.methods.registry import Call, Handler, method
 from trifid.wire.xmlrpc import Escaped
 
-EMPTY_POOLS = (
-    ("one.hookpool.info", "HOOK_POOL", "hooks"),
-    ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
-)
+EMPTY_POOLS = (("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),)
 """Method, root of its document, and what is not there."""
 
 EMPTY_FILTERED_POOLS = (
