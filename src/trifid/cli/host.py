@@ -44,7 +44,7 @@ def _create(shell: Shell, given: Given) -> None:
             f'such as "onehost create {given.name} --im kvm --vm kvm"; "trifid status" lists those there are',
         )
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
-    shell.say(f"ID: {host_id}")
+    shell.made(HOST, host_id)
     if given.accept_key:
         accept_unseen(shell, host_id, given.name)
 

@@ -33,7 +33,7 @@ INTO = click.Option(
 def _clone(shell: Shell, given: Given) -> None:
     datastore_id = shell.id(DATASTORE, given.datastore) if given.datastore else _SAME_DATASTORE
     clone_id = shell.call("one.image.clone", given.image, given.name, datastore_id)
-    shell.say(f"ID: {clone_id}")
+    shell.made(IMAGE, clone_id)
     wait_for(shell, [clone_id], given)
 
 

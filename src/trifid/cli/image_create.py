@@ -11,7 +11,7 @@ from trifid.cli.failure import Failure
 from trifid.cli.figures import duration, memory
 from trifid.cli.image_columns import TYPES
 from trifid.cli.image_follow import WAIT_OPTIONS, Progress, wait_for
-from trifid.cli.kinds import DATASTORE
+from trifid.cli.kinds import DATASTORE, IMAGE
 from trifid.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _create(shell: Shell, given: Given) -> None:
     from trifid.core.template.scanner import render
 
     image_id = shell.call("one.image.allocate", text or render(template), datastore_id, given.no_check_capacity)
-    shell.say(f"ID: {image_id}")
+    shell.made(IMAGE, image_id)
     wait_for(shell, [image_id], given)
     if given.upload and given.wait and not shell.is_failed:
         _uploader(shell).forget(name)

@@ -32,7 +32,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, NETWORK.command)
             shell.complain(Failure(f"{file}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {network_id}")
+            shell.made(NETWORK, network_id)
 
 
 def _clusters(row: Row, view: View) -> str:

@@ -12,7 +12,7 @@ from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import full_moment, moment, permission
-from trifid.cli.kinds import GROUP, NETWORK_TEMPLATE, USER
+from trifid.cli.kinds import GROUP, NETWORK, NETWORK_TEMPLATE, USER
 from trifid.cli.listing import (
     LIST_OPTIONS,
     SHOW_OPTIONS,
@@ -42,17 +42,17 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, NETWORK_TEMPLATE.command)
             shell.complain(Failure(f"{file}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {template_id}")
+            shell.made(NETWORK_TEMPLATE, template_id)
 
 
 def _instantiate(shell: Shell, given: Given) -> None:
     extra = read(given.file) if given.file else ""
     network_id = shell.call("one.vntemplate.instantiate", given.vntemplate, given.name or "", extra)
-    shell.say(f"VN ID: {network_id}")
+    shell.made(NETWORK, network_id, "VN ID")
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.vntemplate.clone', given.vntemplate, given.name)}")
+    shell.made(NETWORK_TEMPLATE, shell.call("one.vntemplate.clone", given.vntemplate, given.name))
 
 
 TEMPLATE_COLUMNS = Columns(

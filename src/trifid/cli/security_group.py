@@ -52,7 +52,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, SECURITY_GROUP.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {group_id}")
+            shell.made(SECURITY_GROUP, group_id)
 
 
 def _of_options(shell: Shell, given: Given) -> "Template":
@@ -128,7 +128,7 @@ def _show(shell: Shell, given: Given) -> None:
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.secgroup.clone', given.secgroup, given.name)}")
+    shell.made(SECURITY_GROUP, shell.call("one.secgroup.clone", given.secgroup, given.name))
 
 
 ROWS = (

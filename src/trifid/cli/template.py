@@ -15,7 +15,7 @@ from trifid.cli.editing import access_commands, read, read_all, rename_command, 
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import moment
 from trifid.cli.follow import Follower
-from trifid.cli.kinds import GROUP, USER, VM_TEMPLATE
+from trifid.cli.kinds import GROUP, USER, VM, VM_TEMPLATE
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
 from trifid.cli.locks import lock_commands
 from trifid.cli.multiple import MULTIPLE, numbered
@@ -58,7 +58,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, VM_TEMPLATE.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {template_id}")
+            shell.made(VM_TEMPLATE, template_id)
 
 
 def _described(given: Given) -> str:
@@ -96,7 +96,7 @@ def _instantiate(shell: Shell, given: Given) -> None:
             except ApiError as refused:
                 shell.complain(explain(refused, VM_TEMPLATE.command, template_id))
                 break
-            shell.say(f"VM ID: {made[-1]}")
+            shell.made(VM, made[-1], "VM ID")
     if follower and goal and made:
         follower.until(made, goal, given.timeout)
 
@@ -128,7 +128,7 @@ def _extra(shell: Shell, template_id: int, given: Given) -> str:
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.template.clone', given.template, given.name, given.recursive)}")
+    shell.made(VM_TEMPLATE, shell.call("one.template.clone", given.template, given.name, given.recursive))
 
 
 def _chmod(template_id: int, given: Given) -> tuple[Any, ...]:

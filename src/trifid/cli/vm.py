@@ -17,7 +17,7 @@ from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
 from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
 from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
-from trifid.cli.kinds import GROUP, HOST, USER, VM
+from trifid.cli.kinds import GROUP, HOST, IMAGE, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.monitoring import monitoring_row
 from trifid.cli.multiple import MULTIPLE, numbered
@@ -95,7 +95,7 @@ def _create(shell: Shell, given: Given) -> None:
             if refusals[file, told.text] == 1:
                 shell.complain(Failure(f"{file}: {told.text}", told.next))
             continue
-        shell.say(f"ID: {made[-1]}")
+        shell.made(VM, made[-1])
     for (file, _), count in refusals.items():
         if count > 1:
             shell.complain(Failure(f"{file}: {count - 1} more were refused for the same reason"))
@@ -142,7 +142,7 @@ def _save_disk(shell: Shell, given: Given) -> None:
     snapshot = _PRESENT_STATE if given.snapshot is None else number_of(given.snapshot, "a snapshot")
     arguments = (given.vm, number_of(given.disk, "a disk"), given.name, given.type.upper(), snapshot)
     image_id = shell.call("one.vm.disksaveas", *arguments)
-    shell.say(f"Image ID: {image_id}")
+    shell.made(IMAGE, image_id, "Image ID")
     wait_for(shell, [image_id], given)
 
 
@@ -160,6 +160,7 @@ def _delete(shell: Shell, given: Given) -> None:
             if refused.code != _REFUSED or not _removed(shell, vm_id):
                 shell.complain(explain(refused, VM.command, vm_id))
                 continue
+        shell.done(VM, vm_id)
         shell.mention(f"VM {vm_id}: delete")
         done.append(vm_id)
     if follower and goal and done:
