@@ -90,6 +90,7 @@ class Listing(NamedTuple):
         call: returns method and arguments for what was given.
         more: returns what columns need beside the pool, or None.
         order: the order unless -o is given.
+        only: returns the test of the objects that it lists, or None for all.
     """
 
     kind: Kind
@@ -97,6 +98,7 @@ class Listing(NamedTuple):
     call: Callable[[Shell, Given], tuple[Any, ...]]
     more: Callable[[Shell], dict[str, Any]] | None = None
     order: str = ""
+    only: Callable[[Shell], Callable[[c.Row], bool]] | None = None
 
     def run(self, shell: Shell, given: Given) -> None:
         """Print the list, again and again if a delay is given."""
@@ -145,8 +147,12 @@ class Listing(NamedTuple):
         more = self.more(shell) if self.more and needs_more else {}
         view = c.View(given.kilobytes, given.numeric, shell.now(), more)
         order = given.order or ("" if form_of(given) else self.order)
-        is_wanted = c.wanted_by(self.columns, given.filter, view, any_of_them=given.operator.upper() == "OR")
-        return Look(self.kind, call, view, is_wanted if given.filter else None, c.order_of(self.columns, order))
+        tests = [self.only(shell)] if self.only else []
+        if given.filter:
+            any_of_them = given.operator.upper() == "OR"
+            tests.append(c.wanted_by(self.columns, given.filter, view, any_of_them=any_of_them))
+        is_wanted = (lambda row: all(test(row) for test in tests)) if tests else None
+        return Look(self.kind, call, view, is_wanted, c.order_of(self.columns, order))
 
     def _print(self, shell: Shell, given: Given) -> None:
         """Print the list as a table, or as comma separated values, which come page by page if nothing orders them."""

@@ -9,6 +9,7 @@ import click
 
 from trifid.cli.columns import Column, Columns, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import NETWORK_COURSE
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import full_moment, moment, permission
@@ -25,6 +26,7 @@ from trifid.cli.listing import (
     whose,
 )
 from trifid.cli.locks import lock_commands, lock_word
+from trifid.cli.settle import WAIT_OPTIONS, wait_for
 from trifid.cli.shell import Shell
 
 _ALL_IDS = (-1, -1)
@@ -49,6 +51,7 @@ def _instantiate(shell: Shell, given: Given) -> None:
     extra = read(given.file) if given.file else ""
     network_id = shell.call("one.vntemplate.instantiate", given.vntemplate, given.name or "", extra)
     shell.made(NETWORK, network_id, "VN ID")
+    wait_for(shell, NETWORK_COURSE, [network_id], given)
 
 
 def _clone(shell: Shell, given: Given) -> None:
@@ -106,8 +109,8 @@ ROWS = (
         "Make a network of a template; what FILE gives stands instead of attributes of the same names.",
         (Argument("VNTEMPLATE", NETWORK_TEMPLATE), Argument("FILE", optional=True)),
         run=_instantiate,
-        options=(NAME,),
-        examples=("instantiate private --name mine", "instantiate 3 ranges.txt"),
+        options=(NAME, *WAIT_OPTIONS),
+        examples=("instantiate private --name mine --wait", "instantiate 3 ranges.txt"),
     ),
     Command(
         "clone",

@@ -142,6 +142,15 @@ def _with_images(row: Command) -> Command:
     return row._replace(send=_chmod, options=(RECURSIVE,), examples=(*row.examples, "chmod web 604 --recursive"))
 
 
+def _sharing(word: str, about: str, mode: str) -> Command:
+    """Return the row of a chmod with what it is good for; nothing else is changed than what the group may do."""
+    keep = -1
+    group_use = permissions_flags(mode)[3]
+    flags = (keep, keep, keep, group_use, keep, keep, keep, keep, keep)
+    send = lambda template_id, given: (template_id, *flags, True)  # noqa: E731
+    return Command(word, about, (TEMPLATES,), "one.template.chmod", send, examples=(f"{word} web",))
+
+
 def _show(shell: Shell, given: Given) -> None:
     from trifid.cli.template_show import print_vm_template
 
@@ -214,6 +223,8 @@ ROWS = (
     rename_command(VM_TEMPLATE, "TEMPLATE"),
     update_command(VM_TEMPLATE, "TEMPLATE", "TEMPLATE"),
     *(_with_images(row) for row in access_commands(VM_TEMPLATE, "TEMPLATE", USER, GROUP)),
+    _sharing("share", "Let the users of its group use a VM template and the images of its disks.", "640"),
+    _sharing("unshare", "Keep a VM template and the images of its disks to their owner.", "600"),
     *lock_commands(VM_TEMPLATE, "TEMPLATE"),
     Command(
         "list",

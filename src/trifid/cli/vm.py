@@ -11,16 +11,17 @@ import click
 
 from trifid.cli import growth
 from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
+from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
 from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
-from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
-from trifid.cli.kinds import GROUP, HOST, IMAGE, USER, VM
+from trifid.cli.kinds import DATASTORE, GROUP, HOST, IMAGE, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.monitoring import monitoring_row
 from trifid.cli.multiple import MULTIPLE, numbered
+from trifid.cli.settle import WAIT_OPTIONS, wait_for
 from trifid.cli.shell import Shell
 from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
@@ -29,7 +30,15 @@ from trifid.cli.vm_explain import ALL as ALL_HOSTS
 from trifid.cli.vm_explain import JSON as AS_ONE_JSON
 from trifid.cli.vm_explain import explain as explain_vms
 from trifid.cli.vm_membership import MEMBERSHIP_ROWS
-from trifid.cli.vm_moves import CANCEL, LIVE, POFF, POFF_HARD, instead_of_migrate, migrate_arguments
+from trifid.cli.vm_moves import (
+    CANCEL,
+    LIVE,
+    POFF,
+    POFF_HARD,
+    deploy_arguments,
+    instead_of_migrate,
+    migrate_arguments,
+)
 from trifid.cli.vm_nics import NIC_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
@@ -143,7 +152,7 @@ def _save_disk(shell: Shell, given: Given) -> None:
     arguments = (given.vm, number_of(given.disk, "a disk"), given.name, given.type.upper(), snapshot)
     image_id = shell.call("one.vm.disksaveas", *arguments)
     shell.made(IMAGE, image_id, "Image ID")
-    wait_for(shell, [image_id], given)
+    wait_for(shell, IMAGE_COURSE, [image_id], given)
 
 
 def _delete(shell: Shell, given: Given) -> None:
@@ -250,9 +259,9 @@ ROWS = (
     Command(
         "deploy",
         "Run a waiting VM on a host.",
-        (VMS, Argument("HOST", HOST)),
+        (VMS, Argument("HOST", HOST), Argument("DATASTORE", DATASTORE, optional=True)),
         "one.vm.deploy",
-        lambda vm_id, given: (vm_id, given.host, given.enforce),
+        deploy_arguments,
         instead=_dry_deploy,
         options=(ENFORCE, DRY_RUN),
         goal="RUNNING",
@@ -305,7 +314,7 @@ ROWS = (
     Command(
         "migrate",
         "Move a VM to another host: saved and restored there, --live, or switched off and on; as it is if it is off.",
-        (VMS, Argument("HOST", HOST, optional=True)),
+        (VMS, Argument("HOST", HOST, optional=True), Argument("DATASTORE", DATASTORE, optional=True)),
         "one.vm.migrate",
         migrate_arguments,
         instead=instead_of_migrate,
