@@ -10,6 +10,7 @@ import click
 
 from trifid.cli.columns import Column, Columns, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given, wait_goal, word_after_wait
+from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
@@ -19,6 +20,7 @@ from trifid.cli.kinds import GROUP, USER, VM, VM_TEMPLATE
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
 from trifid.cli.locks import lock_commands
 from trifid.cli.multiple import MULTIPLE, numbered
+from trifid.cli.settle import WAIT_OPTIONS, wait_for
 from trifid.cli.shell import Shell
 from trifid.cli.template_inputs import OPTION as USER_INPUTS
 from trifid.cli.template_options import OPTIONS
@@ -128,7 +130,19 @@ def _extra(shell: Shell, template_id: int, given: Given) -> str:
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.made(VM_TEMPLATE, shell.call("one.template.clone", given.template, given.name, given.recursive))
+    clone_id = shell.call("one.template.clone", given.template, given.name, given.recursive)
+    shell.made(VM_TEMPLATE, clone_id)
+    if given.recursive and given.wait:
+        wait_for(shell, IMAGE_COURSE, _images(shell, clone_id), given)
+
+
+def _images(shell: Shell, template_id: int) -> list[int]:
+    """Return the images that a template names by their ids."""
+    from trifid.wire.elements import several
+
+    body = shell.one(VM_TEMPLATE, template_id).get("TEMPLATE")
+    disks = several(body.get("DISK")) if isinstance(body, dict) else []
+    return [int(disk["IMAGE_ID"]) for disk in disks if isinstance(disk, dict) and disk.get("IMAGE_ID", "").isdecimal()]
 
 
 def _chmod(template_id: int, given: Given) -> tuple[Any, ...]:
@@ -208,8 +222,8 @@ ROWS = (
         "Copy a VM template; the copy is yours.",
         (Argument("TEMPLATE", VM_TEMPLATE), Argument("NAME")),
         run=_clone,
-        options=(RECURSIVE,),
-        examples=("clone web my-web", "clone 3 my-web --recursive"),
+        options=(RECURSIVE, *WAIT_OPTIONS),
+        examples=("clone web my-web", "clone 3 my-web --recursive --wait"),
     ),
     Command(
         "delete",
