@@ -184,6 +184,7 @@ class Looking:
     def document(self, document_id: int) -> Document:
         """Return a document; raises NotFound."""
         found: Document = self.record("documents", document_id)
+        return found
 
     def find_hook(self, hook_id: int) -> Hook | None:
         """Return a hook or None."""

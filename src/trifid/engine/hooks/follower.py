@@ -113,10 +113,8 @@ class Follower:
             if self._read_from is not None and len(self._waiting) < WAITING_MAX // 2:
                 try:
                     await self._read(self._read_from)
-                except StoreFault as fault:
-                    log.exception(
-                        "hook %d: the journal cannot be read, it goes on with the next event: %s", self.hook.id, fault
-                    )
+                except StoreFault:
+                    log.exception("hook %d: the journal cannot be read, it goes on with the next event", self.hook.id)
                     return
             while self._waiting and len(self._running) < self._at_once:
                 work = self._waiting.popleft()
