@@ -22,29 +22,11 @@ SCOPE_AND_ID = (1 << 36) - 1
 KINDS: Mapping[str, int] = {
     kind: 1 << (36 + number)
     for number, kind in enumerate(
-        [
-            "VM",
-            "HOST",
-            "NET",
-            "IMAGE",
-            "USER",
-            "TEMPLATE",
-            "GROUP",
-            "ACL",
-            "DATASTORE",
-            "CLUSTER",
-            "DOCUMENT",
-            "ZONE",
-            "SECGROUP",
-            "VDC",
-            "VROUTER",
-            "MARKETPLACE",
-            "MARKETPLACEAPP",
-            "VMGROUP",
-            "VNTEMPLATE",
-            "HOOK",
+        (
+            *("VM", "HOST", "NET", "IMAGE", "USER", "TEMPLATE", "GROUP", "ACL", "DATASTORE", "CLUSTER", "DOCUMENT"),
+            *("ZONE", "SECGROUP", "VDC", "VROUTER", "MARKETPLACE", "MARKETPLACEAPP", "VMGROUP", "VNTEMPLATE", "HOOK"),
             "BACKUPJOB",
-        ]
+        )
     )
 }
 """The kinds that rules know, with their bits."""
@@ -52,6 +34,7 @@ ALL_KINDS = sum(KINDS.values())
 CLUSTERED = frozenset({"HOST", "NET", "DATASTORE"})
 """The kinds whose objects are in clusters."""
 ALL_RIGHTS = sum(Right)
+_KEPT_MAX = 10_000
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -71,14 +54,10 @@ class Words(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """An access rule: whoever `user` names has `rights` on what `resource` names.
+    """An access rule: `Words` with an id.
 
     Attributes:
-        user: one of the bits INDIVIDUAL, GROUP and ALL, and the id of the user or group.
-        resource: bits of kinds, one of the bits INDIVIDUAL, GROUP, CLUSTER and ALL, and the id.
-        rights: sum of the bits of `Right`.
-        zone: INDIVIDUAL and the id of the zone, or ALL.
-        of_vdcs: virtual data centres ask for it; it comes and goes with them.
+        is_derived: virtual data centres or administrators of groups ask for it; it comes and goes with them.
     """
 
     id: int
@@ -86,7 +65,7 @@ class Rule(msgspec.Struct, frozen=True):
     resource: int
     rights: int
     zone: int
-    of_vdcs: bool = False
+    is_derived: bool = False
 
     @property
     def words(self) -> Words:
@@ -144,15 +123,22 @@ def _cluster_ids(target: Any) -> Iterable[int]:
 
 
 class RuleSet:
-    """All rules, found by whom they speak of.  Never changed: other rules are another set."""
+    """All rules, found by whom they speak of.  They never change: other rules are another set."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._about: dict[int, list[Rule]] = defaultdict(list)
+        self._of: dict[tuple[int, tuple[int, ...]], CallerRules] = {}
         for rule in rules:
             if rule.zone in (ALL, INDIVIDUAL):
                 self._about[rule.user].append(rule)
 
-    def of(self, uid: int, gids: Iterable[int]) -> CallerRules:
-        """Return the rules that apply to a user who acts in these groups."""
-        about = (INDIVIDUAL | uid, *(GROUP | gid for gid in gids), ALL)
-        return CallerRules(rule for who in about for rule in self._about.get(who, ()))
+    def of(self, uid: int, gids: tuple[int, ...]) -> CallerRules:
+        """Return the rules that apply to a user who acts in these groups; kept, as each of a user's calls asks."""
+        known = self._of.get((uid, gids))
+        if known is None:
+            about = (INDIVIDUAL | uid, *(GROUP | gid for gid in gids), ALL)
+            known = CallerRules(rule for who in about for rule in self._about.get(who, ()))
+            if len(self._of) >= _KEPT_MAX:
+                self._of.clear()
+            self._of[uid, gids] = known
+        return known

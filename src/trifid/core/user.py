@@ -1,6 +1,9 @@
 """Users and groups as records."""
 
+import hashlib
+import hmac
 import math
+import re
 
 import msgspec
 
@@ -12,6 +15,33 @@ from trifid.errors import BadTemplate
 WEIGHT = "SCHED_WEIGHT"
 """The attribute of a user that says how large a share schedulers give; only administrators change it."""
 WEIGHT_MAX = 1e6
+
+
+CORE, PUBLIC = "core", "public"
+BUILT_IN_METHODS = (CORE, PUBLIC)
+"""Ways of authentication that need no driver: a password, and none at all but login tokens."""
+USER_NAME_LENGTH_MAX = 128
+USER_NAME_FORBIDDEN = ":<>&\"' \t\n\r"
+KEPT_LENGTH_MAX = 4096
+"""Of what is kept of a user for a driver, such as public keys."""
+_METHOD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_TOKEN_ID_DIGITS = 12
+
+
+def is_method_name(name: str) -> bool:
+    """Tell whether a text can be the name of a way of authentication; it names a directory of the driver."""
+    return _METHOD_NAME.fullmatch(name) is not None
+
+
+def is_user_name(name: str) -> bool:
+    """Tell whether a text can be the name of a user, which is one word on the lines to drivers."""
+    is_short = 0 < len(name) <= USER_NAME_LENGTH_MAX
+    return is_short and name.isprintable() and not any(char in USER_NAME_FORBIDDEN for char in name)
+
+
+def is_one_word(text: str) -> bool:
+    """Tell whether a text can be kept for a driver, on whose lines it is one word."""
+    return 0 < len(text) <= KEPT_LENGTH_MAX and text.isprintable() and " " not in text
 
 
 class LoginToken(msgspec.Struct, frozen=True):
@@ -33,7 +63,9 @@ class User(msgspec.Struct, frozen=True):
 
     Attributes:
         gids: primary group first.
-        password: how the secret is checked, `scheme$parameters$salt$hash`; empty = no password works.
+        password: how the secret is checked, `scheme$salt$hash`; empty = no password works.  Of another way than core:
+            what its driver is told, such as a public key, one word.
+        auth_driver: the way of authentication: core, public, or what a driver checks.
         limits: what it may have at most.
     """
 
@@ -61,6 +93,11 @@ class User(msgspec.Struct, frozen=True):
     def permissions(self) -> Permissions:
         """A user may use and manage itself, nobody else may (group 0 aside)."""
         return Permissions(0o600)
+
+    def token_id(self, token: LoginToken) -> str:
+        """Return what a login token is called in lists: neither the token nor its digest can be found from it."""
+        keyed = hmac.digest(self.password.encode(errors="replace"), token.digest.encode(), hashlib.sha256)
+        return keyed.hex()[:_TOKEN_ID_DIGITS]
 
     @property
     def weight(self) -> float:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from trifid.engine.access_rules import settle
 from trifid.engine.memory import Memory
 from trifid.engine.meters import Meters
 from trifid.engine.transaction import Draft
@@ -140,6 +141,7 @@ class Turns:
         mine = draft.child()
         try:
             value = command(mine)
+            settle(mine)
         except TrifidError as refusal:
             _refuse(future, refusal)
         except Exception as bug:  # a bug of ours: this command is undone, all others go on

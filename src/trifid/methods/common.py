@@ -32,6 +32,8 @@ POOLS = {
     "DOCUMENT": "documents",
     "USER": "users",
     "GROUP": "groups",
+    "VDC": "vdcs",
+    "HOOK": "hooks",
 }
 """Where the objects of a kind are kept."""
 

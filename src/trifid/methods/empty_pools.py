@@ -3,17 +3,12 @@
 Clients ask for these pools on their way to what they came for.  Source: reference/api-modern.md §3.
 """
 
-from trifid.core.access import Right, check
 from trifid.errors import BadRequest
 from trifid.methods.common import FILTER_PRIMARY_GROUP
 from trifid.methods.registry import Call, Handler, method
 from trifid.wire.xmlrpc import Escaped
 
-EMPTY_POOLS = (
-    ("one.hookpool.info", "HOOK_POOL", "hooks"),
-    ("one.vdcpool.info", "VDC_POOL", "virtual data centers"),
-    ("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),
-)
+EMPTY_POOLS = (("one.marketpool.info", "MARKETPLACE_POOL", "marketplaces"),)
 """Method, root of its document, and what is not there."""
 
 EMPTY_FILTERED_POOLS = (
@@ -46,10 +41,3 @@ for _name, _root, _what in EMPTY_POOLS:
     method(_name)(_empty(_root, _what))
 for _name, _root, _what in EMPTY_FILTERED_POOLS:
     method(_name)(_empty_filtered(_root, _what))
-
-
-@method("one.acl.info")
-async def rules(call: Call) -> Escaped:
-    """Answer an empty pool: access rules cannot be changed, the built-in ones are not listed."""
-    check(call.caller, Right.MANAGE, "ACL")
-    return Escaped.of("<ACL_POOL></ACL_POOL>")

@@ -74,7 +74,7 @@ extra: string) -> int
         """,
     ),
     Family(
-        "there are no backups; keep a copy of a disk with one.vm.disksaveas, or snapshots with one.vm.disksnapshotcreate",
+        "no backups; keep a copy of a disk with one.vm.disksaveas, or a snapshot with one.vm.disksnapshotcreate",
         f"""
         one.backupjob.allocate(template: string) -> int
         one.backupjob.backup(job_id: int) -> int
@@ -146,34 +146,8 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         """,
     ),
     Family(
-        "virtual data centers cannot be made; who may use a host, a datastore or a network is told by its cluster "
-        "and permissions",
-        """
-        one.vdc.addcluster(vdc_id: int, zone_id: int, cluster_id: int) -> int
-        one.vdc.adddatastore(vdc_id: int, zone_id: int, datastore_id: int) -> int
-        one.vdc.addgroup(vdc_id: int, group_id: int) -> int
-        one.vdc.addhost(vdc_id: int, zone_id: int, host_id: int) -> int
-        one.vdc.addvnet(vdc_id: int, zone_id: int, network_id: int) -> int
-        one.vdc.allocate(template: string) -> int
-        one.vdc.delcluster(vdc_id: int, zone_id: int, cluster_id: int) -> int
-        one.vdc.deldatastore(vdc_id: int, zone_id: int, datastore_id: int) -> int
-        one.vdc.delete(vdc_id: int) -> int
-        one.vdc.delgroup(vdc_id: int, group_id: int) -> int
-        one.vdc.delhost(vdc_id: int, zone_id: int, host_id: int) -> int
-        one.vdc.delvnet(vdc_id: int, zone_id: int, network_id: int) -> int
-        one.vdc.info(vdc_id: int, decrypt: boolean = false) -> XML document
-        one.vdc.rename(vdc_id: int, name: string) -> int
-        one.vdc.update(vdc_id: int, template: string, append: int = 0) -> int
-        """,
-    ),
-    Family(
         "access rules cannot be changed; give rights on an object with its chmod, or put users into groups",
         """
-        one.acl.addrule(user: string, resource: string, rights: string, zone: string = "") -> int
-        one.acl.delrule(rule_id: int) -> int
-        one.group.addadmin(group_id: int, user_id: int) -> int
-        one.group.deladmin(group_id: int, user_id: int) -> int
-        one.group.update(group_id: int, template: string, append: int = 0) -> int
         one.user.chauth(user_id: int, driver: string, password: string) -> int
         """,
     ),

@@ -29,7 +29,11 @@ def _target(call: Call, user_id: int) -> int:
 @method("one.user.allocate")
 async def allocate(call: Call, name: str, password: str, driver: str, groups: list) -> int:  # type: ignore[type-arg]
     """Add a user; the first group is its primary one."""
-    check(call.caller, Right.CREATE, "USER")
+    if not all(type(gid) is int for gid in groups):
+        raise NotAllocated("groups must be an array of group ids")
+    gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
+    for gid in gids:
+        check(call.caller, Right.CREATE, "USER", gid=gid)
     if driver not in ("", "core"):
         raise NotAllocated(f"authentication driver {driver} is not configured; the only one is core")
     if not password:
@@ -38,9 +42,6 @@ async def allocate(call: Call, name: str, password: str, driver: str, groups: li
         name = name_checked(name, ":<>&\"' \t\n\r")
     except Refused as bad:
         raise NotAllocated(f"{bad.message}.") from bad
-    if not all(type(gid) is int for gid in groups):
-        raise NotAllocated("groups must be an array of group ids")
-    gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
     kept = await call.engine.auth.hashed(password)
 
     def command(draft: Draft) -> int:
@@ -228,7 +229,7 @@ async def delgroup(call: Call, user_id: int, group_id: int) -> int:
 
 async def _regroup(call: Call, user_id: int, group_id: int, groups: Callable[[User], tuple[int, ...]]) -> int:
     def change(draft: Draft, user: User) -> User:
-        draft.group(group_id)
+        check(call.caller, Right.MANAGE, "GROUP", draft.group(group_id))
         return replace(user, gids=groups(user))
 
     return await changed(call, "USER", user_id, Right.ADMIN, "groups changed", change)

@@ -5,6 +5,7 @@ import pytest
 from trifid.core.image.datastore import Datastore, DatastoreType
 from trifid.core.image.define import Owner, define, updated
 from trifid.core.image.record import DiskType, ImageState, ImageType
+from trifid.core.restricted_lists import OF_IMAGE
 from trifid.core.template.scanner import parse
 from trifid.errors import BadTemplate, NotAllowed
 
