@@ -12,6 +12,7 @@ from trifid.engine.auth import token_digest
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
+from trifid.methods.ownership import owned_by
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -65,12 +66,10 @@ async def delete(call: Call, user_id: int) -> int:
         check(call.caller, Right.ADMIN, "USER", user)
         if user_id in (ONEADMIN_UID, SERVERADMIN_UID):
             raise Refused(f"Cannot delete user. {user.name} cannot be deleted.", user_id)
-        owned = [f"VM {vm.id}" for vm in draft.each("vms") if vm.uid == user_id]
-        owned += [f"network {network.id}" for network in draft.each("networks") if network.uid == user_id]
-        owned += [f"image {image.id}" for image in draft.each("images") if image.uid == user_id]
-        owned += [f"VM template {template.id}" for template in draft.each("vm_templates") if template.uid == user_id]
+        owned = owned_by(draft, user_id)
         if owned:
-            raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}", user_id)
+            more = ", …" if len(owned) > 5 else ""
+            raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}{more}", user_id)
         draft.delete("users", user_id)
         draft.note("USER", user_id, call.caller, "deleted", text=user.name)
         return user_id
