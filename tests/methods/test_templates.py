@@ -113,7 +113,7 @@ class TestKeeping:
         await world.ask(ADMIN, "one.template.update", TEMPLATE_ID, "NIC=[BRIDGE=br0]\nCPU_COST=5", 1)
         await world.ask(ALICE, "one.template.update", TEMPLATE_ID, "NIC=[BRIDGE=br0]\nCPU_COST=5\nCPU=2", 0)
         assert kept(world).template.single("CPU") == "2"
-        for text in ("NIC=[BRIDGE=br1]", "CPU_COST=1", "NIC=[BRIDGE=br0,MODEL=e1000]"):
+        for text in ("NIC=[BRIDGE=br1]", "CPU_COST=1", "NIC=[BRIDGE=br0,MAC=02:00:00:00:00:01]"):
             with pytest.raises(Refusal, match=RESTRICTED):
                 await world.ask(ALICE, "one.template.update", TEMPLATE_ID, text, 1)
 

@@ -111,5 +111,5 @@ async def test_users_set_their_own_and_take_it_away_again(world):
 
 def test_a_default_that_is_none_is_refused_at_the_start():
     assert parse('[engine]\ndefault_umask = "137"\n', "trifid.toml").engine.default_umask == "137"
-    with pytest.raises(ConfigFault, match="engine.default_umask: UMASK must be three digits"):
+    with pytest.raises(ConfigFault, match=r"engine\.default_umask: UMASK must be three digits"):
         parse('[engine]\ndefault_umask = "rwx"\n', "trifid.toml")
