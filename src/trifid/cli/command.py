@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from trifid.cli import candidates
 from trifid.cli.failure import FAILED, INTERRUPTED, Failure, explain
 from trifid.cli.follow import Follower, is_state
 from trifid.cli.forms import FORM_OPTIONS, FORMS, form_in, form_of, text_of
@@ -309,7 +310,14 @@ def _parameter(argument: Argument, row: Command) -> click.Argument:
         nargs=-1 if several else 1,
         required=not argument.optional,
         metavar=f"[{shown}]" if argument.optional else shown,
+        shell_complete=_candidates(argument),
     )
+
+
+def _candidates(argument: Argument) -> candidates.Complete | None:
+    if argument.kind is not None:
+        return candidates.objects(argument.kind, many=argument.many)
+    return candidates.files if argument.name == "FILE" else None
 
 
 def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:

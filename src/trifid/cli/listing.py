@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli import columns as c
+from trifid.cli.candidates import columns
 from trifid.cli.command import Given, Number, WholeNumber
 from trifid.cli.failure import Failure
 from trifid.cli.forms import FORM_OPTIONS, form_of
@@ -18,10 +19,14 @@ from trifid.cli.shell import Shell
 
 _NUMERIC = click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups.")
 _TABLE_OPTIONS = (
-    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show."),
+    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.", shell_complete=columns),
     click.Option(["--list-columns", "--describe"], is_flag=True, help="Tell which columns there are."),
     click.Option(
-        ["-o", "--order", "--sort"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest."
+        ["-o", "--order", "--sort"],
+        metavar="X,Y",
+        default="",
+        help="Order by columns, highest first; -X: lowest.",
+        shell_complete=columns,
     ),
     click.Option(
         ["-f", "--filter"],
