@@ -50,7 +50,7 @@ def test_which_objects_are_meant(vms, type_in, words, ids):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("web", "There are multiple VM's with name web.\n  use an id, or \"OWNER[NAME]\": 3 of oneadmin, 4 of alice"),
+        ("web", 'There are multiple VM\'s with name web.\n  use an id, or "OWNER[NAME]": 3 of oneadmin, 4 of alice'),
         ("[web]", 'use an id, or "OWNER[NAME]"'),
         ("we", "VM named we not found.\n  did you mean web?"),
         ("dbb", "did you mean db?"),

@@ -160,8 +160,9 @@ class SubCommand(click.Command):
 
         shell.held = []
         self._do(shell, Given({**vars(given), "json": True}))
-        for text in shell.held:
-            click.echo(text_of(json.loads(text), shell.form, self.row.word.upper().replace("-", "_")))
+        root = self.row.word.upper().replace("-", "_")
+        found = [text_of(json.loads(text), shell.form, root) for text in shell.held]
+        click.echo(("\n---\n" if shell.form == "yaml" else "\n").join(found))
 
     def _perform(self, shell: Shell, given: Given) -> None:
         """Send every object to the method; one that is refused does not keep the others from it."""
