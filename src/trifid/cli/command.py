@@ -48,6 +48,9 @@ __all__ = [
 ]
 
 
+_ALIKE_MAX = 3
+
+
 class SubCommand(click.Command):
     """A sub-command built from its row.
 
@@ -228,6 +231,21 @@ class CommandTable(click.Group):
             return self.groups[cmd_name]
         row = self._by_word.get(cmd_name)
         return SubCommand(row, self.kind, str(self.name), calls=self.calls) if row else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the sub-command that is meant; raises Failure for an unknown word, with those that are like it."""
+        word = args[0]
+        if ctx.resilient_parsing or word.startswith("-") or self.get_command(ctx, word) is not None:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        known = [*self._by_word, *self.groups]
+        begun = sorted(one for one in known if one.startswith(word))
+        alike = [*begun[:_ALIKE_MAX]] or get_close_matches(word, known, _ALIKE_MAX)
+        meant = f"did you mean {' or '.join(alike)}?  " if alike else ""
+        raise Failure(f"{self.name} has no command {word}", f'{meant}See "{self.name} --help"')
 
     def main(
         self,

@@ -17,12 +17,14 @@ from trifid.cli.names import Names
 
 if TYPE_CHECKING:
     from trifid.cli.answer import Answer
+    from trifid.client import ApiError
 
 _NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)\Z", re.ASCII)
 _COMMA = re.compile(r",(?![^\[\]]*\])")
 """One that is not inside brackets."""
 RANGE_MAX = 10_000
+_NOT_AUTHENTICATED = 0x0100
 
 
 class Caller(Protocol):
@@ -72,8 +74,31 @@ class Shell:
         return self._client
 
     def call(self, method: str, *args: Any) -> Any:
-        """Return the result of a method of the API."""
-        return self.client.call(method, *args)
+        """Return the result of a method of the API.
+
+        Raises:
+            Failure: the engine does not know the session: there is no use in asking it anything else.
+        """
+        from trifid.client import ApiError
+
+        try:
+            return self.client.call(method, *args)
+        except ApiError as refused:
+            if refused.code != _NOT_AUTHENTICATED:
+                raise
+            raise self._not_let_in(refused) from refused
+
+    def _not_let_in(self, refused: "ApiError") -> Failure:
+        """Return what to tell about a session that the engine does not know: where it was read from."""
+        from trifid.client.session import session_file
+
+        path = session_file(self.home)
+        return Failure(
+            str(refused),
+            f"the session was read from {path}: its first line must be USER:PASSWORD, or USER:TOKEN with a token that "
+            "still holds; ONE_AUTH names another file",
+            refused.code,
+        )
 
     def one(self, kind: Kind, object_id: int, *more: Any) -> dict[str, Any]:
         """Return an object's document as a dictionary; `more` are arguments of the info call after the id."""
