@@ -8,8 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 
 from trifid.cli.command import Given
-from trifid.cli.figures import full_moment
 from trifid.cli.failure import Failure
+from trifid.cli.figures import full_moment
 from trifid.cli.home import Home, existing_home
 from trifid.cli.host import short_state as host_state
 from trifid.cli.kinds import HOST, NETWORK, VM
