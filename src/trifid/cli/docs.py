@@ -77,7 +77,7 @@ def _command(program: CommandTable, row: Command) -> Iterator[str]:
     yield f"### {program.name} {' '.join([row.word, *words])}\n"
     yield f"{row.about}{f'  {row.more}' if row.more else ''}\n"
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.name not in EVERYWHERE:
+        if isinstance(parameter, click.Option) and not parameter.hidden and parameter.name not in EVERYWHERE:
             words = [*parameter.opts]
             shown = ", ".join(words) if parameter.is_flag else f"{', '.join(words)} {parameter.make_metavar(context)}"
             yield f"- `{shown}`: {parameter.help}"

@@ -45,6 +45,8 @@ _TABLE_OPTIONS = (
     click.Option(["-k", "--kilobytes"], is_flag=True, help="Memory in KiB."),
     click.Option(["--size"], metavar="X=N,…", default="", help="Make column X N letters wide, and cut what is longer."),
     click.Option(["--adjust"], metavar="X,Y", hidden=True, help="Nothing: columns are as wide as what is in them."),
+    click.Option(["--no-expand"], is_flag=True, hidden=True, help="Nothing: tables are never stretched."),
+    click.Option(["--no-pager"], is_flag=True, hidden=True, help="Nothing: no pager is started."),
     click.Option(["--csv"], is_flag=True, help="Comma separated values."),
     click.Option(["--csv-del"], metavar="C", default=",", help="What stands between the values, instead of a comma."),
     click.Option(["--no-header"], is_flag=True, help="Without the line of names."),
@@ -77,7 +79,10 @@ TOP_OPTIONS = (
         help="How long to wait between two looks: 2 s by default.",
     ),
 )
-SHOW_OPTIONS = FORM_OPTIONS
+SHOW_OPTIONS = (
+    *FORM_OPTIONS,
+    click.Option(["--all"], is_flag=True, hidden=True, help="Nothing: everything is told anyway."),
+)
 
 FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
 """Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""

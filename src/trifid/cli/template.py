@@ -17,7 +17,16 @@ from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import moment
 from trifid.cli.follow import Follower
 from trifid.cli.kinds import GROUP, USER, VM, VM_TEMPLATE
-from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
+from trifid.cli.listing import (
+    LIST_OPTIONS,
+    SHOW_OPTIONS,
+    TOP_OPTIONS,
+    WHOSE_HELP,
+    Listing,
+    permissions_flags,
+    show,
+    whose,
+)
 from trifid.cli.locks import lock_commands
 from trifid.cli.multiple import MULTIPLE, numbered
 from trifid.cli.settle import WAIT_OPTIONS, wait_for
@@ -248,6 +257,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l ID,NAME,CPU,MEMORY", "list -j"),
+    ),
+    Command(
+        "top",
+        "List the VM templates again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -n 3"),
     ),
     Command(
         "show",

@@ -87,6 +87,8 @@ def _disk(given: Given) -> tuple[Any, ...]:
         "SIZE": None if given.size is None else mib(given.size),
         "TARGET": given.target,
         "DEV_PREFIX": given.prefix,
+        "CACHE": given.cache,
+        "DISCARD": given.discard,
     }
     return (_template(given, "DISK", values, "--image, --source, --type with --size"),)
 
@@ -161,6 +163,8 @@ DEVICE_ROWS = (
             click.Option(["--type"], metavar="TYPE", help="swap or fs, made on the host with --size."),
             click.Option(["--size"], metavar="SIZE", help="MiB, or with a unit: 2g."),
             click.Option(["--target"], metavar="DEVICE", help="What the guest calls it, such as vdb."),
+            click.Option(["--cache"], metavar="MODE", help="none, writethrough, writeback, directsync or unsafe."),
+            click.Option(["--discard"], metavar="MODE", help="unmap, or ignore."),
             click.Option(["--prefix"], metavar="PREFIX", help="How the name of the device begins, such as vd."),
         ),
         examples=("disk-attach 3 --image data --wait", "disk-attach 3 --type swap --size 512"),
