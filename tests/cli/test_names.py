@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.fake_engine import vm_xml
+from tests.cli.fake_engine import image_xml, network_xml, vm_xml
 
 
 @pytest.fixture
@@ -86,3 +86,24 @@ def test_a_name_that_is_not_found_is_told_as_data(vms, type_in):
     error = json.loads(type_in("onevm", "hold", "dbb", "-j").stderr)
     assert error["error"] == "VM named dbb not found."
     assert error["next"].startswith("did you mean db?")
+
+
+@pytest.mark.parametrize(
+    ("words", "vector"),
+    [
+        (["nic-attach", "0", "--network", "private"], 'NIC = [ NETWORK_ID = "3" ]'),
+        (["nic-attach", "0", "--network", "alice[lan]"], 'NIC = [ NETWORK_ID = "5" ]'),
+        (["nic-attach", "0", "--network", "lan"], 'NIC = [ NETWORK = "lan" ]'),
+        (["disk-attach", "0", "--image", "debian"], 'DISK = [ IMAGE_ID = "7" ]'),
+    ],
+)
+def test_a_network_or_image_of_another_user_is_attached_by_its_name(fake, type_in, words, vector):
+    """One that several users have is left to the engine, which looks among the caller's own."""
+    of_alice = network_xml(5, "lan").replace("<UNAME>oneadmin</UNAME>", "<UNAME>alice</UNAME>")
+    fake.networks = {3: network_xml(3, "private"), 4: network_xml(4, "lan"), 5: of_alice}
+    fake.images = {7: image_xml(7, "debian")}
+    for method in ("one.vm.attach", "one.vm.attachnic"):
+        fake.answers(method, 0)
+    assert type_in("onevm", *words).exit_code == 0
+    (call,) = fake.called("one.vm.attach") + fake.called("one.vm.attachnic")
+    assert call == [0, vector]

@@ -1,7 +1,7 @@
 """Names that stand for objects: which one is meant, and what to tell when it is none, or more than one."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from trifid.cli.failure import Failure
@@ -54,9 +54,12 @@ class Names:
         """Return the name of an object, empty when the caller sees none with that id."""
         return next((one.name for one in self._of(kind) if one.id == object_id), "")
 
-    def all(self, kind: Kind) -> Iterable[Named]:
-        """Return every object that the caller sees."""
-        return self._of(kind)
+    def only(self, kind: Kind, word: str) -> int | None:
+        """Return the id of the only object that a name means; None when it is none, or more than one."""
+        try:
+            return self.id(kind, word)
+        except Failure:
+            return None
 
     def _of(self, kind: Kind) -> list[Named]:
         if kind.element not in self._pools:

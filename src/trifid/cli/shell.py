@@ -123,6 +123,13 @@ class Shell:
             return int(word)
         return self._names.id(kind, word)
 
+    def id_or_name(self, kind: Kind, word: str) -> str:
+        """Return the id of the only object that a word means, else the word: the engine looks among the caller's."""
+        if _NUMBER.match(word):
+            return word
+        found = self._names.only(kind, word)
+        return word if found is None else str(found)
+
     def name(self, kind: Kind, object_id: int) -> str:
         """Return the name of an object, empty when the caller sees none with that id."""
         return self._names.name(kind, object_id)

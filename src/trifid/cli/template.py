@@ -145,6 +145,16 @@ def _clone(shell: Shell, given: Given) -> None:
         wait_for(shell, IMAGE_COURSE, _images(shell, clone_id), given)
 
 
+def _delete(shell: Shell, given: Given) -> None:
+    waits = given.recursive and given.wait
+    images = [one for template_id in given.template for one in _images(shell, template_id)] if waits else []
+    method, with_images = "one.template.delete", given.recursive
+    for template_id in given.template:
+        shell.attempt(VM_TEMPLATE, template_id, method, template_id, with_images)
+    if not shell.is_failed:
+        wait_for(shell, IMAGE_COURSE, images, given, is_deletion=True)
+
+
 def _images(shell: Shell, template_id: int) -> list[int]:
     """Return the images that a template names by their ids."""
     from trifid.wire.elements import several
@@ -238,10 +248,9 @@ ROWS = (
         "delete",
         "Remove a VM template; VMs made of it stay.",
         (TEMPLATES,),
-        "one.template.delete",
-        lambda template_id, given: (template_id, given.recursive),
-        options=(RECURSIVE,),
-        examples=("delete web", "delete 3,5..7", "delete web --recursive"),
+        run=_delete,
+        options=(RECURSIVE, *WAIT_OPTIONS),
+        examples=("delete web", "delete 3,5..7", "delete web --recursive --wait"),
     ),
     rename_command(VM_TEMPLATE, "TEMPLATE"),
     update_command(VM_TEMPLATE, "TEMPLATE", "TEMPLATE"),
