@@ -86,6 +86,8 @@ _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 """Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
 
 _LOGGED_MAX = 500
+_TEXT_LENGTH_MAX = 2000
+"""Longest text of a refusal: it may quote what a stranger sent."""
 
 
 _SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
@@ -214,4 +216,6 @@ def refusal(name: str, error: TrifidError) -> Answer:
     if isinstance(error, NotFound):
         which = f"[{error.object_id}]" if error.object_id >= 0 else "Pool"
         text = f"Error getting {text} {which}."
+    if len(text) > _TEXT_LENGTH_MAX:
+        text = f"{text[: _TEXT_LENGTH_MAX - 200]} […] {text[-200:]}"
     return Answer(f"[{name}] {text}", success=False, code=error.code, object_id=error.object_id)
