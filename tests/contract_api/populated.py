@@ -73,7 +73,7 @@ class Populated(World):
         await world.start()
         states = (VmState.POWEROFF, VmState.SUSPENDED, VmState.STOPPED, VmState.UNDEPLOYED, VmState.UNKNOWN, VmState.DONE)
         await world.put(
-            *(replace(VM_OF_ALICE, id=20 + n, name=f"vm{n}", state=s, history=()) for n, s in enumerate(states)),
+            *(replace(VM_OF_ALICE, id=20 + n, name=f"vm{n}", state=s) for n, s in enumerate(states)),
             replace(VM_OF_ALICE, id=30, name="there", history=(replace(STAY, seq=0),)),
             replace(IMAGE_OF_ALICE, id=IMAGE_ID + 1, name="data", type=ImageType.DATABLOCK, is_persistent=True),
         )
