@@ -72,8 +72,13 @@ class Populated(World):
         Catalogue(world)
         await world.start()
         states = (VmState.POWEROFF, VmState.SUSPENDED, VmState.STOPPED, VmState.UNDEPLOYED, VmState.UNKNOWN, VmState.DONE)
+        ended = replace(STAY, etime=200)
+        stays = {VmState.UNKNOWN: STAY}
         await world.put(
-            *(replace(VM_OF_ALICE, id=20 + n, name=f"vm{n}", state=s) for n, s in enumerate(states)),
+            *(
+                replace(VM_OF_ALICE, id=20 + n, name=f"vm{n}", state=state, history=(stays.get(state, ended),))
+                for n, state in enumerate(states)
+            ),
             replace(VM_OF_ALICE, id=30, name="there", history=(replace(STAY, seq=0),)),
             replace(IMAGE_OF_ALICE, id=IMAGE_ID + 1, name="data", type=ImageType.DATABLOCK, is_persistent=True),
         )
@@ -115,9 +120,10 @@ class Populated(World):
         for _ in range(3):
             await asyncio.sleep(0)
 
-    def derived(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what memory has derived from its records, and the same derived anew from the database."""
-        return _derived(self.memory), _derived(Memory(self.store.load()))
+    def differences(self) -> list[str]:
+        """Return what in memory is not as it would be after a start from the database."""
+        now, anew = _derived(self.memory), _derived(Memory(self.store.load()))
+        return [name for name in now if now[name] != anew[name]]
 
 
 def _derived(memory: Memory) -> dict[str, Any]:
