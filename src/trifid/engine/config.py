@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -20,10 +20,12 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        list_order: how pools are listed, newest (DESC) or oldest (ASC) first; users and groups may have their own.
     """
 
     listen: str = "127.0.0.1"
     port: int = 2633
+    list_order: Literal["ASC", "DESC"] = "DESC"
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30

@@ -52,6 +52,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vn_template,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.list_order import is_oldest_first
 from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
@@ -135,7 +136,8 @@ class Dispatcher:
             auth = self._engine.auth
             caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
-            caller = replace(caller, grounds=[])
+            oldest_first = is_oldest_first(self._engine.turns.memory, self._engine.config, caller)
+            caller = replace(caller, grounds=[], oldest_first=oldest_first)
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
