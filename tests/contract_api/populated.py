@@ -32,6 +32,18 @@ from trifid.wire.xmlrpc import encode_call
 POOLS = tuple(name for name in Snapshot.__struct_fields__ if name not in ("counters", "journal_id", "audit_id"))
 """Names of what the engine keeps in memory."""
 
+VM_TEMPLATE = """
+NAME = web
+CPU = 1
+MEMORY = 64
+DISK = [ IMAGE_ID = 7 ]
+DISK = [ TYPE = swap, SIZE = 8 ]
+NIC = [ NETWORK_ID = 4 ]
+CONTEXT = [ A = 1 ]
+GRAPHICS = [ TYPE = vnc ]
+OWN = "words"
+"""
+
 MADE = (
     (ADMIN, "one.vn.chmod", (NETWORK_ID, 1, 1, 0, 1, 0, 0, 1, 0, 0)),
     (ADMIN, "one.vn.hold", (NETWORK_ID, "LEASES=[IP=10.0.0.9]")),
@@ -42,7 +54,7 @@ MADE = (
     (ALICE, "one.vmgroup.allocate", ("NAME=app\nROLE=[NAME=front]\nROLE=[NAME=back]",)),
     (ALICE, "one.vm.allocate", ("NAME=held\nCPU=1\nMEMORY=64\nNIC=[NETWORK_ID=4]\nDISK=[TYPE=swap,SIZE=8]\nX=1", True)),
     (ALICE, "one.vm.allocate", ("NAME=waits\nCPU=1\nMEMORY=64\nCONTEXT=[A=1]\nVMGROUP=[VMGROUP_ID=0,ROLE=front]",)),
-    (ALICE, "one.vm.schedadd", (VM_ID, "SCHED_ACTION=[ACTION=poweroff,TIME=99999]")),
+    (ALICE, "one.vm.schedadd", (50, "SCHED_ACTION=[ACTION=poweroff,TIME=99999]")),
     (ADMIN, "one.acl.addrule", ("200000065", "1400000000", "1")),
     (ADMIN, "one.vdc.allocate", ("NAME=part",)),
 )
@@ -71,7 +83,14 @@ class Populated(World):
         world = cls(home, store=open_store("sqlite:///trifid.db", home))
         Catalogue(world)
         await world.start()
-        states = (VmState.POWEROFF, VmState.SUSPENDED, VmState.STOPPED, VmState.UNDEPLOYED, VmState.UNKNOWN, VmState.DONE)
+        states = (
+            VmState.POWEROFF,
+            VmState.SUSPENDED,
+            VmState.STOPPED,
+            VmState.UNDEPLOYED,
+            VmState.UNKNOWN,
+            VmState.DONE,
+        )
         ended = replace(STAY, etime=200)
         stays = {VmState.UNKNOWN: STAY}
         await world.put(
@@ -84,6 +103,10 @@ class Populated(World):
         )
         for session, method, arguments in MADE:
             await world.ask(session, method, *arguments)
+        await world.put_counters(vm=VM_ID)
+        await world.ask(ALICE, "one.vm.allocate", VM_TEMPLATE, True)
+        await world.put(replace(world.memory.vms[VM_ID], state=VmState.RUNNING, history=(STAY,)))
+        await world.put_counters(vm=60)
         world.first = {name: set(getattr(world.memory, name)) for name in POOLS if name not in ("actions", "leases")}
         world.people = dict(world.memory.users)
         world.door = application(world.dispatch)

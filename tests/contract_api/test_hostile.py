@@ -24,7 +24,10 @@ TEXT_LENGTH_MAX = 2200
 FAMILIES = families()
 READS = (
     *(("one.vmpool.infoextended", [-2, -1, -1, -2]), ("one.vmpool.info", [-2, -1, -1, -2]), ("one.hostpool.info", [])),
-    *((f"one.{pool}pool.info", [-2, -1, -1]) for pool in ("vn", "image", "template", "secgroup", "vmgroup", "vntemplate")),
+    *(
+        (f"one.{pool}pool.info", [-2, -1, -1])
+        for pool in ("vn", "image", "template", "secgroup", "vmgroup", "vntemplate")
+    ),
     *((f"one.{pool}pool.info", []) for pool in ("cluster", "datastore", "user", "group", "vdc", "zone")),
     ("one.acl.info", []),
 )

@@ -1,13 +1,11 @@
 """The methods of the API, their arguments and answers, against the table of the reference."""
 
-import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.methods.world import ADMIN, EVE, Refusal
-from trifid.methods import dispatch
+from tests.methods.world import EVE, Refusal
 from trifid.methods.not_supported import not_supported
 from trifid.methods.registry import METHODS, Method
 from trifid.wire.xmlrpc import Escaped

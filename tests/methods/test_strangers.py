@@ -206,11 +206,18 @@ REFUSED: dict[str, list[tuple]] = {
     "one.user.chgrp": [(EVE_ID, 0)],
     "one.user.addgroup": [(EVE_ID, 0), (EVE_ID, STAFF_GID)],
     "one.user.delgroup": [(EVE_ID, GUESTS_GID), (ALICE_ID, STAFF_GID)],
+    "one.user.quota": [(EVE_ID, "VM=[VMS=-2]"), (ALICE_ID, "VM=[VMS=0]")],
+    "one.group.quota": [(GUESTS_GID, "VM=[VMS=-2]"), (1, "VM=[VMS=0]")],
+    "one.userquota.info": [()],
+    "one.userquota.update": [("VM=[VMS=0]",)],
+    "one.groupquota.info": [()],
+    "one.groupquota.update": [("VM=[VMS=0]",)],
     "one.group.allocate": [("mine",)],
     "one.group.delete": [(STAFF_GID,)],
     "one.group.info": [(0,), (STAFF_GID,)],
     "one.acl.info": [()],
     "trifid.event.list": [(-1,), (0,)],
+    "trifid.audit.list": [(), (5, 10)],
     "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
 }
 """Calls that a stranger is refused, by method."""

@@ -19,10 +19,12 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     audit,
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
     group,
+    hook,
     host,
     host_failure,
     host_keys,
@@ -32,6 +34,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     network,
     network_addresses,
     placing,
+    quotas,
     reconcile,
     secgroup,
     system,
@@ -50,6 +53,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
 from trifid.methods.list_order import is_oldest_first
@@ -80,6 +84,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
@@ -123,7 +128,16 @@ class Dispatcher:
         begun_s = meters.clock()
         answer, outcome = await self._answered(name, method, arguments, peer)
         meters.call(name, outcome, meters.clock() - begun_s)
+        if self._engine.hooks.wants_call(name):
+            self._tell_hooks(method, arguments, answer)
         return answer
+
+    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault) -> None:
+        """Tell hooks of a call that has ended, unless nobody knows who made it: strangers set off nothing."""
+        if isinstance(answer, Answer) and answer.code != NotAuthenticated.code:
+            names = [parameter.name for parameter in method.parameters]
+            answered = (answer.success, answer.value, answer.code)
+            self._engine.hooks.called(method.name, names, arguments[: len(names) + 1], answer.success, answered)
 
     async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
         """Return the answer to a call, and how it ended."""
@@ -134,7 +148,7 @@ class Dispatcher:
         try:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
-            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
             oldest_first = is_oldest_first(self._engine.turns.memory, self._engine.config, caller)
             caller = replace(caller, grounds=[], oldest_first=oldest_first)

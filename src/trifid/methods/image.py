@@ -31,7 +31,8 @@ class ImageNotAllocated(NotAllocated):
 
 def owner_of(call: Call) -> define.Owner:
     """Return whose an image that the caller makes becomes."""
-    return define.Owner(call.caller.uid, call.caller.gid, call.caller.is_admin)
+    caller = call.caller
+    return define.Owner(caller.uid, caller.gid, caller.is_admin, call.engine.config.restricted.of_images)
 
 
 @method("one.image.allocate")

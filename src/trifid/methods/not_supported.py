@@ -74,7 +74,7 @@ extra: string) -> int
         """,
     ),
     Family(
-        "there are no backups; keep a copy of a disk with one.vm.disksaveas, or snapshots with one.vm.disksnapshotcreate",
+        "no backups; keep a copy of a disk with one.vm.disksaveas, or a snapshot with one.vm.disksnapshotcreate",
         f"""
         one.backupjob.allocate(template: string) -> int
         one.backupjob.backup(job_id: int) -> int
@@ -137,14 +137,10 @@ extra: string) -> int
         one.zone.allocate(template: string) -> int
         one.zone.delete(zone_id: int) -> int
         one.zone.delserver(zone_id: int, server_id: int) -> int
-        one.zone.enable(zone_id: int, enable: boolean) -> int
         one.zone.fedreplicate(index: int, prev: int, sql: string) -> int
-        one.zone.raftstatus() -> XML document
-        one.zone.rename(zone_id: int, name: string) -> int
         one.zone.replicate(leader_id: int, leader_commit: int, leader_term: int, index: int, term: int, \
 prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         one.zone.resetserver(zone_id: int, server_id: int) -> int
-        one.zone.update(zone_id: int, template: string, append: int = 0) -> int
         one.zone.updatedb(zone_id: int, xml: string) -> int
         one.zone.voterequest(term: int, candidate_id: int, log_index: int, log_term: int) -> int
         """,
@@ -156,43 +152,8 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         """,
     ),
     Family(
-        "there are no hooks; follow what happens with trifid.event.list",
-        """
-        one.hook.allocate(template: string) -> int
-        one.hook.delete(hook_id: int) -> int
-        one.hook.info(hook_id: int, decrypt: boolean = false) -> XML document
-        one.hook.lock(hook_id: int, level: int, test: boolean = false) -> int
-        one.hook.rename(hook_id: int, name: string) -> int
-        one.hook.retry(hook_id: int, execution_id: int) -> int
-        one.hook.unlock(hook_id: int) -> int
-        one.hook.update(hook_id: int, template: string, append: int = 0) -> int
-        one.hooklog.info(after: int, before: int, hook_id: int, outcome: int) -> XML document
-        """,
-    ),
-    Family(
-        "there are no documents; keep data of your own as attributes of a template, a VM or a user",
-        f"""
-        one.document.allocate(template: string, type: int) -> int
-        one.document.chmod(document_id: int, {_FLAGS}) -> int
-        one.document.chown(document_id: int, user_id: int, group_id: int) -> int
-        one.document.clone(document_id: int, name: string) -> int
-        one.document.delete(document_id: int) -> int
-        one.document.info(document_id: int, decrypt: boolean = false) -> XML document
-        one.document.lock(document_id: int, level: int, test: boolean = false) -> int
-        one.document.rename(document_id: int, name: string) -> int
-        one.document.unlock(document_id: int) -> int
-        one.document.update(document_id: int, template: string, append: int = 0) -> int
-        """,
-    ),
-    Family(
         "there are no quotas and no accounts; what users have on hosts is told by trifid.user.usage",
         """
-        one.user.quota(user_id: int, quota: string) -> int
-        one.userquota.info() -> XML document
-        one.userquota.update(quota: string) -> XML document
-        one.group.quota(group_id: int, quota: string) -> int
-        one.groupquota.info() -> XML document
-        one.groupquota.update(quota: string) -> XML document
         one.vmpool.accounting(filter_flag: int, start_time: int, end_time: int) -> XML document
         one.vmpool.calculateshowback(start_month: int, start_year: int, end_month: int, end_year: int) -> string
         one.vmpool.showback(filter_flag: int, start_month: int, start_year: int, end_month: int, end_year: int) \
@@ -209,11 +170,7 @@ _PARAMETER = re.compile(r"(\w+): (\w+)(?: = (.+))?")
 
 def not_supported() -> list[Method]:
     """Return all methods that are not built."""
-    return [
-        _method(line.strip(), family.reason)
-        for family in FAMILIES
-        for line in family.methods.strip().splitlines()
-    ]
+    return [_method(line.strip(), family.reason) for family in FAMILIES for line in family.methods.strip().splitlines()]
 
 
 def declare() -> None:

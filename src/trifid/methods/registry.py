@@ -14,6 +14,7 @@ import msgspec
 from trifid.core.access import Caller, Ground, Why
 from trifid.core.audit import AuditEntry, shown_arguments
 from trifid.core.vm.effects import Moment
+from trifid.engine.quotas import refuse_beyond
 from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ class Call(msgspec.Struct):
         """Return what `command` returns, once all that it changed, and the call's entry in the audit, is durable.
 
         Raises:
-            TrifidError: the command refused; nothing was changed.
+            TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
         """
 
         def audited(draft: "Draft") -> T:
             value = command(draft)
+            refuse_beyond(draft, self.caller)
             if not draft.batch.is_empty:
                 draft.audit(self.audit_entry(draft.now, value))
                 self.is_audited = True
