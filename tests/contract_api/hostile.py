@@ -173,6 +173,28 @@ LISTS = ([], [0], [1], [-1], [99], [2**63 - 1], ["1"], [None], [[1]], [True], [1
 OTHERS = (None, 1.5, 1e308, {}, {"a": {"b": [1]}}, [[[[[[1]]]]]], "1", "", 1, True, [], {"": ""})
 """Of types that methods may not take."""
 
+MORE = {
+    "one.acl.addrule": [("200000001", "1000000001", "8"), ("100000000a", "f", "ff", "100000000")],
+    "one.acl.delrule": [(0,), (5,)],
+    "one.document.allocate": [("NAME=d\nX=1", 100), ("X=1", -1)],
+    "one.group.update": [(100, "X=1", 1)],
+    "one.hook.allocate": [
+        ("NAME=h\nTYPE=state\nRESOURCE=VM\nON=CREATE\nCOMMAND=log.sh",),
+        ("NAME=h\nTYPE=api\nCALL=one.vm.allocate\nCOMMAND=log.sh\nARGUMENTS=$API",),
+    ],
+    "one.user.quota": [(10, "VM=[VMS=5,CPU=2]"), (10, "DATASTORE=[ID=1,SIZE=5]")],
+    "one.group.quota": [(1, "VM=[VMS=5,CPU=2]"), (1, "IMAGE=[ID=7,RVMS=2]")],
+    "one.userquota.update": [("VM=[VMS=5]",)],
+    "one.groupquota.update": [("NETWORK=[ID=4,LEASES=5]",)],
+    "one.vdc.allocate": [("NAME=v",)],
+    "one.vmpool.accounting": [(-2, -1, -1), (-2, 0, 2000)],
+    "one.vmpool.showback": [(-2, -1, -1, -1, -1), (-2, 1, 2020, 12, 2026)],
+    "one.vmpool.calculateshowback": [(-1, -1, -1, -1), (1, 1970, 12, 1970)],
+    "one.zone.rename": [(0, "z")],
+    "one.zone.update": [(0, "X=1", 1)],
+}
+"""Calls that are good and not in the list of strangers."""
+
 FORBIDDEN = {"wait_s"}
 """Parameters for which a big number only means that the answer comes late."""
 
@@ -181,7 +203,7 @@ def _good() -> dict[str, list[tuple[Any, ...]]]:
     """Return calls that are good for somebody, by method."""
     found = {name: list(calls) for name, calls in REFUSED.items()}
     found |= {name: [arguments] for name, arguments in SHOW_NOTHING.items()}
-    return found | {name: [(-2, -1, -1)] for name in FOR_ALL}
+    return {**MORE, **found, **{name: [(-2, -1, -1)] for name in FOR_ALL}}
 
 
 GOOD = _good()

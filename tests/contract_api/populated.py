@@ -22,6 +22,7 @@ from tests.methods.world import (
     World,
 )
 from trifid.core.image.record import ImageType
+from trifid.core.template.model import template
 from trifid.core.vm.states import VmState
 from trifid.doors.xmlrpc import application
 from trifid.engine.memory import Memory
@@ -57,6 +58,9 @@ MADE = (
     (ALICE, "one.vm.schedadd", (50, "SCHED_ACTION=[ACTION=poweroff,TIME=99999]")),
     (ADMIN, "one.acl.addrule", ("200000065", "1400000000", "1")),
     (ADMIN, "one.vdc.allocate", ("NAME=part",)),
+    (ALICE, "one.document.allocate", ("NAME=paper\nX=1", 100)),
+    (ADMIN, "one.hook.allocate", ("NAME=told\nTYPE=state\nRESOURCE=HOST\nSTATE=ERROR\nCOMMAND=told.sh",)),
+    (ADMIN, "one.user.quota", (12, "VM=[VMS=5]")),
 )
 """Calls that make what `World` has not got."""
 
@@ -82,6 +86,7 @@ class Populated(World):
         shutil.copy(empty, home / "trifid.db")
         world = cls(home, store=open_store("sqlite:///trifid.db", home))
         Catalogue(world)
+        world.engine.hooks.start = lambda environment: None  # no command of a hook is ever run
         await world.start()
         states = (
             VmState.POWEROFF,
@@ -92,10 +97,18 @@ class Populated(World):
             VmState.DONE,
         )
         ended = replace(STAY, etime=200)
+        asked = template(CPU="1", MEMORY="64")
         stays = {VmState.UNKNOWN: STAY}
         await world.put(
             *(
-                replace(VM_OF_ALICE, id=20 + n, name=f"vm{n}", state=state, history=(stays.get(state, ended),))
+                replace(
+                    VM_OF_ALICE,
+                    id=20 + n,
+                    name=f"vm{n}",
+                    state=state,
+                    history=(stays.get(state, ended),),
+                    template=asked,
+                )
                 for n, state in enumerate(states)
             ),
             replace(VM_OF_ALICE, id=30, name="there", history=(replace(STAY, seq=0),)),

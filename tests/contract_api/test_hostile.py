@@ -28,7 +28,8 @@ READS = (
         (f"one.{pool}pool.info", [-2, -1, -1])
         for pool in ("vn", "image", "template", "secgroup", "vmgroup", "vntemplate")
     ),
-    *((f"one.{pool}pool.info", []) for pool in ("cluster", "datastore", "user", "group", "vdc", "zone")),
+    *((f"one.{pool}pool.info", []) for pool in ("cluster", "datastore", "user", "group", "vdc", "zone", "hook")),
+    ("one.documentpool.info", [-2, -1, -1, 100]),
     ("one.acl.info", []),
 )
 
