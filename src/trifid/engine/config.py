@@ -3,7 +3,7 @@
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,12 +27,14 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        list_order: how pools are listed, newest (DESC) or oldest (ASC) first; users and groups may have their own.
         zone_name: of the one zone that this engine is.
         endpoint: URL at which clients reach it, which the zone tells them; empty = where it listens.
     """
 
     listen: str = "127.0.0.1"
     port: int = 2633
+    list_order: Literal["ASC", "DESC"] = "DESC"
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
