@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from trifid.core.showback import Prices
+
 REPORTS_MISSED = 3
 """A host that missed fewer reports is never taken for silent."""
 
@@ -168,6 +170,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
+    showback: Prices = msgspec.field(default_factory=Prices)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
