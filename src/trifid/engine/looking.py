@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -169,9 +171,24 @@ class Looking:
         found: User = self.record("users", user_id)
         return found
 
+    def find_user(self, user_id: int) -> User | None:
+        """Return a user or None."""
+        found: User | None = self._look("users", user_id)
+        return found
+
     def group(self, group_id: int) -> Group:
         """Return a group; raises NotFound."""
         found: Group = self.record("groups", group_id)
+        return found
+
+    def document(self, document_id: int) -> Document:
+        """Return a document; raises NotFound."""
+        found: Document = self.record("documents", document_id)
+        return found
+
+    def find_hook(self, hook_id: int) -> Hook | None:
+        """Return a hook or None."""
+        found: Hook | None = self._look("hooks", hook_id)
         return found
 
     def action(self, vm_id: int) -> Action | None:

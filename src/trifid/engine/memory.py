@@ -24,6 +24,7 @@ from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.quota import NO_LIMITS, DefaultQuotas
 from trifid.core.quota_usage import Usage, charge_addresses, charge_image, charge_vm, count_held
+from trifid.core.umask import USUAL
 from trifid.core.user import Group, User
 from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
@@ -64,6 +65,7 @@ class Memory:
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
         rules: the access rules, found by whom they speak of; derived.
+        default_umask: of users who have none; set by the engine.
         names: ("host" | "user" | "group", name) to id; derived.
         usage: what users and groups have of all that quotas limit; derived.
         limited: who has limits: ids of users and groups, and of defaults; derived.
@@ -92,6 +94,7 @@ class Memory:
         self.image_actions: dict[int, ImageAction] = {}
         self.counters: dict[str, int] = dict(snapshot.counters)
         self.journal_id = snapshot.journal_id
+        self.default_umask = USUAL
         self.audit_id = snapshot.audit_id
 
         self.shares: dict[int, Share] = {}

@@ -128,12 +128,19 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A method of the API."""
+    """A method of the API.
+
+    Attributes:
+        answer: the type of what it answers; `Escaped` is an XML document.
+        is_supported: whether it is built (methods/not_supported.py has the others).
+    """
 
     name: str
     handler: Handler
     parameters: tuple[Parameter, ...]
     summary: str
+    answer: Any
+    is_supported: bool = True
 
     def arguments(self, given: list[Any]) -> list[Any]:
         """Return the arguments to call the handler with.
@@ -178,7 +185,7 @@ def method(name: str, **called: str) -> Callable[[Handler], Handler]:
         )
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]
         assert summary, f"{name} has no docstring"
-        METHODS[name] = Method(name, handler, parameters, summary)
+        METHODS[name] = Method(name, handler, parameters, summary, signature.return_annotation)
         return handler
 
     return declare
