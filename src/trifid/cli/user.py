@@ -23,6 +23,8 @@ from trifid.cli.listing import (
     section,
     show,
 )
+from trifid.cli.quota import quota_commands
+from trifid.cli.quota_shown import print_quotas
 from trifid.cli.shell import Shell
 
 _CORE = ""
@@ -171,6 +173,7 @@ def _print_user(shell: Shell, user: dict[str, Any]) -> None:
         group = "all its groups" if token["EGID"] == "-1" else f"group {token['EGID']} only"
         shell.say(f"until {full_moment(until) if until > 0 else 'it is cleared'}, {group}")
     print_template(shell, "USER TEMPLATE", user.get("TEMPLATE"))
+    print_quotas(shell, user, "DEFAULT_USER_QUOTAS")
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -238,6 +241,7 @@ ROWS = (
         examples=("delgroup alice oneadmin",),
     ),
     update_command(USER, "USER", "TEMPLATE"),
+    *quota_commands(USER, "USER"),
     Command(
         "list",
         "List the users, the newest first.",

@@ -9,6 +9,7 @@ import msgspec
 
 from trifid.core import restricted_lists as lists
 from trifid.core.restricted import Restricted, restricted
+from trifid.core.showback import Prices
 from trifid.core.umask import parse_umask
 from trifid.core.user import BUILT_IN_METHODS, is_method_name
 from trifid.errors import BadTemplate
@@ -289,6 +290,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     authentication: AuthenticationSettings = msgspec.field(default_factory=AuthenticationSettings)
     hooks: HookSettings = msgspec.field(default_factory=HookSettings)
     events: EventSettings = msgspec.field(default_factory=EventSettings)
+    showback: Prices = msgspec.field(default_factory=Prices)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
