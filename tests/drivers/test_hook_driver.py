@@ -187,9 +187,7 @@ def test_redirects_are_not_followed(driver: DriverProcess, receiver: Receiver) -
     assert receiver.sent.empty()
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "169.254.1.1", "0.0.0.0"]
-)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "169.254.1.1", "0.0.0.0"])
 def test_the_front_end_itself_and_its_link_get_nothing_unless_configured(
     driver: DriverProcess, receiver: Receiver, host: str
 ) -> None:
