@@ -37,7 +37,8 @@ def place(stopped: Home) -> Home:
     (stopped.path / "hooks").mkdir(exist_ok=True)
     toml = stopped.path / "trifid.toml"
     toml.write_text(
-        f'{toml.read_text()}\n[hooks]\nretry_after_s = 0.1\nwebhooks_to = ["127.0.0.0/8"]\n[events]\nheartbeat_s = 0.5\n'
+        f'{toml.read_text()}\n[hooks]\nretry_after_s = 0.1\nwebhooks_to = ["127.0.0.0/8"]\n'
+        "[events]\nheartbeat_s = 0.5\n"
     )
     return stopped
 
@@ -75,8 +76,8 @@ def test_a_hook_runs_when_a_vm_is_running_and_its_log_has_what_it_said(place: Ho
     place.start()
     api = Api(place)
     command = program(place, 'echo "$1 $2 $3"; echo "$4" | base64 -d')
-    described = f'NAME=up\nTYPE=state\nRESOURCE=VM\nON=RUNNING\nCOMMAND={command}\n'
-    hook_id = api.call("one.hook.allocate", described + 'ARGUMENTS="$ID $STATE/$LCM_STATE \'a b\' $TEMPLATE"')
+    described = f"NAME=up\nTYPE=state\nRESOURCE=VM\nON=RUNNING\nCOMMAND={command}\n"
+    hook_id = api.call("one.hook.allocate", described + "ARGUMENTS=\"$ID $STATE/$LCM_STATE 'a b' $TEMPLATE\"")
     vm_id = running_vm(api)
     (done,) = until_logged(api, hook_id, 1)
     first, _, document = done["EXECUTION_RESULT"]["STDOUT"].partition("\n")
@@ -215,7 +216,9 @@ def test_a_user_hears_of_what_it_may_use_only_and_nobody_else_is_let_in(place: H
 def test_the_command_prints_events_as_they_come(place: Home) -> None:
     place.start()
     vm_id = Api(place).call("one.vm.allocate", VM, True)
-    done = place.run(sys.executable, "-m", "trifid.cli.engine", "events", "--after", "0", "--json", "--filter", "kind=VM")
+    done = place.run(
+        sys.executable, "-m", "trifid.cli.engine", "events", "--after", "0", "--json", "--filter", "kind=VM"
+    )
     (event,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (event["what"], event["object_id"]) == ("allocated", vm_id)
 

@@ -22,6 +22,7 @@ _NOT_FOUND = re.compile(r"Error getting ([a-z ]+) \[")
 _LISTED_BY = {
     "cluster": "onecluster",
     "datastore": "onedatastore",
+    "hook": "onehook",
     "host": "onehost",
     "image": "oneimage",
     "user": "oneuser",
@@ -31,8 +32,9 @@ _LISTED_BY = {
 }
 """What is not found, as the engine calls it -> the command that lists what there is."""
 
-_LOCKED = re.compile(r"\b(IMAGE|NET|TEMPLATE|VMGROUP|VM)(?: is locked\.)? \[(\d+)\]")
+_LOCKED = re.compile(r"\b(HOOK|IMAGE|NET|TEMPLATE|VMGROUP|VM)(?: is locked\.)? \[(\d+)\]")
 _UNLOCKED_BY = {
+    "HOOK": "onehook",
     "IMAGE": "oneimage",
     "NET": "onevnet",
     "TEMPLATE": "onetemplate",

@@ -8,7 +8,7 @@
 
 The id is the cursor: a client that was cut goes on after the last one that it saw, told as `after` or, as browsers do
 by themselves, as `Last-Event-ID`.  Every event comes at least once.  What was lost, because it is not kept so long, is
-told as an event of its own, `gap`.
+told as an event of its own, `gap`.  With `follow=no` the stream ends with what there is.
 
 Source of the format: the HTML standard, section 9.2 (server-sent events).
 """
@@ -70,14 +70,14 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            after, wanted = _asked(scope)
-            feed = await self._admitted(scope, wanted)
+            asked = _asked(scope)
+            feed = await self._admitted(scope, asked.wanted)
         except Refused as refused:
             await send_text(send, refused.status, refused.text, *refused.headers)
             return
         self._streams[feed.uid] += 1
         try:
-            stream = _Stream(feed, send, feed.newest if after is None else after, self._bounds)
+            stream = _Stream(feed, send, asked, self._bounds)
             await _until_gone(stream, receive)
             if stream.is_stuck:
                 await _abort(scope)
@@ -100,8 +100,22 @@ class _Door:
         return feed
 
 
-def _asked(scope: Scope) -> tuple[int | None, dict[str, list[str]]]:
-    """Return after which event, and which are wanted; raises Refused."""
+class _Asked(msgspec.Struct, frozen=True):
+    """What a request wants.
+
+    Attributes:
+        after: id of the last event that it does not want; negative = of so many before the newest, None = the newest.
+        follows: whether it waits for what is still to come.
+        wanted: the filter.
+    """
+
+    after: int | None
+    follows: bool
+    wanted: Mapping[str, Sequence[str]]
+
+
+def _asked(scope: Scope) -> _Asked:
+    """Return what a request wants; raises Refused."""
     if scope["method"] != "GET":
         raise Refused(405, "events are read with GET", (b"allow", b"GET"))
     try:
@@ -110,16 +124,20 @@ def _asked(scope: Scope) -> tuple[int | None, dict[str, list[str]]]:
         )
     except ValueError:
         raise Refused(400, f"the query cannot be read: UTF-8, at most {FIELDS_MAX} fields") from None
+    follow = fields.pop("follow", ["yes"])[-1]
+    if follow not in ("yes", "no"):
+        raise Refused(400, f"follow must be yes or no, is {follow[:80]!r}")
     cursors = [header(scope, b"last-event-id").decode("latin-1"), *fields.pop("after", [])]
     unknown = [key for key in fields if key not in FILTERS]
     if unknown:
-        raise Refused(400, f"{unknown[0][:80]!r} is not known here: after, {', '.join(FILTERS)} are")
+        raise Refused(400, f"{unknown[0][:80]!r} is not known here: after, follow, {', '.join(FILTERS)} are")
     cursor = next(filter(None, cursors), "")
     if not cursor:
-        return None, fields
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _CURSOR_DIGITS_MAX):
+        return _Asked(None, follow == "yes", fields)
+    digits = cursor.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _CURSOR_DIGITS_MAX):
         raise Refused(400, f"after must be the id of an event, is {cursor[:80]!r}")
-    return int(cursor), fields
+    return _Asked(int(cursor), follow == "yes", fields)
 
 
 async def _until_gone(stream: "_Stream", receive: Receive) -> None:
@@ -156,11 +174,13 @@ class _Stream:
         is_stuck: the client takes nothing any more.
     """
 
-    def __init__(self, feed: Feed, send: Send, after: int, bounds: Bounds) -> None:
+    def __init__(self, feed: Feed, send: Send, asked: _Asked, bounds: Bounds) -> None:
         self.is_stuck = False
         self._feed = feed
         self._send_message = send
-        self._after = after
+        after = feed.newest if asked.after is None else asked.after
+        self._after = after if after >= 0 else max(0, feed.newest + after)
+        self._until = None if asked.follows else feed.newest
         self._bounds = bounds
 
     async def run(self) -> None:
@@ -198,6 +218,8 @@ class _Stream:
                 except NotAuthenticated:
                     break
                 checked_s = loop.time()
+            if self._until is not None and self._after >= self._until:
+                break
             if has_moved:
                 await asyncio.sleep(0)  # a long past must not keep others waiting
             else:
