@@ -22,7 +22,7 @@ from trifid.core.audit import ARGUMENTS_LENGTH_MAX, AuditEntry, AuditQuery, show
         ("template", "SSH_PRIVATE=tell-nobody", "template=[SSH_PRIVATE=***]"),
         ("template", "SECRET=tell-nobody", "template=[SECRET=***]"),
         ("template", "<T><SECRET>tell-nobody</SECRET><CPU>1</CPU></T>", "template=[SECRET=*** CPU=1]"),
-        ("template", "PASSWORD=tell-nobody\nCPU=[", "template=(27 characters)"),
+        ("template", "PASSWORD=tell-nobody\nCPU=[", "template=(26 characters)"),
         ("name", "two\nlines", "name=two?lines"),
     ],
 )

@@ -19,9 +19,11 @@ from trifid.core.network.host_document import Group
 from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.core.umask import parse_umask
 from trifid.engine.address_services import AddressServices
 from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
+from trifid.engine.authentication.external import FAMILY, External
 from trifid.engine.config import REPORTS_MISSED, Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
@@ -59,7 +61,7 @@ from trifid.wire.lines import Message
 log = logging.getLogger("trifid.engine")
 
 FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence", "hook")
-"""Of drivers."""
+"""Of drivers that are started as they are configured; that of authentication is when it has something to do."""
 ENGINE_ID_BITS = 60
 
 
@@ -97,11 +99,11 @@ class Engine:
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
+        memory.default_umask = parse_umask(config.engine.default_umask)
         self.meters = Meters(monotonic)
         self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
-        self.auth = Authenticator(memory, self.now)
         self.audit = AuditTrail(self.turns, self.now)
         self.drivers = self._driver_set()
         settings = config.engine
@@ -119,6 +121,15 @@ class Engine:
         self.samples = SampleSeries(samples, Kept(keep.keep_raw_s, keep.keep_5min_s, keep.keep_hour_s), self.now)
         self.monitoring.measured = self.samples.take
         self.queries = Queries(self.drivers)
+        self.auth = Authenticator(
+            memory,
+            self.now,
+            ask=self.turns.ask,
+            external=External(self.queries, self.drivers, config.authentication),
+            default=config.authentication.default,
+            remember_s=config.authentication.remember_s,
+            monotonic=monotonic,
+        )
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
         self.turns.after_commit.append(self.space.committed)
@@ -175,6 +186,10 @@ class Engine:
         for family in FAMILIES:
             for name, settings in getattr(self.config.drivers, family).items():
                 found[(family, name)] = Driver(family, name, settings, self.home, self)
+        told = self.config.authentication
+        if told.methods:
+            settings = msgspec.structs.replace(self.config.drivers.auth[told.driver], timeout_s=told.timeout_s)
+            found[FAMILY, told.driver] = Driver(FAMILY, told.driver, settings, self.home, self)
         return DriverSet(found, later=("hook",))
 
     async def start(self, oneadmin: str) -> None:
@@ -219,18 +234,22 @@ class Engine:
     def driver_ready(self, driver: Driver) -> None:
         """Start its hosts, or send it what it has to do."""
         self.processes_changed()
-        self._of_family[driver.family].ready(driver)
+        if (concerned := self._of_family.get(driver.family)) is not None:
+            concerned.ready(driver)
         self.queries.ready(driver)
         self.space.ready(driver)
 
     def driver_said(self, driver: Driver, message: Message) -> None:
         """Hand a message to whom it concerns."""
-        (self.queries if is_query(message.oid) else self._of_family[driver.family]).said(driver, message)
+        concerned = self.queries if is_query(message.oid) else self._of_family.get(driver.family)
+        if concerned is not None:
+            concerned.said(driver, message)
 
     def driver_down(self, driver: Driver, why: str) -> None:
         """Tell whom it concerns."""
         self.processes_changed()
-        self._of_family[driver.family].down(driver, why)
+        if (concerned := self._of_family.get(driver.family)) is not None:
+            concerned.down(driver, why)
         self.queries.down(driver, why)
 
     def _group_made(self, record: SecurityGroup) -> Group:

@@ -38,5 +38,6 @@ async def entries(
         object_id=None if about_id < 0 else about_id,
         is_refused={1: False, 2: True}.get(outcome),
     )
+    await call.ask(lambda draft: None)  # what was refused before this call is written now
     found = await asyncio.to_thread(call.engine.store.audit, query, max(1, min(limit, ENTRIES_MAX)))
     return msgspec.json.encode(found).decode()

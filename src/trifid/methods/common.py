@@ -29,6 +29,7 @@ POOLS = {
     "DATASTORE": "datastores",
     "IMAGE": "images",
     "TEMPLATE": "vm_templates",
+    "DOCUMENT": "documents",
     "USER": "users",
     "GROUP": "groups",
     "VDC": "vdcs",

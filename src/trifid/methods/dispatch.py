@@ -19,6 +19,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     audit,
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
@@ -33,6 +34,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     network,
     network_addresses,
     placing,
+    quotas,
     reconcile,
     secgroup,
     system,
@@ -51,13 +53,17 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
+
+declare()
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
@@ -77,6 +83,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
@@ -138,7 +145,7 @@ class Dispatcher:
         try:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
-            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
             caller = replace(caller, grounds=[])
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
