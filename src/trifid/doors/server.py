@@ -16,6 +16,8 @@ KEEP_ALIVE_S = 75
 HEAD_TIMEOUT_S = 30.0
 """For the headers of a request, from its first byte or from the beginning of the connection."""
 STOP_WITHIN_S = 3
+ABORT = "trifid.abort"
+"""Extension of ASGI by which an application closes a connection at once, whatever is still to be sent."""
 
 
 class CannotListen(OSError):
@@ -35,6 +37,10 @@ def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self.expect_head()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)

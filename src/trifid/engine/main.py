@@ -106,12 +106,14 @@ def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None
 
 
 async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
+    from trifid.doors.events import Bounds, with_events
     from trifid.doors.metrics import with_metrics
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
+    from trifid.methods.event_stream import opener
     from trifid.methods.metrics import reader
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
@@ -137,6 +139,10 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         told = config.monitoring
         if told.metrics:
             app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
+        events = config.events
+        if events.streams_max:
+            bounds = Bounds(events.streams_max, events.streams_user_max, events.heartbeat_s)
+            app = with_events(app, opener(engine), bounds)
         async with serve(app, config.api.listen, config.api.port):
             gc.collect()
             gc.freeze()
