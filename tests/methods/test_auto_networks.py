@@ -126,7 +126,7 @@ class TestWaiting:
         people = owners(await world.ask(ADMIN, "one.userpool.info"), {ALICE_ID}, rules)
         gids = (1, STAFF_GID)
         assert people == [Caller(ALICE_ID, "alice", gids, rules=rules.of(ALICE_ID, gids))]
-        return networks(await world.ask(ADMIN, "one.vnpool.info", -2), people)
+        return networks(await world.ask(ADMIN, "one.vnpool.info", -2, -1, -1), people)
 
     async def test_what_is_free_is_told_where_shared_addresses_are_in_use(self, world):
         shared = replace(ip_range(0x0A000900), id=1, attributes={"SHARED": "YES"})

@@ -29,9 +29,11 @@ POOLS = {
     "DATASTORE": "datastores",
     "IMAGE": "images",
     "TEMPLATE": "vm_templates",
+    "DOCUMENT": "documents",
     "USER": "users",
     "GROUP": "groups",
     "VDC": "vdcs",
+    "HOOK": "hooks",
 }
 """Where the objects of a kind are kept."""
 

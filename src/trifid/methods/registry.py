@@ -6,14 +6,15 @@ arguments are ignored (reference/api-modern.md §1).
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from trifid.core.access import Caller
+from trifid.core.access import Caller, Ground, Why
 from trifid.core.audit import AuditEntry, shown_arguments
 from trifid.core.vm.effects import Moment
+from trifid.engine.quotas import refuse_beyond
 from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from trifid.engine.transaction import Draft
 
 T = TypeVar("T")
+
+GROUNDS_TOLD_MAX = 4
 
 
 class Call(msgspec.Struct):
@@ -50,11 +53,12 @@ class Call(msgspec.Struct):
         """Return what `command` returns, once all that it changed, and the call's entry in the audit, is durable.
 
         Raises:
-            TrifidError: the command refused; nothing was changed.
+            TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
         """
 
         def audited(draft: "Draft") -> T:
             value = command(draft)
+            refuse_beyond(draft, self.caller)
             if not draft.batch.is_empty:
                 draft.audit(self.audit_entry(draft.now, value))
                 self.is_audited = True
@@ -88,11 +92,23 @@ class Call(msgspec.Struct):
             arguments=shown_arguments(self.arguments),
             code=code,
             text=text,
+            ground=grounds_told(self.caller.grounds or ()),
         )
 
     def moment(self, now: int) -> Moment:
         """Return when and on whose behalf, for a VM's step."""
         return Moment(now, self.caller, self.request_id)
+
+
+def grounds_told(grounds: Iterable[Ground]) -> str:
+    """Return what the gate decided in a call, each ground once: `owner VM 3, rule 12 DATASTORE 1`."""
+    told = dict.fromkeys(
+        f"{f'rule {g.rule_id}' if g.why is Why.RULE else g.why} {g.kind}{f' {g.object_id}' if g.object_id >= 0 else ''}"
+        for g in grounds
+    )
+    if len(told) == 1 or not all(one.startswith(Why.ADMINISTRATOR) for one in told):
+        return ", ".join(list(told)[-GROUNDS_TOLD_MAX:])
+    return str(Why.ADMINISTRATOR)
 
 
 class WrongArguments(Exception):
@@ -112,12 +128,19 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A method of the API."""
+    """A method of the API.
+
+    Attributes:
+        answer: the type of what it answers; `Escaped` is an XML document.
+        is_supported: whether it is built (methods/not_supported.py has the others).
+    """
 
     name: str
     handler: Handler
     parameters: tuple[Parameter, ...]
     summary: str
+    answer: Any
+    is_supported: bool = True
 
     def arguments(self, given: list[Any]) -> list[Any]:
         """Return the arguments to call the handler with.
@@ -162,7 +185,7 @@ def method(name: str, **called: str) -> Callable[[Handler], Handler]:
         )
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]
         assert summary, f"{name} has no docstring"
-        METHODS[name] = Method(name, handler, parameters, summary)
+        METHODS[name] = Method(name, handler, parameters, summary, signature.return_annotation)
         return handler
 
     return declare

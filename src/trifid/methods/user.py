@@ -6,7 +6,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, check
-from trifid.core.user import LoginToken, User, checked_weight
+from trifid.core.umask import check_umask
+from trifid.core.user import LoginToken, User, check_weight
 from trifid.engine.auth import token_digest
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
@@ -26,7 +27,7 @@ def _target(call: Call, user_id: int) -> int:
 
 
 @method("one.user.allocate")
-async def allocate(call: Call, name: str, password: str, driver: str = "", groups: list = []) -> int:  # type: ignore[type-arg]  # noqa: B006
+async def allocate(call: Call, name: str, password: str, driver: str, groups: list) -> int:  # type: ignore[type-arg]
     """Add a user; the first group is its primary one."""
     if not all(type(gid) is int for gid in groups):
         raise NotAllocated("groups must be an array of group ids")
@@ -163,12 +164,17 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
 
 @method("one.user.update")
 async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a user; SCHED_WEIGHT is for administrators to change."""
+    """Replace (0) or extend (1) the attributes of a user; restricted ones, as SCHED_WEIGHT, administrators change."""
     caller = call.caller
 
     def change(draft: Draft, user: User) -> User:
         new = updated(user.template, template, append)
-        return replace(user, template=checked_weight(user.template, new, uid=caller.uid, is_admin=caller.is_admin))
+        if not caller.is_admin:
+            restricted = call.engine.config.restricted.of_users
+            new = restricted.checked(user.template, new, uid=caller.uid, what="User")
+        check_weight(user.template, new)
+        check_umask(user.template, new)
+        return replace(user, template=new)
 
     return await changed(call, "USER", _target(call, user_id), Right.MANAGE, "updated", change)
 
