@@ -54,7 +54,7 @@ async def test_an_administrator_of_a_group_has_rules_that_come_and_go(world):
 
 async def test_an_administrator_makes_users_in_the_group_and_manages_them(world):
     made = await world.ask(CARL, "one.user.allocate", "new", "pw", "core", [STAFF_GID])
-    assert await world.ask(CARL, "one.user.allocate", "second", "pw") > made
+    assert await world.ask(CARL, "one.user.allocate", "second", "pw", "", []) > made
     for call in (
         ("one.user.info", made),
         ("one.user.passwd", made, "other"),

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Right
+from trifid.core.access import Right, check
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.common import changed, name_checked, owner_changed, permissions_changed, refuse_taken
@@ -103,7 +103,9 @@ async def chmod_object(
 
 
 async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, group_id: int) -> int:
-    """Give an object to another user or group, for whoever may ADMIN it, and return its id; -1 keeps.
+    """Give an object to another user or group, and return its id; -1 keeps.
+
+    Whoever may MANAGE it may change the group; for another owner it takes ADMIN.
 
     Raises:
         NotFound, NotAllowed: no such object, user or group; or the caller may not.
@@ -111,11 +113,13 @@ async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, g
     """
 
     def change(draft: Draft, record: Any) -> Any:
+        if user_id not in (-1, record.uid):
+            check(call.caller, Right.ADMIN, owned.kind, record)
         new = owner_changed(call.caller, draft, record, user_id, group_id)
         owned.refuse_name(draft, owned.kind, new)
         return new
 
-    return await changed(call, owned.kind, object_id, Right.ADMIN, "owner changed", change, owned.find)
+    return await changed(call, owned.kind, object_id, Right.MANAGE, "owner changed", change, owned.find)
 
 
 # -- declaring them ----------------------------------------------------------------------------------
