@@ -231,4 +231,4 @@ async def _regroup(call: Call, user_id: int, group_id: int, groups: Callable[[Us
         check(call.caller, Right.MANAGE, "GROUP", draft.group(group_id))
         return replace(user, gids=groups(user))
 
-    return await changed(call, "USER", user_id, Right.ADMIN, "groups changed", change)
+    return await changed(call, "USER", user_id, Right.MANAGE, "groups changed", change)
