@@ -28,6 +28,7 @@ lab-down: ## end that cluster, and remove all of it
 test: setup ## run the whole test suite, guests included
 	@tools/packages guest test lab xen
 	@tools/xen/fetch build/xen
+	@tools/clients
 	$(PYTHON_OF_VENV) -m pytest tests -n 3 --dist loadfile --ignore=tests/lab --ignore=tests/drivers/test_fleet.py
 	$(PYTHON_OF_VENV) -m pytest tests/drivers/test_fleet.py
 	tools/test-lab $(PYTHON_OF_VENV)
@@ -46,7 +47,7 @@ docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make_api.py
 	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
 
-lock: setup ## write requirements.lock out of pyproject.toml
+lock: setup ## write requirements.lock and requirements-clients.lock
 	tools/lock
 
 clean: demo-clean ## remove everything that was made here
