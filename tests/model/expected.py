@@ -115,7 +115,7 @@ class Expected:
                     {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
                     | {"unresched", "migrate", "migrate-live", "migrate-copy", "migrate-off", "migrate-off-hard"}
                     | {"reboot", "reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete"}
-                    | {"resize-disk", "saveas"}
+                    | {"resize-disk", "saveas", "configure"}
                     | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
@@ -311,7 +311,8 @@ class Expected:
                 route = ("HOTPLUG_RESIZE",) if not is_off else ()
                 return Operation(route, here, any_work, effect=lambda e: setattr(e, "memory_mib", number), keeps=True)
             case "configure":
-                return Operation(("POWEROFF",) if here == "POWEROFF" else (), here, any_work)
+                shown = {"POWEROFF": ("POWEROFF",), "RUNNING": ("HOTPLUG",)}
+                return Operation(shown.get(here, ()), here, any_work)
             case "saveas":
                 return Operation((f"HOTPLUG_SAVEAS{in_state}",), here, any_work)
             case "resize-disk" if here in ("PENDING", "HOLD", "UNDEPLOYED"):
