@@ -9,24 +9,20 @@ from tests.system.home import Api
 def test_one_host_creates_converges_changes_and_removes(tools: Tools, one: pyone.OneServer, api: Api) -> None:
     api.monitored_host("first")  # the module takes a host with id 0 for a failure
     one.cluster.allocate("racks")
-    assert tools.play("hosts.yml", phase="create").changed == 1
-    assert tools.play("hosts.yml", phase="create").changed == 0
+    tools.converges("hosts.yml", "create")
     (host,) = [host for host in one.hostpool.info().HOST if host.NAME == "node1"]
     assert (host.STATE, host.IM_MAD, host.VM_MAD, host.CLUSTER) == (2, "dummy", "dummy", "default")
     kept = {"LABELS": "gold, ssd", "RACK": "12", "POWER": "500"}
     assert kept.items() <= host.TEMPLATE.items()
 
-    assert tools.play("hosts.yml", phase="change").changed == 1
-    assert tools.play("hosts.yml", phase="change").changed == 0
+    tools.converges("hosts.yml", "change")
     host = one.host.info(host.ID)
     assert ({**kept, "LABELS": "silver", "RACK": "13"}).items() <= host.TEMPLATE.items()
     assert host.CLUSTER == "racks"
 
-    for phase, state in (("disable", 4), ("offline", 8), ("enable", 2)):
-        assert tools.play("hosts.yml", phase=phase).changed == 1
+    for tag, state in (("disable", 4), ("offline", 8), ("enable", 2)):
+        tools.converges("hosts.yml", tag)
         assert one.host.info(host.ID).STATE == state
-        assert tools.play("hosts.yml", phase=phase).changed == 0
 
-    assert tools.play("hosts.yml", phase="remove").changed == 1
-    assert tools.play("hosts.yml", phase="remove").changed == 0
+    tools.converges("hosts.yml", "remove")
     assert [host.NAME for host in one.hostpool.info().HOST] == ["first"]

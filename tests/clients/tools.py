@@ -47,6 +47,7 @@ class Tools:
             "ANSIBLE_HOME": str(path / "ansible"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_PYTHON_INTERPRETER": str(BIN / "python"),
             "LC_CTYPE": "C.UTF-8",
         }
@@ -67,12 +68,18 @@ class Tools:
         assert status is None or done.returncode == status, said
         return done
 
-    def play(self, book: str, *options: str, **variables: str) -> Recap:
-        """Run one of the playbooks with these variables, and return its recap."""
+    def play(self, book: str, tag: str, *options: str, times: int = 1, **variables: str) -> Recap:
+        """Run what a playbook has under a tag, with these variables; return its recap, of all `times` together."""
         given = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
-        done = self.run("ansible-playbook", "-i", "localhost,", *options, *given, str(PLAYBOOKS / book))
+        books = [str(PLAYBOOKS / book)] * times
+        done = self.run("ansible-playbook", "-i", "localhost,", "--tags", tag, *options, *given, *books)
         found = _RECAP.search(done.stdout)
         assert found, done.stdout + done.stderr
         ok, changed, unreachable, failed = (int(number) for number in found.groups())
         assert (unreachable, failed) == (0, 0), done.stdout + done.stderr
         return Recap(ok, changed)
+
+    def converges(self, book: str, tag: str, **variables: str) -> None:
+        """Run what a playbook has under a tag twice: the first run must change something, the second nothing."""
+        ran = self.play(book, tag, times=2, **variables)
+        assert ran.changed == 1, f"{book} {tag} changed {ran.changed} times in two runs"

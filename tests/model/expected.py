@@ -79,7 +79,7 @@ class Expected:
         self.disk_snapshots: list[int] = []
         self.memory_mib = 128
         self.operation: Operation | None = None
-        self.is_busy = False
+        self.is_busy = self.takes_disks = False
 
     @property
     def has_two_sets(self) -> bool:
@@ -155,6 +155,7 @@ class Expected:
         made = self._operation(what, number)
         if what.startswith(("migrate", "deploy")):
             self.is_marked = False
+            self.takes_disks = what == "migrate-copy"
         if made is None:
             return
         if not made.route:
@@ -257,7 +258,7 @@ class Expected:
             case "accept", _:
                 return Operation(("PROLOG_MIGRATE_POWEROFF",), "POWEROFF", target=number)
             case "retry", "UNKNOWN":
-                return Operation(("MIGRATE",), TRUTH)
+                return Operation(("MIGRATE",), TRUTH, off=TWO_SETS if self.takes_disks else "POWEROFF")
             case "migrate", "POWEROFF" | "SUSPENDED" if not self.is_paused:
                 shown = f"PROLOG_MIGRATE_{'POWEROFF' if self.state == 'POWEROFF' else 'SUSPEND'}"
                 return Operation(

@@ -18,6 +18,7 @@ from typing import IO, Any
 from trifid.engine.children import Scheduler, write_children
 from trifid.engine.config import Config, ConfigFault, load
 from trifid.engine.engine import Engine
+from trifid.engine.image_outbox import DELETING_SEEN_S
 from trifid.placement.settings import BadSettings, Settings
 from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
@@ -126,6 +127,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
     engine = Engine(home, config, store, samples=_samples(config, home))
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
+        engine.images.deleting_seen_s = DELETING_SEEN_S
         await engine.start(_first_administrator(home))
         dispatcher = Dispatcher(engine, SETTLED_WITHIN_S, placement)
         engine.schedule.start(carry_out(engine))
