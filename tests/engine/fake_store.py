@@ -6,15 +6,14 @@ Tests can hold commits back and make them fail.
 import threading
 from collections.abc import Sequence
 
+from trifid.core.audit import AuditEntry, AuditQuery
+from trifid.core.hook import HookExecution, HookLogQuery
 from trifid.core.journal import Entry
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.store.interface import Batch, Snapshot, StoreFault
 
-POOLS = (
-    *("vms", "hosts", "networks", "leases", "users", "groups", "actions"),
-    *("datastores", "images", "vm_templates", "image_actions"),
-)
+POOLS = tuple(name for name in Batch.__struct_fields__ if name not in ("counters", "journal", "audit"))
 
 
 class FakeStore:
@@ -36,13 +35,14 @@ class FakeStore:
         self._pools: dict[str, dict] = {name: {} for name in POOLS}
         self._counters: dict[str, int] = {}
         self._journal: list[Entry] = []
+        self._audit: list[AuditEntry] = []
 
     def load(self) -> Snapshot:
         """Read everything but VMs that are done."""
-        pools = {name: list(pool.values()) for name, pool in self._pools.items()}
+        pools = {name: list(pool.values()) for name, pool in self._pools.items() if name != "hook_log"}
         pools["vms"] = [vm for vm in pools["vms"] if vm.state is not VmState.DONE]
         last = self._journal[-1].id if self._journal else 0
-        return Snapshot(counters=dict(self._counters), journal_id=last, **pools)
+        return Snapshot(counters=dict(self._counters), journal_id=last, audit_id=len(self._audit), **pools)
 
     def commit(self, batch: Batch) -> None:
         """Take a batch whole or not at all."""
@@ -53,6 +53,8 @@ class FakeStore:
         expected = self._journal[-1].id + 1 if self._journal else 1
         if [e.id for e in batch.journal] != list(range(expected, expected + len(batch.journal))):
             raise StoreFault(f"journal entries must follow {expected - 1}")
+        if [e.id for e in batch.audit] != [len(self._audit) + n + 1 for n in range(len(batch.audit))]:
+            raise StoreFault(f"audit entries must follow {len(self._audit)}")
         for name, pool in self._pools.items():
             for key, record in getattr(batch, name).items():
                 if record is None:
@@ -61,6 +63,7 @@ class FakeStore:
                     pool[key] = record
         self._counters.update(batch.counters)
         self._journal.extend(batch.journal)
+        self._audit.extend(batch.audit)
         self.commits.append(batch)
 
     def journal_after(self, entry_id: int, limit: int) -> Sequence[Entry]:
@@ -82,6 +85,15 @@ class FakeStore:
     def done_vm(self, vm_id: int) -> VM | None:
         """Return one VM that is done."""
         return next(iter(self.done_vms(first_id=vm_id, last_id=vm_id, limit=1)), None)
+
+    def audit(self, query: AuditQuery, limit: int) -> Sequence[AuditEntry]:
+        """Return entries of the audit, newest first."""
+        return [entry for entry in reversed(self._audit) if query.matches(entry)][:limit]
+
+    def hook_log(self, query: HookLogQuery, limit: int) -> Sequence[HookExecution]:
+        """Return the newest executions, oldest first."""
+        found = [execution for execution in self._pools["hook_log"].values() if query.matches(execution)]
+        return sorted(found, key=HookExecution.order)[-limit:]
 
     def close(self) -> None:
         """Remember that it was closed."""

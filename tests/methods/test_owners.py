@@ -107,7 +107,7 @@ async def test_names_of_networks_are_taken_per_owner(world):
 
 async def test_names_of_users_and_groups_are_taken_for_all(world):
     for name, arguments, code, said in (
-        ("one.user.allocate", ("alice", "pw"), 0x2000, f"NAME is already taken by USER {ALICE_ID}"),
+        ("one.user.allocate", ("alice", "pw", "core", []), 0x2000, f"NAME is already taken by USER {ALICE_ID}"),
         ("one.group.allocate", ("staff",), 0x2000, f"NAME is already taken by GROUP {STAFF_GID}"),
     ):
         with pytest.raises(Refusal, match=said) as refusal:

@@ -162,7 +162,9 @@ class TestDocuments:
         await world.ask(ALICE, "one.template.update", TEMPLATE_ID, "CPU=2", 1)
         assert "<CPU><![CDATA[2]]></CPU>" in await world.ask(ALICE, "one.template.info", TEMPLATE_ID)
         await world.change("users", ALICE_ID, name="alicia")
-        assert "<UNAME>alicia</UNAME>" in await world.ask(ALICE.replace("alice", "alicia"), "one.templatepool.info", -3)
+        assert "<UNAME>alicia</UNAME>" in await world.ask(
+            ALICE.replace("alice", "alicia"), "one.templatepool.info", -3, -1, -1
+        )
 
     async def test_others_see_it_when_they_may_use_it(self, world):
         assert await world.ask(EVE, "one.templatepool.info", -2, -1, -1) == "<VMTEMPLATE_POOL></VMTEMPLATE_POOL>"

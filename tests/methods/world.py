@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.engine.fake_store import FakeStore
+from tests.wire.schemas import valid_answer
 from trifid.core.access import Permissions
 from trifid.core.host import Host, HostState
 from trifid.core.image.datastore import DEFAULT_ID
@@ -161,14 +162,16 @@ class World:
         await self.change("networks", NETWORK_ID, permissions=Permissions(bits))
 
     async def ask(self, session: str, method: str, *arguments: Any) -> Any:
-        """Return what a call answers; raises Refusal."""
+        """Return what a call answers; raises Refusal.  Every document is checked against its schema."""
         answer = await self._dispatch(method, [session, *arguments], "10.0.0.9:1234")
         assert isinstance(answer, Answer), f"{method} {arguments}: {answer}"
         if not answer.success:
             raise Refusal(answer.code, answer.value)
-        if isinstance(answer.value, Escaped):
-            return decode_answer("".join(answer_chunks(answer.value)).encode())
-        return answer.value
+        value = answer.value
+        if isinstance(value, Escaped):
+            value = decode_answer("".join(answer_chunks(value)).encode())
+        valid_answer(method, value)
+        return value
 
     def task(self, session: str, method: str, *arguments: Any) -> "asyncio.Task[Any]":
         """Make a call that is answered meanwhile."""

@@ -6,11 +6,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from trifid.core.access import Permissions
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution, HookType
 from trifid.core.host import Host, HostState
 from trifid.core.journal import Entry
 from trifid.core.network.record import AddressRange, Lease, Network, NetworkState
+from trifid.core.quota import DefaultQuotas, Limits, ResourceLimits
 from trifid.core.template.model import Template, template
 from trifid.core.user import Group, LoginToken, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.lock import Lock
 from trifid.core.vm.record import VM, Action, HistoryRecord, Needs
 from trifid.core.vm.schedule import ScheduledAction
@@ -227,3 +233,93 @@ entries = st.builds(
     new=columns,
     text=columns,
 )
+locks = st.none() | st.builds(Lock, level=st.integers(1, 3), uid=ids, at=times, request_id=words)
+codes = st.integers(0, 2**62)
+rules = st.builds(
+    Rule, id=ids, user=codes, resource=codes, rights=st.integers(0, 15), zone=codes, is_derived=st.booleans()
+)
+pairs = st.lists(st.tuples(ids, st.integers(-10, 2**31 - 1)), max_size=3).map(tuple)
+vdcs = st.builds(
+    Vdc,
+    id=ids,
+    name=words,
+    group_ids=st.lists(ids, max_size=3).map(tuple),
+    clusters=pairs,
+    hosts=pairs,
+    datastores=pairs,
+    networks=pairs,
+    template=templates,
+)
+hooks = st.builds(
+    Hook,
+    id=ids,
+    name=words,
+    type=st.sampled_from(HookType),
+    template=templates,
+    lock=locks,
+    cursor=ids,
+    executions=ids,
+)
+executions = st.builds(
+    HookExecution,
+    hook_id=ids,
+    execution_id=ids,
+    timestamp=times,
+    arguments=words,
+    command=words,
+    stdout=words,
+    stderr=words,
+    code=st.integers(0, 255),
+    remote_host=words,
+    retry=st.booleans(),
+)
+documents = st.builds(
+    Document,
+    id=ids,
+    uid=ids,
+    gid=ids,
+    name=words,
+    type=ids,
+    permissions=permissions,
+    lock=locks,
+    template=templates,
+)
+limits = st.builds(
+    Limits,
+    st.lists(
+        st.builds(
+            ResourceLimits,
+            kind=st.sampled_from(["VM", "IMAGE"]),
+            id=words,
+            figures=st.dictionaries(words, st.integers(-2, 2**50), max_size=3),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+default_quotas = st.builds(DefaultQuotas, id=st.integers(0, 1), limits=limits)
+audit_entries = st.builds(
+    AuditEntry,
+    id=st.just(1),
+    at=times,
+    request_id=columns,
+    uid=st.integers(-1, 2**31 - 1),
+    user=columns,
+    peer=columns,
+    method=columns,
+    object_id=st.integers(-1, 2**31 - 1),
+    arguments=columns,
+    code=st.integers(0, 2**16),
+    text=columns,
+    ground=columns,
+)
+
+
+def audit_entry(entry_id: int, **fields: Any) -> AuditEntry:
+    """Build an entry of the audit."""
+    made = AuditEntry(entry_id, 1_700_000_000, "r1", 2, "alice", "127.0.0.1", "one.vm.action", 7, "word=hold vm_id=7")
+    return replace(made, **fields)
+
+
+def execution(hook_id: int, execution_id: int, **fields: Any) -> HookExecution:
+    """Build what came of a hook."""
+    return replace(HookExecution(hook_id, execution_id, 1_700_000_000, "", "/hooks/x", "", "", 0), **fields)

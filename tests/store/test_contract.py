@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.store.conftest import Database
-from tests.store.records import entry, network, stay, turn, user, vm
+from tests.store.records import audit_entry, entry, execution, network, stay, turn, user, vm
+from trifid.core.audit import AuditQuery
+from trifid.core.hook import HookLogQuery
 from trifid.core.network.record import Lease
 from trifid.core.user import Group
 from trifid.core.vm.record import Action
@@ -238,3 +240,66 @@ def test_a_body_changed_by_hand_into_nonsense_is_named(store: SqlStore, database
 def test_closing_twice_is_no_error(store: SqlStore) -> None:
     store.close()
     store.close()
+
+
+AUDIT = [
+    audit_entry(1),
+    audit_entry(2, at=1_700_000_100, method="one.vm_group.x", object_id=9),
+    audit_entry(3, uid=-1, code=256),
+    audit_entry(4, method="one.host.status"),
+]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        AuditQuery(),
+        AuditQuery(before_id=3),
+        AuditQuery(since=1_700_000_100),
+        AuditQuery(until=1_700_000_099),
+        AuditQuery(uid=-1),
+        AuditQuery(method="one.vm."),
+        AuditQuery(method="one.vm_"),
+        AuditQuery(method="%"),
+        AuditQuery(object_id=9),
+        AuditQuery(is_refused=True),
+        AuditQuery(is_refused=False, object_id=7),
+    ],
+)
+def test_the_audit_is_asked_newest_first(store: SqlStore, query: AuditQuery) -> None:
+    store.commit(Batch(audit=AUDIT))
+    assert store.audit(query, 10) == [one for one in reversed(AUDIT) if query.matches(one)]
+    assert store.audit(query, 1) == [one for one in reversed(AUDIT) if query.matches(one)][:1]
+
+
+def test_the_audit_goes_on_where_it_was_after_reopening(database: Database) -> None:
+    store = database.open()
+    store.commit(Batch(audit=AUDIT))
+    store.close()
+    assert database.open().load().audit_id == 4
+
+
+EXECUTIONS = [
+    execution(0, 0),
+    execution(1, 0, timestamp=1_700_000_100, code=1),
+    execution(0, 1, timestamp=1_700_000_200),
+]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        HookLogQuery(),
+        HookLogQuery(hook_id=0),
+        HookLogQuery(hook_id=0, execution_id=1),
+        HookLogQuery(since=1_700_000_100),
+        HookLogQuery(until=1_700_000_100),
+        HookLogQuery(has_succeeded=True),
+        HookLogQuery(has_succeeded=False),
+    ],
+)
+def test_what_hooks_did_is_asked_oldest_first_and_the_newest_are_told(store: SqlStore, query: HookLogQuery) -> None:
+    store.commit(Batch(hook_log={(e.hook_id, e.execution_id): e for e in reversed(EXECUTIONS)}))
+    found = [one for one in EXECUTIONS if query.matches(one)]
+    assert store.hook_log(query, 10) == found
+    assert store.hook_log(query, 1) == found[-1:]

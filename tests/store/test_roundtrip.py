@@ -7,10 +7,16 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.store import records
 from tests.store.conftest import Database
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry, AuditQuery
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution, HookLogQuery
 from trifid.core.host import Host
 from trifid.core.journal import Entry
 from trifid.core.network.record import Lease, Network
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
@@ -78,6 +84,54 @@ def test_a_user(store: SqlStore, user: User) -> None:
 @given(group=records.groups)
 def test_a_group(store: SqlStore, group: Group) -> None:
     assert there_and_back(store, "groups", group.id, group) == [group]
+
+
+@anything
+@given(rule=records.rules)
+def test_an_access_rule(store: SqlStore, rule: Rule) -> None:
+    assert there_and_back(store, "acls", rule.id, rule) == [rule]
+
+
+@anything
+@given(vdc=records.vdcs)
+def test_a_virtual_data_centre(store: SqlStore, vdc: Vdc) -> None:
+    assert there_and_back(store, "vdcs", vdc.id, vdc) == [vdc]
+
+
+@anything
+@given(hook=records.hooks)
+def test_a_hook(store: SqlStore, hook: Hook) -> None:
+    assert there_and_back(store, "hooks", hook.id, hook) == [hook]
+
+
+@anything
+@given(execution=records.executions)
+def test_what_a_hook_did(store: SqlStore, execution: HookExecution) -> None:
+    key = (execution.hook_id, execution.execution_id)
+    store.commit(Batch(hook_log={key: execution}))
+    assert store.hook_log(HookLogQuery(), 10) == [execution]
+    store.commit(Batch(hook_log={key: None}))
+    assert store.hook_log(HookLogQuery(), 10) == []
+
+
+@anything
+@given(document=records.documents)
+def test_a_document(store: SqlStore, document: Document) -> None:
+    assert there_and_back(store, "documents", document.id, document) == [document]
+
+
+@anything
+@given(quotas=records.default_quotas)
+def test_default_quotas(store: SqlStore, quotas: DefaultQuotas) -> None:
+    assert there_and_back(store, "default_quotas", quotas.id, quotas) == [quotas]
+
+
+@anything
+@given(entry=records.audit_entries)
+def test_an_audit_entry(store: SqlStore, database: Database, entry: AuditEntry) -> None:
+    store.commit(Batch(audit=[entry]))
+    assert store.audit(AuditQuery(), 10) == [entry]
+    database.sql("DELETE FROM audit")
 
 
 @anything

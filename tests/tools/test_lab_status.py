@@ -21,7 +21,9 @@ def test_a_lab_exits_as_its_command_does() -> None:
 
 
 def test_a_lab_whose_libvirt_died_exits_as_its_command_does() -> None:
-    end_libvirt = "kill $(cat /run/libvirt/libvirtd.pid); while kill -0 $(cat /run/libvirt/libvirtd.pid); do sleep 0.1; done"
+    end_libvirt = (
+        "kill $(cat /run/libvirt/libvirtd.pid); while kill -0 $(cat /run/libvirt/libvirtd.pid); do sleep 0.1; done"
+    )
     command = [TOOLS / "in-lab", "sh", "-c", f"{end_libvirt}; true"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -28,7 +28,7 @@ def chosen(shell: Shell, given: Given) -> int:
 
 
 def _create(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.cluster.allocate', given.name)}")
+    shell.made(CLUSTER, shell.call("one.cluster.allocate", given.name))
 
 
 def _count(name: str) -> Any:

@@ -48,10 +48,15 @@ Made from the commands themselves by `python -m trifid.cli.docs`; do not edit.
 All commands find the engine by `--home DIR`, else by `ONE_XMLRPC` (a URL) and `ONE_AUTH` (a file with
 `USER:PASSWORD`), else by `TRIFID_HOME`.  `--endpoint URL` names another engine for one command, `-v` tells more.
 
+`-j --json`, `-y --yaml` and `-x --xml` go with every command that calls an engine.  What lists and shows answers
+the engine's documents; what makes or changes something answers `command`, `done`, `objects` (their `kind`, `id` and,
+after `--wait`, `state`) and `text`.  With `--json` every line of standard error is JSON too: `error`, `next`, `code`,
+`id`, or a `note`.
+
 Exit status: 0 done, 255 not done (1 from `trifid`; 3 from `trifid status` when no engine runs), 130 interrupted.
 Errors go to standard error: what is wrong, and on the next line what to do.
 """
-_EVERYWHERE = {"home", "endpoint", "verbose"}
+_EVERYWHERE = {"home", "endpoint", "verbose", "xml", "json", "yaml"}
 
 
 def document() -> str:

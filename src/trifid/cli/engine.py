@@ -5,6 +5,7 @@ Exit status: 0 done; 1 not done, the reason is told; 3 from `trifid status` when
 
 import click
 
+from trifid.cli.audit import COMMAND as AUDIT
 from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
 from trifid.cli.sched import main as sched
 from trifid.cli.shell import Shell
@@ -112,6 +113,7 @@ ROWS = (
         more="Exit status 3: no engine runs.",
         examples=("status --home /srv/trifid", "status --home /srv/trifid --json"),
     ),
+    AUDIT,
     Command(
         "sim",
         "Simulate the whole engine on virtual time with everything going wrong; needs no home and no engine.",

@@ -47,21 +47,33 @@ class Failure(Exception):
     Attributes:
         text: what is wrong, about which object.
         next: what to do about it; may be empty when the text says it.
+        code: of the engine's refusal (reference/api-modern.md §2), 0 for what was not asked of it.
+        object_id: what it is about, -1 for nothing.
     """
 
-    def __init__(self, text: str, next: str = "") -> None:
+    def __init__(self, text: str, next: str = "", code: int = 0, object_id: int = -1) -> None:
         super().__init__(text)
         self.text = text
         self.next = next
+        self.code = code
+        self.object_id = object_id
 
 
 def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
-    """Return what to tell about a call that brought no result.
+    """Return what to tell about a call that brought no result, with what its refusal is about.
 
     Args:
         command: onevm, onehost …: where the object can be looked at.
         object_id: what the call was about, -1 for nothing.
     """
+    failure = _explained(error, command, object_id)
+    failure.code = getattr(error, "code", 0)
+    about: int = getattr(error, "object_id", -1)
+    failure.object_id = object_id if object_id >= 0 else about
+    return failure
+
+
+def _explained(error: "ClientError", command: str, object_id: int) -> Failure:
     code = getattr(error, "code", 0)
     about = getattr(error, "object_id", -1)
     if type(error).__name__ == "ApiFault":

@@ -7,12 +7,15 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import GROUP, Kind
+
+if TYPE_CHECKING:
+    from trifid.cli.answer import Answer
 
 _NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)\Z", re.ASCII)
@@ -38,6 +41,9 @@ class Shell:
         verbose: tell more than results.
         is_failed: something was complained about.
         has_said: part of the result is written.
+        form: of all that is written, such as json; empty = text for people.
+        answer: collects what is told at the end as data; None = it is written at once.
+        held: results that are written in another form in the end; None = they are written at once.
     """
 
     def __init__(self, client: Caller | None = None) -> None:
@@ -46,6 +52,9 @@ class Shell:
         self.verbose = False
         self.is_failed = False
         self.has_said = False
+        self.form = ""
+        self.answer: Answer | None = None
+        self.held: list[str] | None = None
         self._client = client
         self._pools: dict[str, list[tuple[int, str]]] = {}
 
@@ -123,21 +132,42 @@ class Shell:
     def say(self, text: str) -> None:
         """Write a line of the result."""
         self.has_said = True
-        click.echo(text)
+        if self.answer is not None:
+            self.answer.say(text)
+        elif self.held is not None:
+            self.held.append(text)
+        else:
+            click.echo(text)
+
+    def made(self, kind: Kind, object_id: int, label: str = "ID") -> None:
+        """Tell the id of an object that was made."""
+        if self.answer is not None:
+            self.answer.add(kind.element, object_id)
+        else:
+            self.say(f"{label}: {object_id}")
+
+    def done(self, kind: Kind, object_id: int, state: str = "") -> None:
+        """Note that something was done to an object, or what state it came to; only answers that are data tell it."""
+        if self.answer is not None:
+            self.answer.add(kind.element, object_id, state)
 
     def tell(self, text: str) -> None:
         """Write a line about what is going on, where it does not mix with results."""
+        if self.form == "json" and text.strip():
+            import json
+
+            text = json.dumps({"note": text.strip()}, ensure_ascii=False)
         click.echo(text, err=True)
 
     def mention(self, text: str) -> None:
         """Write a line that is only of interest with --verbose."""
-        if self.verbose:
+        if self.verbose and not self.form:
             click.echo(text)
 
     def complain(self, failure: Failure) -> None:
         """Write a failure and go on; the command ends as failed."""
         self.is_failed = True
-        complain(failure)
+        complain(failure, self.form)
 
     def attempt(self, kind: Kind, object_id: int, method: str, *args: Any) -> bool:
         """Call a method for one object of several; tell whether it was done, complain if not."""
@@ -148,6 +178,7 @@ class Shell:
         except ApiError as error:
             self.complain(explain(error, kind.command, object_id))
             return False
+        self.done(kind, object_id)
         return True
 
     def watches(self) -> bool:
@@ -167,8 +198,13 @@ class Shell:
         time.sleep(seconds)
 
 
-def complain(failure: Failure) -> None:
+def complain(failure: Failure, form: str = "") -> None:
     """Write a failure to standard error."""
+    if form:
+        from trifid.cli.answer import told_of
+
+        click.echo(told_of(failure, form), err=True)
+        return
     click.echo(f"Error: {failure.text}", err=True)
     if failure.next:
         click.echo(f"  {failure.next}", err=True)

@@ -68,7 +68,7 @@ def password(given: Given, prompt: str) -> str:
 def _create(shell: Shell, given: Given) -> None:
     groups = shell.ids(GROUP, (given.group,)) if given.group else []
     secret = password(given, f"Password of {given.name}")
-    shell.say(f"ID: {shell.call('one.user.allocate', given.name, secret, _CORE, groups)}")
+    shell.made(USER, shell.call("one.user.allocate", given.name, secret, _CORE, groups))
 
 
 def _passwd(shell: Shell, given: Given) -> None:

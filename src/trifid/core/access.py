@@ -51,6 +51,61 @@ class Permissions(msgspec.Struct, frozen=True, array_like=True):
         return Permissions(bits)
 
 
+class Why(enum.StrEnum):
+    """On what ground the gate decided."""
+
+    ADMINISTRATOR = "administrator"
+    OWNER = "owner"
+    GROUP = "group"
+    OTHER = "other"
+    RULE = "rule"
+    NOTHING = "nothing allows it"
+    LOCK = "lock"
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """One decision of the gate, for the audit.
+
+    Attributes:
+        kind: type word of the object, as in rules and messages.
+        object_id: -1 = the whole kind.
+        rule_id: the access rule that allowed it; -1 = none did.
+    """
+
+    right: Right
+    kind: str
+    object_id: int
+    allowed: bool
+    why: Why
+    rule_id: int = -1
+
+
+class Owned(Protocol):
+    """What the gate must know of an object."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def permissions(self) -> Permissions: ...
+
+
+class Rules(Protocol):
+    """The access rules that apply to a caller."""
+
+    def granting(self, right: Right, kind: str, target: Owned | None, gid: int) -> int:
+        """Return the id of a rule that gives a right, -1 when none does.
+
+        Args:
+            target: None = the whole kind.
+            gid: with CREATE and no target: the group that the new object will belong to.
+        """
+        ...
+
+
 class Caller(msgspec.Struct, frozen=True):
     """The authenticated user behind a request.
 
@@ -58,12 +113,16 @@ class Caller(msgspec.Struct, frozen=True):
         uid: user id; -1 for the engine itself.
         gids: primary group first.
         egid: the group that the login token is limited to; -1 = it is not.
+        rules: the access rules that apply to this caller; None = none do.
+        grounds: takes what the gate decides in a call; None = nobody wants to know.
     """
 
     uid: int
     name: str
     gids: tuple[int, ...]
     egid: int = -1
+    rules: Rules | None = None
+    grounds: list[Ground] | None = None
 
     @property
     def is_limited(self) -> bool:
@@ -84,82 +143,37 @@ class Caller(msgspec.Struct, frozen=True):
 ENGINE = Caller(uid=-1, name="engine", gids=(ONEADMIN_GID,))
 
 
-class Owned(Protocol):
-    """What the gate must know of an object."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def gid(self) -> int: ...
-    @property
-    def permissions(self) -> Permissions: ...
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """An access rule: any member of `gid` has `rights` on every object of these kinds, or on those of `ids`.
-
-    The rules of a fresh installation are below; rules made by users come with the access-list calls.
-    Users may not make virtual networks, as they may by upstream's rules: a network names a bridge or a
-    device of every host, and the addresses that its VMs answer to (docs/decisions/0014).
-    """
-
-    gid: int
-    kinds: frozenset[str]
-    rights: int
-    ids: frozenset[int] | None = None
-
-    def grants(self, caller: Caller, right: Right, kind: str, target: "Owned | None") -> bool:
-        """Tell whether this rule gives a caller a right on an object, or on the whole kind."""
-        if self.gid not in caller.gids or kind not in self.kinds or not self.rights & right:
-            return False
-        return self.ids is None or (target is not None and target.id in self.ids)
-
-
-DEFAULT_RULES = (
-    Rule(USERS_GID, frozenset({"VM", "IMAGE", "TEMPLATE", "SECGROUP", "VMGROUP"}), Right.CREATE),
-    Rule(USERS_GID, frozenset({"HOST"}), Right.MANAGE),
-    Rule(USERS_GID, frozenset({"DATASTORE"}), Right.USE, frozenset({0, 1, 2})),
-)
-"""The first datastores are for all users; those made later are for whom their permissions name."""
-
-
-def allowed(
-    caller: Caller, right: Right, kind: str, target: Owned | None, rules: tuple[Rule, ...] = DEFAULT_RULES
-) -> bool:
+def allowed(caller: Caller, right: Right, kind: str, target: Owned | None, gid: int | None = None) -> bool:
     """Tell whether `caller` has `right` on `target`, or on the whole kind when there is no target.
 
     Args:
         kind: the type word of rules and messages: VM, HOST, NET, USER, GROUP …
+        gid: with CREATE: the group that the new object will belong to; None = the caller's primary one.
     """
-    if caller.is_admin:
-        return True
-    if target is not None and right != Right.CREATE:
-        if target.uid == caller.uid and target.permissions.allows(0, right):
-            return True
-        if target.gid in caller.gids and target.permissions.allows(1, right):
-            return True
-        if target.permissions.allows(2, right):
-            return True
-    return any(rule.grants(caller, right, kind, target) for rule in rules)
+    return _decided(caller, right, kind, target, gid)[0] is not Why.NOTHING
 
 
-def check(caller: Caller, right: Right, kind: str, target: Owned | None = None) -> None:
+def check(caller: Caller, right: Right, kind: str, target: Owned | None = None, gid: int | None = None) -> None:
     """Raise unless `caller` has `right`: the one authorization gate.
 
     A lock stops everybody; who may see an object may see it when it is locked.
+
+    Args:
+        gid: as `allowed` takes it.
 
     Raises:
         NotAllowed: with the text that today's clients know (reference/api-modern.md §2).
         Locked: the object has a lock that forbids this.
     """
-    if not allowed(caller, right, kind, target):
+    why, rule_id = _decided(caller, right, kind, target, gid)
+    lock: Any = getattr(target, "lock", None)
+    is_locked = why is not Why.NOTHING and lock is not None and right != Right.USE and lock.forbids(right)
+    _note(caller, right, kind, target, Why.LOCK if is_locked else why, rule_id)
+    if why is Why.NOTHING:
         which = f" [{target.id}]" if target is not None else ""
         text = f"User [{caller.uid}] : Not authorized to perform {right.name} {kind}{which}."
         raise NotAllowed(text, -1 if target is None else target.id)
-    lock: Any = getattr(target, "lock", None)
-    if lock is not None and right != Right.USE and lock.forbids(right):
+    if is_locked:
         assert target is not None
         raise Locked(_locked(caller, right, kind, target.id), target.id)
 
@@ -173,6 +187,7 @@ def check_use(caller: Caller, kind: str, target: Owned) -> None:
     check(caller, Right.USE, kind, target)
     lock: Any = getattr(target, "lock", None)
     if lock is not None and lock.forbids(Right.USE):
+        _note(caller, Right.USE, kind, target, Why.LOCK)
         raise Locked(_locked(caller, Right.USE, kind, target.id), target.id)
 
 
@@ -181,3 +196,42 @@ def _locked(caller: Caller, right: Right, kind: str, object_id: int) -> str:
     if caller.is_admin:
         return f"User [{caller.uid}] : {kind} is locked. [{object_id}]."
     return f"User [{caller.uid}] : Not authorized to perform {right.name} {kind} [{object_id}]. It is locked."
+
+
+def _decided(caller: Caller, right: Right, kind: str, target: Owned | None, gid: int | None) -> tuple[Why, int]:
+    """Return why a caller has a right, or NOTHING; and the rule that gives it, -1 when it is no rule."""
+    if caller.is_admin:
+        return Why.ADMINISTRATOR, -1
+    if target is not None and right != Right.CREATE:
+        if target.uid == caller.uid and target.permissions.allows(0, right):
+            return Why.OWNER, -1
+        if target.gid in caller.gids and target.permissions.allows(1, right):
+            return Why.GROUP, -1
+        if target.permissions.allows(2, right):
+            return Why.OTHER, -1
+    if caller.rules is None:
+        return Why.NOTHING, -1
+    gid = caller.gid if gid is None else gid
+    if _is_beyond_rules(right, kind, target, gid):
+        return Why.NOTHING, -1
+    rule_id = caller.rules.granting(right, kind, target, gid)
+    return (Why.RULE, rule_id) if rule_id >= 0 else (Why.NOTHING, -1)
+
+
+def _is_beyond_rules(right: Right, kind: str, target: Owned | None, gid: int) -> bool:
+    """Tell whether this would let somebody become an administrator, or act as one: no rule gives that.
+
+    Whoever may change group 0 or its members passes every check: a rule about all users means the others.
+    """
+    if right == Right.USE or kind not in ("USER", "GROUP"):
+        return False
+    if target is None:
+        return kind == "USER" and gid == ONEADMIN_GID
+    gids: Any = getattr(target, "gids", (target.gid,))
+    return ONEADMIN_GID in gids
+
+
+def _note(caller: Caller, right: Right, kind: str, target: Owned | None, why: Why, rule_id: int = -1) -> None:
+    if caller.grounds is not None:
+        may = why not in (Why.NOTHING, Why.LOCK)
+        caller.grounds.append(Ground(right, kind, -1 if target is None else target.id, may, why, rule_id))

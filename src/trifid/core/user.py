@@ -1,16 +1,47 @@
 """Users and groups as records."""
 
+import hashlib
+import hmac
 import math
+import re
 
 import msgspec
 
 from trifid.core.access import Permissions
+from trifid.core.quota import NO_LIMITS, Limits
 from trifid.core.template.model import Template
-from trifid.errors import BadTemplate, NotAllowed
+from trifid.errors import BadTemplate
 
 WEIGHT = "SCHED_WEIGHT"
 """The attribute of a user that says how large a share schedulers give; only administrators change it."""
 WEIGHT_MAX = 1e6
+
+
+CORE, PUBLIC = "core", "public"
+BUILT_IN_METHODS = (CORE, PUBLIC)
+"""Ways of authentication that need no driver: a password, and none at all but login tokens."""
+USER_NAME_LENGTH_MAX = 128
+USER_NAME_FORBIDDEN = ":<>&\"' \t\n\r"
+KEPT_LENGTH_MAX = 4096
+"""Of what is kept of a user for a driver, such as public keys."""
+_METHOD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_TOKEN_ID_DIGITS = 12
+
+
+def is_method_name(name: str) -> bool:
+    """Tell whether a text can be the name of a way of authentication; it names a directory of the driver."""
+    return _METHOD_NAME.fullmatch(name) is not None
+
+
+def is_user_name(name: str) -> bool:
+    """Tell whether a text can be the name of a user, which is one word on the lines to drivers."""
+    is_short = 0 < len(name) <= USER_NAME_LENGTH_MAX
+    return is_short and name.isprintable() and not any(char in USER_NAME_FORBIDDEN for char in name)
+
+
+def is_one_word(text: str) -> bool:
+    """Tell whether a text can be kept for a driver, on whose lines it is one word."""
+    return 0 < len(text) <= KEPT_LENGTH_MAX and text.isprintable() and " " not in text
 
 
 class LoginToken(msgspec.Struct, frozen=True):
@@ -32,7 +63,10 @@ class User(msgspec.Struct, frozen=True):
 
     Attributes:
         gids: primary group first.
-        password: how the secret is checked, `scheme$parameters$salt$hash`; empty = no password works.
+        password: how the secret is checked, `scheme$salt$hash`; empty = no password works.  Of another way than core:
+            what its driver is told, such as a public key, one word.
+        auth_driver: the way of authentication: core, public, or what a driver checks.
+        limits: what it may have at most.
     """
 
     id: int
@@ -43,6 +77,7 @@ class User(msgspec.Struct, frozen=True):
     enabled: bool = True
     tokens: tuple[LoginToken, ...] = ()
     template: Template = Template()
+    limits: Limits = NO_LIMITS
 
     @property
     def uid(self) -> int:
@@ -59,35 +94,22 @@ class User(msgspec.Struct, frozen=True):
         """A user may use and manage itself, nobody else may (group 0 aside)."""
         return Permissions(0o600)
 
+    def token_id(self, token: LoginToken) -> str:
+        """Return what a login token is called in lists: neither the token nor its digest can be found from it."""
+        keyed = hmac.digest(self.password.encode(errors="replace"), token.digest.encode(), hashlib.sha256)
+        return keyed.hex()[:_TOKEN_ID_DIGITS]
+
     @property
     def weight(self) -> float:
         """How much of what is scarce the user is due, beside one of weight 1."""
         return _weight(self.template.single(WEIGHT, "1")) or 1.0
 
 
-def checked_weight(old: Template, new: Template, *, uid: int, is_admin: bool) -> Template:
-    """Return the attributes that a user shall have, the weight as whoever asks may have it.
-
-    Clients send back the whole template after it was edited: one with the weight as it was is accepted from
-    everybody, and when it was left out it stays.
-
-    Args:
-        uid: who asks, for the message.
-
-    Raises:
-        BadTemplate: the weight is no number above 0.
-        NotAllowed: another weight, from somebody who is no administrator.
-    """
+def check_weight(old: Template, new: Template) -> None:
+    """Raise BadTemplate when a user would get a weight that is no number above 0; one that is there passes."""
     before, after = old.only(WEIGHT), new.only(WEIGHT)
-    if before == after:
-        return new
-    if not is_admin:
-        if after:
-            raise NotAllowed(f"User [{uid}] : User Template includes a restricted attribute {WEIGHT}.")
-        return new.having(*before.pairs)
-    if after and (len(after) > 1 or not _weight(after.single(WEIGHT))):
+    if after and before != after and (len(after) > 1 or not _weight(after.single(WEIGHT))):
         raise BadTemplate(f"{WEIGHT} must be one number above 0, up to {WEIGHT_MAX:g}: 2 is twice the usual share")
-    return new
 
 
 def _weight(text: str) -> float:
@@ -100,11 +122,17 @@ def _weight(text: str) -> float:
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group of users; members are those whose `gids` name it."""
+    """A group of users; members are those whose `gids` name it.
+
+    Attributes:
+        admins: ids of the members that administer it, in the order they became that.
+    """
 
     id: int
     name: str
     template: Template = Template()
+    admins: tuple[int, ...] = ()
+    limits: Limits = NO_LIMITS
 
     @property
     def uid(self) -> int:

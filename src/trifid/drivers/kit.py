@@ -121,6 +121,26 @@ class Request:
             raise Failure(f"{shlex.join(argv)}: {said[-ERROR_TEXT_MAX:] or f'exit status {child.returncode}'}")
         return out.decode(errors="replace")
 
+    @contextlib.contextmanager
+    def started(self, argv: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a program with pipes for what it hears and says; it is ended with the block, or when cancelled.
+
+        Raises:
+            Failure: it cannot be started.
+        """
+        child = self._start(argv)
+        try:
+            yield child
+        finally:
+            child.kill()
+            for stream in (child.stdin, child.stdout, child.stderr):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
+            child.wait()
+            with self._lock:
+                self._children.discard(child)
+
     def _start(self, argv: Sequence[str]) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self.is_cancelled:

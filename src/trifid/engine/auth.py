@@ -1,128 +1,289 @@
 """Who is calling: from the session string `user:secret` to a Caller.
 
-The secret is the password or a login token.  Passwords are kept as scrypt hashes; a check costs tens
-of milliseconds on purpose, so it runs in one of two threads of its own, which keeps those who guess
-from taking the threads that others wait for.  A success is remembered for a while, keyed by a digest of
-the session and valid only as long as the user's record is the very same.
+The secret is the password, a login token, or what another way of authentication wants.  A success is remembered for a
+while, keyed by a digest of the session and valid only as long as the user's record is the very same: a new password,
+a cleared token, a disabled or deleted user hold from the next call on.  Sessions that come at the same time are
+checked once.
+
+Whatever is wrong, the text is the same, and so is the work: one slow hash.
 Source: reference/xmlrpc.md §3, reference/api-modern.md §1.
 """
 
 import asyncio
-import functools
 import hashlib
 import hmac
+import logging
+import math
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
-from trifid.core.access import Caller
-from trifid.core.user import LoginToken, User
+from msgspec.structs import replace
+
+from trifid.core.access import ENGINE, USERS_GID, Caller
+from trifid.core.user import CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name
+from trifid.engine.authentication.external import Denied, External, Newcomer, Unheard
+from trifid.engine.authentication.passwords import Hasher, hash_password, is_old, is_too_long, password_matches
+from trifid.engine.authentication.throttle import Throttle, address_of
 from trifid.engine.memory import Memory
-from trifid.errors import NotAuthenticated
+from trifid.engine.transaction import Draft
+from trifid.errors import NotAuthenticated, NotFound, TrifidError
+
+__all__ = ["REMEMBER_S", "Authenticator", "hash_password", "password_matches", "token_digest"]
+
+log = logging.getLogger("trifid.auth")
 
 REMEMBER_S = 900
 REMEMBERED_MAX = 10_000
-HASHING_THREADS = 2
-_COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
+_REFUSED = "User couldn't be authenticated, aborting call."
+_CHANGES_MAX = 5
+"""How often a user may change while it is being checked."""
+_NOBODY = ""
 
-
-def hash_password(password: str, salt: bytes | None = None) -> str:
-    """Return `scrypt$salt$hash`, both hex, for keeping."""
-    salt = salt if salt is not None else secrets.token_bytes(16)
-    return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
-
-
-def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL, maxmem=64 << 20)
-
-
-def password_matches(password: str, kept: str) -> bool:
-    """Tell whether `password` is the one that `kept` was made from, in constant time."""
-    scheme, _, rest = kept.partition("$")
-    salt, _, digest = rest.partition("$")
-    if scheme != "scrypt" or not digest:
-        return False
-    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), digest)
-
-
-@functools.cache
-def _nobody() -> str:
-    """Return what no password matches; made once, since that costs as much as a check."""
-    return hash_password(secrets.token_hex(8))
+Ask = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
+"""Has a command decided and made durable."""
 
 
 def token_digest(token: str) -> str:
     """Return what is kept of a login token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+class _Known(NamedTuple):
+    """A session that was right, while its user is the one that it was checked for."""
+
+    user: User
+    caller: Caller
+    until: int
 
 
 class Authenticator:
-    """Checks sessions against the users in memory."""
+    """Checks sessions against the users in memory.
 
-    def __init__(self, memory: Memory, now: Callable[[], int]) -> None:
+    Args:
+        now: epoch seconds.
+        ask: has commands carried out; without it no old hash is replaced and no user is made.
+        external: asks the authentication driver.
+        default: the way of authentication that is asked about users who do not exist, "" for none.
+        remember_s: a success is not checked again for so long.
+        monotonic: seconds of a clock that does not jump.
+        sleep: waits.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        now: Callable[[], int],
+        *,
+        ask: Ask | None = None,
+        external: External | None = None,
+        default: str = "",
+        remember_s: int = REMEMBER_S,
+        hasher: Hasher | None = None,
+        throttle: Throttle | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._memory = memory
         self._now = now
-        self._remembered: dict[bytes, tuple[User, Caller, int]] = {}
+        self._ask = ask
+        self._external = external
+        self._default = default
+        self._remember_s = remember_s
+        self._hasher = hasher or Hasher()
+        self._throttle = throttle or Throttle()
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._remembered: dict[bytes, _Known] = {}
+        self._checking: dict[tuple[bytes, str], asyncio.Task[_Known]] = {}
         self._salt = secrets.token_bytes(16)
-        self._hashing = ThreadPoolExecutor(HASHING_THREADS, "scrypt")
-        self._nobody = _nobody()
 
     def remembered(self, session: str) -> Caller | None:
         """Return the caller of a session that was checked a short while ago, or None."""
         known = self._remembered.get(self._key(session))
-        if known is None:
-            return None
-        user, caller, until = known
-        if self._memory.users.get(user.id) is not user or self._now() >= until:
-            return None
-        return caller
+        return self._with_rules(known.caller) if known is not None and self._holds(known) else None
 
     async def hashed(self, password: str) -> str:
         """Return what is kept of a password."""
-        return await asyncio.get_running_loop().run_in_executor(self._hashing, hash_password, password)
+        return await self._hasher.hashed(password)
 
-    async def caller(self, session: str) -> Caller:
+    async def caller(self, session: str, peer: str = "") -> Caller:
         """Return who is calling.
+
+        Args:
+            peer: address and port of the client; those who try too often from one have to wait.
 
         Raises:
             NotAuthenticated: unknown user, wrong secret, disabled user, malformed session; the text
-                does not say which.
+                does not say which.  Or there were too many wrong tries.
         """
-        caller = self.remembered(session)
-        if caller is not None:
-            return caller
-        name, colon, secret = session.partition(":")
-        user_id = self._memory.names.get(("user", name))
-        user = self._memory.users.get(user_id) if user_id is not None else None
-        token = self._token(user, secret) if user else None
-        if user is None or token is None:
-            # An unknown user, or one without a password, costs as much as a wrong password.
-            kept = user.password if user else ""
-            loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(self._hashing, password_matches, secret, kept or self._nobody)
-            if user is None or not kept or not right:
-                raise NotAuthenticated("User couldn't be authenticated, aborting call.")
-        if not user.enabled or not colon:
-            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
-        egid = token.egid if token is not None else -1
-        if egid >= 0 and egid not in user.gids:  # no member any more
-            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
-        caller = Caller(user.id, user.name, user.gids if egid < 0 else (egid,), egid)
-        until = self._now() + REMEMBER_S
-        if token is not None and token.expires_at >= 0:
-            until = min(until, token.expires_at)
-        if len(self._remembered) >= REMEMBERED_MAX:
-            self._remembered.clear()
-        self._remembered[self._key(session)] = (user, caller, until)
-        return caller
+        key, address = self._key(session), address_of(peer)
+        for _ in range(_CHANGES_MAX):
+            if (caller := self.remembered(session)) is not None:
+                return caller
+            task = self._checking.get((key, address))
+            if task is None:
+                task = asyncio.create_task(self._checked(session, address), name="check of a session")
+                self._checking[key, address] = task
+                task.add_done_callback(lambda _: self._checking.pop((key, address), None))
+            # a caller that goes away must not take the others' answer along
+            known = await asyncio.shield(task)
+            if self._memory.users.get(known.user.id) is known.user:
+                return self._with_rules(known.caller)
+        raise NotAuthenticated(_REFUSED)
+
+    def _holds(self, known: _Known) -> bool:
+        return self._memory.users.get(known.user.id) is known.user and self._now() < known.until
+
+    def _with_rules(self, caller: Caller) -> Caller:
+        """Return a caller with the access rules of now: one that is taken back counts for no later call."""
+        return replace(caller, rules=self._memory.rules.of(caller.uid, caller.gids))
 
     def _key(self, session: str) -> bytes:
-        return hashlib.blake2b(session.encode(), key=self._salt, digest_size=16).digest()
+        data = session.encode(errors="surrogatepass")
+        return hashlib.blake2b(data, key=self._salt, digest_size=16).digest()
+
+    async def _checked(self, session: str, address: str) -> _Known:
+        """Check a session, unless its user or its address has to wait; remember it when it is right."""
+        name = session.partition(":")[0]
+        counted = name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY
+        throttle = self._throttle
+        if wait_s := throttle.wait_s(counted, address, self._monotonic()):
+            raise NotAuthenticated(f"{_REFUSED} There were too many wrong tries: wait {math.ceil(wait_s)} s.")
+        late_s = throttle.late_s(counted, address, self._monotonic())
+        throttle.begin(counted, address, self._monotonic())
+        try:
+            if late_s:
+                await self._sleep(late_s)
+            known = await self._known(session)
+        except Unheard as why:
+            log.warning("whether a login is right could not be told: %s", why)
+            throttle.unheard(counted, address, self._monotonic())
+            raise NotAuthenticated(_REFUSED) from None
+        except (TrifidError, asyncio.CancelledError):
+            throttle.unheard(counted, address, self._monotonic())
+            raise
+        if known is None:
+            raise NotAuthenticated(_REFUSED)
+        throttle.right(counted, address, self._monotonic())
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.clear()
+        self._remembered[self._key(session)] = known
+        return known
+
+    async def _known(self, session: str) -> _Known | None:
+        """Return whom a session is of; None when it is wrong, which always costs one slow hash.
+
+        Raises:
+            Unheard: the driver does not tell.
+        """
+        name, colon, secret = session.partition(":")
+        if not colon or is_too_long(secret):
+            secret = ""
+        user_id = self._memory.names.get(("user", name))
+        user = self._memory.users.get(user_id) if user_id is not None else None
+        token = self._token(user, secret) if user is not None else None
+        if user is not None and token is not None:
+            return self._right(user, token)
+        is_of_core = user is not None and user.auth_driver == CORE
+        kept = user.password if user is not None and is_of_core else ""
+        is_right = await self._hasher.matches(secret, kept)
+        if not secret or (user is not None and not user.enabled):
+            return None
+        if user is not None and is_of_core:
+            return self._right(await self._with_new_hash(user, secret)) if is_right else None
+        return await self._by_driver(user, name, secret)
 
     def _token(self, user: User, secret: str) -> LoginToken | None:
+        """Return the token that a secret is, if it lets the user in."""
         digest = token_digest(secret)
         now = self._now()
         for token in user.tokens:
-            if (token.expires_at < 0 or token.expires_at > now) and hmac.compare_digest(token.digest, digest):
+            is_current = token.expires_at < 0 or token.expires_at > now
+            is_usable = is_current and user.enabled and (token.egid < 0 or token.egid in user.gids)
+            if hmac.compare_digest(token.digest, digest) and is_usable:
                 return token
         return None
+
+    def _right(self, user: User, token: LoginToken | None = None, until: int | None = None) -> _Known:
+        egid = token.egid if token is not None else -1
+        caller = Caller(user.id, user.name, user.gids if egid < 0 else (egid,), egid)
+        ends = [self._now() + self._remember_s]
+        if token is not None and token.expires_at >= 0:
+            ends.append(token.expires_at)
+        if until is not None:
+            ends.append(until)
+        return _Known(user, caller, min(ends))
+
+    async def _with_new_hash(self, user: User, password: str) -> User:
+        """Return the user with a hash of ours instead of one of another installation; when that fails, as it was."""
+        if self._ask is None or not is_old(user.password):
+            return user
+        new, old = await self._hasher.hashed(password), user.password
+
+        def command(draft: Draft) -> None:
+            now = draft.user(user.id)
+            if now.password == old:
+                draft.put(replace(now, password=new))
+                draft.note("USER", user.id, ENGINE, "password hashed anew")
+
+        try:
+            await self._ask(command)
+        except TrifidError as fault:
+            log.warning("the old password hash of user %d stays: %s", user.id, fault.message)
+        changed = self._memory.users.get(user.id)
+        # if more than the hash has changed, what was checked is out of date: `caller` looks again
+        return changed if changed == replace(user, password=new) else user
+
+    # -- other ways of authentication ---------------------------------------------------------------
+
+    async def _by_driver(self, user: User | None, name: str, secret: str) -> _Known | None:
+        method = user.auth_driver if user is not None else self._default
+        if self._external is None or not self._external.knows(method) or not is_user_name(name):
+            return None
+        try:
+            if user is not None:
+                return self._right(user, until=await self._external.known(user, secret))
+            newcomer = await self._external.unknown(name, secret)
+        except Denied as why:
+            log.info("%s denies %s: %s", method, name, why)
+            return None
+        made = await self._made(newcomer)
+        return self._right(made) if made is not None and made.enabled else None
+
+    async def _made(self, newcomer: Newcomer) -> User | None:
+        """Return the user of somebody that a driver vouches for, made if need be; None when it cannot be made."""
+        if self._ask is None:
+            return None
+        try:
+            user_id: int = await self._ask(lambda draft: newcomers_id(draft, newcomer))
+        except TrifidError as fault:
+            log.warning("user %s of %s cannot be made: %s", newcomer.name, newcomer.method, fault.message)
+            return None
+        return self._memory.users.get(user_id)
+
+
+def newcomers_id(draft: Draft, newcomer: Newcomer) -> int:
+    """Return the id of a user that a driver vouches for; it is made when there is none of that name.
+
+    Raises:
+        NotAuthenticated: the name is that of a user who comes in another way, or a group does not exist.
+    """
+    user_id = draft.named("user", newcomer.name)
+    if user_id is not None:
+        if draft.user(user_id).auth_driver != newcomer.method:
+            raise NotAuthenticated(f"there is a user {newcomer.name} that is not of {newcomer.method}", user_id)
+        return user_id
+    gids = newcomer.gids or (USERS_GID,)
+    try:
+        groups = [draft.group(gid) for gid in gids]
+    except NotFound as missing:
+        raise NotAuthenticated(f"{newcomer.method} names group {missing.object_id}, which does not exist") from missing
+    user = User(draft.next_id("user"), newcomer.name, gids, password=newcomer.kept, auth_driver=newcomer.method)
+    draft.put(user)
+    for group in groups:
+        if group.id in newcomer.admin_gids and group.id != 0:
+            draft.put(replace(group, admins=(*group.admins, user.id)))
+    draft.note("USER", user.id, ENGINE, "allocated", text=f"{user.name}, by {newcomer.method}")
+    return user.id

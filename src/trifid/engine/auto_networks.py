@@ -17,8 +17,7 @@ from trifid.errors import Refused
 
 def owner_of(draft: Draft, vm: VM) -> Caller:
     """Return the owner of a VM, with the groups of today; raises NotFound."""
-    user = draft.user(vm.uid)
-    return Caller(uid=user.id, name=user.name, gids=user.gids)
+    return draft.memory.caller(draft.user(vm.uid))
 
 
 def with_networks(draft: Draft, vm: VM, chosen: Mapping[int, int]) -> VM:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,8 @@ STEADY_AFTER_S = 60.0
 ANSWERS_ALL = b"ANSWERS_ALL"
 READ_BYTES = 1 << 16
 QUOTED_MAX = 200
+GARBAGE_MAX = 1000
+"""A driver that says so many lines in a row that are no messages is ended and started again."""
 NO_ENVIRONMENT: Mapping[str, str] = {}
 
 
@@ -85,6 +87,7 @@ class Driver:
         self._restart_delays_s = restart_delays_s
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._garbage = 0
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
@@ -105,6 +108,11 @@ class Driver:
         assert self.is_ready and self._process and self._process.stdin
         with contextlib.suppress(ConnectionError, RuntimeError):
             self._process.stdin.write(line)
+
+    def restart(self) -> None:
+        """End the process, which does not answer any more; the next one is started as always."""
+        if self._process is not None:
+            _end_group(self._process)
 
     async def stop(self) -> None:
         """Say FINALIZE, wait a little, end the whole process group."""
@@ -160,7 +168,7 @@ class Driver:
                 env={**os.environ, "TRIFID_HOME": str(self._home), **self._environment},
                 start_new_session=True,
             )
-        self._process, self.pid = process, process.pid
+        self._process, self.pid, self._garbage = process, process.pid, 0
         # A child that outlives the driver would hold its stdout open, and its end would never be seen.
         burial = asyncio.create_task(_bury(process), name=f"end of {self}")
         try:
@@ -223,9 +231,13 @@ class Driver:
         try:
             message = parse_from_driver(line, monitor=self.family == "im")
         except DriverFault as fault:
-            log.warning("%s said garbage, ignored: %s", self, fault)
+            # what an authentication driver says may repeat what it was asked, which is a secret
+            log.warning("%s said garbage, ignored: %s", self, "not quoted" if self.family == "auth" else fault)
+            self._garbage += 1
+            if self._garbage >= GARBAGE_MAX:
+                raise DriverFault(f"it said {GARBAGE_MAX} lines in a row that are no messages") from None
             return
-        self.failures = 0
+        self.failures = self._garbage = 0
         try:
             self._listener.driver_said(self, message)
         except Exception:  # a bug of ours over one message must not take the driver's other messages away
@@ -260,10 +272,15 @@ def _end_group(process: asyncio.subprocess.Process) -> None:
 
 
 class DriverSet:
-    """All drivers of the configuration."""
+    """All drivers of the configuration.
 
-    def __init__(self, drivers: dict[tuple[str, str], Driver]) -> None:
+    Args:
+        later: families whose drivers somebody else starts, when they are needed.
+    """
+
+    def __init__(self, drivers: dict[tuple[str, str], Driver], later: Collection[str] = ()) -> None:
         self._drivers = drivers
+        self._later = later
 
     def get(self, family: str, name: str) -> Driver | None:
         """Return a driver of the configuration, ready or not."""
@@ -278,9 +295,10 @@ class DriverSet:
         return list(self._drivers.values())
 
     def start(self, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
-        """Start all processes, with more in their environment."""
+        """Start all processes that are not started later, with more in their environment."""
         for driver in self._drivers.values():
-            driver.start(environment)
+            if driver.family not in self._later:
+                driver.start(environment)
 
     async def stop(self) -> None:
         """Stop all processes, at the same time."""

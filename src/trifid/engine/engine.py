@@ -19,15 +19,19 @@ from trifid.core.network.host_document import Group
 from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.core.umask import parse_umask
 from trifid.engine.address_services import AddressServices
+from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
+from trifid.engine.authentication.external import FAMILY, External
 from trifid.engine.config import REPORTS_MISSED, Config
 from trifid.engine.documents import Documents
 from trifid.engine.drivers import Driver, DriverSet
 from trifid.engine.failover.failover import Failover
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.failover.places import shared_places
-from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.hooks.hooks import Hooks
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
@@ -56,8 +60,8 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence")
-"""Of drivers."""
+FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence", "hook")
+"""Of drivers that are started as they are configured; that of authentication is when it has something to do."""
 ENGINE_ID_BITS = 60
 
 
@@ -70,12 +74,14 @@ class Engine:
         documents: cached XML of every object.
         images: carries out what is asked for images, and asks datastore drivers.
         space: the room in the datastores.
+        audit: of calls that were refused.
         samples: what was measured of hosts and VMs, over time.
         meters: what the engine counts of its own work.
         datastores: directory of those that name no place of their own.
         failover: judges hosts and has those fenced that are silent.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
+        hooks: gives hooks and webhooks what they wait for.
         processes_changed: called when a driver process came up or went down.
     """
 
@@ -93,11 +99,12 @@ class Engine:
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
+        memory.default_umask = parse_umask(config.engine.default_umask)
         self.meters = Meters(monotonic)
         self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
         self.turns.after_commit.append(self.watch.committed)
-        self.auth = Authenticator(memory, self.now)
+        self.audit = AuditTrail(self.turns, self.now)
         self.drivers = self._driver_set()
         settings = config.engine
         self.datastores = home / settings.datastore_location
@@ -114,6 +121,15 @@ class Engine:
         self.samples = SampleSeries(samples, Kept(keep.keep_raw_s, keep.keep_5min_s, keep.keep_hour_s), self.now)
         self.monitoring.measured = self.samples.take
         self.queries = Queries(self.drivers)
+        self.auth = Authenticator(
+            memory,
+            self.now,
+            ask=self.turns.ask,
+            external=External(self.queries, self.drivers, config.authentication),
+            default=config.authentication.default,
+            remember_s=config.authentication.remember_s,
+            monotonic=monotonic,
+        )
         self.space = Spaces(memory, self.queries, self.datastores, self.now, settings.monitoring_interval_s)
         self.images = ImageOutbox(self.turns, self.drivers, self.queries, self._image_data, home / "images")
         self.turns.after_commit.append(self.space.committed)
@@ -149,13 +165,18 @@ class Engine:
         )
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
-        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover] = {
+        self.hooks = Hooks(
+            self.turns, store, self.documents, self.drivers, self.queries, self.watch, config.hooks, self.now
+        )
+        self.turns.after_commit.append(self.hooks.committed)
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover | Hooks] = {
             "im": self.monitoring,
             "vmm": self.outbox,
             "tm": self.outbox,
             "ds": self.images,
             "vnm": self.networks,
             "fence": self.failover,
+            "hook": self.hooks,
         }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
@@ -165,7 +186,11 @@ class Engine:
         for family in FAMILIES:
             for name, settings in getattr(self.config.drivers, family).items():
                 found[(family, name)] = Driver(family, name, settings, self.home, self)
-        return DriverSet(found)
+        told = self.config.authentication
+        if told.methods:
+            settings = msgspec.structs.replace(self.config.drivers.auth[told.driver], timeout_s=told.timeout_s)
+            found[FAMILY, told.driver] = Driver(FAMILY, told.driver, settings, self.home, self)
+        return DriverSet(found, later=("hook",))
 
     async def start(self, oneadmin: str) -> None:
         """Make the first objects if the database is new, tidy up, then start drivers and monitoring.
@@ -177,11 +202,14 @@ class Engine:
         await self.turns.ask(lambda draft: first_datastores(draft, self.config))
         await self.turns.ask(first_cluster)
         await self.turns.ask(first_security_group)
+        await self.turns.ask(first_access)
         engine_id = await self.turns.ask(_engine_id)
         self.networks.engine_id = engine_id
         self.orders.tidy(self.turns.memory.vms)
         self.images.tidy()
-        self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
+        environment = {"TRIFID_ENGINE_ID": engine_id}
+        self.drivers.start(environment)
+        self.hooks.start(environment)
         self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
@@ -193,6 +221,7 @@ class Engine:
         if self._silence is not None:
             self._silence.cancel()
         self.schedule.close()
+        self.hooks.close()
         self.space.close()
         self.failover.close()
         await self.drivers.stop()
@@ -205,18 +234,22 @@ class Engine:
     def driver_ready(self, driver: Driver) -> None:
         """Start its hosts, or send it what it has to do."""
         self.processes_changed()
-        self._of_family[driver.family].ready(driver)
+        if (concerned := self._of_family.get(driver.family)) is not None:
+            concerned.ready(driver)
         self.queries.ready(driver)
         self.space.ready(driver)
 
     def driver_said(self, driver: Driver, message: Message) -> None:
         """Hand a message to whom it concerns."""
-        (self.queries if is_query(message.oid) else self._of_family[driver.family]).said(driver, message)
+        concerned = self.queries if is_query(message.oid) else self._of_family.get(driver.family)
+        if concerned is not None:
+            concerned.said(driver, message)
 
     def driver_down(self, driver: Driver, why: str) -> None:
         """Tell whom it concerns."""
         self.processes_changed()
-        self._of_family[driver.family].down(driver, why)
+        if (concerned := self._of_family.get(driver.family)) is not None:
+            concerned.down(driver, why)
         self.queries.down(driver, why)
 
     def _group_made(self, record: SecurityGroup) -> Group:

@@ -1,11 +1,13 @@
 """What is in a new database before anybody has made anything (reference/api-modern.md §7.12–13)."""
 
-from trifid.core import cluster
-from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID, Permissions
+from trifid.core import cluster, vdc
+from trifid.core.access import ENGINE, ONEADMIN_GID, USERS_GID, Permissions, Right
+from trifid.core.acl import ALL, GROUP, words
 from trifid.core.image.datastore import DEFAULT_ID, FILES_ID, FIRST_FREE_ID, SYSTEM_ID, Datastore, DatastoreType
 from trifid.core.network import security_group
 from trifid.core.template.model import template
 from trifid.core.user import Group, User
+from trifid.engine.access_rules import put_rule
 from trifid.engine.auth import hash_password
 from trifid.engine.config import Config
 from trifid.engine.transaction import Draft
@@ -19,6 +21,13 @@ _EVERYTHING_PASSES = template(
     DESCRIPTION="Of every NIC for which neither it nor its network names another: lets everything pass",
     RULE=[{"PROTOCOL": "ALL", "RULE_TYPE": "outbound"}, {"PROTOCOL": "ALL", "RULE_TYPE": "inbound"}],
 )
+
+_FIRST_RULES = (
+    words(GROUP | USERS_GID, "VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VROUTER+VMGROUP+BACKUPJOB", ALL, Right.CREATE),
+    words(ALL, "ZONE", ALL, Right.USE),
+    words(ALL, "MARKETPLACE+MARKETPLACEAPP", ALL, Right.USE),
+)
+"""As in a new installation of today's engine, but that users make no networks (docs/decisions/0014)."""
 
 
 def first_users(draft: Draft, oneadmin: str) -> None:
@@ -88,6 +97,20 @@ def first_security_group(draft: Draft) -> None:
     )
     draft.batch.counters["secgroup"] = max(security_group.FIRST_FREE_ID, draft.memory.counters.get("secgroup", 0))
     draft.note("ENGINE", 0, ENGINE, "first start", text=f"security group {security_group.DEFAULT_NAME} made")
+
+
+def first_access(draft: Draft) -> None:
+    """Make the first access rules and virtual data centre 0, once: what an administrator removes stays removed."""
+    counters = draft.memory.counters
+    if "acl" not in counters:
+        draft.batch.counters["acl"] = 0
+        for said in _FIRST_RULES:
+            put_rule(draft, said)
+    if "vdc" not in counters:
+        everything = ((vdc.THIS_ZONE_ID, vdc.ALL),)
+        draft.put(vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, (USERS_GID,), clusters=everything))
+        draft.batch.counters["vdc"] = vdc.FIRST_FREE_ID
+        draft.note("ENGINE", 0, ENGINE, "first start", text=f"access rules and VDC {vdc.DEFAULT_NAME} made")
 
 
 def first_ds_mad(config: Config) -> str:

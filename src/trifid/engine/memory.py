@@ -8,7 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
+from trifid.core.access import Caller
+from trifid.core.acl import Rule, RuleSet
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -18,7 +22,11 @@ from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
+from trifid.core.quota import NO_LIMITS, DefaultQuotas
+from trifid.core.quota_usage import Usage, charge_addresses, charge_image, charge_vm, count_held
+from trifid.core.umask import USUAL
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
 from trifid.core.vm.host_devices import held_by
 from trifid.core.vm.record import VM, Action
@@ -30,8 +38,8 @@ from trifid.store.interface import Batch, Snapshot
 
 NO_SHARE = Share()
 
-Named = TypeVar("Named", Host, Cluster, User, Group)
-Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate)
+Named = TypeVar("Named", Host, Cluster, User, Group, Vdc, Hook)
+Owned = TypeVar("Owned", Network, SecurityGroup, VmGroup, VnTemplate, Datastore, Image, VmTemplate, Document)
 R = TypeVar("R")
 K = TypeVar("K")
 
@@ -56,7 +64,11 @@ class Memory:
         images_in: datastore id to the ids of its images; derived.
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
+        rules: the access rules, found by whom they speak of; derived.
+        default_umask: of users who have none; set by the engine.
         names: ("host" | "user" | "group", name) to id; derived.
+        usage: what users and groups have of all that quotas limit; derived.
+        limited: who has limits: ids of users and groups, and of defaults; derived.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -73,10 +85,17 @@ class Memory:
         self.vm_templates: dict[int, VmTemplate] = {}
         self.users: dict[int, User] = {}
         self.groups: dict[int, Group] = {}
+        self.acls: dict[int, Rule] = {}
+        self.vdcs: dict[int, Vdc] = {}
+        self.hooks: dict[int, Hook] = {}
+        self.documents: dict[int, Document] = {}
+        self.default_quotas: dict[int, DefaultQuotas] = {}
         self.actions: dict[int, Action] = {}
         self.image_actions: dict[int, ImageAction] = {}
         self.counters: dict[str, int] = dict(snapshot.counters)
         self.journal_id = snapshot.journal_id
+        self.default_umask = USUAL
+        self.audit_id = snapshot.audit_id
 
         self.shares: dict[int, Share] = {}
         self.usages: dict[int, Share] = {}
@@ -94,7 +113,10 @@ class Memory:
         self.vms_in_group: dict[int, set[int]] = defaultdict(set)
         self.members = Members()
         self.owned: dict[tuple[str, int, str], int] = {}
+        self.rules = RuleSet()
         self.names: dict[tuple[str, str], int] = {}
+        self.usage: Usage = {}
+        self.limited: set[tuple[str, int]] = set()
         self.adopt(
             Batch(
                 vms={vm.id: vm for vm in snapshot.vms},
@@ -110,6 +132,11 @@ class Memory:
                 vm_templates={template.id: template for template in snapshot.vm_templates},
                 users={user.id: user for user in snapshot.users},
                 groups={group.id: group for group in snapshot.groups},
+                acls={rule.id: rule for rule in snapshot.acls},
+                vdcs={vdc.id: vdc for vdc in snapshot.vdcs},
+                hooks={hook.id: hook for hook in snapshot.hooks},
+                documents={document.id: document for document in snapshot.documents},
+                default_quotas={quotas.id: quotas for quotas in snapshot.default_quotas},
                 actions={action.vm_id: action for action in snapshot.actions},
                 image_actions={action.image_id: action for action in snapshot.image_actions},
             )
@@ -120,6 +147,7 @@ class Memory:
         for vm_id, vm in batch.vms.items():
             self._put_vm(vm_id, vm)
         self._take_addresses(batch)
+        self._charge_addresses(batch)
         for key, lease in batch.leases.items():
             self._put_lease(key, lease)
         self._put_named("host", self.hosts, batch.hosts)
@@ -133,11 +161,25 @@ class Memory:
         self._put_owned("datastores", self.datastores, batch.datastores)
         self._put_images(batch.images)
         self._put_owned("vm_templates", self.vm_templates, batch.vm_templates)
+        _put(self.acls, batch.acls)
+        if batch.acls:
+            self.rules = RuleSet(self.acls.values())
+        self._put_named("vdc", self.vdcs, batch.vdcs)
+        self._put_named("hook", self.hooks, batch.hooks)
+        self._put_owned("documents", self.documents, batch.documents)
+        _put(self.default_quotas, batch.default_quotas)
+        self._limit(batch)
         _put(self.actions, batch.actions)
         _put(self.image_actions, batch.image_actions)
         self.counters.update(batch.counters)
         if batch.journal:
             self.journal_id = batch.journal[-1].id
+        if batch.audit:
+            self.audit_id = batch.audit[-1].id
+
+    def caller(self, user: User) -> Caller:
+        """Return somebody who asks as a user: with the groups and the access rules of now."""
+        return Caller(user.id, user.name, user.gids, rules=self.rules.of(user.id, user.gids))
 
     def _put_vm(self, vm_id: int, vm: VM | None) -> None:
         old = self.vms.get(vm_id)
@@ -150,6 +192,7 @@ class Memory:
             if vm:
                 for host_id in after:
                     self._charge(host_id, vm, 1)
+        charge_vm(self.usage, old, vm)
         self._hold_devices(vm_id, old, vm)
         self._promise(old, -1)
         self._promise(vm, 1)
@@ -219,6 +262,23 @@ class Memory:
             present = self.taken.get((network_id, range_id), NOTHING_TAKEN)
             self.taken[network_id, range_id] = present.added(first, last)
 
+    def _charge_addresses(self, batch: Batch) -> None:
+        """Bring `usage` up to date with networks and leases; before the records, since it is the difference to them."""
+        charge_addresses(
+            self.usage,
+            [(self.networks.get(network_id), network) for network_id, network in batch.networks.items()],
+            [(key, self.leases.get(key), lease) for key, lease in batch.leases.items()],
+            lambda network_id: batch.networks.get(network_id, self.networks.get(network_id)),
+            lambda network_id: count_held(self.leases_in(network_id)),
+        )
+
+    def _limit(self, batch: Batch) -> None:
+        """Bring `limited` up to date."""
+        for kind, changes in (("user", batch.users), ("group", batch.groups), ("defaults", batch.default_quotas)):
+            for record_id, record in changes.items():
+                has_limits = record is not None and record.limits != NO_LIMITS
+                (self.limited.add if has_limits else self.limited.discard)((kind, record_id))
+
     def _put_networks(self, changes: dict[int, Network | None]) -> None:
         for network_id, network in changes.items():
             old = self.networks.get(network_id)
@@ -268,6 +328,7 @@ class Memory:
     def _put_images(self, changes: dict[int, Image | None]) -> None:
         for image_id, image in changes.items():
             old = self.images.get(image_id)
+            charge_image(self.usage, old, image)
             if old is not None:
                 _take_out(self.images_in, old.datastore_id, image_id)
                 self._fill(old, -1)

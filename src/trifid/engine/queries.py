@@ -24,6 +24,10 @@ OID_MIN = 2**52
 TIMEOUT_S = 60.0
 
 
+class NoAnswer(Refused):
+    """The driver was not asked, or said nothing: it is not configured, down, or silent for too long."""
+
+
 class Query(msgspec.Struct):
     """A question that waits for its answer.
 
@@ -66,14 +70,15 @@ class Queries:
             data: what it is told; a text is the payload itself, and the driver's own time-out holds then.
 
         Raises:
-            Refused: it is not configured, does not start, cannot do it, or is silent for too long.
+            NoAnswer: it is not configured, does not start, or is silent for too long.
+            Refused: it cannot do it.
         """
         driver = self._drivers.get(family, name)
         if driver is None:
             known = ", ".join(self._drivers.names(family)) or "none"
-            raise Refused(f"{family} driver {name} is not configured (configured: {known}), see trifid.toml")
+            raise NoAnswer(f"{family} driver {name} is not configured (configured: {known}), see trifid.toml")
         if driver.does_not_start and not driver.is_ready:
-            raise Refused(f"{driver} is down: {driver.trouble}")
+            raise NoAnswer(f"{driver} is down: {driver.trouble}")
         oid = next(self._oids)
         payload = data if isinstance(data, str) else render(data)
         timeout_s = self._timeout_s if payload is not data else driver.settings.timeout_s or self._timeout_s
@@ -105,7 +110,7 @@ class Queries:
             why = f"{query.driver} did not answer {query.verb} within {timeout_s:g} s"
         else:
             why = f"{query.driver} is down: {query.driver.trouble}"
-        query.answer.set_exception(Refused(why))
+        query.answer.set_exception(NoAnswer(why))
 
     def ready(self, driver: Driver) -> None:
         """A driver came up: ask it what waited for that."""
@@ -117,7 +122,7 @@ class Queries:
         """A driver is gone: what it was asked is not answered; what was to be asked waits if that is of use."""
         for query in self._open.values():
             if query.driver is driver and (query.is_sent or driver.does_not_start) and not query.answer.done():
-                query.answer.set_exception(Refused(f"{driver} is down: {why}"))
+                query.answer.set_exception(NoAnswer(f"{driver} is down: {why}"))
 
     def said(self, driver: Driver, message: Message) -> None:
         """An answer; LOG lines about a question are of no interest."""

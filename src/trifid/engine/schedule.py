@@ -189,4 +189,4 @@ def _caller(draft: Draft, uid: int) -> Caller:
     user = draft.user(uid)
     if not user.enabled:
         raise NotAllowed(f"user {user.name} [{uid}], who scheduled it, is disabled")
-    return Caller(uid=user.id, name=user.name, gids=user.gids)
+    return draft.memory.caller(user)

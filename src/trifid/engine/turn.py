@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from trifid.engine.access_rules import settle
 from trifid.engine.memory import Memory
 from trifid.engine.meters import Meters
 from trifid.engine.transaction import Draft
@@ -103,6 +104,7 @@ class Turns:
             self._decide(draft, command, future, answers)
         batch = draft.batch
         batch.journal = [replace(e, id=self.memory.journal_id + n) for n, e in enumerate(batch.journal, start=1)]
+        batch.audit = [replace(e, id=self.memory.audit_id + n) for n, e in enumerate(batch.audit, start=1)]
         if not batch.is_empty:
             begun_s = self.meters.clock()
             fault = await self._write(batch)
@@ -139,6 +141,7 @@ class Turns:
         mine = draft.child()
         try:
             value = command(mine)
+            settle(mine)
         except TrifidError as refusal:
             _refuse(future, refusal)
         except Exception as bug:  # a bug of ours: this command is undone, all others go on

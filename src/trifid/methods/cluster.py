@@ -50,7 +50,7 @@ async def allocate(call: Call, name: str) -> int:
         draft.note(KIND, made.id, call.caller, "allocated", text=name)
         return made.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.cluster.delete")
@@ -76,7 +76,7 @@ async def delete(call: Call, cluster_id: int) -> int:
         draft.note(KIND, cluster_id, call.caller, "deleted", text=cluster.name)
         return cluster_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _clusters_of(member: Host | Datastore | Network) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ async def _moved(
             draft.note(kind, member_id, call.caller, "cluster changed", old, new, text=before.name)
         return cluster_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.cluster.addhost")

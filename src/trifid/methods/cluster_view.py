@@ -19,7 +19,6 @@ from msgspec.structs import asdict, replace
 
 from trifid.core.access import Caller, Right, allowed
 from trifid.core.network.auto import undecided
-from trifid.core.user import User
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
@@ -63,7 +62,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     Attributes:
         vms: those that want a host.
         networks: where NICs take any; None when no VM asks.
-        users: with their groups.
+        users: with their groups and access rules.
         leases: one each of those that were started and have an end, or make room.
         hidden_ids: hosts that the caller may not see.
     """
@@ -77,7 +76,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     hidden_ids: frozenset[int]
     now: int
     networks: Escaped | None = None
-    users: tuple[User, ...] = ()
+    users: tuple[Caller, ...] = ()
 
     def view(self, asked: Iterable[WaitingVm] = ()) -> View:
         """Return the view; takes long for many hosts.
@@ -87,7 +86,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
         """
         vms = tuple(waiting_vms(_text(self.vms)))
         uids = {vm.uid for vm in (*vms, *asked) if vm.nics}
-        people = [Caller(one.id, one.name, one.gids) for one in self.users if one.id in uids]
+        people = [one for one in self.users if one.uid in uids]
         seen = hosts(_text(self.hosts), _text(self.clusters))
         return View(
             vms=vms,
@@ -156,7 +155,7 @@ def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collecti
         hidden_ids=hidden,
         now=draft.now,
         networks=documents.network_pool(list(memory.networks.values())) if takes_any else None,
-        users=tuple(memory.users.values()) if takes_any else (),
+        users=tuple(map(memory.caller, memory.users.values())) if takes_any else (),
     )
 
 

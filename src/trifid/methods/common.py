@@ -29,8 +29,11 @@ POOLS = {
     "DATASTORE": "datastores",
     "IMAGE": "images",
     "TEMPLATE": "vm_templates",
+    "DOCUMENT": "documents",
     "USER": "users",
     "GROUP": "groups",
+    "VDC": "vdcs",
+    "HOOK": "hooks",
 }
 """Where the objects of a kind are kept."""
 
@@ -248,7 +251,7 @@ async def changed(
         draft.note(kind, object_id, call.caller, what, text=text)
         return object_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def usable(call: Call) -> Callable[[str, int], bool]:

@@ -8,15 +8,23 @@ import itertools
 import logging
 from typing import Any
 
+from msgspec.structs import replace
+
+from trifid.core.audit import AuditEntry
 from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
-from trifid.errors import BadTemplate, Internal, NotFound, TrifidError
+from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    acl,
+    audit,
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
+    group,
+    hook,
     host,
     host_failure,
     host_keys,
@@ -26,12 +34,14 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     network,
     network_addresses,
     placing,
+    quotas,
     reconcile,
     secgroup,
     system,
     template,
     template_use,
     user,
+    vdc,
     vm,
     vm_devices,
     vm_lock,
@@ -43,13 +53,17 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
+
+declare()
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
@@ -69,6 +83,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
@@ -110,18 +125,30 @@ class Dispatcher:
         begun_s = meters.clock()
         answer, outcome = await self._answered(name, method, arguments, peer)
         meters.call(name, outcome, meters.clock() - begun_s)
+        if self._engine.hooks.wants_call(name):
+            self._tell_hooks(method, arguments, answer)
         return answer
+
+    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault) -> None:
+        """Tell hooks of a call that has ended, unless nobody knows who made it: strangers set off nothing."""
+        if isinstance(answer, Answer) and answer.code != NotAuthenticated.code:
+            names = [parameter.name for parameter in method.parameters]
+            answered = (answer.success, answer.value, answer.code)
+            self._engine.hooks.called(method.name, names, arguments[: len(names) + 1], answer.success, answered)
 
     async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
         """Return the answer to a call, and how it ended."""
         if not arguments or type(arguments[0]) is not str:
             return Fault(FAULT_TYPE, f"{name}: the first parameter must be the session string user:secret"), REFUSED
         request_id = str(next(self._numbers))
+        call = None
         try:
             given = method.arguments(arguments[1:])
             auth = self._engine.auth
-            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0])
-            call = Call(self._engine, name, caller, request_id, self._placement)
+            caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
+            named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
+            caller = replace(caller, grounds=[])
+            call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
         except WrongArguments as wrong:
@@ -129,6 +156,10 @@ class Dispatcher:
         except TrifidError as error:
             if not isinstance(error, _NOT_LOGGED):
                 log.info("%s refused (%s): %s", name, peer, one_line(error.message))
+            if call is not None:
+                self._audit_refused(call, error)
+            elif isinstance(error, NotAuthenticated):
+                self._audit_stranger(name, arguments[0], peer, request_id, error)
             return refusal(name, error), FAILED if isinstance(error, Internal) else REFUSED
         except TimeoutError:
             late = Internal(
@@ -140,7 +171,9 @@ class Dispatcher:
             return refusal(name, Internal("internal error, see the engine's log")), FAILED
         if name in _SETTLING and self._settled_within_s:
             await self._settled(given[0])
-        if not name.rpartition(".")[2].startswith(_QUIET):
+        if not _is_quiet(name):
+            if not call.is_audited:
+                self._engine.audit.take(call.audit_entry(self._engine.now(), value))
             log.info(
                 "%s -> %s  by %d (%s) from %s",
                 name,
@@ -150,6 +183,19 @@ class Dispatcher:
                 peer,
             )
         return Answer(value), OK
+
+    def _audit_refused(self, call: Call, error: TrifidError) -> None:
+        """Write down a call that was refused; of those that would change nothing only what was not allowed."""
+        if not _is_quiet(call.method) or isinstance(error, (NotAllowed, Locked)):
+            text = one_line(type(error).__name__ if isinstance(error, _NOT_LOGGED) else error.message)
+            self._engine.audit.take(call.audit_entry(self._engine.now(), code=error.code, text=text))
+
+    def _audit_stranger(self, name: str, session: str, peer: str, request_id: str, error: TrifidError) -> None:
+        """Write down that somebody was not let in; a name that is none of ours may be a misplaced secret."""
+        given = session.partition(":")[0]
+        known = given if ("user", given) in self._engine.turns.memory.names else "(no such user)"
+        entry = AuditEntry(0, self._engine.now(), request_id, -1, known, peer, name, -1, "", error.code, error.message)
+        self._engine.audit.take(entry)
 
     async def _settled(self, vm_id: int) -> None:
         """Wait while a VM is in work that clients see as rest, so that what they ask next is not refused as too early.
@@ -164,6 +210,11 @@ class Dispatcher:
             if found is None or found.state not in UNSEEN_WORK:
                 return
             await self._engine.watch.later_than(memory.journal_id, left_s)
+
+
+def _is_quiet(name: str) -> bool:
+    """Tell whether a method changes nothing, and is not written down call by call."""
+    return name.rpartition(".")[2].startswith(_QUIET)
 
 
 def one_line(text: str) -> str:

@@ -141,7 +141,7 @@ async def dry_run(call: Call, batch: str) -> str:
 
 
 async def _answered(call: Call, items: list[Item]) -> str:
-    now = await call.engine.turns.ask(lambda draft: draft.now)
+    now = await call.ask(lambda draft: draft.now)
     draft = Draft(call.engine.turns.memory, now)
     cases: list[_Case] = []
     left = DOCUMENTS_LENGTH_MAX

@@ -41,7 +41,7 @@ async def explain_vm(call: Call, vm_id: int, hosts: int = _HOSTS_TOLD) -> str:
 
 
 async def _explained(call: Call, vm: VM, hosts: int) -> str:
-    now = await call.engine.turns.ask(lambda draft: draft.now)
+    now = await call.ask(lambda draft: draft.now)
     texts = cluster_texts(call, Draft(call.engine.turns.memory, now), _moving_with(call, vm), [vm])
     document, settings = wanting_document(call, vm), call.placement
 

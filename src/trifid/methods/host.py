@@ -32,7 +32,7 @@ class HostNotAllocated(NotAllocated):
 
 
 @method("one.host.allocate")
-async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int) -> int:
     """Add a host; its information driver begins to watch it at once."""
     check(call.caller, Right.CREATE, "HOST")
     drivers = call.engine.drivers
@@ -55,7 +55,7 @@ async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -
         draft.note("HOST", host.id, call.caller, "allocated", new="INIT", text=name)
         return host.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _hostname(name: str) -> str:
@@ -88,7 +88,7 @@ async def delete(call: Call, host_id: int) -> int:
         draft.note("HOST", host_id, call.caller, "deleted", host.state.name, text=host.name)
         return host
 
-    call.engine.failover.leave(await call.engine.turns.ask(command))
+    call.engine.failover.leave(await call.ask(command))
     return host_id
 
 
@@ -138,7 +138,7 @@ async def status(call: Call, host_id: int, wanted: int) -> int:
             draft.note("HOST", host_id, call.caller, "state", host.state.name, state.name)
         return host_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def unfenced(draft: Draft, host: Host, call: Call) -> Host:

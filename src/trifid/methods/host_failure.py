@@ -37,7 +37,7 @@ async def fenced(call: Call, host_id: int) -> int:
         marks.release(draft, host_id, limit)
         return host_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("trifid.host.signs")

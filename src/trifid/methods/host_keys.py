@@ -39,7 +39,7 @@ async def accept_key(call: Call, host_id: int, fingerprint: str = "", replace: b
         if draft.find_host(host_id) is not None:
             draft.note("HOST", host_id, call.caller, "key accepted", text=f"{accepted.type} {accepted.fingerprint}")
 
-    await call.engine.turns.ask(command)
+    await call.ask(command)
     return _json(accepted)
 
 

@@ -148,7 +148,7 @@ async def _asked(call: Call, image_id: int, verb: str, snapshot_id: int) -> int:
         images.ask(draft, image, verb, call.caller, snapshot_id=snapshot_id)
         return image_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("trifid.image.resize")
@@ -168,4 +168,4 @@ async def resize(call: Call, image_id: int, size_mib: int) -> int:
         images.ask(draft, image, "RESIZE", call.caller, size_mib=size_mib)
         return image_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)

@@ -34,7 +34,7 @@ async def lock_object(call: Call, kind: str, object_id: int, level: int, test: b
         draft.note(kind, object_id, call.caller, "locked", text=f"level {new.level}")
         return object_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 async def unlock_object(call: Call, kind: str, object_id: int, find: Find | None = None) -> int:
@@ -55,7 +55,7 @@ async def unlock_object(call: Call, kind: str, object_id: int, find: Find | None
             draft.note(kind, object_id, call.caller, "unlocked")
         return object_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _lockable(call: Call, draft: Draft, kind: str, object_id: int, find: Find | None) -> Any:

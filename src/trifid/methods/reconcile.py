@@ -13,6 +13,7 @@ from trifid.core.vm.events import ImportRunning
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.wild import Wild
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.life import happen
 from trifid.engine.reconcile import Difference, differences, mend
 from trifid.engine.transaction import Draft
@@ -49,7 +50,7 @@ async def resync(call: Call, host_id: int, apply: bool = False, vm_id: int = NO_
         found = [one for one in found if one.vm_id == vm_id]
     if apply and any(one.becomes for one in found):
         steps = {one.vm_id: turns.memory.vms[one.vm_id].step for one in found}
-        found = await turns.ask(lambda draft: mend(draft, picture, found, steps))
+        found = await call.ask(lambda draft: mend(draft, picture, found, steps))
     return _report(host, found, picture.wilds or ())
 
 
@@ -85,7 +86,7 @@ async def import_vm(call: Call, host_id: int, name: str) -> int:
         draft.note("VM", vm.id, call.caller, "imported", new=vm.state.name, text=f"{wild.name} on {now.name}")
         return happen(draft, vm, _taken_over(now, transfer, wild), call.moment(draft.now)).id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 def _taken_over(host: Host, transfer: str, wild: Wild) -> ImportRunning:
@@ -154,6 +155,7 @@ def _vm_of(call: Call, draft: Draft, wild: Wild) -> VM:
         id=vm_id,
         uid=call.caller.uid,
         gid=call.caller.gid,
+        permissions=first_permissions(draft, call.caller),
         name=_name(wild, vm_id),
         state=VmState.HOLD,
         needs=needs_of(template),

@@ -6,17 +6,24 @@ arguments are ignored (reference/api-modern.md §1).
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from trifid.core.access import Caller
+from trifid.core.access import Caller, Ground, Why
+from trifid.core.audit import AuditEntry, shown_arguments
 from trifid.core.vm.effects import Moment
+from trifid.engine.quotas import refuse_beyond
 from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
     from trifid.engine.engine import Engine
+    from trifid.engine.transaction import Draft
+
+T = TypeVar("T")
+
+GROUNDS_TOLD_MAX = 4
 
 
 class Call(msgspec.Struct):
@@ -28,6 +35,9 @@ class Call(msgspec.Struct):
         caller: who asks, authenticated.
         request_id: ties journal, history and log together.
         placement: how the scheduler decides, for explanations and trials.
+        peer: address of the client.
+        arguments: parameter and value, in order.
+        is_audited: whether the audit has it already.
     """
 
     engine: "Engine"
@@ -35,10 +45,70 @@ class Call(msgspec.Struct):
     caller: Caller
     request_id: str
     placement: Settings = Settings()
+    peer: str = ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    is_audited: bool = False
+
+    async def ask(self, command: "Callable[[Draft], T]") -> T:
+        """Return what `command` returns, once all that it changed, and the call's entry in the audit, is durable.
+
+        Raises:
+            TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
+        """
+
+        def audited(draft: "Draft") -> T:
+            value = command(draft)
+            refuse_beyond(draft, self.caller)
+            if not draft.batch.is_empty:
+                draft.audit(self.audit_entry(draft.now, value))
+                self.is_audited = True
+            return value
+
+        return await self.engine.turns.ask(audited)
+
+    def audit_entry(self, now: int, value: Any = None, code: int = 0, text: str = "") -> AuditEntry:
+        """Return what the audit tells of this call.
+
+        Args:
+            now: epoch seconds.
+            value: what it answers.
+            code, text: of its refusal.
+        """
+        about = next((given for name, given in self.arguments if type(given) is int and name.endswith("_id")), None)
+        made = value if type(value) is int else None
+        if about is None:
+            about = made if made is not None else -1
+        elif made is not None and made != about:
+            text = text or f"answered {made}"
+        return AuditEntry(
+            id=0,
+            at=now,
+            request_id=self.request_id,
+            uid=self.caller.uid,
+            user=self.caller.name,
+            peer=self.peer,
+            method=self.method,
+            object_id=about,
+            arguments=shown_arguments(self.arguments),
+            code=code,
+            text=text,
+            ground=grounds_told(self.caller.grounds or ()),
+        )
 
     def moment(self, now: int) -> Moment:
         """Return when and on whose behalf, for a VM's step."""
         return Moment(now, self.caller, self.request_id)
+
+
+def grounds_told(grounds: Iterable[Ground]) -> str:
+    """Return what the gate decided in a call, each ground once: `owner VM 3, rule 12 DATASTORE 1`."""
+    told = dict.fromkeys(
+        f"{f'rule {g.rule_id}' if g.why is Why.RULE else g.why} {g.kind}{f' {g.object_id}' if g.object_id >= 0 else ''}"
+        for g in grounds
+    )
+    if len(told) == 1 or not all(one.startswith(Why.ADMINISTRATOR) for one in told):
+        return ", ".join(list(told)[-GROUNDS_TOLD_MAX:])
+    return str(Why.ADMINISTRATOR)
 
 
 class WrongArguments(Exception):
@@ -58,12 +128,19 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A method of the API."""
+    """A method of the API.
+
+    Attributes:
+        answer: the type of what it answers; `Escaped` is an XML document.
+        is_supported: whether it is built (methods/not_supported.py has the others).
+    """
 
     name: str
     handler: Handler
     parameters: tuple[Parameter, ...]
     summary: str
+    answer: Any
+    is_supported: bool = True
 
     def arguments(self, given: list[Any]) -> list[Any]:
         """Return the arguments to call the handler with.
@@ -108,7 +185,7 @@ def method(name: str, **called: str) -> Callable[[Handler], Handler]:
         )
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]
         assert summary, f"{name} has no docstring"
-        METHODS[name] = Method(name, handler, parameters, summary)
+        METHODS[name] = Method(name, handler, parameters, summary, signature.return_annotation)
         return handler
 
     return declare

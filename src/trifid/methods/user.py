@@ -1,4 +1,4 @@
-"""one.user.*, one.userpool.info and the groups that users belong to."""
+"""one.user.* and one.userpool.info."""
 
 import secrets
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, check
-from trifid.core.user import Group, LoginToken, User, checked_weight
+from trifid.core.umask import check_umask
+from trifid.core.user import LoginToken, User, check_weight
 from trifid.engine.auth import token_digest
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
@@ -26,9 +27,13 @@ def _target(call: Call, user_id: int) -> int:
 
 
 @method("one.user.allocate")
-async def allocate(call: Call, name: str, password: str, driver: str = "", groups: list = []) -> int:  # type: ignore[type-arg]  # noqa: B006
+async def allocate(call: Call, name: str, password: str, driver: str, groups: list) -> int:  # type: ignore[type-arg]
     """Add a user; the first group is its primary one."""
-    check(call.caller, Right.CREATE, "USER")
+    if not all(type(gid) is int for gid in groups):
+        raise NotAllocated("groups must be an array of group ids")
+    gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
+    for gid in gids:
+        check(call.caller, Right.CREATE, "USER", gid=gid)
     if driver not in ("", "core"):
         raise NotAllocated(f"authentication driver {driver} is not configured; the only one is core")
     if not password:
@@ -37,9 +42,6 @@ async def allocate(call: Call, name: str, password: str, driver: str = "", group
         name = name_checked(name, ":<>&\"' \t\n\r")
     except Refused as bad:
         raise NotAllocated(f"{bad.message}.") from bad
-    if not all(type(gid) is int for gid in groups):
-        raise NotAllocated("groups must be an array of group ids")
-    gids = tuple(dict.fromkeys(groups)) or (USERS_GID if call.caller.is_admin else call.caller.gid,)
     kept = await call.engine.auth.hashed(password)
 
     def command(draft: Draft) -> int:
@@ -51,7 +53,7 @@ async def allocate(call: Call, name: str, password: str, driver: str = "", group
         draft.note("USER", user.id, call.caller, "allocated", text=name)
         return user.id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.delete")
@@ -73,7 +75,7 @@ async def delete(call: Call, user_id: int) -> int:
         draft.note("USER", user_id, call.caller, "deleted", text=user.name)
         return user_id
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.info")
@@ -157,17 +159,22 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
         draft.note("USER", user_id, call.caller, "token made")
         return new
 
-    return await call.engine.turns.ask(command)
+    return await call.ask(command)
 
 
 @method("one.user.update")
 async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a user; SCHED_WEIGHT is for administrators to change."""
+    """Replace (0) or extend (1) the attributes of a user; restricted ones, as SCHED_WEIGHT, administrators change."""
     caller = call.caller
 
     def change(draft: Draft, user: User) -> User:
         new = updated(user.template, template, append)
-        return replace(user, template=checked_weight(user.template, new, uid=caller.uid, is_admin=caller.is_admin))
+        if not caller.is_admin:
+            restricted = call.engine.config.restricted.of_users
+            new = restricted.checked(user.template, new, uid=caller.uid, what="User")
+        check_weight(user.template, new)
+        check_umask(user.template, new)
+        return replace(user, template=new)
 
     return await changed(call, "USER", _target(call, user_id), Right.MANAGE, "updated", change)
 
@@ -222,58 +229,7 @@ async def delgroup(call: Call, user_id: int, group_id: int) -> int:
 
 async def _regroup(call: Call, user_id: int, group_id: int, groups: Callable[[User], tuple[int, ...]]) -> int:
     def change(draft: Draft, user: User) -> User:
-        draft.group(group_id)
+        check(call.caller, Right.MANAGE, "GROUP", draft.group(group_id))
         return replace(user, gids=groups(user))
 
     return await changed(call, "USER", user_id, Right.ADMIN, "groups changed", change)
-
-
-@method("one.group.allocate")
-async def group_allocate(call: Call, name: str) -> int:
-    """Add a group."""
-    check(call.caller, Right.CREATE, "GROUP")
-    new = name_checked(name)
-
-    def command(draft: Draft) -> int:
-        refuse_taken(draft, "GROUP", new)
-        group = Group(id=draft.next_id("group"), name=new)
-        draft.put(group)
-        draft.note("GROUP", group.id, call.caller, "allocated", text=new)
-        return group.id
-
-    return await call.engine.turns.ask(command)
-
-
-@method("one.group.delete")
-async def group_delete(call: Call, group_id: int) -> int:
-    """Delete a group without members."""
-
-    def command(draft: Draft) -> int:
-        group = draft.group(group_id)
-        check(call.caller, Right.ADMIN, "GROUP", group)
-        if group_id < 100:
-            raise Refused("Cannot delete group. System Groups (ID < 100) cannot be deleted.", group_id)
-        members = [user.name for user in draft.each("users") if group_id in user.gids]
-        if members:
-            some = ", ".join(sorted(members)[:5])
-            raise Refused(f"Cannot delete group. Group {group_id} is not empty: {some}.", group_id)
-        draft.delete("groups", group_id)
-        draft.note("GROUP", group_id, call.caller, "deleted", text=group.name)
-        return group_id
-
-    return await call.engine.turns.ask(command)
-
-
-@method("one.group.info")
-async def group_info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
-    """Answer a group's document; -1 is the caller's primary group."""
-    group = read(call.engine.turns.memory.groups, "groups", call.caller.gid if group_id == -1 else group_id)
-    check(call.caller, Right.USE, "GROUP", group)
-    return call.engine.documents.group_document(group)
-
-
-@method("one.grouppool.info")
-async def group_pool(call: Call) -> Escaped:
-    """Answer all groups that the caller may see."""
-    groups = listed(call.engine.turns.memory.groups.values(), call.caller, "GROUP", -2, -1, -1)
-    return call.engine.documents.group_pool(groups)

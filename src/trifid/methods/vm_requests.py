@@ -51,7 +51,7 @@ def request(call: Call, draft: Draft, vm_id: int, make: MakeRequest) -> VM:
 
 async def requested(call: Call, vm_id: int, make: MakeRequest) -> VM:
     """Ask something of a VM, and return the VM as it is once that is durable; raises as `request` does."""
-    return await call.engine.turns.ask(lambda draft: request(call, draft, vm_id, make))
+    return await call.ask(lambda draft: request(call, draft, vm_id, make))
 
 
 def the_vector(text: str, name: str) -> dict[str, str]:

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from trifid.core.access import Caller, Permissions, Right, allowed
+from trifid.core.acl import Rule, RuleSet
 from trifid.core.network.auto import is_undecided
 from trifid.core.network.define import FREE
 from trifid.placement.fields import branch, collected, integer, text
 from trifid.placement.view import Expression, NetworkView, NicWish
-from trifid.wire.elements import iter_elements, numbers, several
+from trifid.wire.elements import BadDocument, iter_elements, numbers, several
 
 Element = dict[str, Any]
 _FLAGS = tuple(f"{who}_{right}" for who in ("OWNER", "GROUP", "OTHER") for right in "UMA")
@@ -23,6 +24,7 @@ class _Net(msgspec.Struct, frozen=True):
     uid: int
     gid: int
     permissions: Permissions
+    cluster_ids: tuple[int, ...]
 
 
 def nic_wishes(body: Element) -> tuple[NicWish, ...]:
@@ -40,14 +42,32 @@ def wish_of(nic: Element) -> NicWish:
     return NicWish(integer(nic.get("NIC_ID")), expression("SCHED_REQUIREMENTS"), expression("SCHED_RANK"))
 
 
-def owners(document: str, uids: Collection[int]) -> list[Caller]:
-    """Return those users of a USER_POOL document that have one of these ids, with their groups.
+def owners(document: str, uids: Collection[int], rules: RuleSet) -> list[Caller]:
+    """Return those users of a USER_POOL document that have one of these ids, with their groups and access rules.
 
     Raises:
         BadDocument: not XML.
     """
     found = ((integer(element.get("ID"), -1), element) for element in iter_elements(document, "USER"))
-    return [Caller(uid, text(element, "NAME"), _groups(element)) for uid, element in found if uid in uids]
+    wanted = ((uid, text(element, "NAME"), _groups(element)) for uid, element in found if uid in uids)
+    return [Caller(uid, name, gids, rules=rules.of(uid, gids)) for uid, name, gids in wanted]
+
+
+def access_rules(document: str) -> RuleSet:
+    """Return the rules of an ACL_POOL document.
+
+    Raises:
+        BadDocument: not XML, or a word of a rule is no hexadecimal number.
+    """
+    return RuleSet(map(_rule, iter_elements(document, "ACL")))
+
+
+def _rule(element: Element) -> Rule:
+    try:
+        user, resource, rights, zone = (int(text(element, name), 16) for name in ("USER", "RESOURCE", "RIGHTS", "ZONE"))
+    except ValueError as bad:
+        raise BadDocument(f"access rule {text(element, 'ID')} has a word that is no number: {bad}") from None
+    return Rule(integer(element.get("ID"), -1), user, resource, rights, zone)
 
 
 def _groups(element: Element) -> tuple[int, ...]:
@@ -68,9 +88,9 @@ def networks(document: str, who: Collection[Caller]) -> list[NetworkView]:
 
 
 def _network(element: Element, who: Collection[Caller]) -> NetworkView:
-    net = _net(element)
-    attributes = collected(element, ((), ("TEMPLATE",)))
     cluster_ids = numbers(element.get("CLUSTERS"))
+    net = _net(element, tuple(cluster_ids))
+    attributes = collected(element, ((), ("TEMPLATE",)))
     attributes["CLUSTERS/ID"] = [str(cluster_id) for cluster_id in cluster_ids]
     used = integer(element.get("USED_LEASES"))
     told = branch(element, ("TEMPLATE",)).get(FREE)
@@ -86,11 +106,11 @@ def _network(element: Element, who: Collection[Caller]) -> NetworkView:
     )
 
 
-def _net(element: Element) -> _Net:
+def _net(element: Element, cluster_ids: tuple[int, ...]) -> _Net:
     flags = branch(element, ("PERMISSIONS",))
     permissions = Permissions(0).changed(tuple(integer(flags.get(name)) for name in _FLAGS))
     number, uid, gid = (integer(element.get(name), -1) for name in ("ID", "UID", "GID"))
-    return _Net(number, uid, gid, permissions)
+    return _Net(number, uid, gid, permissions, cluster_ids)
 
 
 def _size(element: Element) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from trifid.placement.reading import ClusterTemplates, cluster_templates, datastores, groups, host_view, waiting_vms
-from trifid.placement.reading_networks import networks, owners
+from trifid.placement.reading_networks import access_rules, networks, owners
 from trifid.placement.reading_placed import placed_vms
 from trifid.placement.view import DatastoreView, GroupView, HostView, NetworkView, PlacedVm, Usage, View, WaitingVm
 from trifid.scheduler.kept import KeptPool
@@ -89,7 +89,8 @@ class Looks:
         """Return all networks, with who of these users may use them; nothing is read for nobody."""
         if not uids:
             return ()
-        people = owners(self._client.call("one.userpool.info"), uids)
+        rules = access_rules(self._client.call("one.acl.info"))
+        people = owners(self._client.call("one.userpool.info"), uids, rules)
         return tuple(networks(self._client.call("one.vnpool.info", _FILTER_ALL, -1, -1), people))
 
     def usages(self) -> tuple[Usage, ...]:

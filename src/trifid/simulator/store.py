@@ -3,10 +3,13 @@
 `Durable` is what is on disk; `SimulatedStore` is one daemon's connection to it, and goes wrong at times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
+from trifid.core.audit import AuditEntry, AuditQuery
+from trifid.core.hook import HookExecution, HookLogQuery
 from trifid.core.image.record import Image
 from trifid.core.image.uses import images_of
 from trifid.core.journal import Entry
@@ -16,7 +19,7 @@ from trifid.simulator.broken import Broken, Killed
 from trifid.simulator.faults import Dice
 from trifid.store.interface import Batch, Snapshot, Store, StoreFault
 
-POOLS = tuple(name for name in Batch.__struct_fields__ if name not in ("counters", "journal"))
+POOLS = tuple(name for name in Batch.__struct_fields__ if name not in ("counters", "journal", "audit", "hook_log"))
 
 
 class Durable:
@@ -24,7 +27,8 @@ class Durable:
 
     Attributes:
         vms: those DONE as well.
-        journal: all of it; entry N has the id N + 1.
+        journal, audit: all of them; entry N has the id N + 1.
+        hook_log: what hooks did.
     """
 
     def __init__(self) -> None:
@@ -33,6 +37,8 @@ class Durable:
         self.images: dict[int, Image] = self.pools["images"]  # type: ignore[assignment]
         self.counters: dict[str, int] = {}
         self.journal: list[Entry] = []
+        self.audit: list[AuditEntry] = []
+        self.hook_log: dict[tuple[int, int], HookExecution] = {}
 
     @property
     def journal_id(self) -> int:
@@ -61,21 +67,24 @@ class Durable:
         """Return everything but VMs that are DONE."""
         pools = {name: list(pool.values()) for name, pool in self.pools.items()}
         pools["vms"] = [vm for vm in self.vms.values() if vm.state is not VmState.DONE]
-        return Snapshot(counters=dict(self.counters), journal_id=self.journal_id, **pools)  # type: ignore[arg-type]
+        ids = {"journal_id": self.journal_id, "audit_id": len(self.audit)}
+        return Snapshot(counters=dict(self.counters), **ids, **pools)  # type: ignore[arg-type]
 
     def apply(self, batch: Batch) -> None:
         """Take a batch."""
         expected = list(range(self.journal_id + 1, self.journal_id + 1 + len(batch.journal)))
         if [entry.id for entry in batch.journal] != expected:
             raise Broken(f"journal entries {[e.id for e in batch.journal][:3]}… do not follow {self.journal_id}")
+        if [entry.id for entry in batch.audit] != list(
+            range(len(self.audit) + 1, len(self.audit) + 1 + len(batch.audit))
+        ):
+            raise Broken(f"audit entries {[e.id for e in batch.audit][:3]}… do not follow {len(self.audit)}")
         for name, pool in self.pools.items():
-            for key, record in getattr(batch, name).items():
-                if record is None:
-                    pool.pop(key, None)
-                else:
-                    pool[key] = record
+            _put(pool, getattr(batch, name))
+        _put(self.hook_log, batch.hook_log)
         self.counters.update(batch.counters)
         self.journal.extend(batch.journal)
+        self.audit.extend(batch.audit)
 
 
 class SimulatedStore:
@@ -135,10 +144,27 @@ class SimulatedStore:
         vm = self._durable.vms.get(vm_id)
         return vm if vm is not None and vm.state is VmState.DONE else None
 
+    def audit(self, query: AuditQuery, limit: int) -> Sequence[AuditEntry]:
+        """Return entries of the audit, newest first."""
+        return [entry for entry in reversed(self._durable.audit) if query.matches(entry)][:limit]
+
+    def hook_log(self, query: HookLogQuery, limit: int) -> Sequence[HookExecution]:
+        """Return the newest executions, oldest first."""
+        found = [execution for execution in self._durable.hook_log.values() if query.matches(execution)]
+        return sorted(found, key=HookExecution.order)[-limit:]
+
     def close(self) -> None:
         """Close a real store."""
         if self._inner is not None:
             self._inner.close()
+
+
+def _put(pool: dict[Any, Any], changes: Mapping[Any, Any]) -> None:
+    for key, record in changes.items():
+        if record is None:
+            pool.pop(key, None)
+        else:
+            pool[key] = record
 
 
 def _sorted(snapshot: Snapshot) -> Snapshot:

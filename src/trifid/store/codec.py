@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -18,7 +22,9 @@ from trifid.core.journal import Entry
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network
 from trifid.core.network.security_group import SecurityGroup
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
@@ -121,6 +127,38 @@ def group_row(group: Group) -> Row:
     return group.id, _clean(group.name), _body(group)
 
 
+def rule_row(rule: Rule) -> Row:
+    """Return an access rule's row."""
+    return rule.id, rule.user, rule.resource, rule.rights, rule.zone, _body(rule)
+
+
+def vdc_row(vdc: Vdc) -> Row:
+    """Return a virtual data centre's row."""
+    return vdc.id, _clean(vdc.name), _body(vdc)
+
+
+def hook_row(hook: Hook) -> Row:
+    """Return a hook's row."""
+    return hook.id, _clean(hook.name), _clean(hook.type), _body(hook)
+
+
+def hook_execution_row(execution: HookExecution) -> Row:
+    """Return the row of what a hook did once."""
+    e = execution
+    return e.hook_id, e.execution_id, e.timestamp, e.code, _body(e)
+
+
+def document_row(document: Document) -> Row:
+    """Return a document's row."""
+    d = document
+    return d.id, d.uid, d.gid, _clean(d.name), d.type, _body(d)
+
+
+def default_quotas_row(quotas: DefaultQuotas) -> Row:
+    """Return the row of the quotas of those who have none of their own."""
+    return quotas.id, _body(quotas)
+
+
 def action_row(action: Action) -> Row:
     """Return an action's row, which is all of it."""
     return action.vm_id, action.step, action.family, action.verb, action.previous
@@ -135,6 +173,13 @@ def entry_row(entry: Entry) -> Row:
     """Return a journal entry's row, which is all of it; NUL characters become U+FFFD."""
     e = entry
     return e.id, e.at, e.kind, e.object_id, e.uid, _clean(e.what), _clean(e.old), _clean(e.new), _clean(e.text)
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """Return an audit entry's row, which is all of it; NUL characters become U+FFFD."""
+    e = entry
+    who = (e.id, e.at, e.request_id, e.uid, _clean(e.user), _clean(e.peer))
+    return *who, e.method, e.object_id, _clean(e.arguments), e.code, _clean(e.text), _clean(e.ground)
 
 
 def read_bodies(kind: type[Record], rows: Iterable[tuple[int, str]], table: str, place: Place) -> list[Record]:

@@ -8,7 +8,11 @@ from typing import Protocol
 
 import msgspec
 
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry, AuditQuery
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution, HookLogQuery
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -16,7 +20,9 @@ from trifid.core.journal import Entry
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network
 from trifid.core.network.security_group import SecurityGroup
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.record import VM, Action
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
@@ -28,7 +34,7 @@ class Snapshot(msgspec.Struct):
     Attributes:
         counters: {"vm": next VM id, "host": …, "net": …, "user": …, "group": …}; ids are never given twice.
             "engine" does not count: it is the engine's own random number.
-        journal_id: id of the newest journal entry, 0 = none.
+        journal_id, audit_id: ids of the newest entries, 0 = none.
     """
 
     vms: list[VM] = []
@@ -44,10 +50,16 @@ class Snapshot(msgspec.Struct):
     vm_templates: list[VmTemplate] = []
     users: list[User] = []
     groups: list[Group] = []
+    acls: list[Rule] = []
+    vdcs: list[Vdc] = []
+    hooks: list[Hook] = []
+    documents: list[Document] = []
+    default_quotas: list[DefaultQuotas] = []
     actions: list[Action] = []
     image_actions: list[ImageAction] = []
     counters: dict[str, int] = {}
     journal_id: int = 0
+    audit_id: int = 0
 
 
 class Batch(msgspec.Struct):
@@ -56,7 +68,8 @@ class Batch(msgspec.Struct):
     Attributes:
         vms: a VM's history is part of it; the store keeps it in rows of its own and writes only
             records that are new or changed.
-        journal: entries with their ids set, in order.
+        hook_log: (hook id, execution id) to what a hook did; not kept in memory.
+        journal, audit: entries with their ids set, in order.
     """
 
     vms: dict[int, VM | None] = {}
@@ -72,10 +85,17 @@ class Batch(msgspec.Struct):
     vm_templates: dict[int, VmTemplate | None] = {}
     users: dict[int, User | None] = {}
     groups: dict[int, Group | None] = {}
+    acls: dict[int, Rule | None] = {}
+    vdcs: dict[int, Vdc | None] = {}
+    hooks: dict[int, Hook | None] = {}
+    hook_log: dict[tuple[int, int], HookExecution | None] = {}
+    documents: dict[int, Document | None] = {}
+    default_quotas: dict[int, DefaultQuotas | None] = {}
     actions: dict[int, Action | None] = {}
     image_actions: dict[int, ImageAction | None] = {}
     counters: dict[str, int] = {}
     journal: list[Entry] = []
+    audit: list[AuditEntry] = []
 
     @property
     def is_empty(self) -> bool:
@@ -113,6 +133,12 @@ class Store(Protocol):
 
     def done_vm(self, vm_id: int) -> VM | None:
         """Return one VM in state DONE, or None."""
+
+    def audit(self, query: AuditQuery, limit: int) -> Sequence[AuditEntry]:
+        """Return up to `limit` entries of the audit, newest first."""
+
+    def hook_log(self, query: HookLogQuery, limit: int) -> Sequence[HookExecution]:
+        """Return up to `limit` executions of hooks, oldest first, the newest of them."""
 
     def close(self) -> None:
         """Release files and connections."""

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from trifid.store.faults import Place
 from trifid.store.schema import metadata
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest version; a test compares it with migrations/versions."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -10,7 +10,11 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, Select, Table, func, select
 from sqlalchemy.sql import ColumnElement
 
+from trifid.core.acl import Rule
+from trifid.core.audit import AuditEntry
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook, HookExecution
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -18,7 +22,9 @@ from trifid.core.journal import Entry
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network
 from trifid.core.network.security_group import SecurityGroup
+from trifid.core.quota import DefaultQuotas
 from trifid.core.user import Group, User
+from trifid.core.vdc import Vdc
 from trifid.core.vm.record import VM, Action, HistoryRecord
 from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
@@ -53,10 +59,16 @@ class Reads:
                 vm_templates=self._bodies(connection, VmTemplate, schema.vm_templates),
                 users=self._bodies(connection, User, schema.users),
                 groups=self._bodies(connection, Group, schema.groups),
+                acls=self._bodies(connection, Rule, schema.acls),
+                vdcs=self._bodies(connection, Vdc, schema.vdcs),
+                hooks=self._bodies(connection, Hook, schema.hooks),
+                documents=self._bodies(connection, Document, schema.documents),
+                default_quotas=self._bodies(connection, DefaultQuotas, schema.default_quotas),
                 actions=[Action(*row) for row in connection.execute(select(schema.actions))],
                 image_actions=[ImageAction(*row) for row in connection.execute(select(schema.image_actions))],
                 counters={row.name: row.next_id for row in counters},
                 journal_id=connection.execute(select(func.max(schema.journal.c.id))).scalar() or 0,
+                audit_id=connection.execute(select(func.max(schema.audit.c.id))).scalar() or 0,
             )
 
     def done_vms(self, *conditions: ColumnElement[bool], limit: int) -> list[VM]:
@@ -73,6 +85,16 @@ class Reads:
         """Return the entries that a query of whole journal rows finds."""
         with self._place.faults(), self._engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(query)]
+
+    def audit(self, query: Select[Any]) -> list[AuditEntry]:
+        """Return the entries that a query of whole rows of the audit finds."""
+        with self._place.faults(), self._engine.connect() as connection:
+            return [AuditEntry(*row) for row in connection.execute(query)]
+
+    def hook_log(self, query: Select[Any]) -> list[HookExecution]:
+        """Return the executions that a query of hook ids and bodies finds."""
+        with self._place.faults(), self._engine.connect() as connection:
+            return read_bodies(HookExecution, connection.execute(query), schema.hook_log.name, self._place)
 
     def _bodies(self, connection: Connection, kind: type[Record], table: Table, *conditions: Any) -> list[Record]:
         query = select(table.c.id, table.c.body).where(*conditions).order_by(table.c.id)

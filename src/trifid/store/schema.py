@@ -184,6 +184,40 @@ users = Table(
 
 groups = Table("groups", metadata, _key("id"), _text("name"), _text("body"))
 
+acls = Table(
+    "acls",
+    metadata,
+    _key("id"),
+    _int("user_code"),
+    _int("resource"),
+    _int("rights"),
+    _int("zone"),
+    _text("body"),
+)
+
+vdcs = Table("vdcs", metadata, _key("id"), _text("name"), _text("body"))
+
+hooks = Table("hooks", metadata, _key("id"), _text("name"), _text("type"), _text("body"))
+
+hook_log = Table(
+    "hook_log",
+    metadata,
+    _key("hook_id"),
+    _key("execution_id"),
+    _int("timestamp"),
+    _int("code"),
+    _text("body"),
+    sqlite_with_rowid=False,
+)
+"""What hooks did; not in memory."""
+
+documents = Table(
+    "documents", metadata, _key("id"), _int("uid"), _int("gid"), _text("name"), _int("type"), _text("body")
+)
+
+default_quotas = Table("default_quotas", metadata, _key("id"), _text("body"))
+"""Row 0 is for users, row 1 for groups."""
+
 actions = Table(
     "actions",
     metadata,
@@ -221,3 +255,23 @@ journal = Table(
 )
 """Append-only."""
 Index("journal_object", journal.c.kind, journal.c.object_id, journal.c.id)
+
+audit = Table(
+    "audit",
+    metadata,
+    _key("id"),
+    _int("at"),
+    _text("request_id"),
+    _int("uid"),
+    _text("user_name"),
+    _text("peer"),
+    _text("method"),
+    _int("object_id"),
+    _text("arguments"),
+    _int("code"),
+    _text("text"),
+    _text("ground"),
+)
+"""Append-only; not in memory."""
+Index("audit_uid", audit.c.uid, audit.c.id)
+Index("audit_object", audit.c.object_id, audit.c.id)

@@ -10,7 +10,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql import ColumnElement
 
+from trifid.core.audit import AuditEntry, AuditQuery
+from trifid.core.hook import HookExecution, HookLogQuery
 from trifid.core.journal import Entry
 from trifid.core.vm.record import VM
 from trifid.store.backend import Backend
@@ -18,7 +21,7 @@ from trifid.store.interface import Batch, Snapshot, StoreFault
 from trifid.store.migrate import migrate
 from trifid.store.postgresql import PostgreSQL
 from trifid.store.read import Reads
-from trifid.store.schema import journal, vms
+from trifid.store.schema import audit, hook_log, journal, vms
 from trifid.store.sqlite import SQLite
 from trifid.store.write import Histories, Writes
 
@@ -125,6 +128,43 @@ class SqlStore:
         """Return one VM in state DONE, or None."""
         return next(iter(self._reads.done_vms(vms.c.id == vm_id, limit=1)), None)
 
+    def audit(self, query: AuditQuery, limit: int) -> Sequence[AuditEntry]:
+        """Return up to `limit` entries of the audit, newest first."""
+        return self._reads.audit(select(audit).where(*_of_audit(query)).order_by(audit.c.id.desc()).limit(limit))
+
+    def hook_log(self, query: HookLogQuery, limit: int) -> Sequence[HookExecution]:
+        """Return up to `limit` executions of hooks, oldest first, the newest of them."""
+        c = hook_log.c
+        newest = (c.timestamp.desc(), c.hook_id.desc(), c.execution_id.desc())
+        found = select(c.hook_id, c.body).where(*_of_hook_log(query)).order_by(*newest).limit(limit)
+        return self._reads.hook_log(found)[::-1]
+
     def close(self) -> None:
         """Release files and connections."""
         self._backend.close()
+
+
+def _of_audit(query: AuditQuery) -> list[ColumnElement[bool]]:
+    c = audit.c
+    asked = (
+        (query.before_id, lambda value: c.id < value),
+        (query.since, lambda value: c.at >= value),
+        (query.until, lambda value: c.at <= value),
+        (query.uid, lambda value: c.uid == value),
+        (query.method, lambda value: c.method.startswith(value, autoescape=True)),
+        (query.object_id, lambda value: c.object_id == value),
+        (query.is_refused, lambda value: c.code != 0 if value else c.code == 0),
+    )
+    return [condition(value) for value, condition in asked if value is not None]
+
+
+def _of_hook_log(query: HookLogQuery) -> list[ColumnElement[bool]]:
+    c = hook_log.c
+    asked = (
+        (query.hook_id, lambda value: c.hook_id == value),
+        (query.execution_id, lambda value: c.execution_id == value),
+        (query.since, lambda value: c.timestamp >= value),
+        (query.until, lambda value: c.timestamp <= value),
+        (query.has_succeeded, lambda value: c.code == 0 if value else c.code != 0),
+    )
+    return [condition(value) for value, condition in asked if value is not None]

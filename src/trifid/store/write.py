@@ -46,6 +46,12 @@ POOLS = (
     Pool("vm_templates", schema.vm_templates, codec.vm_template_row),
     Pool("users", schema.users, codec.user_row),
     Pool("groups", schema.groups, codec.group_row),
+    Pool("acls", schema.acls, codec.rule_row),
+    Pool("vdcs", schema.vdcs, codec.vdc_row),
+    Pool("hooks", schema.hooks, codec.hook_row),
+    Pool("hook_log", schema.hook_log, codec.hook_execution_row),
+    Pool("documents", schema.documents, codec.document_row),
+    Pool("default_quotas", schema.default_quotas, codec.default_quotas_row),
     Pool("leases", schema.leases, codec.lease_row),
     Pool("actions", schema.actions, codec.action_row),
     Pool("image_actions", schema.image_actions, codec.image_action_row),
@@ -65,6 +71,7 @@ class Writes:
         self._put = {table.name: made(backend.upsert(table)) for table in (*tables, schema.history, schema.counters)}
         self._delete = {table.name: made(delete(table).where(_has_key(table))) for table in tables}
         self._append = made(insert(schema.journal))
+        self._audit = made(insert(schema.audit))
         history = schema.history.c
         beyond = and_(history.vm_id == bindparam("vm"), history.seq > bindparam("last"))
         self._cut_history = made(delete(schema.history).where(beyond))
@@ -96,6 +103,7 @@ class Writes:
                 yield self._delete[pool.name], [key if isinstance(key, tuple) else (key,) for key in gone]
         yield self._put["counters"], list(batch.counters.items())
         yield self._append, [codec.entry_row(entry) for entry in batch.journal]
+        yield self._audit, [codec.audit_row(entry) for entry in batch.audit]
 
 
 def _has_key(table: Table) -> Any:

@@ -1,0 +1,1 @@
+"""Authentication drivers: tell whether the secret of a user is right."""
