@@ -26,7 +26,7 @@ lab-down: ## end that cluster, and remove all of it
 	@tools/lab down
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test lab xen
+	@tools/packages guest test lab clients xen
 	@tools/xen/fetch build/xen
 	@tools/clients
 	$(PYTHON_OF_VENV) -m pytest tests -n 3 --dist loadfile --ignore=tests/lab --ignore=tests/drivers/test_fleet.py

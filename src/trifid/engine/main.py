@@ -114,6 +114,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
     from trifid.methods.metrics import reader
+    from trifid.methods.registry import METHODS
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
@@ -134,7 +135,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         uploads = Uploads(home / "uploads", Limits(config.api.upload_bytes_max, config.api.upload_user_bytes_max))
         for name in uploads.sweep():
             log.info("upload %s was left alone for too long: removed", name)
-        calls = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
+        calls = application(dispatcher, methods=sorted(METHODS), body_bytes_max=config.api.body_bytes_max)
         app = with_uploads(calls, uploads, admission(engine))
         told = config.monitoring
         if told.metrics:
