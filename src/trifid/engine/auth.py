@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE, USERS_GID, Caller
-from trifid.core.user import CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name
+from trifid.core.user import BUILT_IN_METHODS, CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name
 from trifid.engine.authentication.external import Denied, External, Newcomer, Unheard
 from trifid.engine.authentication.passwords import Hasher, hash_password, is_old, is_too_long, password_matches
 from trifid.engine.authentication.throttle import Throttle, address_of
@@ -98,6 +98,11 @@ class Authenticator:
         self._remembered: dict[bytes, _Known] = {}
         self._checking: dict[tuple[bytes, str], asyncio.Task[_Known]] = {}
         self._salt = secrets.token_bytes(16)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The ways of authentication that users may have."""
+        return (*BUILT_IN_METHODS, *(self._external.methods if self._external is not None else ()))
 
     def remembered(self, session: str) -> Caller | None:
         """Return the caller of a session that was checked a short while ago, or None."""

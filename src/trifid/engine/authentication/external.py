@@ -69,6 +69,11 @@ class External:
         self._asked = 0
         self._silent = 0
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The ways of authentication that are configured."""
+        return tuple(self._settings.methods)
+
     def knows(self, method: str) -> bool:
         """Tell whether a way of authentication is configured."""
         return method in self._settings.methods
