@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE, USERS_GID, Caller
-from trifid.core.user import BUILT_IN_METHODS, CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name
+from trifid.core.user import BUILT_IN_METHODS, CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name, token_digest
 from trifid.engine.authentication.external import Denied, External, Newcomer, Unheard
 from trifid.engine.authentication.passwords import Hasher, hash_password, is_old, is_too_long, password_matches
 from trifid.engine.authentication.throttle import Throttle, address_of
@@ -43,11 +43,6 @@ _NOBODY = ""
 
 Ask = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
 """Has a command decided and made durable."""
-
-
-def token_digest(token: str) -> str:
-    """Return what is kept of a login token."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 class _Known(NamedTuple):

@@ -6,8 +6,17 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, allowed, check
-from trifid.core.user import CORE, PUBLIC, USER_NAME_FORBIDDEN, LoginToken, User, checked_weight, is_one_word
-from trifid.engine.auth import token_digest
+from trifid.core.user import (
+    CORE,
+    PUBLIC,
+    USER_NAME_FORBIDDEN,
+    LoginToken,
+    User,
+    checked_weight,
+    is_one_word,
+    token_digest,
+    token_id,
+)
 from trifid.engine.authentication.external import NOTHING_KEPT
 from trifid.engine.authentication.passwords import SECRET_BYTES_MAX, is_too_long, old_hash
 from trifid.engine.transaction import Draft
@@ -219,7 +228,7 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
         digest = token_digest(token)
         live = tuple(t for t in user.tokens if t.expires_at < 0 or t.expires_at > draft.now)
         if valid_s == 0:
-            kept = tuple(t for t in live if t.digest != digest and user.token_id(t) != token) if token else ()
+            kept = tuple(t for t in live if t.digest != digest and token_id(t.digest) != token) if token else ()
             if token and len(kept) == len(live):
                 raise Refused(f"user {name} has no such token", user_id)
             draft.put(replace(user, tokens=kept))

@@ -7,7 +7,7 @@ themselves.
 Source: reference/api-modern.md §5.5 (user.xsd, user_pool.xsd).
 """
 
-from trifid.core.user import User
+from trifid.core.user import User, token_id
 from trifid.wire.bodies.parts import DEFAULT_USER_QUOTAS, NO_QUOTAS, Names, body, cdata, ids
 from trifid.wire.xmltext import escape
 
@@ -25,7 +25,7 @@ def user_pool_entry(user: User, names: Names) -> str:
 def _inner(user: User, names: Names) -> str:
     tokens = "".join(
         [
-            f"<LOGIN_TOKEN><TOKEN>{user.token_id(token)}</TOKEN><EXPIRATION_TIME>{token.expires_at}</EXPIRATION_TIME>"
+            f"<LOGIN_TOKEN><TOKEN>{token_id(token.digest)}</TOKEN><EXPIRATION_TIME>{token.expires_at}</EXPIRATION_TIME>"
             f"<EGID>{token.egid}</EGID></LOGIN_TOKEN>"
             for token in user.tokens
         ]
