@@ -1,6 +1,7 @@
 """The engine's configuration: HOME/trifid.toml, read once at start."""
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +21,14 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     """Where clients call.
 
     Attributes:
+        proxies: addresses and networks of proxies that tell in X-Forwarded-For who calls through them.
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
     """
 
     listen: str = "127.0.0.1"
     port: int = 2633
+    proxies: list[str] = []
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
@@ -224,7 +227,14 @@ def _check_failover(config: Config, source: str) -> None:
 
 
 def _check_authentication(config: Config, source: str) -> None:
-    """Refuse methods that nothing would check."""
+    """Refuse methods that nothing would check, and proxies that are no addresses."""
+    for proxy in config.api.proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            raise ConfigFault(
+                f"{source}: [api] proxies has {proxy[:40]!r}, which is no address and no network"
+            ) from None
     told = config.authentication
     for name in told.methods:
         if not is_method_name(name) or name in BUILT_IN_METHODS:

@@ -137,7 +137,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         told = config.monitoring
         if told.metrics:
             app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
-        async with serve(app, config.api.listen, config.api.port):
+        async with serve(app, config.api.listen, config.api.port, proxies=config.api.proxies):
             gc.collect()
             gc.freeze()
             scheduler = Scheduler(home, config.scheduler, lambda: engine.processes_changed())
