@@ -71,6 +71,8 @@ transfer = {transfer}
 # method are made by "oneuser create NAME --driver METHOD"; those of the default are made when they come.
 #methods = ["ssh", "ldap"]
 #default = "ldap"
+# Whether users that exist get the groups that the driver names, at each login.
+#groups_follow = false
 # How long a session that was right is not checked again, and how long one login may take, in seconds.
 #remember_s = 900
 #timeout_s = 20

@@ -142,6 +142,7 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
         methods: that users may have besides core and public, such as ssh and ldap; the driver is asked about them.
         driver: name of the authentication driver.
         default: the method that is asked about users who do not exist; who passes is made one.  Empty: nobody is.
+        groups_follow: users that exist get the groups that the driver names, at each login that is not remembered.
         remember_s: a session that was right is not checked again for so long, as long as its user does not change.
         timeout_s: so long the driver may take over one login.
     """
@@ -149,6 +150,7 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
     methods: list[str] = []
     driver: str = "trifid"
     default: str = ""
+    groups_follow: bool = False
     remember_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] = 900
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=100)] = 20.0
 
