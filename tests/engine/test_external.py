@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.engine.world import World, answer
 from trifid.core.user import Group, User
 from trifid.engine.auth import Authenticator
-from trifid.engine.authentication.external import AT_ONCE_MAX, SILENT_MAX, Denied, External, Unheard, without
+from trifid.engine.authentication.external import AT_ONCE_MAX, SILENT_MAX, Denied, External, Passed, Unheard, without
 from trifid.engine.authentication.passwords import Hasher
 from trifid.engine.config import AuthenticationSettings
 from trifid.engine.queries import OID_MAX, TIMEOUT_S, Queries
@@ -88,7 +88,7 @@ async def test_a_user_is_asked_about_with_what_is_kept_of_it(play):
     task = await play.asks(play.external.known(ALICE, SECRET))
     assert play.driver.sent == [f"AUTHENTICATE  {OID_MAX} 7 mine alice CN=alice {ENCODED}\n".encode()]
     play.says("SUCCESS", "-")
-    assert await task is None
+    assert await task == Passed()
 
 
 async def test_a_stranger_is_asked_about_as_nobody(play):
@@ -106,7 +106,7 @@ async def test_a_stranger_is_asked_about_as_nobody(play):
 async def test_how_long_a_login_holds_is_believed_if_it_is_a_time(play, payload, until):
     task = await play.asks(play.external.known(ALICE, SECRET))
     play.says("SUCCESS", payload)
-    assert await task == until
+    assert await task == Passed(until)
 
 
 async def test_a_login_that_ends_is_remembered_no_longer(play):
@@ -183,6 +183,23 @@ async def test_the_driver_is_not_asked_about_who_is_disabled_or_of_a_method_that
     assert (play.driver.sent, play.hashes) == ([], 3)
 
 
+@pytest.mark.parametrize(
+    ("follow", "payload", "gids"),
+    [
+        (False, "mine alice x 100", (1,)),
+        (True, "mine alice x 100", (100,)),
+        (True, "mine alice x 100 1", (1, 100)),
+        (True, "mine alice x", (1,)),
+        (True, "mine alice x 99", (1,)),
+        (True, "-", (1,)),
+    ],
+)
+async def test_groups_follow_what_the_driver_names_if_they_shall(play, follow, payload, gids):
+    play.settings.groups_follow = follow
+    assert (await play.logs_in(f"alice:{SECRET}", "SUCCESS", payload)).gids == gids
+    assert play.authenticator.remembered(f"alice:{SECRET}").gids == gids
+
+
 async def test_without_a_default_strangers_are_strangers(play):
     play.authenticator._default = ""
     with pytest.raises(NotAuthenticated):
@@ -218,7 +235,7 @@ async def test_no_more_is_asked_at_once_than_the_driver_can_do(play):
         await tasks.pop()
     for number in range(AT_ONCE_MAX):
         play.says("SUCCESS", "-", number=number)
-    assert await asyncio.gather(*tasks) == [None] * AT_ONCE_MAX
+    assert await asyncio.gather(*tasks) == [Passed()] * AT_ONCE_MAX
     task = await play.asks(play.external.known(ALICE, SECRET))
     assert not task.done()
     task.cancel()
