@@ -41,6 +41,12 @@ class Refused(TrifidError):
     code = 0x0800
 
 
+class NotSupported(TrifidError):
+    """A method of the API that is not built; the message says what to do instead (methods/not_supported.py)."""
+
+    code = 0x0800
+
+
 class BadRequest(TrifidError):
     """An argument is outside what the method accepts (filter, state, update type)."""
 

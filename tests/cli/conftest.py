@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
@@ -17,6 +18,7 @@ from trifid.cli import (
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -32,6 +34,8 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "oneacct": acct.main,
+    "oneshowback": showback.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,

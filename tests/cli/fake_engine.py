@@ -10,6 +10,8 @@ from typing import Any
 from trifid.wire.xmlrpc import I8, decode_call, encode_answer, encode_fault
 
 SESSION = "oneadmin:secret-word"
+FIRST_PAGE = (0, -2000)
+"""What lists ask for first: offset, and the negative size of a page."""
 PERMISSIONS = (
     "<PERMISSIONS><OWNER_U>1</OWNER_U><OWNER_M>1</OWNER_M><OWNER_A>0</OWNER_A><GROUP_U>1</GROUP_U><GROUP_M>0</GROUP_M>"
     "<GROUP_A>0</GROUP_A><OTHER_U>0</OTHER_U><OTHER_M>0</OTHER_M><OTHER_A>0</OTHER_A></PERMISSIONS>"
@@ -52,20 +54,24 @@ class FakeEngine:
         self.groups: dict[int, str] = {0: "<GROUP><ID>0</ID><NAME>oneadmin</NAME></GROUP>"}
         self.groups[1] = "<GROUP><ID>1</ID><NAME>users</NAME></GROUP>"
         self.methods: dict[str, Callable[..., Any]] = {
-            "one.vmpool.info": lambda *_: self._pool("VM_POOL", self.vms),
+            "one.vmpool.info": lambda *asked: self._pool("VM_POOL", self.vms, *asked[1:3]),
             "one.hostpool.info": lambda: self._pool("HOST_POOL", self.hosts),
-            "one.vnpool.info": lambda *_: self._pool("VNET_POOL", self.networks),
-            "one.imagepool.info": lambda *_: self._pool("IMAGE_POOL", self.images),
+            "one.vnpool.info": lambda *asked: self._pool("VNET_POOL", self.networks, *asked[1:3]),
+            "one.imagepool.info": lambda *asked: self._pool("IMAGE_POOL", self.images, *asked[1:3]),
             "one.datastorepool.info": lambda: self._pool("DATASTORE_POOL", self.datastores),
             "one.image.info": lambda i: self._one("image", self.images, i),
             "one.datastore.info": lambda i: self._one("datastore", self.datastores, i),
-            "one.secgrouppool.info": lambda *_: self._pool("SECURITY_GROUP_POOL", self.security_groups),
+            "one.secgrouppool.info": lambda *asked: self._pool(
+                "SECURITY_GROUP_POOL", self.security_groups, *asked[1:3]
+            ),
             "one.secgroup.info": lambda i: self._one("security group", self.security_groups, i),
-            "one.vmgrouppool.info": lambda *_: self._pool("VM_GROUP_POOL", self.vm_groups),
+            "one.vmgrouppool.info": lambda *asked: self._pool("VM_GROUP_POOL", self.vm_groups, *asked[1:3]),
             "one.vmgroup.info": lambda i: self._one("vm group", self.vm_groups, i),
             "one.clusterpool.info": lambda: self._pool("CLUSTER_POOL", self.clusters),
             "one.cluster.info": lambda i: self._one("cluster", self.clusters, i),
-            "one.vntemplatepool.info": lambda *_: self._pool("VNTEMPLATE_POOL", self.network_templates),
+            "one.vntemplatepool.info": lambda *asked: self._pool(
+                "VNTEMPLATE_POOL", self.network_templates, *asked[1:3]
+            ),
             "one.vntemplate.info": lambda i: self._one("virtual network template", self.network_templates, i),
             "one.userpool.info": lambda: self._pool("USER_POOL", self.users),
             "one.grouppool.info": lambda: self._pool("GROUP_POOL", self.groups),
@@ -108,8 +114,10 @@ class FakeEngine:
         """Return the arguments of each call of a method."""
         return [args for name, *args in self.calls if name == method]
 
-    def _pool(self, root: str, documents: dict[int, str]) -> str:
+    def _pool(self, root: str, documents: dict[int, str], start: int = -1, end: int = -1) -> str:
         newest_first = [documents[i] for i in sorted(documents, reverse=True)]
+        if end < -1:
+            newest_first = newest_first[start : start - end]
         return f"<{root}>{''.join(newest_first)}</{root}>"
 
     def _one(self, words: str, documents: dict[int, str], object_id: int) -> str:

@@ -50,11 +50,18 @@ def test_comma_separated_values_are_quoted_where_needed():
     [
         ("", ["apple", "cherry", "fig"]),
         ("NAME=^A", ["apple"]),
-        ("name!=p", ["cherry", "fig"]),
+        ("name=APPLE", ["apple"]),
+        ("NAME=app", []),
+        ("name!=apple", ["cherry", "fig"]),
+        ("name!=^a", ["cherry", "fig"]),
+        ("NAME=e$|f", ["apple", "fig"]),
+        ("NAME~P", ["apple"]),
+        ("NAME~^a", []),
+        ("WEIGHT~5", ["apple", "cherry"]),
         ("WEIGHT>8.5", ["apple"]),
         ("WEIGHT>=8.5", ["apple", "cherry"]),
         ("WEIGHT<8.5", ["fig"]),
-        ("WEIGHT<=8.5,NAME=c", ["cherry"]),
+        ("WEIGHT<=8.5,NAME~c", ["cherry"]),
         ("WEIGHT=15", []),
         ("WEIGHT=150", ["apple"]),
         ("WEIGHT!=150", ["cherry", "fig"]),
@@ -64,6 +71,26 @@ def test_comma_separated_values_are_quoted_where_needed():
 )
 def test_filters(filters, left):
     assert names(c.filtered(ROWS, FRUIT, filters, c.View())) == left
+
+
+def test_rows_for_which_one_filter_of_several_holds():
+    assert names(c.filtered(ROWS, FRUIT, "NAME=fig,WEIGHT>100", c.View(), any_of_them=True)) == ["apple", "fig"]
+    assert names(c.filtered(ROWS, FRUIT, "", c.View(), any_of_them=True)) == ["apple", "cherry", "fig"]
+
+
+def test_an_address_is_that_address_and_none_that_begins_with_it():
+    column = c.Column("IP", 10, "address", c.text("IP"))
+    rows = [{"IP": "10.0.0.1"}, {"IP": "10.0.0.10"}]
+    assert c.filtered(rows, c.Columns("list", "IP", (column,)), "IP=10.0.0.1", c.View()) == rows[:1]
+
+
+def test_a_column_is_cut_only_to_a_size_that_was_asked_for():
+    text = c.table_of([["apple", "1"], ["fig", "2"]], FRUIT.all, header=True, colour=False, sizes={"NAME": 4})
+    assert text.splitlines() == ["NAME WEIGHT", "app…      1", "fig       2"]
+
+
+def test_what_would_break_a_line_is_a_blank():
+    assert c.table([{"NAME": "a\n\x9b1m b"}], FRUIT.named("name"), c.View(), header=False, colour=False) == "a 1m b"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.fake_engine import Refusal, datastore_xml, image_xml
+from tests.cli.fake_engine import FIRST_PAGE, Refusal, datastore_xml, image_xml
 from trifid.cli.shell import Shell
 
 LOCKED, READY, ERROR, DELETE = 4, 1, 5, 7
@@ -222,7 +222,7 @@ class TestList:
     def test_whose_and_json(self, fake, type_in):
         found = json.loads(type_in("oneimage", "list", "m", "-j").stdout)
         assert found["IMAGE_POOL"]["IMAGE"][0]["NAME"] == "debian"
-        assert fake.called("one.imagepool.info") == [[-3, -1, -1]]
+        assert fake.called("one.imagepool.info") == [[-3, *FIRST_PAGE]]
 
 
 class TestShow:

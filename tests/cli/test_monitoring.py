@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.fake_engine import Refusal, host_xml, vm_xml
+from tests.cli.fake_engine import FIRST_PAGE, Refusal, host_xml, vm_xml
 from trifid.cli.shell import Shell
 
 NOW = 1_000_000_000
@@ -140,7 +140,7 @@ def test_a_refusal_is_told(measured, fake, type_in):
 def test_top_looks_once_where_no_terminal_is(measured, fake, type_in):
     out = type_in("onevm", "top").stdout
     assert out.count("UCPU") == 1
-    assert fake.calls == [("one.vmpool.info", -2, -1, -1, -1)]
+    assert fake.calls == [("one.vmpool.info", -2, *FIRST_PAGE, -1)]
 
 
 def test_top_looks_as_often_as_asked(measured, type_in, monkeypatch):

@@ -124,7 +124,7 @@ class TestWaiting:
     async def views(world):
         people = owners(await world.ask(ADMIN, "one.userpool.info"), {ALICE_ID})
         assert people == [Caller(ALICE_ID, "alice", (1, STAFF_GID))]
-        return networks(await world.ask(ADMIN, "one.vnpool.info", -2), people)
+        return networks(await world.ask(ADMIN, "one.vnpool.info", -2, -1, -1), people)
 
     async def test_what_is_free_is_told_where_shared_addresses_are_in_use(self, world):
         shared = replace(ip_range(0x0A000900), id=1, attributes={"SHARED": "YES"})

@@ -4,17 +4,27 @@ import pytest
 
 from tests.methods.world import ADMIN, ALICE, EVE
 from tests.wire.schemas import valid
-from trifid.methods.empty_pools import EMPTY_POOLS
+from trifid.methods.empty_pools import EMPTY_FILTERED_POOLS, EMPTY_POOLS
 
-SCHEMAS = {root: root.lower() for _, root, _ in EMPTY_POOLS}
+PAGES = [(-2, -1, -1), (-3, 0, -200), (-2, -1, -1, -2, "")]
 
 
-@pytest.mark.parametrize(("name", "root", "what"), EMPTY_POOLS)
-@pytest.mark.parametrize("arguments", [(), (-2, -1, -1), (-3, 0, -200, 5)], ids=len)
-async def test_there_are_none(world, name, root, what, arguments):
+@pytest.mark.parametrize(
+    ("name", "root", "arguments"),
+    [
+        *((name, root, ()) for name, root, _ in EMPTY_POOLS),
+        *((name, root, arguments) for name, root, _ in EMPTY_FILTERED_POOLS for arguments in PAGES),
+    ],
+)
+async def test_there_are_none(world, name, root, arguments):
     document = await world.ask(ALICE, name, *arguments)
     assert document == f"<{root}></{root}>"
-    valid(document, SCHEMAS[root])
+    valid(document, root.lower())
+
+
+@pytest.mark.parametrize(("name", "root", "what"), EMPTY_FILTERED_POOLS)
+async def test_a_filter_that_there_is_not_is_refused_of_them_too(world, name, root, what):
+    assert await world.code(ALICE, name, -5, -1, -1) == 0x1000
 
 
 async def test_access_rules_are_for_administrators(world):

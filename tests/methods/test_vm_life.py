@@ -184,7 +184,7 @@ class TestLock:
         await hosts.ask(ALICE, "one.vm.lock", VM_ID, 4)
         document = await hosts.ask(ALICE, "one.vm.info", VM_ID)
         assert "</DEPLOY_ID><LOCK><LOCKED>1</LOCKED><OWNER>10</OWNER><TIME>1000</TIME><REQ_ID>" in document
-        pool = await hosts.ask(ALICE, "one.vmpool.info", -2)
+        pool = await hosts.ask(ALICE, "one.vmpool.info", -2, -1, -1, -1)
         assert "</DEPLOY_ID><LOCK><LOCKED>1</LOCKED></LOCK><TEMPLATE>" in pool
         await hosts.ask(ALICE, "one.vm.unlock", VM_ID)
         assert "<LOCK>" not in await hosts.ask(ALICE, "one.vm.info", VM_ID)

@@ -236,7 +236,7 @@ entries = st.builds(
 locks = st.none() | st.builds(Lock, level=st.integers(1, 3), uid=ids, at=times, request_id=words)
 codes = st.integers(0, 2**62)
 rules = st.builds(
-    Rule, id=ids, user=codes, resource=codes, rights=st.integers(0, 15), zone=codes, of_vdcs=st.booleans()
+    Rule, id=ids, user=codes, resource=codes, rights=st.integers(0, 15), zone=codes, is_derived=st.booleans()
 )
 pairs = st.lists(st.tuples(ids, st.integers(-10, 2**31 - 1)), max_size=3).map(tuple)
 vdcs = st.builds(

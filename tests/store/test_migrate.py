@@ -64,7 +64,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Datab
     database.sql("UPDATE alembic_version SET version_num = '0999'")
     with pytest.raises(StoreFault, match=r"version 0999.*up to 0005.*newer trifid"):
         database.open()
-    database.sql("UPDATE alembic_version SET version_num = '0004'")
+    database.sql("UPDATE alembic_version SET version_num = '0005'")
     assert len(database.open().load().vms) == 1
 
 

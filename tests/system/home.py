@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from tests.wire.schemas import valid_answer
 from trifid.client import Client, from_environment
 from trifid.wire.elements import iter_elements, one_element
 
@@ -24,6 +26,16 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class CheckedClient(Client):
+    """A client that checks every document against its schema."""
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Return what the engine answers."""
+        answer = super().call(method, *args)
+        valid_answer(method, answer)
+        return answer
 
 
 class Home:
@@ -105,8 +117,8 @@ class Home:
             assert ready, "a process of a killed engine lives on"
 
     def client(self) -> Client:
-        """Return a client of the administrator."""
-        return Client(*from_environment(self.path))
+        """Return a client of the administrator that checks what it is answered."""
+        return CheckedClient(*from_environment(self.path))
 
 
 def _exists(pid: int) -> bool:

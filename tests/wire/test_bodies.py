@@ -16,6 +16,7 @@ from trifid.core.host import Host, HostObservation, HostState
 from trifid.core.image.datastore import Space
 from trifid.core.network.define import Defaults, define
 from trifid.core.network.record import HELD_BY_NOBODY, AddressRange, Lease, Network
+from trifid.core.quota import NO_LIMITS
 from trifid.core.template.attributes import TEMPLATE, USER_TEMPLATE, place_of
 from trifid.core.template.model import Template, template
 from trifid.core.template.prepare import prepare
@@ -30,7 +31,8 @@ from trifid.wire.bodies import host as host_body
 from trifid.wire.bodies import network as network_body
 from trifid.wire.bodies import user as user_body
 from trifid.wire.bodies import vm as vm_body
-from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool, pool
+from trifid.wire.bodies.parts import escaped_pool, pool
+from trifid.wire.bodies.quotas import default_quotas
 from trifid.wire.xmlrpc import decode_answer, encode_answer
 from trifid.wire.xmltext import escape, writable
 
@@ -450,13 +452,13 @@ def test_a_user_follows_its_schemas_and_keeps_its_secrets(user):
     entries = [user_body.user_pool_entry(user, NAMED)] * 2
     documents = {
         "user": user_body.user_full(user, NAMED),
-        "user_pool": "".join(pool("USER_POOL", entries, DEFAULT_USER_QUOTAS)),
+        "user_pool": "".join(pool("USER_POOL", entries, default_quotas("DEFAULT_USER_QUOTAS", NO_LIMITS))),
     }
     for name, document in documents.items():
         root = valid(document, name)
         assert "SECRET" not in document and "DIGEST" not in document
         assert [e.text for e in root.find(".//GROUPS")] == [str(gid) for gid in user.gids]
-    valid("".join(pool("USER_POOL", [], DEFAULT_USER_QUOTAS)), "user_pool")
+    valid("".join(pool("USER_POOL", [], default_quotas("DEFAULT_USER_QUOTAS", NO_LIMITS))), "user_pool")
 
 
 @pytest.mark.parametrize("members", [(), {9, 7}])
@@ -464,7 +466,7 @@ def test_a_group_follows_its_schemas(members):
     root = valid(group_body.group_full(GROUP, members), "group")
     assert [int(e.text) for e in root.find("USERS")] == sorted(members)
     entries = [group_body.group_pool_entry(GROUP, members)] * 2
-    valid("".join(pool("GROUP_POOL", entries, DEFAULT_GROUP_QUOTAS)), "group_pool")
+    valid("".join(pool("GROUP_POOL", entries, default_quotas("DEFAULT_GROUP_QUOTAS", NO_LIMITS))), "group_pool")
 
 
 @given(TEMPLATES, st.text(max_size=10))

@@ -28,7 +28,7 @@ def chosen(shell: Shell, given: Given) -> int:
 
 
 def _create(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.cluster.allocate', given.name)}")
+    shell.made(CLUSTER, shell.call("one.cluster.allocate", given.name))
 
 
 def _count(name: str) -> Any:
@@ -138,6 +138,11 @@ main = CommandTable(
     "Manage clusters of hosts, datastores and networks.  CLUSTER stands for ids, names, and lists of them.",
     ROWS,
     CLUSTER,
+    {
+        "optimize": 'called "trifid sched plan --cluster CLUSTER" here',
+        "plan-delete": 'not needed: a plan of "trifid sched plan" is only made when it is asked for',
+        "plan-execute": 'called "trifid sched plan --cluster CLUSTER --apply" here',
+    },
 )
 
 if __name__ == "__main__":

@@ -1,125 +1,54 @@
-"""Commands as data, and what turns the data into a program.
+"""What turns rows (trifid.cli.rows) into a program.
 
-A sub-command is one row: its word, its arguments, and the API method that each object is sent to, or a
-function when it does more.  `CommandTable` builds the row that was asked for, and nothing else.
+`CommandTable` builds the row that was asked for, and nothing else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from trifid.cli import candidates
 from trifid.cli.failure import FAILED, INTERRUPTED, Failure, explain
-from trifid.cli.follow import DEFAULT_TIMEOUT_S, Follower, Goal, is_state
+from trifid.cli.follow import Follower, is_state
+from trifid.cli.forms import FORM_OPTIONS, FORMS, form_in, form_of, text_of
 from trifid.cli.kinds import Kind
+from trifid.cli.rows import (
+    ENDPOINT,
+    HOME,
+    LONG_VERBOSE,
+    TIMEOUT,
+    VERBOSE,
+    WAIT,
+    WAIT_FOR_GOAL,
+    WAITS_FOR,
+    Argument,
+    Command,
+    Given,
+    Number,
+    WholeNumber,
+    wait_goal,
+    word_after_wait,
+)
 from trifid.cli.shell import Shell, complain
 
-
-class Given:
-    """What the user gave: arguments and options by name, kinds already turned into ids."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.__dict__.update(values)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"the command declares no argument or option {name}")
-
-
-class Argument(NamedTuple):
-    """One positional argument.
-
-    Attributes:
-        name: as the usage line shows it; lower case in `Given`.
-        kind: what its words are names or ids of; None = text.
-        many: takes lists and ranges, and several words when it is the only argument.
-        optional: may be left out.
-    """
-
-    name: str
-    kind: Kind | None = None
-    many: bool = False
-    optional: bool = False
+__all__ = [
+    "TIMEOUT",
+    "WAITS_FOR",
+    "Argument",
+    "Command",
+    "CommandTable",
+    "Given",
+    "Number",
+    "SubCommand",
+    "WholeNumber",
+    "wait_goal",
+    "word_after_wait",
+]
 
 
-Send = Callable[[int, Given], tuple[Any, ...]]
-Run = Callable[[Shell, Given], None]
-
-
-class Command(NamedTuple):
-    """One sub-command.
-
-    Attributes:
-        word: what is typed.
-        about: one sentence for the help.
-        method: called once for each id of the first argument, with what `send` returns.
-        run: instead of `method`, for what is more than a call.
-        instead: does something else when what was given asks for it, and tells whether it did.
-        goal: the state that `--wait` waits for; no `--wait` when empty.
-        goal_of: returns that state where it depends on what was given.
-        aliases: other words for the same, those of earlier releases.
-        more: further text for the help.
-        examples: command lines without the program's name.
-    """
-
-    word: str
-    about: str
-    arguments: tuple[Argument, ...] = ()
-    method: str = ""
-    send: Send = lambda object_id, given: (object_id,)
-    run: Run | None = None
-    instead: Callable[[Shell, Given], bool] | None = None
-    options: tuple[click.Option, ...] = ()
-    goal: str = ""
-    goal_of: Callable[[Given], str] | None = None
-    aliases: tuple[str, ...] = ()
-    more: str = ""
-    examples: tuple[str, ...] = ()
-
-
-class WholeNumber(click.IntRange):
-    """A whole number, which messages call so."""
-
-    name = "whole number"
-
-
-class Number(click.FloatRange):
-    """A number, which messages call so."""
-
-    name = "number"
-
-
-HOME = click.Option(
-    ["--home"],
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The engine's home: where to find its address and one_auth.",
-)
-ENDPOINT = click.Option(["--endpoint"], metavar="URL", help="Where the engine answers, instead of ONE_XMLRPC.")
-VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, help="Tell more.")
-LONG_VERBOSE = click.Option(["--verbose"], is_flag=True, help="Tell more.")
-WAIT = click.Option(
-    ["--wait", "wait"],
-    metavar="[STATE]",
-    help="Return when the VM is in this state; without one, when what was asked is done.",
-)
-TIMEOUT = click.Option(
-    ["--timeout"],
-    type=Number(min=0),
-    metavar="SECONDS",
-    default=DEFAULT_TIMEOUT_S,
-    help=f"Longest that --wait waits, {DEFAULT_TIMEOUT_S:g} s by default.",
-)
-WAITS_FOR = click.Option(
-    ["--timeout"],
-    type=Number(min=0),
-    metavar="SECONDS",
-    default=DEFAULT_TIMEOUT_S,
-    help=f"Longest to wait for one host, {DEFAULT_TIMEOUT_S:g} s by default.",
-)
-"""That of commands which always wait."""
-
-_WAIT_FOR_GOAL = "="
-"""Stands for a --wait without a state; the word that comes next on the line follows it."""
+_ALIKE_MAX = 3
 
 
 class SubCommand(click.Command):
@@ -136,6 +65,12 @@ class SubCommand(click.Command):
         short = {option for declared in row.options for option in declared.opts}
         shared = [HOME, *([ENDPOINT] if calls else []), LONG_VERBOSE if "-v" in short else VERBOSE]
         waiting = [WAIT, TIMEOUT] if row.goal else []
+        self._program = program
+        own = {option.name for option in row.options}
+        self._answers = calls and not own & set(FORMS)
+        self._converts = "json" in own and "yaml" not in own
+        forms = [_without(option, short) for option in FORM_OPTIONS if option.name not in own]
+        shared = [*(forms if self._answers or self._converts else []), *shared]
         super().__init__(
             row.word,
             params=[*map(_parameter, row.arguments, [row] * len(row.arguments)), *row.options, *waiting, *shared],
@@ -169,7 +104,7 @@ class SubCommand(click.Command):
             elif rest and is_state(rest[0]):
                 out.append(f"--wait={rest.pop(0).upper()}")
             else:
-                out.append(f"--wait={_WAIT_FOR_GOAL}{rest[0] if rest else ''}")
+                out.append(f"--wait={WAIT_FOR_GOAL}{rest[0] if rest else ''}")
         return [*out, *rest]
 
     def _run(self, home: Path | None, verbose: bool, endpoint: str | None = None, **values: Any) -> None:
@@ -178,16 +113,59 @@ class SubCommand(click.Command):
         shell.home = home or shell.home
         shell.endpoint = endpoint or shell.endpoint
         shell.verbose = verbose or shell.verbose
+        shell.form = form_of(Given(values))
         for argument in self.row.arguments:
             values[argument.name.lower()] = _resolved(shell, argument, values[argument.name.lower()])
         given = Given(values)
+        if shell.form and self._answers:
+            self._answer(shell, given)
+        elif shell.form in ("yaml", "xml") and self._converts:
+            self._convert(shell, given)
+        else:
+            self._do(shell, given)
+        if shell.is_failed:
+            click.get_current_context().exit(FAILED)
+
+    def _do(self, shell: Shell, given: Given) -> None:
         is_done = self.row.instead is not None and self.row.instead(shell, given)
         if not is_done and self.row.run is not None:
             self.row.run(shell, given)
         elif not is_done:
             self._perform(shell, given)
-        if shell.is_failed:
-            click.get_current_context().exit(FAILED)
+
+    def _answer(self, shell: Shell, given: Given) -> None:
+        """Do it, and tell as data what was done, also when it broke off in the middle."""
+        from trifid.cli.answer import Answer
+
+        shell.answer = answer = Answer(f"{self._program} {self.row.word}", shell.form)
+        is_whole = False
+        try:
+            self._do(shell, given)
+            is_whole = True
+        finally:
+            if is_whole and answer.is_empty and not shell.is_failed:
+                self._note_named(answer, given)
+            if is_whole or not answer.is_empty:
+                click.echo(answer.text(is_done=is_whole and not shell.is_failed))
+
+    def _note_named(self, answer: Any, given: Given) -> None:
+        """Note the objects that the first argument names."""
+        first = self.row.arguments[0] if self.row.arguments else None
+        if first is not None and first.kind is not None:
+            ids = getattr(given, first.name.lower())
+            for object_id in ids if isinstance(ids, list) else [ids]:
+                if object_id is not None:
+                    answer.add(first.kind.element, object_id)
+
+    def _convert(self, shell: Shell, given: Given) -> None:
+        """Do what tells JSON itself, and write that in another form."""
+        import json
+
+        shell.held = []
+        self._do(shell, Given({**vars(given), "json": True}))
+        root = self.row.word.upper().replace("-", "_")
+        found = [text_of(json.loads(text), shell.form, root) for text in shell.held]
+        click.echo(("\n---\n" if shell.form == "yaml" else "\n").join(found))
 
     def _perform(self, shell: Shell, given: Given) -> None:
         """Send every object to the method; one that is refused does not keep the others from it."""
@@ -201,29 +179,6 @@ class SubCommand(click.Command):
             shell.mention(f"{kind.label} {object_id}: {row.word}")
         if follower and goal and done:
             follower.until(done, goal, given.timeout)
-
-
-def wait_goal(given: Given, usual: str, word: str) -> Goal | None:
-    """Return what --wait waits for, or None when it was not given.
-
-    Raises:
-        Failure: no such state.
-    """
-    wanted = getattr(given, "wait", None) if usual else None
-    if not wanted:
-        return None
-    if wanted.startswith(_WAIT_FOR_GOAL):
-        wanted = usual
-    if not is_state(wanted):
-        raise Failure(f"{wanted} is not a state of a VM", "such as RUNNING, POWEROFF or DONE")
-    host_id = given.host if word in ("migrate", "livemigrate") else None
-    return Goal(wanted.upper(), is_strict=wanted.upper() == usual, host_id=host_id)
-
-
-def word_after_wait(given: Given) -> str:
-    """Return the word after a --wait without a state, which may have been meant as one; empty when there is none."""
-    wait = given.wait or ""
-    return wait.removeprefix(_WAIT_FOR_GOAL) if wait.startswith(_WAIT_FOR_GOAL) else ""
 
 
 class CommandTable(click.Group):
@@ -277,6 +232,21 @@ class CommandTable(click.Group):
         row = self._by_word.get(cmd_name)
         return SubCommand(row, self.kind, str(self.name), calls=self.calls) if row else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the sub-command that is meant; raises Failure for an unknown word, with those that are like it."""
+        word = args[0]
+        if ctx.resilient_parsing or word.startswith("-") or self.get_command(ctx, word) is not None:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        known = [*self._by_word, *self.groups]
+        begun = sorted(one for one in known if one.startswith(word))
+        alike = [*begun[:_ALIKE_MAX]] or get_close_matches(word, known, _ALIKE_MAX)
+        meant = f"did you mean {' or '.join(alike)}?  " if alike else ""
+        raise Failure(f"{self.name} has no command {word}", f'{meant}See "{self.name} --help"')
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -286,25 +256,18 @@ class CommandTable(click.Group):
         **extra: Any,
     ) -> NoReturn:
         """Run and end the process: 0 done, `failed` not done, 130 interrupted."""
-        extra["obj"] = extra.get("obj") or Shell()
+        shell = extra["obj"] = extra.get("obj") or Shell()
         try:
             status = super().main(args, prog_name or self.name, complete_var, standalone_mode=False, **extra)
-        except Failure as failure:
-            complain(failure)
-            raise SystemExit(self.failed) from None
         except click.exceptions.NoArgsIsHelpError as nothing:
             click.echo(nothing.format_message(), err=True)
-            raise SystemExit(self.failed) from None
-        except click.UsageError as usage:
-            complain(self._usage(usage))
-            raise SystemExit(self.failed) from None
-        except click.ClickException as refused:
-            complain(Failure(refused.format_message()))
             raise SystemExit(self.failed) from None
         except (click.Abort, KeyboardInterrupt):
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
-            complain(self._explained(error))
+            import sys
+
+            complain(self._explained(error), shell.form or form_in(sys.argv[1:] if args is None else args))
             raise SystemExit(self.failed) from None
         raise SystemExit(status if isinstance(status, int) else 0)
 
@@ -319,6 +282,12 @@ class CommandTable(click.Group):
         from trifid.errors import BadTemplate
         from trifid.wire.elements import BadDocument
 
+        if isinstance(error, Failure):
+            return error
+        if isinstance(error, click.UsageError):
+            return self._usage(error)
+        if isinstance(error, click.ClickException):
+            return Failure(error.format_message())
         if isinstance(error, ClientError):
             return explain(error, self.kind.command if self.kind else self.name or "trifid")
         if isinstance(error, BadTemplate):
@@ -360,7 +329,14 @@ def _parameter(argument: Argument, row: Command) -> click.Argument:
         nargs=-1 if several else 1,
         required=not argument.optional,
         metavar=f"[{shown}]" if argument.optional else shown,
+        shell_complete=_candidates(argument),
     )
+
+
+def _candidates(argument: Argument) -> candidates.Complete | None:
+    if argument.kind is not None:
+        return candidates.objects(argument.kind, many=argument.many)
+    return candidates.files if argument.name == "FILE" else None
 
 
 def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:
@@ -370,6 +346,12 @@ def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:
     if argument.many:
         return shell.ids(argument.kind, value if isinstance(value, tuple) else (value,))
     return shell.id(argument.kind, value)
+
+
+def _without(option: click.Option, taken: set[str]) -> click.Option:
+    """Return an option without the letters that a command has for something else."""
+    words = [word for word in option.opts if word not in taken]
+    return option if words == option.opts else click.Option(words, is_flag=True, help=option.help)
 
 
 def _other_words(rows: Sequence[Command]) -> str:

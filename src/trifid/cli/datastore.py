@@ -67,7 +67,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, DATASTORE.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {datastore_id}")
+            shell.made(DATASTORE, datastore_id)
 
 
 def _of_options(given: Given) -> "Template":

@@ -7,6 +7,7 @@ import click
 
 from trifid.cli.audit import COMMAND as AUDIT
 from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
+from trifid.cli.completion import COMPLETION
 from trifid.cli.sched import main as sched
 from trifid.cli.shell import Shell
 
@@ -114,6 +115,7 @@ ROWS = (
         examples=("status --home /srv/trifid", "status --home /srv/trifid --json"),
     ),
     AUDIT,
+    COMPLETION,
     Command(
         "sim",
         "Simulate the whole engine on virtual time with everything going wrong; needs no home and no engine.",

@@ -140,6 +140,7 @@ class Follower:
             self._shell.tell(f"VM {vm_id}: {state}")
         self._shown[vm_id] = state
         if state == goal.state and self._is_in_place(vm_id, goal):
+            self._shell.done(VM, vm_id, state)
             return True
         if state != goal.state and not failed(state, goal):
             return False
@@ -204,4 +205,5 @@ class Follower:
         advice = f'see "onevm show {vm_id}"'
         if "FAILURE" in what:
             advice += f', then "onevm recover --retry {vm_id}" or "onevm recover --delete {vm_id}"'
-        self._shell.complain(Failure(f"VM {vm_id} {what}" + (f": {told}" if told else ""), advice))
+        text = f"VM {vm_id} {what}" + (f": {told}" if told else "")
+        self._shell.complain(Failure(text, advice, object_id=vm_id))

@@ -10,6 +10,7 @@ import click
 from trifid.cli import cluster
 from trifid.cli.columns import Column, Columns, Row, View, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import HOST_COURSE
 from trifid.cli.editing import rename_command, update_command
 from trifid.cli.failure import Failure
 from trifid.cli.figures import memory, share
@@ -21,6 +22,7 @@ from trifid.cli.host_roll import ROLL
 from trifid.cli.kinds import HOST
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, Listing, show
 from trifid.cli.monitoring import monitoring_row
+from trifid.cli.settle import WAIT_OPTIONS, wait_for, waited
 from trifid.cli.shell import Shell
 
 _ENABLED, _DISABLED, _OFFLINE = 0, 1, 2
@@ -44,9 +46,10 @@ def _create(shell: Shell, given: Given) -> None:
             f'such as "onehost create {given.name} --im kvm --vm kvm"; "trifid status" lists those there are',
         )
     host_id = shell.call("one.host.allocate", given.name, im, vmm, cluster.chosen(shell, given))
-    shell.say(f"ID: {host_id}")
+    shell.made(HOST, host_id)
     if given.accept_key:
         accept_unseen(shell, host_id, given.name)
+    wait_for(shell, HOST_COURSE, [host_id], given)
 
 
 def short_state(row: Row, view: View) -> str:
@@ -167,13 +170,13 @@ ROWS = (
             Argument("TM_MAD", optional=True),
         ),
         run=_create,
-        options=(IM, VMM, cluster.OPTION, ACCEPT_KEY),
+        options=(IM, VMM, cluster.OPTION, ACCEPT_KEY, *WAIT_OPTIONS),
         aliases=("add",),
         more="The form of 2009, NAME IM VMM TM, is understood; TM is ignored: datastores have it today.",
-        examples=("create host1 --im kvm --vm kvm", "create host1 im_kvm vmm_kvm tm_shared"),
+        examples=("create host1 --im kvm --vm kvm --wait", "create host1 im_kvm vmm_kvm tm_shared"),
     ),
     Command("delete", "Remove a host that carries no VM.", (HOSTS,), "one.host.delete", examples=("delete host1",)),
-    _status("enable", "Let the scheduler use a host.", _ENABLED),
+    waited(_status("enable", "Let the scheduler use a host.", _ENABLED), HOST_COURSE),
     _status("disable", "Keep new VMs from a host; those that are there stay, and are watched.", _DISABLED),
     _status("offline", "Take a host out of use altogether: it is not even watched.", _OFFLINE),
     rename_command(HOST, "HOST"),
@@ -214,6 +217,7 @@ main = CommandTable(
     ROWS,
     HOST,
     {
+        "forceupdate": 'not needed: a host is looked at all the time; "onehost enable HOST --wait" looks at once',
         "sync": "not needed: drivers bring their probes along",
     },
 )

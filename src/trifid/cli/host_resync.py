@@ -142,7 +142,7 @@ def _table(shell: Shell, rows: list[dict[str, Any]], columns: c.Columns, names: 
 
 
 def _import(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('trifid.host.import_vm', given.host, given.name)}")
+    shell.made(VM, shell.call("trifid.host.import_vm", given.host, given.name))
 
 
 HOST_ROWS = (

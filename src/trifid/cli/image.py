@@ -8,14 +8,17 @@ from typing import Any
 
 import click
 
+from trifid.cli.columns import Row
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.editing import access_commands, rename_command, update_command
 from trifid.cli.image_columns import IMAGE_COLUMNS, TYPES
 from trifid.cli.image_create import CREATE
-from trifid.cli.image_follow import WAIT_OPTIONS, errors_before, wait_for
 from trifid.cli.kinds import DATASTORE, GROUP, IMAGE, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.locks import lock_commands
+from trifid.cli.orphans import unnamed_in_templates
+from trifid.cli.settle import WAIT_OPTIONS, wait_for, waited
 from trifid.cli.shell import Shell
 from trifid.cli.vm_schedule import number_of
 
@@ -33,13 +36,13 @@ INTO = click.Option(
 def _clone(shell: Shell, given: Given) -> None:
     datastore_id = shell.id(DATASTORE, given.datastore) if given.datastore else _SAME_DATASTORE
     clone_id = shell.call("one.image.clone", given.image, given.name, datastore_id)
-    shell.say(f"ID: {clone_id}")
-    wait_for(shell, [clone_id], given)
+    shell.made(IMAGE, clone_id)
+    wait_for(shell, IMAGE_COURSE, [clone_id], given)
 
 
 def _delete(shell: Shell, given: Given) -> None:
     done = [one for one in given.image if shell.attempt(IMAGE, one, "one.image.delete", one, given.force)]
-    wait_for(shell, done, given, is_deletion=True)
+    wait_for(shell, IMAGE_COURSE, done, given, is_deletion=True)
 
 
 def _waiting(
@@ -51,14 +54,8 @@ def _waiting(
     *examples: str,
 ) -> Command:
     """Return the row of what a datastore's driver does to an image."""
-
-    def run(shell: Shell, given: Given) -> None:
-        arguments = send(given)
-        before = errors_before(shell, given.image, given)
-        done = [one for one in given.image if shell.attempt(IMAGE, one, method, one, *arguments)]
-        wait_for(shell, done, given, before)
-
-    return Command(word, about, (IMAGES, argument), run=run, options=WAIT_OPTIONS, examples=examples)
+    row = Command(word, about, (IMAGES, argument), method, lambda one, given: (one, *send(given)), examples=examples)
+    return waited(row, IMAGE_COURSE)
 
 
 def _size(given: Given) -> tuple[int]:
@@ -85,6 +82,14 @@ def _flag(word: str, about: str, method: str, value: bool) -> Command:
 _LISTING = Listing(
     IMAGE, IMAGE_COLUMNS, lambda shell, given: ("one.imagepool.info", whose(shell, given.whose), *_ALL_IDS)
 )
+
+
+def _orphaned(shell: Shell) -> Callable[[Row], bool]:
+    is_unnamed = unnamed_in_templates(shell, "DISK", "IMAGE")
+    return lambda row: row.get("RUNNING_VMS") in ("0", "", None) and is_unnamed(row)
+
+
+_ORPHANS = _LISTING._replace(only=_orphaned)
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -169,6 +174,15 @@ ROWS = (
         examples=("list", "list m -l ID,NAME,SIZE,STAT,PROGRESS", "list -f STAT=err -l NAME,WHY", "list -j"),
     ),
     Command(
+        "orphans",
+        "List the images that no VM uses and no VM template names.",
+        (Argument("WHOSE", optional=True),),
+        run=_ORPHANS.run,
+        options=LIST_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("orphans", "orphans m -l ID,NAME,SIZE"),
+    ),
+    Command(
         "show",
         "Tell everything about an image: what it is, where it is, who uses it, its snapshots.",
         (IMAGES,),
@@ -193,6 +207,7 @@ main = CommandTable(
     ROWS,
     IMAGE,
     {
+        "dockerfile": "not supported: images are made of files and URLs, see oneimage create",
         "publish": 'called chmod today: "oneimage chmod IMAGE 644"',
         "unpublish": 'called chmod today: "oneimage chmod IMAGE 600"',
         "restore": "not supported: there are no backups yet",

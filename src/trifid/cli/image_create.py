@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from trifid.cli.command import Argument, Command, Given
+from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.editing import read
 from trifid.cli.failure import Failure
 from trifid.cli.figures import duration, memory
 from trifid.cli.image_columns import TYPES
-from trifid.cli.image_follow import WAIT_OPTIONS, Progress, wait_for
-from trifid.cli.kinds import DATASTORE
+from trifid.cli.kinds import DATASTORE, IMAGE
+from trifid.cli.settle import WAIT_OPTIONS, Progress, wait_for
 from trifid.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def _create(shell: Shell, given: Given) -> None:
     from trifid.core.template.scanner import render
 
     image_id = shell.call("one.image.allocate", text or render(template), datastore_id, given.no_check_capacity)
-    shell.say(f"ID: {image_id}")
-    wait_for(shell, [image_id], given)
+    shell.made(IMAGE, image_id)
+    wait_for(shell, IMAGE_COURSE, [image_id], given)
     if given.upload and given.wait and not shell.is_failed:
         _uploader(shell).forget(name)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from trifid.cli.courses import error_of
 from trifid.cli.figures import full_moment
 from trifid.cli.image_columns import size, word
-from trifid.cli.image_follow import error_of
 from trifid.cli.listing import pairs, print_template, section
 from trifid.cli.locks import lock_word
 from trifid.cli.shell import Shell

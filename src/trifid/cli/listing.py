@@ -9,35 +9,62 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli import columns as c
+from trifid.cli.candidates import columns
 from trifid.cli.command import Given, Number, WholeNumber
 from trifid.cli.failure import Failure
+from trifid.cli.forms import FORM_OPTIONS, form_of
 from trifid.cli.kinds import USER, Kind
+from trifid.cli.pools import Look
 from trifid.cli.shell import Shell
 
-XML = click.Option(["-x", "--xml"], is_flag=True, help="The engine's document as XML.")
-JSON = click.Option(["-j", "--json"], is_flag=True, help="The engine's document as JSON.")
 _NUMERIC = click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups.")
 _TABLE_OPTIONS = (
-    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show."),
-    click.Option(["--list-columns"], is_flag=True, help="Tell which columns there are."),
-    click.Option(["-o", "--order"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest."),
+    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.", shell_complete=columns),
+    click.Option(["--list-columns", "--describe"], is_flag=True, help="Tell which columns there are."),
+    click.Option(
+        ["-o", "--order", "--sort"],
+        metavar="X,Y",
+        default="",
+        help="Order by columns, highest first; -X: lowest.",
+        shell_complete=columns,
+    ),
     click.Option(
         ["-f", "--filter"],
         metavar="X=Y,…",
         default="",
-        help="Only rows where column X is the number Y or matches Y, a regular expression; also != < > <= >=.  "
-        "Memory is in KiB, or written 512M, 2G.",
+        help="Only rows where column X is Y; X~Y: has Y in it; also != < > <= >=.  With = a regular expression such "
+        "as ^web works, too.  Memory is in KiB, or written 512M, 2G.",
+    ),
+    click.Option(
+        ["--operator"],
+        type=click.Choice(["AND", "OR"], case_sensitive=False),
+        default="AND",
+        help="Rows for which all filters hold (AND, by default), or any (OR).",
     ),
     _NUMERIC,
     click.Option(["-k", "--kilobytes"], is_flag=True, help="Memory in KiB."),
+    click.Option(["--size"], metavar="X=N,…", default="", help="Make column X N letters wide, and cut what is longer."),
+    click.Option(["--adjust"], metavar="X,Y", hidden=True, help="Nothing: columns are as wide as what is in them."),
+    click.Option(["--no-expand"], is_flag=True, hidden=True, help="Nothing: tables are never stretched."),
+    click.Option(["--no-pager"], is_flag=True, hidden=True, help="Nothing: no pager is started."),
     click.Option(["--csv"], is_flag=True, help="Comma separated values."),
+    click.Option(["--csv-del"], metavar="C", default=",", help="What stands between the values, instead of a comma."),
     click.Option(["--no-header"], is_flag=True, help="Without the line of names."),
 )
-LIST_OPTIONS = (*_TABLE_OPTIONS, XML, JSON)
+LIST_OPTIONS = (
+    *_TABLE_OPTIONS,
+    *FORM_OPTIONS,
+    click.Option(
+        ["-d", "--delay"],
+        type=Number(min=0.1),
+        metavar="SECONDS",
+        help="List again and again, as top does (see there).",
+    ),
+)
 TOP_OPTIONS = (
     *(option for option in _TABLE_OPTIONS if option is not _NUMERIC),
     click.Option(["--numeric"], is_flag=True, help="Ids instead of names of users and groups."),
-    JSON,
+    *FORM_OPTIONS,
     click.Option(
         ["-n", "--times"],
         type=WholeNumber(1),
@@ -52,11 +79,15 @@ TOP_OPTIONS = (
         help="How long to wait between two looks: 2 s by default.",
     ),
 )
-SHOW_OPTIONS = (XML, JSON)
+SHOW_OPTIONS = (
+    *FORM_OPTIONS,
+    click.Option(["--all"], is_flag=True, hidden=True, help="Nothing: everything is told anyway."),
+)
 
 FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
 """Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""
 _NOT_FOUND = 0x0400
+_SIZE_MAX = 1000
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 """What terminals take: go to the upper left; clear the rest of the line, or of the screen."""
 WHOSE_HELP = "WHOSE: a (all, the default), m (mine), g (mine and my groups'), or the name or id of a user."
@@ -69,6 +100,7 @@ class Listing(NamedTuple):
         call: returns method and arguments for what was given.
         more: returns what columns need beside the pool, or None.
         order: the order unless -o is given.
+        only: returns the test of the objects that it lists, or None for all.
     """
 
     kind: Kind
@@ -76,54 +108,90 @@ class Listing(NamedTuple):
     call: Callable[[Shell, Given], tuple[Any, ...]]
     more: Callable[[Shell], dict[str, Any]] | None = None
     order: str = ""
+    only: Callable[[Shell], Callable[[c.Row], bool]] | None = None
 
     def run(self, shell: Shell, given: Given) -> None:
-        """Print the list."""
-        _check_form(given, ("xml", "json", "csv"))
+        """Print the list, again and again if a delay is given."""
+        if given.delay is not None:
+            self.top(shell, given)
+            return
+        form = form_of(given)
         if given.list_columns:
             self._tell_columns(shell)
-        elif given.xml or given.json:
-            shell.say(self._pool(shell, given, as_xml=given.xml))
-        elif text := self._table(shell, given):
-            shell.say(text)
+        elif form:
+            from trifid.cli.documents import print_pool
+
+            print_pool(shell, self._look(shell, given), form)
+        else:
+            self._print(shell, given)
 
     def top(self, shell: Shell, given: Given) -> None:
         """Print the list: on a terminal again and again in the same place until interrupted, elsewhere once."""
-        _check_form(given, ("json", "csv"))
+        form = form_of(given)
         if given.list_columns:
             self._tell_columns(shell)
             return
         is_terminal = sys.stdout.isatty()
-        left = given.times or (None if is_terminal else 1)
-        in_place = is_terminal and not given.json and not given.csv
+        left = getattr(given, "times", None) or (None if is_terminal else 1)
+        in_place = is_terminal and not form and not given.csv
         if in_place:
             click.clear()
         while True:
-            text = self._pool(shell, given, as_xml=False) if given.json else self._table(shell, given)
-            shell.say(_in_place(text, shutil.get_terminal_size().lines) if in_place else text)
+            if form:
+                from trifid.cli.documents import print_pool
+
+                print_pool(shell, self._look(shell, given), form)
+            elif in_place:
+                shell.say(_in_place(self._table(shell, given), shutil.get_terminal_size().lines))
+            else:
+                self._print(shell, given)
             left = left - 1 if left is not None else None
             if left == 0:
                 return
             shell.sleep(given.delay)
 
-    def _pool(self, shell: Shell, given: Given, *, as_xml: bool) -> str:
-        document = shell.call(*self.call(shell, given))
-        return _document(document, f"{self.kind.element}_POOL", self.kind.element, as_xml=as_xml)
+    def _look(self, shell: Shell, given: Given) -> Look:
+        """Return how the pool is looked at."""
+        call = self.call(shell, given)
+        needs_more = self.more and (given.filter or given.order or self.order or not form_of(given))
+        more = self.more(shell) if self.more and needs_more else {}
+        view = c.View(given.kilobytes, given.numeric, shell.now(), more)
+        order = given.order or ("" if form_of(given) else self.order)
+        tests = [self.only(shell)] if self.only else []
+        if given.filter:
+            any_of_them = given.operator.upper() == "OR"
+            tests.append(c.wanted_by(self.columns, given.filter, view, any_of_them=any_of_them))
+        is_wanted = (lambda row: all(test(row) for test in tests)) if tests else None
+        return Look(self.kind, call, view, is_wanted, c.order_of(self.columns, order))
+
+    def _print(self, shell: Shell, given: Given) -> None:
+        """Print the list as a table, or as comma separated values, which come page by page if nothing orders them."""
+        if not given.csv:
+            if text := self._table(shell, given):
+                shell.say(text)
+            return
+        if len(given.csv_del) != 1:
+            raise Failure(f"--csv-del {given.csv_del}: not one character", "such as --csv-del ';'")
+        chosen, look = self._chosen(given), self._look(shell, given)
+        header = not given.no_header
+        for rows in look.pages(shell):
+            cells = c.cells_of(rows, chosen, look.view)
+            if cells or header:
+                shell.say(c.csv_of(cells, chosen, header=header, delimiter=given.csv_del))
+            header = False
 
     def _table(self, shell: Shell, given: Given) -> str:
-        """Return the list as a table or as comma separated values; empty when there is nothing to print."""
-        chosen = self.columns.named(given.list or self.columns.default)
-        from trifid.wire.elements import iter_elements
-
-        rows = list(iter_elements(shell.call(*self.call(shell, given)), self.kind.element))
-        more = self.more(shell) if self.more else {}
-        view = c.View(given.kilobytes, given.numeric, shell.now(), more)
-        order = given.order or self.order
-        rows = c.ordered(c.filtered(rows, self.columns, given.filter, view), self.columns, order, view)
+        """Return the list as a table; empty when there is nothing to print."""
+        chosen, look = self._chosen(given), self._look(shell, given)
+        sizes = _sizes(self.columns, given.size)
+        cells = [line for rows in look.pages(shell) for line in c.cells_of(rows, chosen, look.view)]
         header = not given.no_header
-        if given.csv:
-            return c.csv_table(rows, chosen, view, header=header)
-        return c.table(rows, chosen, view, header=header, colour=has_colours()) if rows or header else ""
+        if not cells and not header:
+            return ""
+        return c.table_of(cells, chosen, header=header, colour=has_colours(), sizes=sizes)
+
+    def _chosen(self, given: Given) -> list[c.Column]:
+        return self.columns.named(given.list or self.columns.default)
 
     def _tell_columns(self, shell: Shell) -> None:
         default = self.columns.default.split(",")
@@ -172,55 +240,38 @@ def _check_user(shell: Shell, user_id: int) -> None:
             raise Failure(f"there is no user {user_id}", 'see "oneuser list"') from refused
 
 
-def _check_form(given: Given, forms: tuple[str, ...]) -> None:
-    asked = [f"--{form}" for form in forms if getattr(given, form)]
-    if len(asked) > 1:
-        raise Failure(f"{' and '.join(asked)} cannot be together", "give one of them")
+def _sizes(columns: c.Columns, words: str) -> dict[str, int]:
+    """Return the widths that `X=N,…` asks for, by the names of columns; raises Failure."""
+    sizes = {}
+    for word in filter(str.strip, words.split(",")):
+        name, _, size = word.partition("=")
+        if not size.strip().isdecimal() or not 0 < int(size) <= _SIZE_MAX:
+            raise Failure(f"{word} is not the size of a column", f"write COLUMN=N up to {_SIZE_MAX}, such as NAME=30")
+        sizes[columns.one(name).name] = int(size)
+    return sizes
 
 
 Print = Callable[[Shell, dict[str, Any]], None]
 
 
 def show(kind: Kind, argument: str, printed: Print, *more: Any) -> Callable[[Shell, Given], None]:
-    """Return what runs a show command: each object as XML, JSON, or printed for people.
+    """Return what runs a show command: each object as XML, JSON, YAML, or printed for people.
 
     Args:
         more: arguments of the info call after the id.
     """
 
     def run(shell: Shell, given: Given) -> None:
-        _check_form(given, ("xml", "json"))
+        form = form_of(given)
         for object_id in getattr(given, argument):
-            if given.xml or given.json:
-                shell.say(_document(shell.call(kind.info, object_id, *more), kind.element, "", as_xml=given.xml))
+            if form:
+                from trifid.cli.documents import print_one
+
+                print_one(shell, shell.call(kind.info, object_id, *more), kind.element, form)
             else:
                 printed(shell, shell.one(kind, object_id, *more))
 
     return run
-
-
-def _document(document: str, root: str, entry: str, *, as_xml: bool) -> str:
-    """Return a document as indented XML or JSON; the entries of a pool are always a list."""
-    if as_xml:
-        from xml.etree import ElementTree
-
-        from trifid.wire.elements import BadDocument
-
-        try:
-            tree = ElementTree.fromstring(document)  # noqa: S314 (the engine's own; expat bounds expansion)
-        except ElementTree.ParseError as bad:
-            raise BadDocument(f"not a document: {bad}") from bad
-        ElementTree.indent(tree)
-        return ElementTree.tostring(tree, encoding="unicode")
-    import json
-
-    from trifid.wire.elements import iter_elements, one_element
-
-    if entry:
-        content: Any = {root: {entry: list(iter_elements(document, entry))}}
-    else:
-        content = {root: one_element(document, root)}
-    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def section(shell: Shell, title: str) -> None:

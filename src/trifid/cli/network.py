@@ -3,20 +3,39 @@
 Source: reference/xmlrpc.md §5 (the commands and columns), reference/api-modern.md §4 (the calls).
 """
 
+from collections.abc import Callable
+
+import click
+
 from trifid.cli import cluster
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import NETWORK_COURSE
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import GROUP, NETWORK, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.locks import lock_commands
 from trifid.cli.network_ranges import RANGE_COMMANDS
+from trifid.cli.orphans import unnamed_in_templates
+from trifid.cli.settle import WAIT_OPTIONS, wait_for, waited
 from trifid.cli.shell import Shell
 
 _ALL_IDS = (-1, -1)
 _STATES = {"0": "init", "1": "rdy", "2": "lock", "3": "lock", "4": "done", "5": "err", "6": "fail"}
 """reference/api-modern.md §5.6."""
+
+_OPERATIONS = {"failure": 0, "success": 1, "delete": 2, "retry": 3}
+"""reference/api-modern.md §4 (vn.recover)."""
+RECOVERIES = tuple(
+    click.Option([f"--{word}"], is_flag=True, help=about)
+    for word, about in (
+        ("retry", "Do again what failed."),
+        ("delete", "Forget the network, whatever is left of it."),
+        ("success", "Take what it waits for as done."),
+        ("failure", "Take what it waits for as failed."),
+    )
+)
 
 NETWORKS = Argument("NETWORK", NETWORK, many=True)
 
@@ -25,6 +44,7 @@ def _create(shell: Shell, given: Given) -> None:
     from trifid.client import ApiError
 
     cluster_id = cluster.chosen(shell, given)
+    made = []
     for file, template in read_all(given.file):
         try:
             network_id = shell.call("one.vn.allocate", template, cluster_id)
@@ -32,7 +52,9 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, NETWORK.command)
             shell.complain(Failure(f"{file}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {network_id}")
+            shell.made(NETWORK, network_id)
+            made.append(network_id)
+    wait_for(shell, NETWORK_COURSE, made, given)
 
 
 def _clusters(row: Row, view: View) -> str:
@@ -89,6 +111,24 @@ _LISTING = Listing(
 )
 
 
+def _orphaned(shell: Shell) -> Callable[[Row], bool]:
+    is_unnamed = unnamed_in_templates(shell, "NIC", "NETWORK")
+    return lambda row: row.get("USED_LEASES") in ("0", "", None) and is_unnamed(row)
+
+
+_ORPHANS = _LISTING._replace(only=_orphaned)
+
+
+def _recovery(network_id: int, given: Given) -> tuple[int, int]:
+    asked = [word for word in _OPERATIONS if getattr(given, word)]
+    if len(asked) != 1:
+        raise Failure(
+            "recover needs one of --retry, --success, --failure, --delete",
+            f'"onevnet show {network_id}" tells what went wrong; --retry does it again, --delete gives up',
+        )
+    return network_id, _OPERATIONS[asked[0]]
+
+
 def _show(shell: Shell, given: Given) -> None:
     from trifid.cli.network_show import print_network
 
@@ -101,19 +141,35 @@ ROWS = (
         "Add a network described by a template FILE, - for standard input.",
         (Argument("FILE", many=True),),
         run=_create,
-        options=(cluster.OPTION,),
-        examples=("create private.net", "create - < private.net"),
+        options=(cluster.OPTION, *WAIT_OPTIONS),
+        examples=("create private.net --wait", "create - < private.net"),
     ),
-    Command(
-        "delete",
-        "Remove a network of which no address is in use.",
-        (NETWORKS,),
-        "one.vn.delete",
-        examples=("delete private", "delete 3,5..7"),
+    waited(
+        Command(
+            "delete",
+            "Remove a network of which no address is in use.",
+            (NETWORKS,),
+            "one.vn.delete",
+            examples=("delete private", "delete 3,5..7 --wait"),
+        ),
+        NETWORK_COURSE,
+        is_deletion=True,
+    ),
+    waited(
+        Command(
+            "recover",
+            "Help a network out of a failure, or out of waiting for an answer that does not come.",
+            (NETWORKS,),
+            "one.vn.recover",
+            _recovery,
+            options=RECOVERIES,
+            examples=("recover private --retry --wait", "recover 3 --delete"),
+        ),
+        NETWORK_COURSE,
     ),
     *RANGE_COMMANDS,
     rename_command(NETWORK, "NETWORK"),
-    update_command(NETWORK, "NETWORK", "TEMPLATE"),
+    waited(update_command(NETWORK, "NETWORK", "TEMPLATE"), NETWORK_COURSE),
     *access_commands(NETWORK, "NETWORK", USER, GROUP),
     *lock_commands(NETWORK, "NETWORK"),
     Command(
@@ -124,6 +180,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l NID,NAME,TYPE,SIZE,BRIDGE"),
+    ),
+    Command(
+        "orphans",
+        "List the networks that no VM uses and no VM template names.",
+        (Argument("WHOSE", optional=True),),
+        run=_ORPHANS.run,
+        options=LIST_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("orphans", "orphans m --csv"),
     ),
     Command(
         "show",

@@ -117,7 +117,7 @@ def _reserve(shell: Shell, given: Given) -> None:
             wanted[name] = str(value)
     network_id = shell.call("one.vn.reserve", given.network, "\n".join(_pair(*pair) for pair in wanted.items()))
     if given.reservation is None:
-        shell.say(f"ID: {network_id}")
+        shell.made(NETWORK, network_id)
 
 
 def _number(word: str) -> int:

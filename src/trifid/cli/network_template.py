@@ -9,13 +9,15 @@ import click
 
 from trifid.cli.columns import Column, Columns, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import NETWORK_COURSE
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import full_moment, moment, permission
-from trifid.cli.kinds import GROUP, NETWORK_TEMPLATE, USER
+from trifid.cli.kinds import GROUP, NETWORK, NETWORK_TEMPLATE, USER
 from trifid.cli.listing import (
     LIST_OPTIONS,
     SHOW_OPTIONS,
+    TOP_OPTIONS,
     WHOSE_HELP,
     Listing,
     pairs,
@@ -25,6 +27,7 @@ from trifid.cli.listing import (
     whose,
 )
 from trifid.cli.locks import lock_commands, lock_word
+from trifid.cli.settle import WAIT_OPTIONS, wait_for
 from trifid.cli.shell import Shell
 
 _ALL_IDS = (-1, -1)
@@ -42,17 +45,18 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, NETWORK_TEMPLATE.command)
             shell.complain(Failure(f"{file}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {template_id}")
+            shell.made(NETWORK_TEMPLATE, template_id)
 
 
 def _instantiate(shell: Shell, given: Given) -> None:
     extra = read(given.file) if given.file else ""
     network_id = shell.call("one.vntemplate.instantiate", given.vntemplate, given.name or "", extra)
-    shell.say(f"VN ID: {network_id}")
+    shell.made(NETWORK, network_id, "VN ID")
+    wait_for(shell, NETWORK_COURSE, [network_id], given)
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.vntemplate.clone', given.vntemplate, given.name)}")
+    shell.made(NETWORK_TEMPLATE, shell.call("one.vntemplate.clone", given.vntemplate, given.name))
 
 
 TEMPLATE_COLUMNS = Columns(
@@ -106,8 +110,8 @@ ROWS = (
         "Make a network of a template; what FILE gives stands instead of attributes of the same names.",
         (Argument("VNTEMPLATE", NETWORK_TEMPLATE), Argument("FILE", optional=True)),
         run=_instantiate,
-        options=(NAME,),
-        examples=("instantiate private --name mine", "instantiate 3 ranges.txt"),
+        options=(NAME, *WAIT_OPTIONS),
+        examples=("instantiate private --name mine --wait", "instantiate 3 ranges.txt"),
     ),
     Command(
         "clone",
@@ -135,6 +139,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l ID,NAME,VN_MAD"),
+    ),
+    Command(
+        "top",
+        "List the network templates again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -n 3"),
     ),
     Command(
         "show",

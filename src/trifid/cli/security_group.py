@@ -9,10 +9,12 @@ import click
 
 from trifid.cli.columns import Column, Columns, Row, View, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.courses import SECURITY_GROUP_COURSE
 from trifid.cli.editing import access_commands, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import GROUP, NETWORK, SECURITY_GROUP, USER
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, show, whose
+from trifid.cli.settle import waited
 from trifid.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, SECURITY_GROUP.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {group_id}")
+            shell.made(SECURITY_GROUP, group_id)
 
 
 def _of_options(shell: Shell, given: Given) -> "Template":
@@ -128,7 +130,7 @@ def _show(shell: Shell, given: Given) -> None:
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.secgroup.clone', given.secgroup, given.name)}")
+    shell.made(SECURITY_GROUP, shell.call("one.secgroup.clone", given.secgroup, given.name))
 
 
 ROWS = (
@@ -159,17 +161,20 @@ ROWS = (
         run=_clone,
         examples=("clone web my-web",),
     ),
-    Command(
-        "commit",
-        "Tell the hosts of its VMs the rules of a security group once more.",
-        (GROUPS,),
-        "one.secgroup.commit",
-        lambda group_id, given: (group_id, given.recover),
-        options=(click.Option(["-r", "--recover"], is_flag=True, help="Only those that have not got them."),),
-        examples=("commit web", "commit 100 --recover"),
+    waited(
+        Command(
+            "commit",
+            "Tell the hosts of its VMs the rules of a security group once more.",
+            (GROUPS,),
+            "one.secgroup.commit",
+            lambda group_id, given: (group_id, given.recover),
+            options=(click.Option(["-r", "--recover"], is_flag=True, help="Only those that have not got them."),),
+            examples=("commit web --wait", "commit 100 --recover"),
+        ),
+        SECURITY_GROUP_COURSE,
     ),
     rename_command(SECURITY_GROUP, "SECGROUP"),
-    update_command(SECURITY_GROUP, "SECGROUP", "TEMPLATE"),
+    waited(update_command(SECURITY_GROUP, "SECGROUP", "TEMPLATE"), SECURITY_GROUP_COURSE),
     *access_commands(SECURITY_GROUP, "SECGROUP", USER, GROUP),
     Command(
         "list",

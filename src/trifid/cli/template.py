@@ -10,15 +10,26 @@ import click
 
 from trifid.cli.columns import Column, Columns, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given, wait_goal, word_after_wait
+from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import moment
 from trifid.cli.follow import Follower
-from trifid.cli.kinds import GROUP, USER, VM_TEMPLATE
-from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
+from trifid.cli.kinds import GROUP, USER, VM, VM_TEMPLATE
+from trifid.cli.listing import (
+    LIST_OPTIONS,
+    SHOW_OPTIONS,
+    TOP_OPTIONS,
+    WHOSE_HELP,
+    Listing,
+    permissions_flags,
+    show,
+    whose,
+)
 from trifid.cli.locks import lock_commands
 from trifid.cli.multiple import MULTIPLE, numbered
+from trifid.cli.settle import WAIT_OPTIONS, wait_for
 from trifid.cli.shell import Shell
 from trifid.cli.template_inputs import OPTION as USER_INPUTS
 from trifid.cli.template_options import OPTIONS
@@ -58,7 +69,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, VM_TEMPLATE.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {template_id}")
+            shell.made(VM_TEMPLATE, template_id)
 
 
 def _described(given: Given) -> str:
@@ -96,7 +107,7 @@ def _instantiate(shell: Shell, given: Given) -> None:
             except ApiError as refused:
                 shell.complain(explain(refused, VM_TEMPLATE.command, template_id))
                 break
-            shell.say(f"VM ID: {made[-1]}")
+            shell.made(VM, made[-1], "VM ID")
     if follower and goal and made:
         follower.until(made, goal, given.timeout)
 
@@ -128,7 +139,29 @@ def _extra(shell: Shell, template_id: int, given: Given) -> str:
 
 
 def _clone(shell: Shell, given: Given) -> None:
-    shell.say(f"ID: {shell.call('one.template.clone', given.template, given.name, given.recursive)}")
+    clone_id = shell.call("one.template.clone", given.template, given.name, given.recursive)
+    shell.made(VM_TEMPLATE, clone_id)
+    if given.recursive and given.wait:
+        wait_for(shell, IMAGE_COURSE, _images(shell, clone_id), given)
+
+
+def _delete(shell: Shell, given: Given) -> None:
+    waits = given.recursive and given.wait
+    images = [one for template_id in given.template for one in _images(shell, template_id)] if waits else []
+    method, with_images = "one.template.delete", given.recursive
+    for template_id in given.template:
+        shell.attempt(VM_TEMPLATE, template_id, method, template_id, with_images)
+    if not shell.is_failed:
+        wait_for(shell, IMAGE_COURSE, images, given, is_deletion=True)
+
+
+def _images(shell: Shell, template_id: int) -> list[int]:
+    """Return the images that a template names by their ids."""
+    from trifid.wire.elements import several
+
+    body = shell.one(VM_TEMPLATE, template_id).get("TEMPLATE")
+    disks = several(body.get("DISK")) if isinstance(body, dict) else []
+    return [int(disk["IMAGE_ID"]) for disk in disks if isinstance(disk, dict) and disk.get("IMAGE_ID", "").isdecimal()]
 
 
 def _chmod(template_id: int, given: Given) -> tuple[Any, ...]:
@@ -140,6 +173,15 @@ def _with_images(row: Command) -> Command:
     if row.word != "chmod":
         return row
     return row._replace(send=_chmod, options=(RECURSIVE,), examples=(*row.examples, "chmod web 604 --recursive"))
+
+
+def _sharing(word: str, about: str, mode: str) -> Command:
+    """Return the row of a chmod with what it is good for; nothing else is changed than what the group may do."""
+    keep = -1
+    group_use = permissions_flags(mode)[3]
+    flags = (keep, keep, keep, group_use, keep, keep, keep, keep, keep)
+    send = lambda template_id, given: (template_id, *flags, True)  # noqa: E731
+    return Command(word, about, (TEMPLATES,), "one.template.chmod", send, examples=(f"{word} web",))
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -199,21 +241,22 @@ ROWS = (
         "Copy a VM template; the copy is yours.",
         (Argument("TEMPLATE", VM_TEMPLATE), Argument("NAME")),
         run=_clone,
-        options=(RECURSIVE,),
-        examples=("clone web my-web", "clone 3 my-web --recursive"),
+        options=(RECURSIVE, *WAIT_OPTIONS),
+        examples=("clone web my-web", "clone 3 my-web --recursive --wait"),
     ),
     Command(
         "delete",
         "Remove a VM template; VMs made of it stay.",
         (TEMPLATES,),
-        "one.template.delete",
-        lambda template_id, given: (template_id, given.recursive),
-        options=(RECURSIVE,),
-        examples=("delete web", "delete 3,5..7", "delete web --recursive"),
+        run=_delete,
+        options=(RECURSIVE, *WAIT_OPTIONS),
+        examples=("delete web", "delete 3,5..7", "delete web --recursive --wait"),
     ),
     rename_command(VM_TEMPLATE, "TEMPLATE"),
     update_command(VM_TEMPLATE, "TEMPLATE", "TEMPLATE"),
     *(_with_images(row) for row in access_commands(VM_TEMPLATE, "TEMPLATE", USER, GROUP)),
+    _sharing("share", "Let the users of its group use a VM template and the images of its disks.", "640"),
+    _sharing("unshare", "Keep a VM template and the images of its disks to their owner.", "600"),
     *lock_commands(VM_TEMPLATE, "TEMPLATE"),
     Command(
         "list",
@@ -223,6 +266,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l ID,NAME,CPU,MEMORY", "list -j"),
+    ),
+    Command(
+        "top",
+        "List the VM templates again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -n 3"),
     ),
     Command(
         "show",

@@ -20,6 +20,8 @@ from trifid.cli.listing import (
     section,
     show,
 )
+from trifid.cli.quota import quota_commands
+from trifid.cli.quota_shown import print_quotas
 from trifid.cli.shell import Shell
 from trifid.cli.user_logins import CREATE, print_tokens
 
@@ -103,6 +105,7 @@ def _print_user(shell: Shell, user: dict[str, Any]) -> None:
         section(shell, "TOKENS")
         print_tokens(shell, user)
     print_template(shell, "USER TEMPLATE", user.get("TEMPLATE"))
+    print_quotas(shell, user, "DEFAULT_USER_QUOTAS")
 
 
 def _show(shell: Shell, given: Given) -> None:
@@ -147,6 +150,7 @@ ROWS = (
         examples=("delgroup alice oneadmin",),
     ),
     update_command(USER, "USER", "TEMPLATE"),
+    *quota_commands(USER, "USER"),
     Command(
         "list",
         "List the users, the newest first.",

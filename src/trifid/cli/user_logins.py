@@ -69,11 +69,11 @@ def _create(shell: Shell, given: Given) -> None:
         user_id = shell.call(
             "one.user.allocate", given.name, secrets.token_urlsafe(_UNUSED_PASSWORD_BYTES), CORE, groups
         )
-        shell.say(f"ID: {user_id}")
+        shell.made(USER, user_id)
         shell.call("trifid.user.import_hash", user_id, found)
         return
     found = kept(given, f"Password of {given.name}", driver)
-    shell.say(f"ID: {shell.call('one.user.allocate', given.name, found, driver, groups)}")
+    shell.made(USER, shell.call("one.user.allocate", given.name, found, driver, groups))
 
 
 def _passwd(shell: Shell, given: Given) -> None:

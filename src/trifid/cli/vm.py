@@ -3,35 +3,43 @@
 Source: reference/xmlrpc.md §5 (the commands), reference/api-modern.md §4 (the calls).
 """
 
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import click
 
 from trifid.cli import growth
-from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal, word_after_wait
+from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal
+from trifid.cli.courses import IMAGE_COURSE, MOVE_COURSE
 from trifid.cli.dry_run import DRY_RUN, dry_run
-from trifid.cli.editing import access_commands, read_all, rename_command, update_command
+from trifid.cli.editing import access_commands, rename_command, update_command
 from trifid.cli.failure import Failure, explain
 from trifid.cli.follow import Follower
 from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
-from trifid.cli.image_follow import WAIT_OPTIONS, wait_for
-from trifid.cli.kinds import GROUP, HOST, USER, VM
+from trifid.cli.kinds import DATASTORE, GROUP, HOST, IMAGE, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
 from trifid.cli.monitoring import monitoring_row
-from trifid.cli.multiple import MULTIPLE, numbered
+from trifid.cli.settle import WAIT_OPTIONS, wait_for, waited
 from trifid.cli.shell import Shell
-from trifid.cli.template_options import OPTIONS as TEMPLATE_OPTIONS
 from trifid.cli.vm_columns import TOP_DEFAULT, VM_COLUMNS
+from trifid.cli.vm_create import CREATE
 from trifid.cli.vm_devices import DEVICE_ROWS
 from trifid.cli.vm_explain import ALL as ALL_HOSTS
 from trifid.cli.vm_explain import JSON as AS_ONE_JSON
 from trifid.cli.vm_explain import explain as explain_vms
 from trifid.cli.vm_membership import MEMBERSHIP_ROWS
-from trifid.cli.vm_moves import CANCEL, LIVE, POFF, POFF_HARD, instead_of_migrate, migrate_arguments
+from trifid.cli.vm_moves import (
+    CANCEL,
+    LIVE,
+    POFF,
+    POFF_HARD,
+    deploy_arguments,
+    instead_of_migrate,
+    migrate_arguments,
+)
 from trifid.cli.vm_nics import NIC_ROWS
+from trifid.cli.vm_save import SAVE
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
+from trifid.cli.vm_ssh import SSH
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
@@ -45,8 +53,6 @@ HARD = click.Option(["--hard"], is_flag=True, help="At once, without asking the 
 ENFORCE = click.Option(
     ["-e", "--enforce"], is_flag=True, help="Only if the host has room for it, and the rules of its VM group allow it."
 )
-ON_HOLD = click.Option(["--hold"], is_flag=True, help="Keep it from the scheduler until it is released.")
-NAME = click.Option(["--name"], metavar="NAME", help="What it is called.")
 TYPE = click.Option(["-t", "--type"], metavar="TYPE", default="", help="What it is; what its source is by default.")
 SNAPSHOT = click.Option(
     ["-s", "--snapshot"], metavar="ID", help="As it was in this snapshot of the disk; as it is by default."
@@ -70,64 +76,6 @@ RECOVERIES = tuple(
 )
 
 
-def _create(shell: Shell, given: Given) -> None:
-    from trifid.client import ApiError
-
-    goal = wait_goal(given, "HOLD" if given.hold else "RUNNING", "create")
-    word = word_after_wait(given)
-    if word in given.file and not Path(word).exists():
-        raise Failure(f"{word} is neither a state of a VM nor a file", "nothing was created; see onevm create --help")
-    files = read_all(given.file)
-    templates = [one for index in range(given.multiple) for one in _described(given, files, index)]
-    if given.dry_run:
-        alike = Counter(templates)
-        dry_run(shell, [{"template": text, "what": file, "count": n} for (file, text), n in alike.items()])
-        return
-    follower = Follower(shell) if goal else None
-    made = []
-    refusals: Counter[tuple[str, str]] = Counter()
-    for file, template in templates:
-        try:
-            made.append(shell.call("one.vm.allocate", template, given.hold))
-        except ApiError as refused:
-            told = explain(refused, VM.command)
-            refusals[file, told.text] += 1
-            if refusals[file, told.text] == 1:
-                shell.complain(Failure(f"{file}: {told.text}", told.next))
-            continue
-        shell.say(f"ID: {made[-1]}")
-    for (file, _), count in refusals.items():
-        if count > 1:
-            shell.complain(Failure(f"{file}: {count - 1} more were refused for the same reason"))
-    if follower and goal and made:
-        follower.until(made, goal, given.timeout)
-
-
-def _described(given: Given, files: list[tuple[str, str]], index: int) -> list[tuple[str, str]]:
-    """Return what messages call each template, and its text: that of the files, with what the options say.
-
-    Args:
-        index: which of --multiple it is.
-    """
-    from trifid.cli.template_options import from_options
-    from trifid.core.template.model import Template
-    from trifid.core.template.scanner import parse, render
-
-    name = (("NAME", numbered(given.name, index, given.multiple)),) if given.name else ()
-    if not files:
-        if not len(from_options(given)):
-            raise Failure("a VM needs a template FILE, or options", 'such as "onevm create --memory 1g --disk debian"')
-        return [("options", render(Template((("CPU", "1"),)).merged(from_options(given)).having(*name)))]
-    if not name and not len(from_options(given)):
-        return files
-    found = []
-    for file, text in files:
-        of_file = parse(text)
-        of_options = from_options(given, of_file.vector("CONTEXT")).having(*name)
-        found.append((file, render(of_file.merged(of_options))))
-    return found
-
-
 def _dry_deploy(shell: Shell, given: Given) -> bool:
     """Try a deployment when that is all that was asked; tell whether it was."""
     if given.dry_run:
@@ -142,8 +90,8 @@ def _save_disk(shell: Shell, given: Given) -> None:
     snapshot = _PRESENT_STATE if given.snapshot is None else number_of(given.snapshot, "a snapshot")
     arguments = (given.vm, number_of(given.disk, "a disk"), given.name, given.type.upper(), snapshot)
     image_id = shell.call("one.vm.disksaveas", *arguments)
-    shell.say(f"Image ID: {image_id}")
-    wait_for(shell, [image_id], given)
+    shell.made(IMAGE, image_id, "Image ID")
+    wait_for(shell, IMAGE_COURSE, [image_id], given)
 
 
 def _delete(shell: Shell, given: Given) -> None:
@@ -160,6 +108,7 @@ def _delete(shell: Shell, given: Given) -> None:
             if refused.code != _REFUSED or not _removed(shell, vm_id):
                 shell.complain(explain(refused, VM.command, vm_id))
                 continue
+        shell.done(VM, vm_id)
         shell.mention(f"VM {vm_id}: delete")
         done.append(vm_id)
     if follower and goal and done:
@@ -229,29 +178,13 @@ def _action(
 
 
 ROWS = (
-    Command(
-        "create",
-        "Submit a VM described by a template FILE, - for standard input, or by options.",
-        (Argument("FILE", many=True, optional=True),),
-        run=_create,
-        options=(NAME, MULTIPLE, *TEMPLATE_OPTIONS, ON_HOLD, DRY_RUN),
-        more="Options replace what the FILE says.  Without a FILE, --cpu is 1 if it is not given.",
-        goal="RUNNING",
-        aliases=("submit",),
-        examples=(
-            "create web.vm",
-            "create web.vm db.vm --wait",
-            "create --hold - < web.vm",
-            "create web.vm db.vm --multiple 20 --dry-run",
-            "create --name web --memory 1g --disk debian:size=20480 --nic private --ssh key.pub --wait",
-        ),
-    ),
+    CREATE,
     Command(
         "deploy",
         "Run a waiting VM on a host.",
-        (VMS, Argument("HOST", HOST)),
+        (VMS, Argument("HOST", HOST), Argument("DATASTORE", DATASTORE, optional=True)),
         "one.vm.deploy",
-        lambda vm_id, given: (vm_id, given.host, given.enforce),
+        deploy_arguments,
         instead=_dry_deploy,
         options=(ENFORCE, DRY_RUN),
         goal="RUNNING",
@@ -304,7 +237,7 @@ ROWS = (
     Command(
         "migrate",
         "Move a VM to another host: saved and restored there, --live, or switched off and on; as it is if it is off.",
-        (VMS, Argument("HOST", HOST, optional=True)),
+        (VMS, Argument("HOST", HOST, optional=True), Argument("DATASTORE", DATASTORE, optional=True)),
         "one.vm.migrate",
         migrate_arguments,
         instead=instead_of_migrate,
@@ -349,7 +282,20 @@ ROWS = (
         goal="RUNNING",
         examples=("resubmit 3 --wait",),
     ),
-    _action("resched", "Have the scheduler move a running VM to a better host.", examples=("resched 3",)),
+    schedulable(
+        waited(
+            Command(
+                "resched",
+                "Have the scheduler move a running VM to a better host.",
+                (VMS,),
+                "one.vm.action",
+                lambda vm_id, given: ("resched", vm_id),
+                examples=("resched 3", "resched web,5..7 --wait"),
+            ),
+            MOVE_COURSE,
+        ),
+        lambda given: ("resched", ()),
+    ),
     _action("unresched", "Take the mark of resched away.", examples=("unresched 3",)),
     *DEVICE_ROWS,
     *NIC_ROWS,
@@ -363,6 +309,8 @@ ROWS = (
         aliases=("saveas",),
         examples=("disk-saveas 3 0 my-debian --wait", "disk-saveas web 1 data --type DATABLOCK --snapshot 0"),
     ),
+    SAVE,
+    SSH,
     *SCHEDULE_ROWS,
     *RESYNC_ROWS,
     rename_command(VM, "VM"),
@@ -428,6 +376,21 @@ main = CommandTable(
     "Manage virtual machines.  VM stands for ids, names, and lists of them such as 1,3..5,web.",
     ROWS,
     VM,
+    {
+        "backup": 'not supported: "onevm save" and "onevm disk-saveas" keep what is on disks',
+        "backup-cancel": "not supported: there are no backups",
+        "create-chart": 'called --schedule today: "onevm terminate VM --schedule +3600"',
+        "delete-chart": "called sched-delete",
+        "exec": 'not supported: "onevm ssh VM --cmd COMMAND" runs something in a guest',
+        "exec-cancel": "not supported: nothing is run inside guests from here",
+        "exec-retry": "not supported: nothing is run inside guests from here",
+        "pci-attach": "not supported: devices are given in the template (PCI), and when the VM boots",
+        "pci-detach": "not supported: devices are given in the template (PCI), and when the VM boots",
+        "port-forward": 'not supported: "ssh -L" to the VM does it, see "onevm ssh"',
+        "restore": "not supported: there are no backups",
+        "update-chart": "called sched-update",
+        "vnc": 'not supported: "onevm show VM" tells GRAPHICS, for a viewer of yours',
+    },
 )
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, VM_GROUP.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {group_id}")
+            shell.made(VM_GROUP, group_id)
 
 
 def _of_options(given: Given) -> "Template":

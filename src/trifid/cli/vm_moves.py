@@ -18,6 +18,12 @@ CANCEL = click.Option(["--cancel"], is_flag=True, help="Let a VM that is moving 
 ANY_DATASTORE, MIGRATE_OFF, MIGRATE_OFF_HARD = -1, 1, 2
 
 
+def deploy_arguments(vm_id: int, given: Given) -> tuple[Any, ...]:
+    """Return the arguments of one.vm.deploy."""
+    to_datastore = () if given.datastore is None else (given.datastore,)
+    return vm_id, given.host, given.enforce, *to_datastore
+
+
 def migrate_arguments(vm_id: int, given: Given) -> tuple[Any, ...]:
     """Return the arguments of one.vm.migrate; raises Failure."""
     kinds = [word for word in ("live", "poff", "poff_hard") if getattr(given, word)]
@@ -25,10 +31,12 @@ def migrate_arguments(vm_id: int, given: Given) -> tuple[Any, ...]:
         raise Failure("--live, --poff and --poff-hard do not go together", "choose one")
     if given.host is None:
         raise Failure("migrate needs a host", f'such as "onevm migrate {vm_id} host2"; only --cancel needs none')
-    if not given.poff and not given.poff_hard:
-        return vm_id, given.host, given.live, given.enforce
-    kind = MIGRATE_OFF if given.poff else MIGRATE_OFF_HARD
-    return vm_id, given.host, False, given.enforce, ANY_DATASTORE, kind
+    datastore = ANY_DATASTORE if given.datastore is None else given.datastore
+    if given.poff or given.poff_hard:
+        kind = MIGRATE_OFF if given.poff else MIGRATE_OFF_HARD
+        return vm_id, given.host, False, given.enforce, datastore, kind
+    to_datastore = () if given.datastore is None else (datastore,)
+    return vm_id, given.host, given.live, given.enforce, *to_datastore
 
 
 def instead_of_migrate(shell: Shell, given: Given) -> bool:

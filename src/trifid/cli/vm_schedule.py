@@ -66,6 +66,7 @@ def _add(shell: Shell, vm_id: int, template: str, word: str) -> None:
     except ApiError as refused:
         shell.complain(explain(refused, VM.command, vm_id))
         return
+    shell.done(VM, vm_id)
     shell.say(f"VM {vm_id}: {word} scheduled, ID: {action_id}")
 
 

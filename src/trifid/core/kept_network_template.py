@@ -7,10 +7,11 @@ means something to a host comes from the template, what means something to the g
 Source: reference/api-modern.md §2 (texts), §4 (network templates).
 """
 
-from trifid.core.network.define import RESTRICTED, check_driver
+from trifid.core.network.define import check_driver
 from trifid.core.network.kept import VnTemplate
+from trifid.core.restricted import Restricted, refusal
 from trifid.core.template.model import Template
-from trifid.errors import BadTemplate, NotAllowed
+from trifid.errors import BadTemplate
 
 CLUSTERS = "CLUSTER_IDS"
 """The clusters of networks made of the template, with commas between; the default one when it is missing."""
@@ -18,7 +19,7 @@ CLUSTERS = "CLUSTER_IDS"
 _TAGGED = ("802.1Q", "vxlan", "ovswitch")
 _NUMBERED = ("vxlan",)
 """Drivers that choose a number for a network that names none."""
-_OF_ADMINISTRATORS = (*RESTRICTED, CLUSTERS, "AUTOMATIC_VLAN_ID", "AUTOMATIC_OUTER_VLAN_ID")
+_OF_ADMINISTRATORS = (CLUSTERS, "AUTOMATIC_VLAN_ID", "AUTOMATIC_OUTER_VLAN_ID")
 _ADDRESSES = ("AR", "LEASES", "TYPE", "NETWORK_ADDRESS", "NETWORK_SIZE", "IP_START", "IP_END")
 
 
@@ -58,18 +59,20 @@ def has_own_link(template: Template) -> bool:
     return not template.single("PHYDEV")
 
 
-def refuse_brought(before: Template, after: Template, uid: int) -> None:
+def refuse_brought(before: Template, after: Template, uid: int, restricted: Restricted) -> None:
     """Raise NotAllowed for what somebody who is no administrator may not change of a template, or bring to it.
 
     Addresses may be brought where each network has a link of its own; elsewhere they could be those of others.
 
     Args:
         before, after: without and with what the user gives.
+        restricted: what only administrators write of networks.
     """
-    guarded = _OF_ADMINISTRATORS if has_own_link(before) else (*_OF_ADMINISTRATORS, *_ADDRESSES)
-    for name in guarded:
-        if before.all(name) != after.all(name):
-            raise NotAllowed(f"User [{uid}] : Virtual Network Template includes a restricted attribute {name}.")
+    whole = [name for name in restricted.names if restricted.is_whole(name)]
+    guarded = [*whole, *_OF_ADMINISTRATORS, *(() if has_own_link(before) else _ADDRESSES)]
+    changed = [name for name in guarded if before.all(name) != after.all(name)]
+    if forbidden := [*changed, *restricted.found(after, before)]:
+        raise refusal(uid, "Virtual Network", forbidden[0])
 
 
 def network_template(record: VnTemplate, extra: Template, name: str) -> Template:

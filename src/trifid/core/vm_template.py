@@ -13,6 +13,8 @@ class VmTemplate(msgspec.Struct, frozen=True):
     Attributes:
         regtime: epoch seconds of its registration.
         template: as the user wrote it; USER_INPUTS and all.
+        is_vetted: an administrator wrote it, or saw it last: what is restricted in it counts for whoever uses it.
+            Otherwise it has nothing that was restricted when it was written.
     """
 
     id: int
@@ -23,3 +25,4 @@ class VmTemplate(msgspec.Struct, frozen=True):
     permissions: Permissions = Permissions(0o600)
     lock: Lock | None = None
     template: Template = Template()
+    is_vetted: bool = True

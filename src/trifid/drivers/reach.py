@@ -95,6 +95,18 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not any(address in network for network in _NOT_GLOBAL)
 
 
+def is_of_this_machine(address: Address) -> bool:
+    """Tell whether an address leads to the machine itself, to its link, or to nobody: 127.0.0.1, 169.254.169.254 …"""
+    address = _innermost(address)
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+    )
+
+
 def _innermost(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 address leads to, or the address itself."""
     if not isinstance(address, ipaddress.IPv6Address):

@@ -1,13 +1,18 @@
 """The engine's configuration: HOME/trifid.toml, read once at start."""
 
+import ipaddress
 import tomllib
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from trifid.core import restricted_lists as lists
+from trifid.core.restricted import Restricted, restricted
+from trifid.core.showback import Prices
+from trifid.core.umask import parse_umask
 from trifid.core.user import BUILT_IN_METHODS, is_method_name
+from trifid.errors import BadTemplate
 
 REPORTS_MISSED = 3
 """A host that missed fewer reports is never taken for silent."""
@@ -24,14 +29,20 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
         proxies: addresses and networks of proxies that tell in X-Forwarded-For who calls through them.
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        list_order: how pools are listed, newest (DESC) or oldest (ASC) first; users and groups may have their own.
+        zone_name: of the one zone that this engine is.
+        endpoint: URL at which clients reach it, which the zone tells them; empty = where it listens.
     """
 
     listen: str = "127.0.0.1"
     port: int = 2633
     proxies: list[str] = []
+    list_order: Literal["ASC", "DESC"] = "DESC"
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
+    zone_name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] = "OpenNebula"
+    endpoint: Annotated[str, msgspec.Meta(pattern="^(https?://[!-~]+)?$")] = ""
 
 
 class Database(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +65,8 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
         user_paths: directories, and prefixes of URLs, that ends in "/", whose files any user may name in
             a template (DISK/SOURCE, OS/KERNEL …).  All others only the administrators may name: whatever
             a template names is read with the engine's rights.
+        default_umask: three octal digits of what is taken away of the permissions of new objects, of users who have
+            no UMASK.
     """
 
     datastore_location: str = "datastores"
@@ -62,7 +75,50 @@ class EngineSettings(msgspec.Struct, forbid_unknown_fields=True):
     host_lost_after_s: int = 90
     frontend: str = "localhost"
     user_paths: list[str] = []
+    default_umask: str = "177"
     download_from: list[str] = []
+
+
+class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """What only administrators write in templates: attributes, and `NAME/KEY` for keys of vectors.
+
+    A list that is given stands instead of the usual one.  docs/ownership.md.
+
+    Attributes:
+        vm: of VMs and their templates.
+        network: of virtual networks, their templates and, as `AR/KEY`, their address ranges.
+    """
+
+    vm: tuple[str, ...] = lists.VM_PATHS
+    image: tuple[str, ...] = lists.IMAGE_PATHS
+    network: tuple[str, ...] = lists.NETWORK_PATHS
+    user: tuple[str, ...] = lists.USER_PATHS
+    group: tuple[str, ...] = lists.GROUP_PATHS
+
+    @property
+    def of_vms(self) -> Restricted:
+        """The list of VMs and their templates."""
+        return restricted(self.vm)
+
+    @property
+    def of_images(self) -> Restricted:
+        """The list of images."""
+        return restricted(self.image)
+
+    @property
+    def of_networks(self) -> Restricted:
+        """The list of networks and their templates."""
+        return restricted(self.network)
+
+    @property
+    def of_users(self) -> Restricted:
+        """The list of users."""
+        return restricted(self.user)
+
+    @property
+    def of_groups(self) -> Restricted:
+        """The list of groups."""
+        return restricted(self.group)
 
 
 class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -155,6 +211,43 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=100)] = 20.0
 
 
+class HookSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """How hooks and webhooks are carried out; docs/events.md.
+
+    Attributes:
+        at_once: so many commands run at the same time.
+        timeout_s: a command is ended after so long, if the hook has no TIMEOUT of its own.
+        retries: a command that failed is run so often again.
+        retry_after_s: so long after it failed, then twice as long, and so on.
+        log_kept: so many executions of each hook are kept.
+        webhook_timeout_s: the other side must have answered by then.
+        webhook_give_up_s: what could not be sent so long after it happened is left out.
+        webhooks_to: networks (CIDR) of the front-end itself or its link that webhooks may be sent to.
+    """
+
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=32)] = 10
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300
+    retries: Annotated[int, msgspec.Meta(ge=0, le=20)] = 2
+    retry_after_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
+    log_kept: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    webhook_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=300)] = 10
+    webhook_give_up_s: Annotated[int, msgspec.Meta(ge=1)] = 86400
+    webhooks_to: list[str] = []
+
+
+class EventSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The event stream at /events.
+
+    Attributes:
+        streams_max, streams_user_max: so many streams may be open at once, and of one user; 0 = there is no stream.
+        heartbeat_s: a stream on which nothing happens says so often that it is there.
+    """
+
+    streams_max: Annotated[int, msgspec.Meta(ge=0, le=500)] = 100
+    streams_user_max: Annotated[int, msgspec.Meta(ge=0, le=500)] = 20
+    heartbeat_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0
+
+
 class DriverSettings(msgspec.Struct, forbid_unknown_fields=True):
     """One driver process.
 
@@ -182,6 +275,9 @@ class Drivers(msgspec.Struct, forbid_unknown_fields=True):
     vnm: dict[str, DriverSettings] = {}
     fence: dict[str, DriverSettings] = {}
     auth: dict[str, DriverSettings] = msgspec.field(default_factory=lambda: {"trifid": DriverSettings("trifid-auth")})
+    hook: dict[str, DriverSettings] = msgspec.field(
+        default_factory=lambda: {"hook": DriverSettings("trifid-hook", timeout_s=2 * 86400.0)}
+    )
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -192,9 +288,13 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     monitoring: MonitoringSettings = msgspec.field(default_factory=MonitoringSettings)
     network: NetworkSettings = msgspec.field(default_factory=NetworkSettings)
+    restricted: RestrictedSettings = msgspec.field(default_factory=RestrictedSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     failover: FailoverSettings = msgspec.field(default_factory=FailoverSettings)
     authentication: AuthenticationSettings = msgspec.field(default_factory=AuthenticationSettings)
+    hooks: HookSettings = msgspec.field(default_factory=HookSettings)
+    events: EventSettings = msgspec.field(default_factory=EventSettings)
+    showback: Prices = msgspec.field(default_factory=Prices)
     drivers: Drivers = msgspec.field(default_factory=Drivers)
 
 
@@ -210,8 +310,30 @@ def parse(text: str, source: str) -> Config:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
         raise ConfigFault(f"{source}: {fault}") from fault
     _check_failover(config, source)
+    _check_rules(config, source)
     _check_authentication(config, source)
+    _check_networks(config, source)
     return config
+
+
+def _check_rules(config: Config, source: str) -> None:
+    """Refuse lists of attributes, and a umask, that mean nothing."""
+    key = "engine.default_umask"
+    try:
+        parse_umask(config.engine.default_umask)
+        for name in RestrictedSettings.__struct_fields__:
+            key = f"restricted.{name}"
+            restricted(getattr(config.restricted, name))
+    except BadTemplate as bad:
+        raise ConfigFault(f"{source}: {key}: {bad.message}") from bad
+
+
+def _check_networks(config: Config, source: str) -> None:
+    for word in config.hooks.webhooks_to:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError as fault:
+            raise ConfigFault(f"{source}: [hooks] webhooks_to: {fault}, expected networks such as 10.0.0.0/8") from None
 
 
 def _check_failover(config: Config, source: str) -> None:
@@ -232,7 +354,7 @@ def _check_authentication(config: Config, source: str) -> None:
     """Refuse methods that nothing would check, and proxies that are no addresses."""
     for proxy in config.api.proxies:
         try:
-            ip_network(proxy)
+            ipaddress.ip_network(proxy)
         except ValueError:
             raise ConfigFault(
                 f"{source}: [api] proxies has {proxy[:40]!r}, which is no address and no network"

@@ -20,6 +20,8 @@ from trifid.core.network.kept import VnTemplate
 from trifid.core.network.lease import free_addresses
 from trifid.core.network.record import Network, reserved_spans
 from trifid.core.network.security_group import SecurityGroup
+from trifid.core.quota import GROUPS, NO_LIMITS, USERS, Limits
+from trifid.core.quota_usage import GROUP, USER, Figures
 from trifid.core.template.model import Template
 from trifid.core.together import REQUIREMENTS
 from trifid.core.user import Group, User
@@ -43,7 +45,8 @@ from trifid.wire.bodies import user as user_body
 from trifid.wire.bodies import vm as vm_body
 from trifid.wire.bodies import vm_template as vm_template_body
 from trifid.wire.bodies import vn_template as vn_template_body
-from trifid.wire.bodies.parts import DEFAULT_GROUP_QUOTAS, DEFAULT_USER_QUOTAS, escaped_pool
+from trifid.wire.bodies.parts import escaped_pool
+from trifid.wire.bodies.quotas import NOTHING, default_quotas
 from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape
 
@@ -392,21 +395,38 @@ class Documents:
 
     def user_document(self, user: User) -> Escaped:
         """Return the document of a user."""
-        return Escaped.of(user_body.user_full(user, self))
+        return Escaped.of(user_body.user_full(user, self, self._has(USER, user.id), self._default_limits(USERS)))
 
     def user_pool(self, users: Iterable[User]) -> Escaped:
         """Return the pool of these users."""
-        entries = [escape(user_body.user_pool_entry(user, self)) for user in users]
-        return escaped_pool("USER_POOL", entries, DEFAULT_USER_QUOTAS)
+        entries = [escape(user_body.user_pool_entry(user, self, self._has(USER, user.id))) for user in users]
+        return escaped_pool("USER_POOL", entries, self._default_quotas(USERS))
 
     def group_document(self, group: Group) -> Escaped:
         """Return the document of a group."""
-        return Escaped.of(group_body.group_full(group, self._members(group)))
+        has, default = self._has(GROUP, group.id), self._default_limits(GROUPS)
+        return Escaped.of(group_body.group_full(group, self._members(group), has, default))
 
     def group_pool(self, groups: Iterable[Group]) -> Escaped:
         """Return the pool of these groups."""
-        entries = [escape(group_body.group_pool_entry(group, self._members(group))) for group in groups]
-        return escaped_pool("GROUP_POOL", entries, DEFAULT_GROUP_QUOTAS)
+        make = group_body.group_pool_entry
+        entries = [escape(make(group, self._members(group), self._has(GROUP, group.id))) for group in groups]
+        return escaped_pool("GROUP_POOL", entries, self._default_quotas(GROUPS))
+
+    def default_quotas(self, of: int) -> Escaped:
+        """Return the document of the default quotas of all users (USERS) or of all groups (GROUPS)."""
+        return Escaped.of(self._default_quotas(of))
+
+    def _has(self, kind: str, owner_id: int) -> Figures:
+        return self._memory.usage.get((kind, owner_id), NOTHING)
+
+    def _default_limits(self, of: int) -> Limits:
+        found = self._memory.default_quotas.get(of)
+        return found.limits if found is not None else NO_LIMITS
+
+    def _default_quotas(self, of: int) -> str:
+        name = "DEFAULT_USER_QUOTAS" if of == USERS else "DEFAULT_GROUP_QUOTAS"
+        return default_quotas(name, self._default_limits(of))
 
     def _members(self, group: Group) -> list[int]:
         return [user.id for user in self._memory.users.values() if group.id in user.gids]

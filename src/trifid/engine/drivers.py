@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -272,10 +272,15 @@ def _end_group(process: asyncio.subprocess.Process) -> None:
 
 
 class DriverSet:
-    """All drivers of the configuration."""
+    """All drivers of the configuration.
 
-    def __init__(self, drivers: dict[tuple[str, str], Driver]) -> None:
+    Args:
+        later: families whose drivers somebody else starts, when they are needed.
+    """
+
+    def __init__(self, drivers: dict[tuple[str, str], Driver], later: Collection[str] = ()) -> None:
         self._drivers = drivers
+        self._later = later
 
     def get(self, family: str, name: str) -> Driver | None:
         """Return a driver of the configuration, ready or not."""
@@ -290,9 +295,10 @@ class DriverSet:
         return list(self._drivers.values())
 
     def start(self, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
-        """Start all processes, with more in their environment."""
+        """Start all processes that are not started later, with more in their environment."""
         for driver in self._drivers.values():
-            driver.start(environment)
+            if driver.family not in self._later:
+                driver.start(environment)
 
     async def stop(self) -> None:
         """Stop all processes, at the same time."""

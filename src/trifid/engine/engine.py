@@ -19,6 +19,7 @@ from trifid.core.network.host_document import Group
 from trifid.core.network.rules import addresses_of, group_of
 from trifid.core.network.security_group import SecurityGroup
 from trifid.core.template.model import Template
+from trifid.core.umask import parse_umask
 from trifid.engine.address_services import AddressServices
 from trifid.engine.audit_trail import AuditTrail
 from trifid.engine.auth import Authenticator
@@ -30,6 +31,7 @@ from trifid.engine.failover.failover import Failover
 from trifid.engine.failover.heartbeats import Heartbeats
 from trifid.engine.failover.places import shared_places
 from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.hooks.hooks import Hooks
 from trifid.engine.host_changes import HostChanges
 from trifid.engine.host_networks import HostNetworks
 from trifid.engine.image_orders import action_data
@@ -58,7 +60,7 @@ from trifid.wire.lines import Message
 
 log = logging.getLogger("trifid.engine")
 
-FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence")
+FAMILIES = ("vmm", "tm", "im", "ds", "vnm", "fence", "hook")
 """Of drivers that are started as they are configured; that of authentication is when it has something to do."""
 ENGINE_ID_BITS = 60
 
@@ -79,6 +81,7 @@ class Engine:
         failover: judges hosts and has those fenced that are silent.
         watch: the newest journal entries, to wait for.
         schedule: carries out scheduled actions, once it is started.
+        hooks: gives hooks and webhooks what they wait for.
         processes_changed: called when a driver process came up or went down.
     """
 
@@ -96,6 +99,7 @@ class Engine:
         self.store = store
         self.now = now or (lambda: int(time.time()))
         memory = Memory(store.load())
+        memory.default_umask = parse_umask(config.engine.default_umask)
         self.meters = Meters(monotonic)
         self.turns = Turns(memory, store, self.now, self.meters)
         self.watch = Watch(memory.journal_id)
@@ -161,13 +165,18 @@ class Engine:
         )
         self.schedule = Schedule(self.turns, self.now)
         self.turns.after_commit.append(self.schedule.committed)
-        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover] = {
+        self.hooks = Hooks(
+            self.turns, store, self.documents, self.drivers, self.queries, self.watch, config.hooks, self.now
+        )
+        self.turns.after_commit.append(self.hooks.committed)
+        self._of_family: dict[str, Monitoring | Outbox | ImageOutbox | HostNetworks | Failover | Hooks] = {
             "im": self.monitoring,
             "vmm": self.outbox,
             "tm": self.outbox,
             "ds": self.images,
             "vnm": self.networks,
             "fence": self.failover,
+            "hook": self.hooks,
         }
         self.processes_changed: Callable[[], None] = lambda: None
         self._silence: asyncio.Task[None] | None = None
@@ -181,7 +190,7 @@ class Engine:
         if told.methods:
             settings = msgspec.structs.replace(self.config.drivers.auth[told.driver], timeout_s=told.timeout_s)
             found[FAMILY, told.driver] = Driver(FAMILY, told.driver, settings, self.home, self)
-        return DriverSet(found)
+        return DriverSet(found, later=("hook",))
 
     async def start(self, oneadmin: str) -> None:
         """Make the first objects if the database is new, tidy up, then start drivers and monitoring.
@@ -198,7 +207,9 @@ class Engine:
         self.networks.engine_id = engine_id
         self.orders.tidy(self.turns.memory.vms)
         self.images.tidy()
-        self.drivers.start({"TRIFID_ENGINE_ID": engine_id})
+        environment = {"TRIFID_ENGINE_ID": engine_id}
+        self.drivers.start(environment)
+        self.hooks.start(environment)
         self.images.fail_unserved()
         self._silence = asyncio.create_task(self.monitoring.watch_for_silence(), name="silence")
         self.space.start()
@@ -210,6 +221,7 @@ class Engine:
         if self._silence is not None:
             self._silence.cancel()
         self.schedule.close()
+        self.hooks.close()
         self.space.close()
         self.failover.close()
         await self.drivers.stop()

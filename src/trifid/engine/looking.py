@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from trifid.core.cluster import Cluster
+from trifid.core.document import Document
+from trifid.core.hook import Hook
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
 from trifid.core.image.record import Image, ImageAction
@@ -69,6 +71,10 @@ class Looking:
         if record is None:
             raise NotFound(WORDS[pool], object_id)
         return record
+
+    def find(self, pool: str, object_id: int) -> Any:
+        """Return a record of any pool that has ids, or None."""
+        return self._look(pool, object_id)
 
     def vm(self, vm_id: int) -> VM:
         """Return a VM; raises NotFound."""
@@ -165,9 +171,24 @@ class Looking:
         found: User = self.record("users", user_id)
         return found
 
+    def find_user(self, user_id: int) -> User | None:
+        """Return a user or None."""
+        found: User | None = self._look("users", user_id)
+        return found
+
     def group(self, group_id: int) -> Group:
         """Return a group; raises NotFound."""
         found: Group = self.record("groups", group_id)
+        return found
+
+    def document(self, document_id: int) -> Document:
+        """Return a document; raises NotFound."""
+        found: Document = self.record("documents", document_id)
+        return found
+
+    def find_hook(self, hook_id: int) -> Hook | None:
+        """Return a hook or None."""
+        found: Hook | None = self._look("hooks", hook_id)
         return found
 
     def action(self, vm_id: int) -> Action | None:
@@ -185,7 +206,8 @@ class Looking:
         found: Lease | None = self._look("leases", key)
         return found
 
-    def _layers(self) -> Iterator[Self]:
+    def layers(self) -> Iterator[Self]:
+        """Yield this layer and those beneath it; memory is none."""
         layer: Self | None = self
         while layer is not None:
             yield layer
@@ -194,7 +216,7 @@ class Looking:
     def each(self, pool: str) -> Iterator[Any]:
         """Yield every present record of a pool, in no order: for commands that must see all."""
         seen: set[Any] = set()
-        for layer in self._layers():
+        for layer in self.layers():
             changes: Mapping[Any, Any] = getattr(layer.batch, pool)
             for key, record in changes.items():
                 if key not in seen:
@@ -208,7 +230,7 @@ class Looking:
     def named(self, kind: str, name: str) -> int | None:
         """Return the id of the host, user or group of that name, or None."""
         pool = kind + "s"
-        for layer in self._layers():
+        for layer in self.layers():
             for object_id, record in getattr(layer.batch, pool).items():
                 if record is not None and record.name == name and self._look(pool, object_id) is record:
                     return int(object_id)
@@ -220,7 +242,7 @@ class Looking:
 
     def owned(self, pool: str, uid: int, name: str) -> int | None:
         """Return the id of the object of a user that has a name, of those whose names are their owner's, or None."""
-        for layer in self._layers():
+        for layer in self.layers():
             for object_id, record in getattr(layer.batch, pool).items():
                 is_it = record is not None and record.name == name and record.uid == uid
                 if is_it and self._look(pool, object_id) is record:

@@ -22,7 +22,9 @@ from trifid.core.network.index_set import NOTHING_TAKEN, IndexSet
 from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, LeaseKey, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
-from trifid.core.quota import DefaultQuotas
+from trifid.core.quota import NO_LIMITS, DefaultQuotas
+from trifid.core.quota_usage import Usage, charge_addresses, charge_image, charge_vm, count_held
+from trifid.core.umask import USUAL
 from trifid.core.user import Group, User
 from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
@@ -63,7 +65,10 @@ class Memory:
         room_of_images: datastore id to what its images take; derived.
         owned: (pool, uid, name) to id, of what has its name for its owner only; derived.
         rules: the access rules, found by whom they speak of; derived.
+        default_umask: of users who have none; set by the engine.
         names: ("host" | "user" | "group", name) to id; derived.
+        usage: what users and groups have of all that quotas limit; derived.
+        limited: who has limits: ids of users and groups, and of defaults; derived.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -89,6 +94,7 @@ class Memory:
         self.image_actions: dict[int, ImageAction] = {}
         self.counters: dict[str, int] = dict(snapshot.counters)
         self.journal_id = snapshot.journal_id
+        self.default_umask = USUAL
         self.audit_id = snapshot.audit_id
 
         self.shares: dict[int, Share] = {}
@@ -109,6 +115,8 @@ class Memory:
         self.owned: dict[tuple[str, int, str], int] = {}
         self.rules = RuleSet()
         self.names: dict[tuple[str, str], int] = {}
+        self.usage: Usage = {}
+        self.limited: set[tuple[str, int]] = set()
         self.adopt(
             Batch(
                 vms={vm.id: vm for vm in snapshot.vms},
@@ -139,6 +147,7 @@ class Memory:
         for vm_id, vm in batch.vms.items():
             self._put_vm(vm_id, vm)
         self._take_addresses(batch)
+        self._charge_addresses(batch)
         for key, lease in batch.leases.items():
             self._put_lease(key, lease)
         self._put_named("host", self.hosts, batch.hosts)
@@ -157,8 +166,9 @@ class Memory:
             self.rules = RuleSet(self.acls.values())
         self._put_named("vdc", self.vdcs, batch.vdcs)
         self._put_named("hook", self.hooks, batch.hooks)
-        self._put_owned("documents", self.documents, batch.documents)
+        _put(self.documents, batch.documents)
         _put(self.default_quotas, batch.default_quotas)
+        self._limit(batch)
         _put(self.actions, batch.actions)
         _put(self.image_actions, batch.image_actions)
         self.counters.update(batch.counters)
@@ -182,6 +192,7 @@ class Memory:
             if vm:
                 for host_id in after:
                     self._charge(host_id, vm, 1)
+        charge_vm(self.usage, old, vm)
         self._hold_devices(vm_id, old, vm)
         self._promise(old, -1)
         self._promise(vm, 1)
@@ -251,6 +262,23 @@ class Memory:
             present = self.taken.get((network_id, range_id), NOTHING_TAKEN)
             self.taken[network_id, range_id] = present.added(first, last)
 
+    def _charge_addresses(self, batch: Batch) -> None:
+        """Bring `usage` up to date with networks and leases; before the records, since it is the difference to them."""
+        charge_addresses(
+            self.usage,
+            [(self.networks.get(network_id), network) for network_id, network in batch.networks.items()],
+            [(key, self.leases.get(key), lease) for key, lease in batch.leases.items()],
+            lambda network_id: batch.networks.get(network_id, self.networks.get(network_id)),
+            lambda network_id: count_held(self.leases_in(network_id)),
+        )
+
+    def _limit(self, batch: Batch) -> None:
+        """Bring `limited` up to date."""
+        for kind, changes in (("user", batch.users), ("group", batch.groups), ("defaults", batch.default_quotas)):
+            for record_id, record in changes.items():
+                has_limits = record is not None and record.limits != NO_LIMITS
+                (self.limited.add if has_limits else self.limited.discard)((kind, record_id))
+
     def _put_networks(self, changes: dict[int, Network | None]) -> None:
         for network_id, network in changes.items():
             old = self.networks.get(network_id)
@@ -300,6 +328,7 @@ class Memory:
     def _put_images(self, changes: dict[int, Image | None]) -> None:
         for image_id, image in changes.items():
             old = self.images.get(image_id)
+            charge_image(self.usage, old, image)
             if old is not None:
                 _take_out(self.images_in, old.datastore_id, image_id)
                 self._fill(old, -1)

@@ -4,8 +4,10 @@ from msgspec.structs import replace
 
 from trifid.core.access import Caller, Permissions
 from trifid.core.image.datastore import Datastore, DatastoreType, Space
+from trifid.core.image.define import PUBLIC
 from trifid.core.image.record import Image, ImageState
 from trifid.engine import images
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 
@@ -21,7 +23,8 @@ def register(draft: Draft, image: Image, base_path: str, caller: Caller) -> Imag
     Raises:
         Refused: another image is that very SOURCE.
     """
-    image = replace(image, id=draft.next_id("image"))
+    opened = first_permissions(draft, caller).bits | image.permissions.bits & PUBLIC
+    image = replace(image, id=draft.next_id("image"), permissions=Permissions(opened))
     draft.note("IMAGE", image.id, caller, "allocated", text=image.name)
     if image.source:
         _refuse_same_source(draft, image)
@@ -62,7 +65,7 @@ def clone(
         type=source.type,
         datastore_id=datastore.id,
         disk_type=source.disk_type,
-        permissions=Permissions(0o600),
+        permissions=first_permissions(draft, caller),
         is_persistent=persistent,
         regtime=draft.now,
         modtime=draft.now,

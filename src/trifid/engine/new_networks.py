@@ -9,6 +9,7 @@ from trifid.core.network.record import Network
 from trifid.core.network.vlan import Starts, refuse_taken_vxlan, with_vlan
 from trifid.core.template.model import Template
 from trifid.engine.config import NetworkSettings
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.networks import random_mac_suffix
 from trifid.engine.nic_groups import check_network_groups, check_range_groups
 from trifid.engine.transaction import Draft
@@ -53,7 +54,8 @@ def add_network(
     if taken is not None:
         raise NotAllocated(f"NAME is already taken by NET {taken}.")
     starts = Starts(settings.vlan_start, settings.vxlan_start)
-    network = replace(with_vlan(network, draft.each("networks"), starts), cluster_ids=cluster_ids)
+    network = with_vlan(network, draft.each("networks"), starts)
+    network = replace(network, cluster_ids=cluster_ids, permissions=first_permissions(draft, caller))
     refuse_taken_vxlan(network, draft.each("networks"))
     draft.put(network)
     return network

@@ -19,7 +19,7 @@ def public_config(config: Config) -> Template:
     """Return the configuration as one.system.config answers it: no secrets, no database URL, no arguments."""
     drivers = config.drivers
     pairs: list[tuple[str, Value]] = [
-        ("API_LIST_ORDER", "DESC"),
+        ("API_LIST_ORDER", config.api.list_order),
         ("DATASTORE_LOCATION", config.engine.datastore_location),
         ("DEFAULT_DEVICE_PREFIX", "sd"),
         ("LISTEN_ADDRESS", config.api.listen),

@@ -8,6 +8,7 @@ from trifid.core.image.record import Image, ImageType
 from trifid.core.template.model import Template
 from trifid.core.vm.placed import is_layer
 from trifid.core.vm.record import VM
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.images import fresh_source
 from trifid.engine.new_images import refuse_full
 from trifid.engine.transaction import Draft
@@ -52,6 +53,7 @@ def image_of_disk(
         uid=caller.uid,
         gid=caller.gid,
         name=name,
+        permissions=first_permissions(draft, caller),
         type=_type(kind, original, vm),
         datastore_id=datastore.id,
         regtime=draft.now,

@@ -11,6 +11,7 @@ from trifid.core.image.record import Image, ImageType
 from trifid.core.template.model import Template, Value
 from trifid.core.vm_template import VmTemplate
 from trifid.engine import new_images
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.template_images import Vector, names_image
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import image_to_use
@@ -33,8 +34,10 @@ def clone_template(draft: Draft, caller: Caller, template: VmTemplate, name: str
         uid=caller.uid,
         gid=caller.gid,
         name=name,
+        permissions=first_permissions(draft, caller),
         regtime=draft.now,
         template=template.template,
+        is_vetted=template.is_vetted,
     )
     draft.put(made)
     draft.note("TEMPLATE", made.id, caller, "cloned", text=f"{name}, clone of {template.id}")

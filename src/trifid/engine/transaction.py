@@ -23,6 +23,7 @@ from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import Lease, Network, Span, reserved_spans
 from trifid.core.network.security_group import SecurityGroup, groups_of
 from trifid.core.quota import DefaultQuotas
+from trifid.core.quota_usage import Owner, Usage, merge, used
 from trifid.core.user import Group, User
 from trifid.core.vdc import Vdc
 from trifid.core.vm.files import Place, promise
@@ -34,6 +35,7 @@ from trifid.core.vm_group.record import VmGroup
 from trifid.core.vm_template import VmTemplate
 from trifid.engine.looking import Looking
 from trifid.engine.memory import NO_SHARE, Memory
+from trifid.engine.usage import change_of
 from trifid.store.fits import refuse_what_does_not_fit
 from trifid.store.interface import Batch
 
@@ -93,6 +95,7 @@ class Draft(Looking):
         self._promised: dict[Place, int] = {}
         self._filled: dict[int, Room] = {}
         self._members: dict[int, Member | None] = {}
+        self._usage: Usage | None = None
 
     def child(self) -> "Draft":
         """Return an empty draft over this one."""
@@ -101,6 +104,8 @@ class Draft(Looking):
     def fold(self) -> None:
         """Move this draft's changes into its parent."""
         assert self.parent is not None
+        if self.parent._usage is not None:
+            merge(self.parent._usage, self.usage_change())
         for name in Batch.__struct_fields__:
             ours, theirs = getattr(self.batch, name), getattr(self.parent.batch, name)
             if isinstance(ours, list):
@@ -118,11 +123,31 @@ class Draft(Looking):
 
     # -- what follows from several records --------------------------------------------------------
 
+    @property
+    def takes_something(self) -> bool:
+        """Whether this layer changes anything that quotas count."""
+        batch = self.batch
+        return bool(batch.vms or batch.images or batch.networks or batch.leases)
+
+    def usage_change(self) -> Usage:
+        """Return by how much users and groups have more, or less, with this layer; not to be changed.
+
+        It is found when somebody asks, and kept in step from then on: where nobody has a limit it costs nothing.
+        """
+        if self._usage is None:
+            self._usage = change_of(self)
+        return self._usage
+
+    def used(self, owner: Owner, kind: str, resource_id: str, name: str) -> int:
+        """Return how much of a figure a user or a group has; see core/quota_usage.py."""
+        all_layers = [self.memory.usage, *(layer.usage_change() for layer in self.layers())]
+        return sum(used(usage[owner], kind, resource_id, name) for usage in all_layers if owner in usage)
+
     def members_of(self, group_id: int) -> GroupMembers:
         """Return the VMs of a VM group, to be looked at only."""
         base = found = self.memory.members.of(group_id)
         changed: dict[int, Member | None] = {}
-        for layer in self._layers():
+        for layer in self.layers():
             changed = {**layer._members, **changed}
         for vm_id, after in changed.items():
             before = self.memory.members.by_vm.get(vm_id)
@@ -138,7 +163,7 @@ class Draft(Looking):
     def vms_in_group(self, group_id: int) -> set[int]:
         """Return the ids of the VMs whose NICs name a security group."""
         found = set(self.memory.vms_in_group.get(group_id, ()))
-        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+        for vm_id in {vm_id for layer in self.layers() for vm_id in layer.batch.vms}:
             vm = self.find_vm(vm_id)
             is_in = vm is not None and any(group_id in groups_of(nic) for nic in vm.template.vectors("NIC"))
             (found.add if is_in and vm is not None and vm.state is not VmState.DONE else found.discard)(vm_id)
@@ -147,7 +172,7 @@ class Draft(Looking):
     def image_users(self, image_id: int) -> set[int]:
         """Return the ids of the VMs that hold an image."""
         found = set(self.memory.image_users.get(image_id, ()))
-        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+        for vm_id in {vm_id for layer in self.layers() for vm_id in layer.batch.vms}:
             vm = self.find_vm(vm_id)
             (found.add if vm is not None and image_id in images_of(vm) else found.discard)(vm_id)
         return found
@@ -155,7 +180,7 @@ class Draft(Looking):
     def clones_of(self, image_id: int) -> set[int]:
         """Return the ids of the clones that are being made of an image."""
         found = set(self.memory.clones_of.get(image_id, ()))
-        for other_id in {other_id for layer in self._layers() for other_id in layer.batch.images}:
+        for other_id in {other_id for layer in self.layers() for other_id in layer.batch.images}:
             other = self.find_image(other_id)
             (found.add if other is not None and other.cloning_id == image_id else found.discard)(other_id)
         return found
@@ -163,7 +188,7 @@ class Draft(Looking):
     def images_in(self, datastore_id: int) -> set[int]:
         """Return the ids of the images in a datastore."""
         found = set(self.memory.images_in.get(datastore_id, ()))
-        for image_id in {image_id for layer in self._layers() for image_id in layer.batch.images}:
+        for image_id in {image_id for layer in self.layers() for image_id in layer.batch.images}:
             image = self.find_image(image_id)
             (found.add if image is not None and image.datastore_id == datastore_id else found.discard)(image_id)
         return found
@@ -171,26 +196,26 @@ class Draft(Looking):
     def room_of_images(self, datastore_id: int) -> Room:
         """Return what the images in a datastore take."""
         room = self.memory.room_of_images.get(datastore_id, NO_ROOM)
-        for layer in self._layers():
+        for layer in self.layers():
             room = room.and_also(layer._filled.get(datastore_id, NO_ROOM))
         return room
 
     def share(self, host_id: int) -> Share:
         """Return what a host carries, with the changes of this draft."""
         share = self.memory.shares.get(host_id, NO_SHARE)
-        changes = [layer._charges[host_id] for layer in self._layers() if host_id in layer._charges]
+        changes = [layer._charges[host_id] for layer in self.layers() if host_id in layer._charges]
         return Share(
             *(sum(parts) for parts in zip((share.cpu_percent, share.memory_mib, share.vms), *changes, strict=True))
         )
 
     def promised(self, place: Place) -> int:
         """Return how much room is promised to VMs whose files are not there yet, MiB."""
-        return self.memory.promised.get(place, 0) + sum(layer._promised.get(place, 0) for layer in self._layers())
+        return self.memory.promised.get(place, 0) + sum(layer._promised.get(place, 0) for layer in self.layers())
 
     def vms_on(self, host_id: int) -> set[int]:
         """Return the ids of the VMs charged on a host."""
         found = set(self.memory.vms_on.get(host_id, ()))
-        for vm_id in {vm_id for layer in self._layers() for vm_id in layer.batch.vms}:
+        for vm_id in {vm_id for layer in self.layers() for vm_id in layer.batch.vms}:
             vm = self.find_vm(vm_id)
             if vm is not None and host_id in charged_hosts(vm):
                 found.add(vm_id)
@@ -200,7 +225,7 @@ class Draft(Looking):
 
     def devices_on(self, host_id: int) -> dict[str, int]:
         """Return the PCI devices of a host that VMs have: address to VM id."""
-        changed = {vm_id for layer in self._layers() for vm_id in layer.batch.vms}
+        changed = {vm_id for layer in self.layers() for vm_id in layer.batch.vms}
         kept = self.memory.devices_on.get(host_id, {})
         found = {address: vm_id for address, vm_id in kept.items() if vm_id not in changed}
         for vm in filter(None, map(self.find_vm, changed)):
@@ -210,7 +235,7 @@ class Draft(Looking):
     def taken(self, network_id: int, range_id: int) -> IndexSet:
         """Return which indexes of a range are taken, by leases and by reservations."""
         key = (network_id, range_id)
-        for layer in self._layers():
+        for layer in self.layers():
             if (found := layer._taken.get(key)) is not None:
                 return found
         return self.memory.taken.get(key, NOTHING_TAKEN)
@@ -226,7 +251,7 @@ class Draft(Looking):
     def reservations_of(self, network_id: int) -> set[int]:
         """Return the ids of the networks that are parts of a network."""
         found = set(self.memory.reservations_of.get(network_id, ()))
-        for other_id in {other_id for layer in self._layers() for other_id in layer.batch.networks}:
+        for other_id in {other_id for layer in self.layers() for other_id in layer.batch.networks}:
             other = self.find_network(other_id)
             is_part = other is not None and other.parent_id == str(network_id)
             (found.add if is_part else found.discard)(other_id)
@@ -235,7 +260,7 @@ class Draft(Looking):
     def leases_of(self, vm_id: int) -> list[Lease]:
         """Return the leases that a VM holds."""
         keys = set(self.memory.leases_of.get(vm_id, ()))
-        keys.update(key for layer in self._layers() for key in layer.batch.leases)
+        keys.update(key for layer in self.layers() for key in layer.batch.leases)
         return [lease for key in keys if (lease := self.lease(key)) is not None and lease.vm_id == vm_id]
 
     # -- changing ------------------------------------------------------------------------------
@@ -243,6 +268,7 @@ class Draft(Looking):
     def put(self, record: Record) -> None:
         """Write a record, new or changed; raises Refused when a number in it is too big for any database."""
         refuse_what_does_not_fit(record)
+        self._usage = None
         match record:
             case VM():
                 self._recharge(self.find_vm(record.id), record)
@@ -265,6 +291,7 @@ class Draft(Looking):
 
     def delete(self, pool: str, key: Any) -> None:
         """Delete a record."""
+        self._usage = None
         if pool == "vms":
             self._recharge(self.find_vm(key), None)
             self._join(key, None)
@@ -287,7 +314,7 @@ class Draft(Looking):
 
     def _join(self, vm_id: int, one: Member | None) -> None:
         """Take note of what a VM is to its group; those that never were in one are left out."""
-        if one is not None or vm_id in self.memory.members.by_vm or any(vm_id in of._members for of in self._layers()):
+        if one is not None or vm_id in self.memory.members.by_vm or any(vm_id in of._members for of in self.layers()):
             self._members[vm_id] = one
 
     def _charge(self, host_id: int, *change: int) -> None:
@@ -327,7 +354,7 @@ class Draft(Looking):
 
     def next_id(self, kind: str) -> int:
         """Return an id that was never given before."""
-        given = next((c[kind] for layer in self._layers() if kind in (c := layer.batch.counters)), None)
+        given = next((c[kind] for layer in self.layers() if kind in (c := layer.batch.counters)), None)
         number = given if given is not None else self.memory.counters.get(kind, 0)
         self.batch.counters[kind] = number + 1
         return number

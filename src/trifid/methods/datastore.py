@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Permissions, Right, check
 from trifid.core.image import define_datastore as define
 from trifid.core.image.datastore import Datastore, DatastoreState, DatastoreType
 from trifid.engine.clusters import chosen
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused, TrifidError
 from trifid.methods.common import changed, listed, parse_allocate, read, refuse_taken, updated
@@ -14,6 +15,8 @@ from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 _SHOWN_MAX = 5
+_GROUP_USES = 0o040
+"""The group of a datastore uses it, whatever the umask of who makes it says (reference/api-modern.md §5.1)."""
 
 
 class CannotDisable(TrifidError):
@@ -28,7 +31,7 @@ def _known(call: Call) -> define.Known:
 
 
 @method("one.datastore.allocate")
-async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, template: str, cluster_id: int) -> int:
     """Add a datastore: for images (TYPE=IMAGE_DS), plain files (FILE_DS) or the files of VMs (SYSTEM_DS)."""
     check(call.caller, Right.CREATE, "DATASTORE")
     parsed = parse_allocate(template)
@@ -38,7 +41,8 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
         datastore = define.define(
             parsed, datastore_id=draft.next_id("datastore"), uid=caller.uid, gid=caller.gid, known=_known(call)
         )
-        datastore = replace(datastore, cluster_ids=(chosen(draft, cluster_id),))
+        opened = Permissions(first_permissions(draft, caller).bits | _GROUP_USES)
+        datastore = replace(datastore, cluster_ids=(chosen(draft, cluster_id),), permissions=opened)
         refuse_taken(draft, "DATASTORE", datastore.name, uid=datastore.uid)
         draft.put(datastore)
         draft.note("DATASTORE", datastore.id, caller, "allocated", new=datastore.state.name, text=datastore.name)

@@ -15,14 +15,17 @@ from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    accounting,
     acl,
     audit,
     cluster,
     datastore,
+    document,
     dry_run,
     empty_pools,
     explain,
     group,
+    hook,
     host,
     host_failure,
     host_keys,
@@ -32,6 +35,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     network,
     network_addresses,
     placing,
+    quotas,
     reconcile,
     secgroup,
     system,
@@ -50,13 +54,18 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     vm_snapshots,
     vmgroup,
     vn_template,
+    zone,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.list_order import is_oldest_first
+from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
 log = logging.getLogger("trifid.call")
+
+declare()
 
 CALL_TIME_S_MAX = 120.0
 FAULT_TYPE, FAULT_NO_METHOD = -501, -506
@@ -76,6 +85,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
 
@@ -83,6 +93,8 @@ _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 """Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
 
 _LOGGED_MAX = 500
+_TEXT_LENGTH_MAX = 2000
+"""Longest text of a refusal: it may quote what a stranger sent."""
 
 
 _SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
@@ -117,7 +129,16 @@ class Dispatcher:
         begun_s = meters.clock()
         answer, outcome = await self._answered(name, method, arguments, peer)
         meters.call(name, outcome, meters.clock() - begun_s)
+        if self._engine.hooks.wants_call(name):
+            self._tell_hooks(method, arguments, answer)
         return answer
+
+    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault) -> None:
+        """Tell hooks of a call that has ended, unless nobody knows who made it: strangers set off nothing."""
+        if isinstance(answer, Answer) and answer.code != NotAuthenticated.code:
+            names = [parameter.name for parameter in method.parameters]
+            answered = (answer.success, answer.value, answer.code)
+            self._engine.hooks.called(method.name, names, arguments[: len(names) + 1], answer.success, answered)
 
     async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
         """Return the answer to a call, and how it ended."""
@@ -130,7 +151,8 @@ class Dispatcher:
             auth = self._engine.auth
             caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
-            caller = replace(caller, grounds=[])
+            oldest_first = is_oldest_first(self._engine.turns.memory, self._engine.config, caller)
+            caller = replace(caller, grounds=[], oldest_first=oldest_first)
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
@@ -211,4 +233,6 @@ def refusal(name: str, error: TrifidError) -> Answer:
     if isinstance(error, NotFound):
         which = f"[{error.object_id}]" if error.object_id >= 0 else "Pool"
         text = f"Error getting {text} {which}."
+    if len(text) > _TEXT_LENGTH_MAX:
+        text = f"{text[: _TEXT_LENGTH_MAX - 200]} […] {text[-200:]}"
     return Answer(f"[{name}] {text}", success=False, code=error.code, object_id=error.object_id)

@@ -32,7 +32,7 @@ class HostNotAllocated(NotAllocated):
 
 
 @method("one.host.allocate")
-async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int) -> int:
     """Add a host; its information driver begins to watch it at once."""
     check(call.caller, Right.CREATE, "HOST")
     drivers = call.engine.drivers

@@ -31,7 +31,8 @@ class ImageNotAllocated(NotAllocated):
 
 def owner_of(call: Call) -> define.Owner:
     """Return whose an image that the caller makes becomes."""
-    return define.Owner(call.caller.uid, call.caller.gid, call.caller.is_admin)
+    caller = call.caller
+    return define.Owner(caller.uid, caller.gid, caller.is_admin, call.engine.config.restricted.of_images)
 
 
 @method("one.image.allocate")
@@ -152,7 +153,7 @@ def _refuse_saving(image: Image) -> None:
 
 
 @method("one.image.restore")
-async def restore(call: Call, image_id: int, datastore_id: int, template: str = "") -> str:
+async def restore(call: Call, image_id: int, datastore_id: int, template: str) -> str:
     """Make disks of a backup.  Refused: there are no backups, so that no image is one."""
     image = read(call.engine.turns.memory.images, "images", image_id)
     check(call.caller, Right.USE, "IMAGE", image)
@@ -168,7 +169,7 @@ async def info(call: Call, image_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.imagepool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the images that the filter selects."""
     found = listed(call.engine.turns.memory.images.values(), call.caller, "IMAGE", filter_flag, start, end)
     return call.engine.documents.image_pool(found)

@@ -7,6 +7,7 @@ from trifid.core.network import define
 from trifid.core.network.record import HELD_BY_NOBODY, Network, NetworkState
 from trifid.core.network.reservation import follows
 from trifid.core.network.vlan import refuse_taken_vxlan
+from trifid.core.restricted import refusal
 from trifid.core.template.model import Template
 from trifid.engine.clusters import chosen
 from trifid.engine.engine import Engine
@@ -37,10 +38,11 @@ _RECOVERABLE = {
 
 
 @method("one.vn.allocate")
-async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
+async def allocate(call: Call, template: str, cluster_id: int) -> int:
     """Add a virtual network, in the classic form (RANGED, FIXED) or with address ranges; for administrators."""
     check(call.caller, Right.CREATE, "NET")
     parsed = parse_allocate(template)
+    refuse_in_network(call, parsed)
 
     def command(draft: Draft) -> int:
         network = made(call, draft, parsed, draft.next_id("net"), (chosen(draft, cluster_id),))
@@ -48,6 +50,12 @@ async def allocate(call: Call, template: str, cluster_id: int = -1) -> int:
         return network.id
 
     return await call.ask(command)
+
+
+def refuse_in_network(call: Call, template: Template) -> None:
+    """Raise NotAllowed for what only administrators write in the template of a network, or of its ranges."""
+    if not call.caller.is_admin and (forbidden := call.engine.config.restricted.of_networks.found(template)):
+        raise refusal(call.caller.uid, "Virtual Network", forbidden[0])
 
 
 def defaults(engine: Engine) -> define.Defaults:
@@ -139,7 +147,7 @@ async def info(call: Call, network_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vnpool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the networks that the filter selects."""
     networks = listed(call.engine.turns.memory.networks.values(), call.caller, "NET", filter_flag, start, end)
     return call.engine.documents.network_pool(networks)
@@ -156,7 +164,13 @@ async def update(call: Call, network_id: int, template: str, append: int = 0) ->
     def change(draft: Draft, network: Network) -> Network:
         new = updated(network.template, template, append)
         check_network_groups(draft, call.caller, network.template, new)
-        after = define.update_template(network, new, uid=call.caller.uid, is_admin=call.caller.is_admin)
+        after = define.update_template(
+            network,
+            new,
+            uid=call.caller.uid,
+            is_admin=call.caller.is_admin,
+            restricted=call.engine.config.restricted.of_networks,
+        )
         _refuse_moved(draft, network, after)
         for reservation_id in sorted(draft.reservations_of(network_id)):
             reservation = draft.network(reservation_id)

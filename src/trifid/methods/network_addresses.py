@@ -1,16 +1,21 @@
 """one.vn.* about the addresses of a network: ranges, addresses on hold, reservations."""
 
+from msgspec.structs import replace
+
 from trifid.core.access import Right, check
 from trifid.core.network import lease, ranges, reservation
 from trifid.core.network.record import HELD_BY_NOBODY, Network
 from trifid.core.network.services import check_address
+from trifid.core.restricted import refusal
 from trifid.core.template.model import Template
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.networks import random_mac_suffix
 from trifid.engine.new_networks import defaults
 from trifid.engine.nic_groups import check_range_groups
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate, Refused
 from trifid.methods.common import BadUpdate, changed, parse_update, refuse_taken
+from trifid.methods.network import refuse_in_network
 from trifid.methods.registry import Call, method
 
 
@@ -23,6 +28,7 @@ async def add_range(call: Call, network_id: int, template: str) -> int:
 
     def change(draft: Draft, network: Network) -> Network:
         reservation.refuse_reservation(network, "The address ranges")
+        refuse_in_network(call, Template(tuple(("AR", vector) for vector in vectors)))
         before = network
         for vector in vectors:
             network = ranges.add_range(network, vector, mac_prefix=mac_prefix, random_mac_suffix=random_mac_suffix)
@@ -73,6 +79,7 @@ async def _remove_range(call: Call, network_id: int, range_id: int, force: bool,
 async def update_range(call: Call, network_id: int, template: str) -> int:
     """Change an address range, `AR=[AR_ID=…, …]`; no address in use may fall out of it."""
     vectors = _vectors(template, "AR")
+    restricted = call.engine.config.restricted.of_networks
 
     def change(draft: Draft, network: Network) -> Network:
         may, uid, is_admin = (
@@ -86,13 +93,25 @@ async def update_range(call: Call, network_id: int, template: str) -> int:
             number = vector.get("AR_ID", "")
             last = draft.last_used_index(network_id, int(number)) if number.isdecimal() else -1
             if network.is_reservation:
-                network = reservation.update_reserved_range(network, vector, last, uid=uid, is_admin=is_admin)
+                network = reservation.update_reserved_range(
+                    network, vector, last, uid=uid, is_admin=is_admin, keys=restricted.keys("AR")
+                )
             else:
+                if not is_admin:
+                    _refuse_in_range(call, network, vector)
                 network = ranges.update_range(network, vector, last)
         check_range_groups(draft, call.caller, before, network)
         return check_address(network)
 
     return await changed(call, "NET", network_id, Right.MANAGE, "range updated", change)
+
+
+def _refuse_in_range(call: Call, network: Network, vector: dict[str, str]) -> None:
+    """Raise NotAllowed when a range would get another value of what only administrators change."""
+    known = [("AR", one.attributes) for one in network.ranges if str(one.id) == vector.get("AR_ID")]
+    given = Template((("AR", vector),))
+    if forbidden := call.engine.config.restricted.of_networks.found(given, Template(tuple(known))):
+        raise refusal(call.caller.uid, "Virtual Network", forbidden[0], network.id)
 
 
 @method("one.vn.hold")
@@ -165,7 +184,9 @@ def _reservation(draft: Draft, call: Call, parent: Network, wanted: reservation.
         return mine
     uid, gid = call.caller.uid, call.caller.gid
     refuse_taken(draft, "NET", wanted.name, uid=uid)
-    return reservation.new_reservation(parent, network_id=draft.next_id("net"), uid=uid, gid=gid, name=wanted.name)
+    new_id = draft.next_id("net")
+    made = reservation.new_reservation(parent, network_id=new_id, uid=uid, gid=gid, name=wanted.name)
+    return replace(made, permissions=first_permissions(draft, call.caller))
 
 
 def _vectors(template: str, name: str) -> list[dict[str, str]]:

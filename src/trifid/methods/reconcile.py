@@ -13,6 +13,7 @@ from trifid.core.vm.events import ImportRunning
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.wild import Wild
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.life import happen
 from trifid.engine.reconcile import Difference, differences, mend
 from trifid.engine.transaction import Draft
@@ -154,6 +155,7 @@ def _vm_of(call: Call, draft: Draft, wild: Wild) -> VM:
         id=vm_id,
         uid=call.caller.uid,
         gid=call.caller.gid,
+        permissions=first_permissions(draft, call.caller),
         name=_name(wild, vm_id),
         state=VmState.HOLD,
         needs=needs_of(template),

@@ -14,6 +14,7 @@ import msgspec
 from trifid.core.access import Caller, Ground, Why
 from trifid.core.audit import AuditEntry, shown_arguments
 from trifid.core.vm.effects import Moment
+from trifid.engine.quotas import refuse_beyond
 from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ class Call(msgspec.Struct):
         """Return what `command` returns, once all that it changed, and the call's entry in the audit, is durable.
 
         Raises:
-            TrifidError: the command refused; nothing was changed.
+            TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
         """
 
         def audited(draft: "Draft") -> T:
             value = command(draft)
+            refuse_beyond(draft, self.caller)
             if not draft.batch.is_empty:
                 draft.audit(self.audit_entry(draft.now, value))
                 self.is_audited = True
@@ -126,12 +128,19 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A method of the API."""
+    """A method of the API.
+
+    Attributes:
+        answer: the type of what it answers; `Escaped` is an XML document.
+        is_supported: whether it is built (methods/not_supported.py has the others).
+    """
 
     name: str
     handler: Handler
     parameters: tuple[Parameter, ...]
     summary: str
+    answer: Any
+    is_supported: bool = True
 
     def arguments(self, given: list[Any]) -> list[Any]:
         """Return the arguments to call the handler with.
@@ -176,7 +185,7 @@ def method(name: str, **called: str) -> Callable[[Handler], Handler]:
         )
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]
         assert summary, f"{name} has no docstring"
-        METHODS[name] = Method(name, handler, parameters, summary)
+        METHODS[name] = Method(name, handler, parameters, summary, signature.return_annotation)
         return handler
 
     return declare

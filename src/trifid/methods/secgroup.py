@@ -13,6 +13,7 @@ from trifid.core.network.rules import check_rules, networks_named
 from trifid.core.network.security_group import DEFAULT_ID, SecurityGroup, groups_of
 from trifid.core.template.model import Template
 from trifid.core.template.validate import check_name
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.transaction import Draft
 from trifid.errors import BadTemplate, NotAllocated, Refused
 from trifid.methods.common import changed, listed, name_checked, parse_allocate, read, refuse_taken, updated, usable
@@ -66,7 +67,14 @@ def _check_networks(call: Call, draft: Draft, network_ids: Iterable[int]) -> Non
 def _added(call: Call, draft: Draft, name: str, attributes: Template) -> int:
     caller = call.caller
     refuse_taken(draft, KIND, name, uid=caller.uid)
-    group = SecurityGroup(id=draft.next_id("secgroup"), uid=caller.uid, gid=caller.gid, name=name, template=attributes)
+    group = SecurityGroup(
+        id=draft.next_id("secgroup"),
+        uid=caller.uid,
+        gid=caller.gid,
+        name=name,
+        permissions=first_permissions(draft, caller),
+        template=attributes,
+    )
     draft.put(group)
     draft.note(KIND, group.id, caller, "allocated", text=name)
     return group.id
@@ -116,7 +124,7 @@ async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.secgrouppool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the security groups that the filter selects."""
     records = call.engine.turns.memory.security_groups.values()
     groups = listed(records, call.caller, KIND, filter_flag, start, end)
@@ -143,7 +151,7 @@ async def update(call: Call, group_id: int, template: str, append: int = 0) -> i
 
 
 @method("one.secgroup.commit")
-async def commit(call: Call, group_id: int, recovery: bool = False) -> int:
+async def commit(call: Call, group_id: int, recovery: bool) -> int:
     """Tell the hosts of a group's VMs its rules once more.
 
     With `recovery` only those that have not got them, which comes to the same: a host that has them is left as it is.

@@ -10,6 +10,7 @@ from trifid.core.access import Owned, Right, check
 from trifid.core.journal import Entry
 from trifid.core.template.xml import to_xml
 from trifid.methods.registry import Call, method
+from trifid.wire.xmlrpc import Escaped
 
 WIRE_VERSION = "7.4.0"
 """The release whose API is spoken; clients compare it with their own."""
@@ -25,9 +26,9 @@ async def version(call: Call) -> str:
 
 
 @method("one.system.config")
-async def config(call: Call) -> str:
+async def config(call: Call) -> Escaped:
     """Answer the configuration, without secrets."""
-    return to_xml(call.engine.public_config(), root="OPENNEBULA_CONFIGURATION")
+    return Escaped.of(to_xml(call.engine.public_config(), root="OPENNEBULA_CONFIGURATION"))
 
 
 @method("trifid.system.version")

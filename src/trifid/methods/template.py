@@ -11,8 +11,9 @@ from trifid.core.kept_template import kept, name_of, vetted
 from trifid.core.template.model import Template
 from trifid.core.vm_template import VmTemplate
 from trifid.engine import images
+from trifid.engine.first_permissions import first_permissions
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.new_images import is_ours
-from trifid.engine.submit import refuse_restricted
 from trifid.engine.template_images import extended, images_of_template
 from trifid.engine.transaction import Draft
 from trifid.methods.common import changed, listed, parse_allocate, permissions_changed, read, refuse_taken, updated
@@ -34,7 +35,7 @@ async def allocate(call: Call, template: str) -> int:
     check(call.caller, Right.CREATE, KIND)
     parsed = parse_allocate(template)
     name, attributes = name_of(parsed), kept(parsed)
-    refuse_restricted(call.caller, attributes, tuple(call.engine.config.engine.user_paths))
+    refuse_restricted(call.caller, attributes, limits_of(call.engine.config))
 
     def command(draft: Draft) -> int:
         refuse_taken(draft, KIND, name, uid=call.caller.uid)
@@ -43,8 +44,10 @@ async def allocate(call: Call, template: str) -> int:
             uid=call.caller.uid,
             gid=call.caller.gid,
             name=name,
+            permissions=first_permissions(draft, call.caller),
             regtime=draft.now,
             template=attributes,
+            is_vetted=call.caller.is_admin,
         )
         draft.put(made)
         draft.note(KIND, made.id, call.caller, "allocated", text=name)
@@ -95,7 +98,7 @@ async def info(call: Call, template_id: int, with_devices: bool = False, decrypt
 
 
 @method("one.templatepool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the VM templates that the filter selects."""
     records = call.engine.turns.memory.vm_templates.values()
     return call.engine.documents.vm_template_pool(listed(records, call.caller, KIND, filter_flag, start, end))
@@ -111,14 +114,14 @@ async def update(call: Call, template_id: int, template: str, append: int = 0) -
     def change(draft: Draft, record: VmTemplate) -> VmTemplate:
         new = kept(updated(record.template, template, append))
         refuse_unvetted(call, record.template, new)
-        return replace(record, template=new)
+        return replace(record, template=new, is_vetted=record.is_vetted or call.caller.is_admin)
 
     return await changed(call, KIND, template_id, Right.MANAGE, "updated", change)
 
 
 def refuse_unvetted(call: Call, before: Template, after: Template) -> None:
     """Raise NotAllowed for what the caller brings to a kept template and may not."""
-    refuse_restricted(call.caller, after, tuple(call.engine.config.engine.user_paths), vetted(before, after).pairs)
+    refuse_restricted(call.caller, after, limits_of(call.engine.config), vetted(before, after))
 
 
 declare_rename(_OWNED)

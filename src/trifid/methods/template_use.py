@@ -7,6 +7,7 @@ from trifid.core.kept_template import kept, vm_template
 from trifid.core.template.model import Template
 from trifid.core.template.validate import NAME_LENGTH_MAX
 from trifid.core.vm_template import VmTemplate
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.submit import Submission, submit
 from trifid.engine.template_clone import Datastores, clone_template, with_own_images
 from trifid.engine.transaction import Draft
@@ -42,8 +43,10 @@ def instantiate_in(
 ) -> int:
     """Make a VM of a template inside a draft; see one.template.instantiate."""
     template = _usable(call, draft, template_id)
+    if not template.is_vetted:
+        refuse_restricted(call.caller, template.template, limits_of(call.engine.config))
     whole = vm_template(template, given, name)
-    refuse_unvetted(call, template.template, whole)
+    refuse_unvetted(call, template.template, template.template.merged(given))
     if persistent:
         merged = replace(template, template=kept(template.template.merged(given)))
         template = _cloned(call, draft, merged, name or _copy_name(template), is_persistent=True)
@@ -58,7 +61,7 @@ def _submission(call: Call, template: Template, hold: bool, named_after: str) ->
         template,
         hold,
         config.network.mac_prefix,
-        tuple(config.engine.user_paths),
+        limits_of(config),
         call.engine.schedule.calendar,
         is_vetted=True,
         named_after=named_after,

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import ONEADMIN_UID, USERS_GID, Right, allowed, check
+from trifid.core.umask import check_umask
 from trifid.core.user import (
     CORE,
     PUBLIC,
     USER_NAME_FORBIDDEN,
     LoginToken,
     User,
-    checked_weight,
+    check_weight,
     is_one_word,
     token_digest,
     token_id,
@@ -22,6 +23,7 @@ from trifid.engine.authentication.passwords import SECRET_BYTES_MAX, is_too_long
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotAllocated, NotAllowed, NotFound, Refused
 from trifid.methods.common import changed, listed, name_checked, read, refuse_taken, updated
+from trifid.methods.ownership import owned_by
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
@@ -39,7 +41,7 @@ def _target(call: Call, user_id: int) -> int:
 
 
 @method("one.user.allocate")
-async def allocate(call: Call, name: str, password: str, driver: str = "", groups: list = []) -> int:  # type: ignore[type-arg]  # noqa: B006
+async def allocate(call: Call, name: str, password: str, driver: str, groups: list) -> int:  # type: ignore[type-arg]
     """Add a user; the first group is its primary one."""
     if not all(type(gid) is int for gid in groups):
         raise NotAllocated("groups must be an array of group ids")
@@ -98,12 +100,10 @@ async def delete(call: Call, user_id: int) -> int:
         check(call.caller, Right.ADMIN, "USER", user)
         if user_id in (ONEADMIN_UID, SERVERADMIN_UID):
             raise Refused(f"Cannot delete user. {user.name} cannot be deleted.", user_id)
-        owned = [f"VM {vm.id}" for vm in draft.each("vms") if vm.uid == user_id]
-        owned += [f"network {network.id}" for network in draft.each("networks") if network.uid == user_id]
-        owned += [f"image {image.id}" for image in draft.each("images") if image.uid == user_id]
-        owned += [f"VM template {template.id}" for template in draft.each("vm_templates") if template.uid == user_id]
+        owned = owned_by(draft, user_id)
         if owned:
-            raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}", user_id)
+            more = ", …" if len(owned) > 5 else ""
+            raise Refused(f"Cannot delete user. {user.name} still owns {', '.join(owned[:5])}{more}", user_id)
         draft.delete("users", user_id)
         draft.note("USER", user_id, call.caller, "deleted", text=user.name)
         return user_id
@@ -248,12 +248,17 @@ async def login(call: Call, name: str, token: str, valid_s: int, egid: int = -1)
 
 @method("one.user.update")
 async def update(call: Call, user_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a user; SCHED_WEIGHT is for administrators to change."""
+    """Replace (0) or extend (1) the attributes of a user; restricted ones, as SCHED_WEIGHT, administrators change."""
     caller = call.caller
 
     def change(draft: Draft, user: User) -> User:
         new = updated(user.template, template, append)
-        return replace(user, template=checked_weight(user.template, new, uid=caller.uid, is_admin=caller.is_admin))
+        if not caller.is_admin:
+            restricted = call.engine.config.restricted.of_users
+            new = restricted.checked(user.template, new, uid=caller.uid, what="User")
+        check_weight(user.template, new)
+        check_umask(user.template, new)
+        return replace(user, template=new)
 
     return await changed(call, "USER", _target(call, user_id), Right.MANAGE, "updated", change)
 

@@ -14,6 +14,7 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE, needed_states
 from trifid.engine.clusters import host_in_cluster
 from trifid.engine.life import happen
+from trifid.engine.limits import limits_of
 from trifid.engine.submit import Submission, submit
 from trifid.engine.transaction import Draft
 from trifid.engine.vm_groups import refuse_against_rules
@@ -107,7 +108,7 @@ def submission_of(call: Call, template: str, hold: bool) -> Submission:
         parse_allocate(template),
         hold,
         config.network.mac_prefix,
-        tuple(config.engine.user_paths),
+        limits_of(config),
         call.engine.schedule.calendar,
     )
 
@@ -207,7 +208,14 @@ async def update(call: Call, vm_id: int, template: str, append: int = 0) -> int:
     caller, merges, given = call.caller, is_merge(append), parse_update(template)
 
     def change(draft: Draft, vm: VM) -> VM:
-        new = amended(vm.user_template, given, merges=merges, uid=caller.uid, is_admin=caller.is_admin)
+        new = amended(
+            vm.user_template,
+            given,
+            merges=merges,
+            uid=caller.uid,
+            is_admin=caller.is_admin,
+            restricted=call.engine.config.restricted.of_vms,
+        )
         return replace(vm, user_template=bounded(new))
 
     return await changed(call, "VM", vm_id, Right.MANAGE, "updated", change, _find)
@@ -246,7 +254,7 @@ async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int
 def _done(call: Call, wanted: Callable[[VM], bool], uid: int | None, start: int, end: int) -> list[VM]:
     """Return the finished VMs that may stand in the asked list, reading no more of them at once than a page."""
     is_page = end < -1
-    count = max(start, 0) - end if is_page else None
+    count = max(start, 0) - end if is_page and not call.caller.oldest_first else None
     first_id = max(start, 0) if not is_page else 0
     last_id = end if end >= 0 else None
     found: list[VM] = []
@@ -260,17 +268,13 @@ def _done(call: Call, wanted: Callable[[VM], bool], uid: int | None, start: int,
 
 
 @method("one.vmpool.info")
-async def pool(
-    call: Call, filter_flag: int, start: int = -1, end: int = -1, state: int = STATE_NOT_DONE, query: str = ""
-) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int, state: int, query: str = "") -> Escaped:
     """Answer the VMs that the filter selects, with short bodies."""
     return call.engine.documents.vm_pool(await _listed(call, filter_flag, start, end, state, query))
 
 
 @method("one.vmpool.infoextended")
-async def pool_extended(
-    call: Call, filter_flag: int, start: int = -1, end: int = -1, state: int = STATE_NOT_DONE, query: str = ""
-) -> Escaped:
+async def pool_extended(call: Call, filter_flag: int, start: int, end: int, state: int, query: str = "") -> Escaped:
     """Answer the VMs that the filter selects, with full bodies and their last history record."""
     return call.engine.documents.vm_pool_extended(await _listed(call, filter_flag, start, end, state, query))
 

@@ -8,8 +8,8 @@ from trifid.core.vm import events
 from trifid.core.vm.files import files_of_disks, why_not_brought
 from trifid.core.vm.record import VM
 from trifid.engine.context import with_context
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.more import more_disk, more_nic
-from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
 from trifid.engine.used_images import snapshots_of_images
 from trifid.errors import Refused
@@ -38,7 +38,7 @@ def _device(vm: VM, name: str, number: int) -> dict[str, str]:
 
 
 def _refuse_restricted(call: Call, name: str, vector: dict[str, str]) -> None:
-    refuse_restricted(call.caller, Template(((name, vector),)), tuple(call.engine.config.engine.user_paths))
+    refuse_restricted(call.caller, Template(((name, vector),)), limits_of(call.engine.config))
 
 
 def _refuse_not_brought(vm: VM, disk: dict[str, str]) -> None:

@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from trifid.core.access import Right, check
 from trifid.core.network.record import LIMITS
 from trifid.core.network.security_group import groups_of
-from trifid.core.template.attributes import RESTRICTED
+from trifid.core.restricted import refusal
+from trifid.core.template.model import Template
 from trifid.core.template.validate import check_vector, shown
 from trifid.core.vm.record import VM
 from trifid.engine.nic_groups import check_groups
 from trifid.engine.transaction import Draft
-from trifid.errors import NotAllowed, Refused
+from trifid.errors import Refused
 from trifid.methods.common import changed, is_merge
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_devices import nic_of
@@ -113,6 +114,6 @@ def _updated(nic: Nic, given: Nic, *, merges: bool) -> Nic:
 
 
 def _refuse_restricted(call: Call, before: Nic, after: Nic) -> None:
-    for key in LIMITS:
-        if key in RESTRICTED["NIC"] and before.get(key) != after.get(key):
-            raise NotAllowed(f"User [{call.caller.uid}] : VM Template includes a restricted attribute NIC/{key}.")
+    known, new = (Template((("NIC", nic),)) for nic in (before, after))
+    if forbidden := call.engine.config.restricted.of_vms.found(new, known):
+        raise refusal(call.caller.uid, "VM", forbidden[0])

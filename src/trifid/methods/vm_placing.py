@@ -16,11 +16,13 @@ from trifid.core.vm.states import VmState
 from trifid.core.vm.transfer import format_of
 from trifid.engine.clusters import host_in_cluster, refuse_apart
 from trifid.engine.life import happen
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.system_datastore import space_on, system_datastore
 from trifid.engine.transaction import Draft
 from trifid.engine.vm_groups import refuse_against_rules
 from trifid.errors import BadRequest, Refused
 from trifid.methods.auto_networks import with_all_networks
+from trifid.methods.common import parse_update
 from trifid.methods.reconcile import domain_named, take_over
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import find_vm as _find
@@ -49,6 +51,8 @@ async def deploy(
     def command(draft: Draft) -> int:
         vm = _find(draft, vm_id)
         check(call.caller, Right.ADMIN, "VM", vm)
+        if template.strip():
+            refuse_restricted(call.caller, parse_update(template), limits_of(call.engine.config))
         vm = with_all_networks(call, draft, vm, host_id, template)
         if wild is not None:
             return take_over(call, draft, vm, draft.host(host_id), wild)

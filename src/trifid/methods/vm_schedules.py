@@ -3,9 +3,11 @@
 from msgspec.structs import replace
 
 from trifid.core.access import Caller
+from trifid.core.template.model import Template
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import ScheduledAction, as_vector, scheduled
 from trifid.engine.engine import Engine
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.more import check_action, one_more_action
 from trifid.engine.schedule import CarryOut, found, put_schedule
 from trifid.engine.transaction import Draft
@@ -30,6 +32,7 @@ async def add(call: Call, vm_id: int, template: str) -> int:
 
     def command(draft: Draft) -> int:
         vm = vm_for(call, draft, vm_id)
+        _refuse_restricted(call, vector)
         try:
             one = one_more_action(draft, vm, vector, call.caller, call.engine.schedule.calendar)
         except BadTemplate as bad:
@@ -49,6 +52,7 @@ async def update(call: Call, vm_id: int, action_id: int, template: str) -> int:
     def command(draft: Draft) -> int:
         vm = vm_for(call, draft, vm_id)
         old = _found(vm, action_id)
+        _refuse_restricted(call, given, as_vector(old, vm_id))
         try:
             new = scheduled(
                 {**as_vector(old, vm_id), **given},
@@ -81,6 +85,11 @@ async def delete(call: Call, vm_id: int, action_id: int) -> int:
         return vm_id
 
     return await call.ask(command)
+
+
+def _refuse_restricted(call: Call, vector: dict[str, str], before: dict[str, str] | None = None) -> None:
+    known = Template() if before is None else Template((("SCHED_ACTION", before),))
+    refuse_restricted(call.caller, Template((("SCHED_ACTION", vector),)), limits_of(call.engine.config), known)
 
 
 def _found(vm: VM, action_id: int) -> ScheduledAction:

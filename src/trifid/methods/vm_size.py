@@ -17,8 +17,8 @@ from trifid.engine.clusters import host_in_cluster
 from trifid.engine.context import with_context
 from trifid.engine.displays import with_password
 from trifid.engine.life import happen
+from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.new_images import refuse_full
-from trifid.engine.submit import refuse_restricted
 from trifid.engine.transaction import Draft
 from trifid.engine.used_files import files_of
 from trifid.errors import BadTemplate, Refused
@@ -41,8 +41,8 @@ async def resize(call: Call, vm_id: int, template: str, enforce: bool = True) ->
     wrong = [name for name, _ in given if name not in _CAPACITY]
 
     def make(draft: Draft, vm: VM) -> events.Request:
+        refuse_restricted(call.caller, given, limits_of(call.engine.config), vm.template)
         if wrong or not given:
-            refuse_restricted(call.caller, given, ())
             found = ", ".join(wrong)[:200] or "nothing"
             raise BadTemplate(f"resize takes one or more of {', '.join(_CAPACITY)}, found {found}")
         check_values(given)
@@ -127,8 +127,11 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
     old = vm.template.having(*vm.user_template.only(*_BESIDE))
     check_configuration(old, given)
     new_in_it = changes(old, given)
-    refuse_restricted(call.caller, new_in_it, tuple(call.engine.config.engine.user_paths))
-    template = with_password(configured(old, given, merges=merges, is_admin=call.caller.is_admin))
+    limits = limits_of(call.engine.config)
+    refuse_restricted(call.caller, new_in_it, limits, Template(tuple(pair for pair in old if pair in given.pairs)))
+    template = with_password(
+        configured(old, given, merges=merges, is_admin=call.caller.is_admin, restricted=limits.restricted)
+    )
     user_template = vm.user_template
     for name in _BESIDE:
         user_template = user_template.replacing(name, *template.all(name))

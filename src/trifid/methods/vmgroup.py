@@ -12,6 +12,7 @@ from trifid.core.template.validate import check_name
 from trifid.core.vm_group.define import check as check_group
 from trifid.core.vm_group.define import defined, with_role, with_role_changed, without_role
 from trifid.core.vm_group.record import Role, VmGroup
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.transaction import Draft
 from trifid.engine.vm_groups import KIND, called, refuse_broken
 from trifid.errors import BadTemplate, Refused
@@ -42,7 +43,7 @@ async def allocate(call: Call, template: str) -> int:
 
     def command(draft: Draft) -> int:
         refuse_taken(draft, KIND, name, uid=caller.uid)
-        group = replace(described, id=draft.next_id("vmgroup"))
+        group = replace(described, id=draft.next_id("vmgroup"), permissions=first_permissions(draft, caller))
         draft.put(group)
         draft.note(KIND, group.id, caller, "allocated", text=name)
         return group.id
@@ -84,7 +85,7 @@ async def info(call: Call, group_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vmgrouppool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the VM groups that the filter selects."""
     records = call.engine.turns.memory.vm_groups.values()
     groups = listed(records, call.caller, KIND, filter_flag, start, end)

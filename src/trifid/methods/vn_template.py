@@ -13,12 +13,14 @@ from trifid.core.network import define
 from trifid.core.network.kept import VnTemplate
 from trifid.core.template.model import Template
 from trifid.core.template.validate import NAME_LENGTH_MAX
+from trifid.engine.first_permissions import first_permissions
 from trifid.engine.networks import random_mac_suffix
 from trifid.engine.new_networks import add_network, defaults
 from trifid.engine.transaction import Draft
 from trifid.errors import Locked
 from trifid.methods.common import changed, listed, name_checked, parse_allocate, read, refuse_taken, updated
 from trifid.methods.locks import lock_object, unlock_object
+from trifid.methods.network import refuse_in_network
 from trifid.methods.ownership import Owned, declare_ownership
 from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
@@ -33,6 +35,7 @@ async def allocate(call: Call, template: str) -> int:
     check(call.caller, Right.CREATE, KIND)
     parsed = parse_allocate(template)
     name, attributes = name_of(parsed), kept.kept(parsed)
+    refuse_in_network(call, attributes)
     _try(call, attributes)
     return await call.ask(lambda draft: _added(call, draft, name, attributes))
 
@@ -59,6 +62,7 @@ def _added(call: Call, draft: Draft, name: str, attributes: Template) -> int:
         uid=caller.uid,
         gid=caller.gid,
         name=name,
+        permissions=first_permissions(draft, caller),
         regtime=draft.now,
         template=attributes,
     )
@@ -68,7 +72,7 @@ def _added(call: Call, draft: Draft, name: str, attributes: Template) -> int:
 
 
 @method("one.vntemplate.instantiate")
-async def instantiate(call: Call, template_id: int, name: str, extra: str = "") -> int:
+async def instantiate(call: Call, template_id: int, name: str, extra: str) -> int:
     """Make a network of a template and what `extra` puts in place of its attributes; the network's id is answered.
 
     USE of the template is all that is needed: the network is the caller's.  BRIDGE, PHYDEV, VN_MAD, VLAN_ID and the
@@ -76,12 +80,13 @@ async def instantiate(call: Call, template_id: int, name: str, extra: str = "") 
     """
     given = parse_allocate(extra) if extra.strip() else Template()
     name = name.strip() or given.single("NAME").strip()
+    restricted = call.engine.config.restricted.of_networks
 
     def command(draft: Draft) -> int:
         caller, record = call.caller, _usable(call, draft, template_id)
         merged = record.template.merged(given.without("NAME"))
         if not caller.is_admin:
-            kept.refuse_brought(record.template, merged, caller.uid)
+            kept.refuse_brought(record.template, merged, caller.uid, restricted)
         clusters = tuple(draft.cluster(one).id for one in kept.cluster_ids(merged) or (DEFAULT_ID,))
         network_id = draft.next_id("net")
         own_name = name or f"{record.name[: NAME_LENGTH_MAX - len(str(network_id)) - 1]}-{network_id}"
@@ -139,7 +144,7 @@ async def info(call: Call, template_id: int, decrypt: bool = False) -> Escaped:
 
 
 @method("one.vntemplatepool.info")
-async def pool(call: Call, filter_flag: int, start: int = -1, end: int = -1) -> Escaped:
+async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
     """Answer the templates of networks that the filter selects."""
     records = call.engine.turns.memory.vn_templates.values()
     return call.engine.documents.vn_template_pool(listed(records, call.caller, KIND, filter_flag, start, end))
@@ -151,11 +156,12 @@ async def update(call: Call, template_id: int, template: str, append: int = 0) -
 
     What means something to hosts only administrators change; others must send it as it is.
     """
+    restricted = call.engine.config.restricted.of_networks
 
     def change(draft: Draft, record: VnTemplate) -> VnTemplate:
         new = kept.kept(updated(record.template, template, append))
         if not call.caller.is_admin:
-            kept.refuse_brought(record.template, new, call.caller.uid)
+            kept.refuse_brought(record.template, new, call.caller.uid, restricted)
         for cluster_id in kept.cluster_ids(new) or ():
             draft.cluster(cluster_id)
         _try(call, new)

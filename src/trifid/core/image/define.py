@@ -14,12 +14,13 @@ from trifid.core.image.datastore import Datastore, DatastoreType
 from trifid.core.image.disks import TOLD_BY_IMAGE
 from trifid.core.image.life import RESIZE_TO
 from trifid.core.image.record import DiskType, Image, ImageType
+from trifid.core.restricted import NOTHING, Restricted, refusal
 from trifid.core.template import types
 from trifid.core.template.attributes import ATTRIBUTES
 from trifid.core.template.model import Template
 from trifid.core.template.types import Type
 from trifid.core.template.validate import check_name, shown
-from trifid.errors import BadTemplate, NotAllowed, Refused
+from trifid.errors import BadTemplate, Refused
 
 TYPES = (
     *(ImageType.OS, ImageType.CDROM, ImageType.DATABLOCK),
@@ -32,8 +33,8 @@ PROGRESS = "PROGRESS"
 
 _FIELDS = ("NAME", "TYPE", "PERSISTENT", "PUBLIC", "PATH", "SOURCE", "SIZE", "FORMAT", "DRIVER", "FS", "FSTYPE")
 _OF_ENGINE = (RESIZE_TO, PROGRESS)
-_PRIVATE, _PUBLIC = 0o600, 0o644
-"""PUBLIC is of templates from before there were permissions: all may use the image."""
+PUBLIC = 0o044
+"""What PUBLIC of a template from before there were permissions adds to them: all may use the image."""
 _FORMATS = types.one_of(*types.IMAGE_FORMATS)
 _FILE_SYSTEM = types.one_of(*types.FILE_SYSTEMS, "swap", *types.NO_FILE_SYSTEM)
 _NO_SIZE = "Cannot parse image SIZE: Wrong number or missing SIZE attribute."
@@ -55,11 +56,21 @@ _CHECKED: tuple[tuple[str, Type], ...] = (
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose an image becomes."""
+    """Whose an image becomes.
+
+    Attributes:
+        restricted: what only administrators write in the template of an image.
+    """
 
     uid: int
     gid: int
     is_admin: bool
+    restricted: Restricted
+
+    def refuse_restricted(self, template: Template, known: Template = NOTHING, image_id: int = -1) -> None:
+        """Raise NotAllowed when a template has what only administrators write, and an image has not already."""
+        if not self.is_admin and (forbidden := self.restricted.found(template, known)):
+            raise refusal(self.uid, "Image", forbidden[0], image_id)
 
 
 def define(template: Template, *, datastore: Datastore, owner: Owner, image_id: int, now: int) -> Image:
@@ -83,8 +94,7 @@ def define(template: Template, *, datastore: Datastore, owner: Owner, image_id: 
     check_name(name)
     check_values(template)
     refuse_other_datastore(kind, datastore)
-    if "SOURCE" in template and not owner.is_admin:
-        raise _restricted("SOURCE", owner)
+    owner.refuse_restricted(template)
     image = Image(
         id=image_id,
         uid=owner.uid,
@@ -93,7 +103,7 @@ def define(template: Template, *, datastore: Datastore, owner: Owner, image_id: 
         type=kind,
         datastore_id=datastore.id,
         disk_type=disk_type(kind, datastore),
-        permissions=Permissions(_PUBLIC if _yes(template, "PUBLIC") else _PRIVATE),
+        permissions=Permissions(0o600 | (PUBLIC if _yes(template, "PUBLIC") else 0)),
         is_persistent=_yes(template, "PERSISTENT"),
         regtime=now,
         modtime=now,
@@ -162,17 +172,30 @@ def updated(image: Image, template: Template, owner: Owner) -> Image:
         BadTemplate: a value that its attribute does not take.
         NotAllowed: SOURCE or PATH, unless it is as it was, from somebody who is no administrator.
     """
-    for name, present in (("SOURCE", image.source), ("PATH", image.path)):
-        if name in template and template.single(name).strip() != present and not owner.is_admin:
-            raise _restricted(name, owner, image.id)
+    owner.refuse_restricted(template, _whole_template(image), image.id)
+    if "PATH" in template and template.single("PATH").strip() != image.path and not owner.is_admin:
+        raise refusal(owner.uid, "Image", "PATH", image.id)
     check_values(template)
     kept = image.template.only(RESIZE_TO)
+    if not owner.is_admin:
+        kept = kept.having(*owner.restricted.left_out(attributes(image.template), template))
     return replace(image, template=attributes(template).having(*kept))
 
 
-def _restricted(name: str, owner: Owner, image_id: int = -1) -> NotAllowed:
-    text = f"User [{owner.uid}] : Image Template includes a restricted attribute {name}."
-    return NotAllowed(text, image_id)
+def _whole_template(image: Image) -> Template:
+    """Return what an image's template was made of: its attributes, and those that are fields of their own."""
+    fields = {
+        "NAME": image.name,
+        "TYPE": image.type.name,
+        "PERSISTENT": "YES" if image.is_persistent else "NO",
+        "PATH": image.path,
+        "SOURCE": image.source,
+        "SIZE": str(image.size_mib),
+        "FORMAT": image.format,
+        "DRIVER": image.format,
+        "FS": image.fs,
+    }
+    return image.template.having(*fields.items())
 
 
 def _yes(template: Template, name: str) -> bool:

@@ -16,11 +16,12 @@ from trifid.core.network.ranges import RandomSuffix, add_range, with_ranges
 from trifid.core.network.record import LIMITS, AddressRange, Network
 from trifid.core.network.services import ATTRIBUTES, with_services
 from trifid.core.network.vlan import refuse_wrong_vlan
+from trifid.core.restricted import Restricted, refusal
 from trifid.core.template import types
 from trifid.core.template.model import Template
 from trifid.core.template.types import Type
 from trifid.core.template.validate import check_name, shown
-from trifid.errors import BadTemplate, NotAllowed, Refused
+from trifid.errors import BadTemplate, Refused
 
 NETWORK_DRIVERS = frozenset(("dummy", "bridge", "fw", "ebtables", "802.1Q", "vxlan", "ovswitch"))
 _NOT_HERE = {
@@ -64,7 +65,7 @@ RESTRICTED = (
     *("CREATE_BRIDGE", "MTU", "VXLAN_MODE", "VXLAN_MC", *LIMITS),
     *ATTRIBUTES,
 )
-"""What only members of group 0 may change of a network: what it is on a host, and what VMs in it may pretend to be."""
+"""What a network is on a host, and what VMs in it may pretend to be: reservations have it of their network."""
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -222,7 +223,9 @@ def _vectors(template: Template, name: str) -> list[dict[str, str]]:
     return vectors
 
 
-def update_template(network: Network, template: Template, *, uid: int, is_admin: bool) -> Network:
+def update_template(
+    network: Network, template: Template, *, uid: int, is_admin: bool, restricted: Restricted
+) -> Network:
     """Return the network with the user's attributes replaced by `template`.
 
     BRIDGE, BRIDGE_TYPE, VN_MAD, PHYDEV and VLAN_ID keep their values unless they are given.  NAME, AR
@@ -231,18 +234,19 @@ def update_template(network: Network, template: Template, *, uid: int, is_admin:
     Args:
         uid: who asks, for the message.
         is_admin: who is none may send restricted attributes only as they are; those left out stay.
+        restricted: these attributes.
 
     Raises:
         BadTemplate: an unknown VN_MAD, or a BRIDGE, PHYDEV … that names no device.
         NotAllowed: another value for a restricted attribute, from somebody who is no administrator.
         Refused: another value for a restricted attribute of a reservation, which has those of its parent.
     """
-    if network.is_reservation or not is_admin:
-        changes = _restricted_changes(network, template)
-        if changes and not is_admin:
-            who = f"User [{uid}] : Virtual Network Template"
-            raise NotAllowed(f"{who} includes a restricted attribute {changes[0]}.", network.id)
-        if changes:
+    if not is_admin:
+        if forbidden := restricted.found(template, _whole_template(network)):
+            raise refusal(uid, "Virtual Network", forbidden[0], network.id)
+        template = template.having(*restricted.left_out(network.template, template))
+    if network.is_reservation:
+        if changes := _changes_on_hosts(network, template):
             raise Refused(
                 f"{changes[0]} of reservation {network.name} [{network.id}] cannot be changed: it is that of network "
                 f"{network.parent_id}, change it there",
@@ -272,8 +276,12 @@ def moved(before: Network, after: Network) -> list[str]:
     return [name for name in ("BRIDGE", "VN_MAD", "PHYDEV", "VLAN_ID") if old[name] != new[name]]
 
 
-def _restricted_changes(network: Network, template: Template) -> list[str]:
-    """Return the restricted attributes that a template would change."""
-    fields = _link_of(network)
-    present = {name: [fields[name]] if name in fields else network.template.all(name) for name in RESTRICTED}
-    return [name for name in RESTRICTED if name in template and template.all(name) != present[name]]
+def _whole_template(network: Network) -> Template:
+    """Return what a network's template was made of: its attributes, and those that are fields of their own."""
+    return network.template.having(*_link_of(network).items())
+
+
+def _changes_on_hosts(network: Network, template: Template) -> list[str]:
+    """Return what a template would change of what a network is on a host."""
+    present = _whole_template(network)
+    return [name for name in RESTRICTED if name in template and template.all(name) != present.all(name)]

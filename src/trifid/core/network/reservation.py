@@ -13,9 +13,10 @@ from trifid.core.network.define import RESTRICTED
 from trifid.core.network.lease import Asked, Taken, asked, last_explicit, places, with_cursor
 from trifid.core.network.ranges import find_range, update_range, with_ranges
 from trifid.core.network.record import AddressRange, Network
+from trifid.core.restricted import refusal
 from trifid.core.template.model import Template
 from trifid.core.template.validate import check_name
-from trifid.errors import BadTemplate, NotAllowed, Refused
+from trifid.errors import BadTemplate, Refused
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -181,9 +182,12 @@ def _part(ar: AddressRange, first: int, size: int) -> AddressRange:
 
 
 def update_reserved_range(
-    network: Network, vector: dict[str, str], highest_used_index: int, *, uid: int, is_admin: bool
+    network: Network, vector: dict[str, str], highest_used_index: int, *, uid: int, is_admin: bool, keys: frozenset[str]
 ) -> Network:
     """Return a reservation with the free attributes of a range changed by whoever manages it.
+
+    Args:
+        keys: of a range that only administrators change.
 
     Raises:
         NotAllowed: a restricted attribute, from somebody who is no administrator.
@@ -192,12 +196,10 @@ def update_reserved_range(
     if is_admin or not vector.get("AR_ID", "").isdecimal():
         return update_range(network, vector, highest_used_index)
     present = find_range(network, int(vector["AR_ID"])).attributes
-    for name in RESTRICTED:
-        if name in vector and vector[name] != present.get(name):
-            raise NotAllowed(
-                f"User [{uid}] : Virtual Network Template includes a restricted attribute {name}.", network.id
-            )
-    kept = {name: present[name] for name in RESTRICTED if name in present}
+    for name in vector:
+        if name in keys and vector[name] != present.get(name):
+            raise refusal(uid, "Virtual Network", f"AR/{name}", network.id)
+    kept = {name: text for name, text in present.items() if name in keys}
     return update_range(network, vector | kept, highest_used_index)
 
 

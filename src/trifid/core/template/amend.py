@@ -4,11 +4,11 @@ The scheduler and the drivers read some of them, so that they are checked here a
 what only administrators or the engine may say stays as it is.
 """
 
-from trifid.core.template.attributes import NOWHERE, RESTRICTED, place_of
+from trifid.core.restricted import Restricted, refusal
+from trifid.core.template.attributes import NOWHERE, place_of
 from trifid.core.template.hardware import check_plugged
 from trifid.core.template.model import Template, Value
-from trifid.core.template.validate import check_values, restricted
-from trifid.errors import NotAllowed
+from trifid.core.template.validate import check_values
 
 TOLD = ("ERROR", "SCHED_MESSAGE", "SCHED_LEASE")
 """What the engine, and the scheduler with an update of an administrator, tell the user here."""
@@ -16,7 +16,9 @@ DECISION = "SCHED_DECISION"
 """Why the VM was placed where it was: written with the placement itself, and by no update."""
 
 
-def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin: bool) -> Template:
+def amended(
+    old: Template, given: Template, *, merges: bool, uid: int, is_admin: bool, restricted: Restricted
+) -> Template:
     """Return USER_TEMPLATE after an update.
 
     Clients send back the whole template after it was edited.  So what only the engine writes is dropped
@@ -26,6 +28,7 @@ def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin:
     Args:
         given: replaces everything, or with `merges` only the attributes of the same names.
         uid: who asks, for the message.
+        restricted: what only administrators change.
 
     Raises:
         BadTemplate: a declared attribute has a value that it does not take.
@@ -35,14 +38,13 @@ def amended(old: Template, given: Template, *, merges: bool, uid: int, is_admin:
     given = Template(tuple(pair for pair in given if _may_stand(pair[0], _as_key(*pair) in before, is_admin)))
     check_values(given)
     check_plugged(given)
-    if not is_admin:
-        new = Template(tuple(pair for pair in given if _as_key(*pair) not in before))
-        if forbidden := restricted(new):
-            raise NotAllowed(f"User [{uid}] : VM Template includes a restricted attribute {forbidden[0]}.")
+    if not is_admin and (forbidden := restricted.found(given, old)):
+        raise refusal(uid, "VM", forbidden[0])
     if merges:
         return old.merged(given)
     names = {name for name, _ in given}
-    kept = [pair for pair in old if pair[0] not in names and _stays(pair[0], is_admin)]
+    guarded = {DECISION} if is_admin else {DECISION, *(name for name, _ in restricted.left_out(old, given))}
+    kept = [pair for pair in old if pair[0] not in names and pair[0] in guarded]
     return given.having(*kept)
 
 
@@ -53,8 +55,3 @@ def _as_key(name: str, value: Value) -> tuple[object, ...]:
 def _may_stand(name: str, is_unchanged: bool, is_admin: bool) -> bool:
     """Tell whether an attribute is the sender's to give, or one of the engine's as it was."""
     return place_of(name) != NOWHERE or (name in TOLD and (is_admin or is_unchanged))
-
-
-def _stays(name: str, is_admin: bool) -> bool:
-    """Tell whether an attribute that was left out is not the sender's to take away."""
-    return name == DECISION or (not is_admin and "" in RESTRICTED.get(name, ()))

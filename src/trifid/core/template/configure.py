@@ -3,7 +3,8 @@
 Source: reference/api-modern.md §4 (vm.updateconf), §7.5.
 """
 
-from trifid.core.template.attributes import BY_NAME, RESTRICTED
+from trifid.core.restricted import WHOLE, Restricted
+from trifid.core.template.attributes import BY_NAME
 from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import check_values
 from trifid.errors import BadTemplate
@@ -64,7 +65,7 @@ def check_configuration(old: Template, given: Template) -> None:
         raise BadTemplate("CONTEXT cannot be added to a VM that was made without one: make another VM")
 
 
-def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) -> Template:
+def configured(old: Template, given: Template, *, merges: bool, is_admin: bool, restricted: Restricted) -> Template:
     """Return a template with another configuration.
 
     What only administrators set stays when somebody else leaves it out, and CONTEXT stays in any case
@@ -72,6 +73,7 @@ def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) 
 
     Args:
         merges: keys that are not given stay as they were, as do attributes.
+        restricted: what only administrators change.
     """
     new = old
     for name in CONFIGURABLE:
@@ -79,12 +81,10 @@ def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) 
             continue
         vectors = given.vectors(name)
         if BY_NAME[name].repeatable:
-            kept = (
-                [] if is_admin else [one for one in old.vectors(name) if RESTRICTED.get(name, frozenset()) & set(one)]
-            )
+            kept = [] if is_admin else [one for one in old.vectors(name) if _guarded(restricted, name, one)]
             new = new.replacing(name, *vectors, *(one for one in kept if not merges and one not in vectors))
             continue
-        vector = {**_kept(name, old.vector(name), merges, is_admin), **(vectors[0] if vectors else {})}
+        vector = {**_kept(restricted, name, old.vector(name), merges, is_admin), **(vectors[0] if vectors else {})}
         if name == "OS" and "UUID" in old.vector("OS"):
             vector["UUID"] = old.vector("OS")["UUID"]
         if name == "CONTEXT":
@@ -94,8 +94,14 @@ def configured(old: Template, given: Template, *, merges: bool, is_admin: bool) 
     return new
 
 
-def _kept(name: str, old: Vector, merges: bool, is_admin: bool) -> Vector:
+def _kept(restricted: Restricted, name: str, old: Vector, merges: bool, is_admin: bool) -> Vector:
     """Return the keys that stay although they are not given."""
     if merges:
         return old
-    return {} if is_admin else {key: text for key, text in old.items() if key in RESTRICTED.get(name, ())}
+    return {} if is_admin else _guarded(restricted, name, old)
+
+
+def _guarded(restricted: Restricted, name: str, vector: Vector) -> Vector:
+    """Return the keys of a vector that only administrators change."""
+    keys = restricted.keys(name)
+    return {key: text for key, text in vector.items() if WHOLE in keys or key in keys}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 
-from trifid.core.template.attributes import ATTRIBUTES, BY_NAME, KEYS, RESTRICTED, Attribute
+from trifid.core.template.attributes import ATTRIBUTES, BY_NAME, KEYS, Attribute
 from trifid.core.template.lease import check_keys, terms_of
 from trifid.core.template.model import Template, Value
 from trifid.core.template.rank import compile_rank
@@ -105,22 +105,6 @@ def check_vector(name: str, pairs: dict[str, str], where: str, *, substituted: b
         if name == "CONTEXT" and key == "FILES" and "$" in value and not substituted:
             continue
         raise BadTemplate(f'{where}: {key} must be {row.type.expected}, is "{shown(value)}"')
-
-
-def restricted(template: Template) -> list[str]:
-    """Return what of a template only members of group 0 may set, as `NAME` or `NAME/KEY`.
-
-    Source: reference/templates.md §2.2; NIC/SCRIPT and OS/BOOTLOADER are ours, because they run as
-    root on a host.
-    """
-    found: dict[str, None] = {}
-    for name, value in template:
-        keys = RESTRICTED.get(name, frozenset())
-        if "" in keys:
-            found[name] = None
-        elif isinstance(value, dict):
-            found.update((f"{name}/{key}", None) for key in value if key in keys)
-    return list(found)
 
 
 def file_paths(template: Template) -> Iterator[tuple[str, str]]:

@@ -220,6 +220,10 @@ class Stream:
             if self._out.fileno() in ready:
                 return os.read(self._out.fileno(), size)
 
+    def end_input(self) -> None:
+        """Close its input: the command has everything."""
+        self._in.close()
+
     def finish(self) -> bytes:
         """Close its input, wait for its end, return the rest of its output.
 

@@ -15,13 +15,6 @@ from trifid.wire.xmlrpc import Escaped
 from trifid.wire.xmltext import escape, writable
 
 DEFAULT_CLUSTER = "default"
-NO_QUOTAS = (
-    "<DATASTORE_QUOTA></DATASTORE_QUOTA><NETWORK_QUOTA></NETWORK_QUOTA><VM_QUOTA></VM_QUOTA><IMAGE_QUOTA></IMAGE_QUOTA>"
-)
-DEFAULT_USER_QUOTAS = f"<DEFAULT_USER_QUOTAS>{NO_QUOTAS}</DEFAULT_USER_QUOTAS>"
-"""Ends a USER document and a USER_POOL."""
-DEFAULT_GROUP_QUOTAS = f"<DEFAULT_GROUP_QUOTAS>{NO_QUOTAS}</DEFAULT_GROUP_QUOTAS>"
-"""Ends a GROUP document and a GROUP_POOL."""
 
 _PERMISSION_NAMES = (
     "OWNER_U",

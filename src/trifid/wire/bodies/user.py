@@ -7,19 +7,28 @@ themselves.
 Source: reference/api-modern.md §5.5 (user.xsd, user_pool.xsd).
 """
 
+from trifid.core.quota import NO_LIMITS, Limits
+from trifid.core.quota_usage import Figures
 from trifid.core.user import User, token_id
-from trifid.wire.bodies.parts import DEFAULT_USER_QUOTAS, NO_QUOTAS, Names, body, cdata, ids
+from trifid.wire.bodies.parts import Names, body, cdata, ids
+from trifid.wire.bodies.quotas import NOTHING, default_quotas, quotas
 from trifid.wire.xmltext import escape
 
 
-def user_full(user: User, names: Names) -> str:
-    """Return the USER document, with its quotas, of which there are none."""
-    return f"<USER>{_inner(user, names)}{NO_QUOTAS}{DEFAULT_USER_QUOTAS}</USER>"
+def user_full(user: User, names: Names, has: Figures = NOTHING, default: Limits = NO_LIMITS) -> str:
+    """Return the USER document.
+
+    Args:
+        has: what the user has of all that quotas limit.
+        default: the limits of all users.
+    """
+    defaults = default_quotas("DEFAULT_USER_QUOTAS", default)
+    return f"<USER>{_inner(user, names)}{quotas(user.limits, has)}{defaults}</USER>"
 
 
-def user_pool_entry(user: User, names: Names) -> str:
+def user_pool_entry(user: User, names: Names, has: Figures = NOTHING) -> str:
     """Return an entry of a USER_POOL, whose tail is DEFAULT_USER_QUOTAS: USER, then its QUOTAS."""
-    return f"<USER>{_inner(user, names)}</USER><QUOTAS><ID>{user.id}</ID>{NO_QUOTAS}</QUOTAS>"
+    return f"<USER>{_inner(user, names)}</USER><QUOTAS><ID>{user.id}</ID>{quotas(user.limits, has)}</QUOTAS>"
 
 
 def _inner(user: User, names: Names) -> str:
