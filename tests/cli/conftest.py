@@ -57,6 +57,8 @@ def type_in(fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Return what types a command line: its standard output, its errors and its exit status come back."""
     session = tmp_path / "session"
     session.write_text(f"{SESSION}\n")
+    (tmp_path / "user").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))  # commands write ~/.one
     monkeypatch.setenv("ONE_AUTH", str(session))
     monkeypatch.setenv("ONE_XMLRPC", fake.endpoint)
     monkeypatch.delenv("TRIFID_HOME", raising=False)

@@ -216,6 +216,8 @@ REFUSED: dict[str, list[tuple]] = {
     "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
     "one.user.info": [(0,), (ALICE_ID,)],
     "one.user.passwd": [(0, "mine"), (ALICE_ID, "mine"), (99, "mine")],
+    "one.user.chauth": [(0, "core", "mine"), (ALICE_ID, "core", "mine"), (EVE_ID, "public", ""), (99, "core", "x")],
+    "trifid.user.import_hash": [(0, "0" * 40), (ALICE_ID, "0" * 64), (EVE_ID, "0" * 64), (99, "0" * 64)],
     "one.user.login": [("oneadmin", "", 60), ("alice", "", 60, STAFF_GID), ("alice", "", 0), ("nobody", "", 60)],
     "one.user.update": [(0, "X=1", 1), (ALICE_ID, "X=1", 1)],
     "one.user.enable": [(ALICE_ID, False), (EVE_ID, True)],

@@ -146,7 +146,7 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         if events.streams_max:
             bounds = Bounds(events.streams_max, events.streams_user_max, events.heartbeat_s)
             app = with_events(app, opener(engine), bounds)
-        async with serve(app, config.api.listen, config.api.port):
+        async with serve(app, config.api.listen, config.api.port, proxies=config.api.proxies):
             gc.collect()
             gc.freeze()
             scheduler = Scheduler(home, config.scheduler, lambda: engine.processes_changed())
