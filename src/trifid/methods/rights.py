@@ -278,7 +278,7 @@ _KEPT = {
     "one.vmgroup.allocate": _made("VMGROUP"),
     **_each("one.vmgroup", "VMGROUP", "group_id", info=USE, delete=MANAGE, update=MANAGE),
     **_each("one.vmgroup", "VMGROUP", "group_id", roleadd=MANAGE, roledelete=MANAGE, roleupdate=MANAGE),
-    **_owned("one.vmgroup", "VMGROUP", "group_id"),
+    **_owned("one.vmgroup", "VMGROUP", "group_id", "new_gid"),
     **_locked("one.vmgroup", "VMGROUP", "group_id"),
     "one.vmgrouppool.info": Rights(shows="VMGROUP"),
     "one.document.allocate": _made("DOCUMENT"),
