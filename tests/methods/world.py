@@ -93,19 +93,19 @@ class World:
         engine: with a host, a network of the administrator, and the VM running on the host.
     """
 
-    def __init__(self, home: Path, samples: Samples | None = None) -> None:
-        self.store = FakeStore()
+    def __init__(self, home: Path, samples: Samples | None = None, store: Any = None) -> None:
+        self.store = store or FakeStore()
         never = {"dummy": DriverSettings("none")}
         drivers = Drivers(vmm=never, tm=never, im=never)
         config = Config(engine=EngineSettings(transfer="dummy"), drivers=drivers)
         self.engine = Engine(home, config, self.store, lambda: 1000, samples=samples)
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
-        self._dispatch = Dispatcher(self.engine)
+        self.dispatch = Dispatcher(self.engine)
 
     def decide_by(self, **settings: Any) -> None:
         """Let explanations and the engine's own choices go by other settings of the scheduler."""
-        self._dispatch = Dispatcher(self.engine, placement=Settings(**settings))
+        self.dispatch = Dispatcher(self.engine, placement=Settings(**settings))
 
     async def start(self) -> "World":
         """Fill the store."""
@@ -168,7 +168,7 @@ class World:
 
     async def ask(self, session: str, method: str, *arguments: Any) -> Any:
         """Return what a call answers; raises Refusal.  Every document is checked against its schema."""
-        answer = await self._dispatch(method, [session, *arguments], "10.0.0.9:1234")
+        answer = await self.dispatch(method, [session, *arguments], "10.0.0.9:1234")
         assert isinstance(answer, Answer), f"{method} {arguments}: {answer}"
         if not answer.success:
             raise Refusal(answer.code, answer.value)

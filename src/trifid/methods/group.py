@@ -54,10 +54,14 @@ async def delete(call: Call, group_id: int) -> int:
 
 @method("one.group.update")
 async def update(call: Call, group_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a group."""
+    """Replace (0) or extend (1) the attributes of a group; restricted ones only administrators change."""
 
     def change(draft: Draft, group: Group) -> Group:
-        return replace(group, template=updated(group.template, template, append))
+        new = updated(group.template, template, append)
+        if not call.caller.is_admin:
+            restricted = call.engine.config.restricted.of_groups
+            new = restricted.checked(group.template, new, uid=call.caller.uid, what="Group")
+        return replace(group, template=new)
 
     return await changed(call, KIND, group_id, Right.MANAGE, "updated", change)
 
