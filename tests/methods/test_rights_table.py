@@ -21,7 +21,7 @@ from trifid.core.zone import Zone
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.common import POOLS
 from trifid.methods.registry import METHODS
-from trifid.methods.rights import RIGHTS, SYSTEM, Need, rights_of
+from trifid.methods.rights import CALLER, RIGHTS, SYSTEM, Need, rights_of
 
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 CARL, CARL_ID = "carl:token", 20
@@ -46,6 +46,7 @@ CALLS = {
     "one.document.lock": (DOCUMENT_ID, 4),
     "one.document.unlock": (DOCUMENT_ID,),
     "one.user.chauth": (ALICE_ID, "core", "pw"),
+    "trifid.user.import_hash": (ALICE_ID, "0" * 64),
     "one.zone.info": (0,),
     "one.zone.enable": (0, True),
     "one.zone.rename": (0, "other"),
@@ -92,7 +93,7 @@ def calls() -> list[tuple[str, tuple]]:
         if name.endswith(".chmod"):
             found += [(name, (arguments[0], *flags)) for flags in (KEEPS_ADMIN, CHANGES_ADMIN)]
         elif name.endswith(".chown"):
-            found += [(name, (arguments[0], *owner)) for owner in ((BOB_ID, -1), (-1, STAFF_GID))]
+            found += [(name, (arguments[0], *owner)) for owner in ((BOB_ID, -1), (CARL_ID, -1), (-1, STAFF_GID))]
         elif name == "one.vm.action":
             found += [(name, (word, arguments[1])) for word in ("poweroff", "resched")]
         else:
@@ -128,6 +129,7 @@ def about(world, name: str, arguments: tuple) -> list[tuple[Need, object]]:
     """Return what a call needs now, each with its object."""
     method = METHODS[name]
     given = dict(zip((p.name for p in method.parameters), method.arguments(list(arguments)), strict=True))
+    given[CALLER] = CARL_ID
     needed = []
     for need in RIGHTS[name].needs:
         if need.parameter and given[need.parameter] == -1:
@@ -147,18 +149,26 @@ def is_allowed(world, needed) -> bool:
     )
 
 
-def some_rules(chance, needed) -> list[Rule]:
-    """Return rules that may well give what is needed, to somebody who may well be Carl; sometimes all of it."""
+def some_rules(chance, needed, lacking: int) -> list[Rule]:
+    """Return rules that may well give what is needed, to somebody who may well be Carl; sometimes all of it.
+
+    Args:
+        lacking: of these needs the one that no rule gives, while all others are given; beyond them all = chance.
+    """
+    if lacking < len(needed):
+        given = [one for place, one in enumerate(needed) if place != lacking]
+        return [a_rule(chance, number, *one, is_sure=True, rights=0) for number, one in enumerate(given, 1000)]
     of = needed if chance.random() < 0.3 else chance.choices(needed, k=chance.choice([0, 1, 2, 4]))
     is_sure = chance.random() < 0.3
     return [a_rule(chance, number, *one, is_sure=is_sure) for number, one in enumerate(of, 1000)]
 
 
-def a_rule(chance, number: int, need: Need, thing, *, is_sure: bool) -> Rule:
+def a_rule(chance, number: int, need: Need, thing, *, is_sure: bool, rights: int | None = None) -> Rule:
     who = chance.choice([INDIVIDUAL | CARL_ID, GROUP | chance.choice(GIDS), ALL, INDIVIDUAL | BOB_ID])
     kind = need.kind if need.kind != SYSTEM and (is_sure or chance.random() < 0.8) else "VM"
     which = [ALL] if thing is None else [ALL, INDIVIDUAL | thing.id, GROUP | thing.gid]
-    rights = chance.choice([need.right, sum(Right), chance.randint(1, 15)])
+    if rights is None:
+        rights = chance.choice([need.right, sum(Right), chance.randint(1, 15)])
     if is_sure:
         said = words(INDIVIDUAL | CARL_ID, kind, chance.choice(which), rights | need.right)
     else:
@@ -166,13 +176,17 @@ def a_rule(chance, number: int, need: Need, thing, *, is_sure: bool) -> Rule:
     return Rule(number, said.user, said.resource, said.rights, said.zone)
 
 
-def random_owner(chance, thing):
-    """Return an object with an owner, a group and permissions that are others, as far as it has any."""
+def random_owner(chance, thing, *, is_shut: bool):
+    """Return an object with an owner, a group and permissions that are others, as far as it has any.
+
+    Args:
+        is_shut: its permissions give nothing to anybody.
+    """
     fields = {"uid": (CARL_ID, ALICE_ID), "gid": GIDS, "permissions": [*map(Permissions, (0, 0o600, 0o640, 0o604))]}
     known = type(thing).__struct_fields__
     changed = {name: chance.choice(choices) for name, choices in fields.items() if name in known}
-    if "permissions" in changed and chance.random() < 0.5:
-        changed["permissions"] = Permissions(chance.randrange(0o1000))
+    if "permissions" in changed and (is_shut or chance.random() < 0.5):
+        changed["permissions"] = Permissions(0 if is_shut else chance.randrange(0o1000))
     return replace(thing, **changed) if changed else thing
 
 
@@ -226,10 +240,10 @@ async def test_a_call_is_refused_exactly_when_a_right_is_missing_and_then_nothin
         await world.change("users", CARL_ID, gids=gids)
         for _need, thing in about(world, name, arguments):
             if thing is not None and not isinstance(thing, Zone):
-                await world.put(random_owner(chance, thing))
+                await world.put(random_owner(chance, thing, is_shut=trial < len(RIGHTS[name].needs)))
         needed = about(world, name, arguments)
         if needed:
-            await world.put(*some_rules(chance, needed))
+            await world.put(*some_rules(chance, needed, trial))
         expected = is_allowed(world, about(world, name, arguments))
         at_once = snapshot(world)
         code = await asyncio.wait_for(world.code(CARL, name, *arguments), CALL_S_MAX)
