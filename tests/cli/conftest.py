@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
     host,
     image,
     network,
@@ -21,6 +23,7 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
 )
@@ -34,6 +37,9 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "onegroup": group.main,
+    "oneacl": acl.main,
+    "onevdc": vdc.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,
