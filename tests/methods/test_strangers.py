@@ -15,11 +15,14 @@ from tests.methods.world import (
     VM_ID,
     VN_TEMPLATE_ID,
 )
+from trifid.core.hook import Hook, HookType
+from trifid.core.template.model import template
 from trifid.core.vm_group.record import Role, VmGroup
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
 VM_GROUP_ID = 9
+HOOK_ID = 2
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
@@ -216,6 +219,15 @@ REFUSED: dict[str, list[tuple]] = {
     "one.group.delete": [(STAFF_GID,)],
     "one.group.info": [(0,), (STAFF_GID,)],
     "one.acl.info": [()],
+    "one.hook.allocate": [("NAME=x\nTYPE=api\nCALL=one.vm.info\nCOMMAND=x",)],
+    "one.hook.delete": [(HOOK_ID,), (99,)],
+    "one.hook.info": [(HOOK_ID,), (HOOK_ID, True), (99,)],
+    "one.hook.update": [(HOOK_ID, "COMMAND=x", append) for append in (0, 1)],
+    "one.hook.rename": [(HOOK_ID, "mine")],
+    "one.hook.lock": [(HOOK_ID, 1, False), (HOOK_ID, 4, True)],
+    "one.hook.unlock": [(HOOK_ID,)],
+    "one.hook.retry": [(HOOK_ID, 0), (99, 0)],
+    "one.hooklog.info": [(-1, -1, -1, 0), (-1, -1, HOOK_ID, 0)],
     "trifid.event.list": [(-1,), (0,)],
     "trifid.audit.list": [(), (5, 10)],
     "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
@@ -236,6 +248,7 @@ SHOW_NOTHING = {
     "one.clusterpool.info": (),
     "one.vntemplatepool.info": (-2, -1, -1),
     "one.vmgrouppool.info": (-2, -1, -1),
+    "one.hookpool.info": (),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 
@@ -259,7 +272,8 @@ def test_every_method_is_here() -> None:
 @pytest.fixture(autouse=True)
 async def _group(world):
     role = Role(0, "web")
-    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1))
+    hook = Hook(HOOK_ID, "tell", HookType.API, template(COMMAND="tell.sh", CALL="one.vm.info"))
+    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1), hook)
 
 
 @pytest.mark.parametrize(

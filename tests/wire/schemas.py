@@ -19,6 +19,7 @@ OF_ROOT = {
     "DEFAULT_GROUP_QUOTAS": "own/default_group_quotas",
     "RAFT": "raftstatus",
     "HOST_CHANGES": "own/host_changes",
+    "HOOKLOG": "own/hooklog",
 }
 """Schemas that are not called as the root of their documents."""
 
