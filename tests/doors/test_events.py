@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import contextlib
+import socket
+from pathlib import Path
 
 import pytest
 
 from trifid.doors.events import Bounds, with_events
-from trifid.doors.server import ABORT
+from trifid.doors.server import ABORT, serve
 from trifid.errors import BadRequest, NotAuthenticated
 from trifid.methods.event_stream import Page
 
@@ -238,3 +240,29 @@ async def test_what_is_no_stream_is_refused(feed, query, more, status):
     client = Client(door(feed), query, **more)
     await client.over()
     assert client.status == status
+
+
+class Endless(Feed):
+    """More events than any client takes."""
+
+    async def page(self, after):
+        return Page(((after + 1, "x" * 65536),), after + 1)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_real_client_that_reads_nothing_loses_its_connection(caplog):
+    app = with_events(elsewhere, Endless().open, Bounds(send_s_max=0.2))
+    basic = base64.b64encode(b"alice:pw")
+    async with serve(app, "127.0.0.1", 0) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            before = open_files()
+            client.sendall(b"GET /events?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + basic + b"\r\n\r\n")
+            async with asyncio.timeout(30):
+                while open_files() <= before:  # until the other end is there
+                    await asyncio.sleep(0)
+                while open_files() > before:  # until it is gone
+                    await asyncio.sleep(0)
+    assert "without completing response" not in caplog.text
