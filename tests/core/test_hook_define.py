@@ -84,6 +84,7 @@ def test_a_program_is_named_within_its_directory_or_by_its_whole_path():
         (STATE + "RESOURCE=VM\nSTATE=DONE\nLCM_STATE=RUNNING", "LCM_STATE RUNNING is one of VMs that are ACTIVE"),
         (STATE + "RESOURCE=VM\nSTATE=ACTIVE\nLCM_STATE=RUNNING_LOOK", "LCM_STATE must be"),
         (STATE + "RESOURCE=HOST\nSTATE=DONE", "STATE must be one of"),
+        (STATE + "RESOURCE=IMAGE\nSTATE=USED", "STATE must be one of DELETE, DISABLED, ERROR, LOCKED, READY for IMAGE"),
         (STATE + "RESOURCE=IMAGE\nSTATE=READY\nREMOTE=YES", "REMOTE is for VMs and hosts"),
         (STATE + "RESOURCE=VM\nON=DONE\nREMOTE=PERHAPS", "REMOTE must be YES or NO"),
         (STATE + "RESOURCE=VM\nON=DONE\nTIMEOUT=1000000", "TIMEOUT must be seconds"),

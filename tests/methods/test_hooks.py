@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.methods.world import ADMIN, ALICE, Refusal
+from tests.methods.world import ADMIN, ALICE, HOST_ID, IMAGE_ID, NETWORK_ID, Refusal
 from trifid.core.hook import HookExecution
+from trifid.core.hook_define import entered
 from trifid.wire.elements import iter_elements, one_element
 
 HOOK = 'NAME=up\nTYPE=state\nRESOURCE=VM\nON=RUNNING\nCOMMAND=tell.sh\nARGUMENTS="$ID"'
@@ -140,3 +141,22 @@ async def test_what_is_not_in_the_log_is_not_done_again(world):
     hook_id = await world.ask(ADMIN, "one.hook.allocate", HOOK)
     assert await world.code(ADMIN, "one.hook.retry", hook_id, 3) == 0x0800
     assert await world.code(ADMIN, "one.hook.retry", 99, 0) == 0x0400
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "states"),
+    [
+        ("one.image.enable", (IMAGE_ID, False), [("IMAGE", ("DISABLED", ""))]),
+        ("one.host.status", (HOST_ID, 1), [("HOST", ("DISABLED", ""))]),
+        ("one.host.status", (HOST_ID, 2), [("HOST", ("OFFLINE", ""))]),
+        ("one.vm.allocate", ("CPU=1\nMEMORY=64", True), [("VM", ("HOLD", "LCM_INIT"))]),
+        ("one.vn.allocate", ("NAME=x\nVN_MAD=dummy\nBRIDGE=br1", -1), [("NET", ("READY", ""))]),
+        ("one.host.allocate", ("node2", "dummy", "dummy", -1), [("HOST", ("INIT", ""))]),
+        ("one.vn.rename", (NETWORK_ID, "other"), []),
+    ],
+)
+async def test_the_journal_tells_each_state_that_hooks_may_wait_for(world, method, arguments, states):
+    before = world.memory.journal_id
+    await world.ask(ADMIN, method, *arguments)
+    told = [(entry.kind, entered(entry)) for entry in world.store.journal_after(before, 100)]
+    assert [one for one in told if one[1] is not None] == states
