@@ -7,6 +7,7 @@ import click
 
 from trifid.cli.audit import COMMAND as AUDIT
 from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
+from trifid.cli.completion import COMPLETION
 from trifid.cli.events import COMMAND as EVENTS
 from trifid.cli.sched import main as sched
 from trifid.cli.shell import Shell
@@ -115,6 +116,7 @@ ROWS = (
         examples=("status --home /srv/trifid", "status --home /srv/trifid --json"),
     ),
     AUDIT,
+    COMPLETION,
     EVENTS,
     Command(
         "sim",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -88,12 +88,16 @@ async def serve(
     listen: str,
     port: int,
     *,
+    proxies: Sequence[str] = (),
     stop_within_s: int = STOP_WITHIN_S,
     head_timeout_s: float = HEAD_TIMEOUT_S,
 ) -> AsyncIterator[int]:
     """Serve an ASGI application for as long as the block lasts; give the port, useful when 0 was asked for.
 
     At the end calls under way get `stop_within_s` seconds to finish, then they are cancelled.
+
+    Args:
+        proxies: addresses and networks whose X-Forwarded-For is believed; others may write there what they like.
 
     Raises:
         CannotListen: the port is taken or the address is not this machine's.
@@ -107,7 +111,8 @@ async def serve(
         interface="asgi3",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         server_header=False,
         date_header=False,
         limit_concurrency=CONNECTIONS_MAX,

@@ -154,12 +154,6 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
     Family(
         "there are no quotas and no accounts; what users have on hosts is told by trifid.user.usage",
         """
-        one.user.quota(user_id: int, quota: string) -> int
-        one.userquota.info() -> XML document
-        one.userquota.update(quota: string) -> XML document
-        one.group.quota(group_id: int, quota: string) -> int
-        one.groupquota.info() -> XML document
-        one.groupquota.update(quota: string) -> XML document
         one.vmpool.accounting(filter_flag: int, start_time: int, end_time: int) -> XML document
         one.vmpool.calculateshowback(start_month: int, start_year: int, end_month: int, end_year: int) -> string
         one.vmpool.showback(filter_flag: int, start_month: int, start_year: int, end_month: int, end_year: int) \
