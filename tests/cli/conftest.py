@@ -21,6 +21,7 @@ from trifid.cli import (
     user,
     vm,
     vm_group,
+    zone,
 )
 
 PROGRAMS = {
@@ -32,6 +33,7 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "onezone": zone.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,

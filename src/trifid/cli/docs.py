@@ -18,6 +18,7 @@ from trifid.cli import (
     user,
     vm,
     vm_group,
+    zone,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -35,6 +36,7 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (zone.main, (zone.ZONE_COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),

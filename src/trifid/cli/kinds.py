@@ -148,3 +148,12 @@ GROUP = Kind(
     "Group named {} not found.",
     "There are multiple groups with name {}.",
 )
+ZONE = Kind(
+    "onezone",
+    "ZONE",
+    "zone",
+    "one.zone",
+    ("one.zonepool.info",),
+    "Zone named {} not found.",
+    "There are multiple zones with name {}.",
+)

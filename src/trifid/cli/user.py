@@ -29,6 +29,9 @@ _CORE = ""
 _MYSELF = -1
 _ALL_GROUPS = -1
 _DEFAULT_TIME_S = 36_000
+_EXTENDS = 1
+"""Of an update: attributes that it does not name stay."""
+_MASK_DIGITS = 3
 
 USERS = Argument("USER", USER, many=True)
 ONE_USER = Argument("USER", USER, optional=True)
@@ -101,6 +104,13 @@ def _enable(word: str, about: str, enabled: bool) -> Command:
         lambda user_id, given: (user_id, enabled),
         examples=(f"{word} alice",),
     )
+
+
+def _mask(text: str) -> str:
+    """Return a umask as it is written into an attribute; raises Failure for what is none."""
+    if text and (len(text) != _MASK_DIGITS or not set(text) <= set("01234567")):
+        raise Failure(f"{text[:20]} is no umask", "give three digits from 0 to 7, like 137")
+    return text
 
 
 def _usage(shell: Shell) -> dict[str, Any]:
@@ -236,6 +246,15 @@ ROWS = (
         "one.user.delgroup",
         lambda user_id, given: (user_id, given.group),
         examples=("delgroup alice oneadmin",),
+    ),
+    Command(
+        "umask",
+        "Set what is taken away of the permissions of objects that users make: three digits from 0 to 7, of the owner, "
+        "the group and others.  Without a MASK the usual one holds.",
+        (USERS, Argument("MASK", optional=True)),
+        "one.user.update",
+        lambda user_id, given: (user_id, f'UMASK="{_mask(given.mask or "")}"', _EXTENDS),
+        examples=("umask alice 137", "umask alice"),
     ),
     update_command(USER, "USER", "TEMPLATE"),
     Command(
