@@ -26,6 +26,8 @@ TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
 FLAGS = (1, 1, 1, 1, 1, 1, 1, 1, 1)
 
+VDC_RESOURCES = ("cluster", "host", "datastore", "vnet")
+
 REFUSED: dict[str, list[tuple]] = {
     "one.vm.allocate": [(TEMPLATE, False), (TEMPLATE, True)],
     "one.vm.deploy": [(VM_ID, HOST_ID), (99, HOST_ID)],
@@ -214,12 +216,15 @@ REFUSED: dict[str, list[tuple]] = {
     "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
     "one.user.info": [(0,), (ALICE_ID,)],
     "one.user.passwd": [(0, "mine"), (ALICE_ID, "mine"), (99, "mine")],
+    "one.user.chauth": [(0, "core", "mine"), (ALICE_ID, "core", "mine"), (EVE_ID, "public", ""), (99, "core", "x")],
+    "trifid.user.import_hash": [(0, "0" * 40), (ALICE_ID, "0" * 64), (EVE_ID, "0" * 64), (99, "0" * 64)],
     "one.user.login": [("oneadmin", "", 60), ("alice", "", 60, STAFF_GID), ("alice", "", 0), ("nobody", "", 60)],
     "one.user.update": [(0, "X=1", 1), (ALICE_ID, "X=1", 1)],
     "one.user.enable": [(ALICE_ID, False), (EVE_ID, True)],
     "one.user.chgrp": [(EVE_ID, 0)],
     "one.user.addgroup": [(EVE_ID, 0), (EVE_ID, STAFF_GID)],
     "one.user.delgroup": [(EVE_ID, GUESTS_GID), (ALICE_ID, STAFF_GID)],
+    "one.vmpool.calculateshowback": [(-1, -1, -1, -1)],
     "one.user.quota": [(EVE_ID, "VM=[VMS=-2]"), (ALICE_ID, "VM=[VMS=0]")],
     "one.group.quota": [(GUESTS_GID, "VM=[VMS=-2]"), (1, "VM=[VMS=0]")],
     "one.userquota.info": [()],
@@ -229,7 +234,20 @@ REFUSED: dict[str, list[tuple]] = {
     "one.group.allocate": [("mine",)],
     "one.group.delete": [(STAFF_GID,)],
     "one.group.info": [(0,), (STAFF_GID,)],
+    "one.group.update": [(STAFF_GID, "X=1", 1), (GUESTS_GID, "X=1", 1)],
+    "one.group.addadmin": [(GUESTS_GID, EVE_ID), (STAFF_GID, ALICE_ID)],
+    "one.group.deladmin": [(STAFF_GID, ALICE_ID), (GUESTS_GID, EVE_ID)],
     "one.acl.info": [()],
+    "one.acl.addrule": [("400000000", "1000400000000", "1", "400000000"), ("mine", "", "", "")],
+    "one.acl.delrule": [(0,), (99,)],
+    "one.vdc.allocate": [("NAME=mine",)],
+    "one.vdc.delete": [(0,), (99,)],
+    "one.vdc.info": [(0,)],
+    "one.vdc.update": [(0, "X=1", 1)],
+    "one.vdc.rename": [(0, "mine")],
+    "one.vdc.addgroup": [(0, GUESTS_GID)],
+    "one.vdc.delgroup": [(0, 1)],
+    **{f"one.vdc.{verb}{word}": [(0, 0, -10), (0, 0, 0)] for verb in ("add", "del") for word in VDC_RESOURCES},
     "trifid.event.list": [(-1,), (0,)],
     "trifid.audit.list": [(), (5, 10)],
     "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
@@ -242,6 +260,8 @@ SHOW_NOTHING = {
     "one.vmpool.infoset": (str(VM_ID), True),
     "one.hostpool.info": (),
     "one.vmpool.monitoring": (-2, 0),
+    "one.vmpool.accounting": (-2, -1, -1),
+    "one.vmpool.showback": (-2, -1, -1, -1, -1),
     "one.hostpool.monitoring": (0,),
     "one.vnpool.info": (-2, -1, -1),
     "one.templatepool.info": (-2, -1, -1),
@@ -251,6 +271,7 @@ SHOW_NOTHING = {
     "one.vntemplatepool.info": (-2, -1, -1),
     "one.vmgrouppool.info": (-2, -1, -1),
     "one.documentpool.info": (-2, -1, -1, 100),
+    "one.vdcpool.info": (),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
@@ -14,6 +15,7 @@ from trifid.cli import (
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -37,6 +39,8 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
     (zone.main, (zone.ZONE_COLUMNS,)),
+    (acct.main, (acct.COLUMNS,)),
+    (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),

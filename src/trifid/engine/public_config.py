@@ -19,7 +19,7 @@ def public_config(config: Config) -> Template:
     """Return the configuration as one.system.config answers it: no secrets, no database URL, no arguments."""
     drivers = config.drivers
     pairs: list[tuple[str, Value]] = [
-        ("API_LIST_ORDER", "DESC"),
+        ("API_LIST_ORDER", config.api.list_order),
         ("DATASTORE_LOCATION", config.engine.datastore_location),
         ("DEFAULT_DEVICE_PREFIX", "sd"),
         ("DEFAULT_UMASK", config.engine.default_umask),
@@ -34,6 +34,11 @@ def public_config(config: Config) -> Template:
     pairs += [("TM_MAD_CONF", {"NAME": name, **_ABOUT_TRANSFER.get(name, _AS_SHARED)}) for name in drivers.tm]
     pairs += [("DS_MAD_CONF", {"NAME": name, "PERSISTENT_ONLY": "NO", "REQUIRED_ATTRS": ""}) for name in drivers.ds]
     pairs += [(word, path) for word, paths in _restricted(config.restricted) for path in paths]
+    told = config.authentication
+    if told.methods:
+        executable = drivers.auth[told.driver].executable
+        pairs.append(("AUTH_MAD", {"AUTHN": ",".join(told.methods), "EXECUTABLE": executable}))
+        pairs += [("DEFAULT_AUTH", told.default)] if told.default else []
     return Template(tuple(pairs))
 
 

@@ -79,7 +79,7 @@ async def add_admin(call: Call, group_id: int, user_id: int) -> int:
             raise Refused(f"User {user.name} [{user_id}] already administers group {group.name} [{group_id}]", group_id)
         return replace(group, admins=(*group.admins, user_id))
 
-    return await changed(call, KIND, group_id, Right.ADMIN, f"administrator {user_id} added", change)
+    return await changed(call, KIND, group_id, Right.MANAGE, f"administrator {user_id} added", change)
 
 
 @method("one.group.deladmin")
@@ -93,7 +93,7 @@ async def remove_admin(call: Call, group_id: int, user_id: int) -> int:
             raise Refused(f"User {user.name} [{user_id}] does not administer group {group.name} [{group_id}]", group_id)
         return replace(group, admins=tuple(one for one in group.admins if one != user_id))
 
-    return await changed(call, KIND, group_id, Right.ADMIN, f"administrator {user_id} removed", change)
+    return await changed(call, KIND, group_id, Right.MANAGE, f"administrator {user_id} removed", change)
 
 
 @method("one.group.info")

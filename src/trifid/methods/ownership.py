@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Right
+from trifid.core.access import Right, check
 from trifid.engine.looking import WORDS
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
@@ -117,7 +117,8 @@ async def chmod_object(
 async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, group_id: int) -> int:
     """Give an object to another user or group, for whoever may MANAGE it, and return its id; -1 keeps.
 
-    Who gives it to a user must MANAGE that one, too, and USE the group: nobody gets what he has not asked for.
+    Who gives it to a user must MANAGE that one, too, and USE the group: nobody gets what he has not asked for.  To
+    make oneself its owner takes ADMIN: an owner may do more than whoever may MANAGE.
 
     Raises:
         NotFound, NotAllowed: no such object, user or group; or the caller may not.
@@ -125,6 +126,8 @@ async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, g
     """
 
     def change(draft: Draft, record: Any) -> Any:
+        if user_id == call.caller.uid != record.uid:
+            check(call.caller, Right.ADMIN, owned.kind, record)
         new = owner_changed(call.caller, draft, record, user_id, group_id)
         if owned.refuse_name is refuse_name_of_owner:
             _refuse_second(draft, owned.kind, new)
