@@ -9,6 +9,7 @@ from trifid.cli import user_logins
 from trifid.cli.columns import Column, Columns, Row, View, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import update_command
+from trifid.cli.failure import Failure
 from trifid.cli.figures import memory
 from trifid.cli.kinds import GROUP, USER, VM
 from trifid.cli.listing import (
