@@ -11,8 +11,7 @@ ENDPOINT = "http://cloud.example:2633/RPC2"
 
 
 @pytest.fixture(autouse=True)
-def _zones(fake, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
+def _zones(fake):
     fake.zones[0] = (
         f"<ZONE><ID>0</ID><NAME>OpenNebula</NAME><STATE>0</STATE><TEMPLATE><ENDPOINT>{ENDPOINT}</ENDPOINT></TEMPLATE>"
         "<SERVER_POOL></SERVER_POOL></ZONE>"
@@ -47,7 +46,7 @@ def test_what_the_engine_refuses_is_told(fake, type_in):
 
 def test_a_zone_that_is_set_is_where_commands_go_when_the_environment_names_none(type_in, tmp_path, monkeypatch):
     type_in("onezone", "set", "OpenNebula")
-    assert (tmp_path / ".one" / "one_endpoint").read_text() == f"{ENDPOINT}\n"
+    assert (tmp_path / "user" / ".one" / "one_endpoint").read_text() == f"{ENDPOINT}\n"
     monkeypatch.setenv("ONE_XMLRPC", "http://other/RPC2")
     assert endpoint_of() == "http://other/RPC2"
     monkeypatch.delenv("ONE_XMLRPC")
