@@ -27,6 +27,7 @@ from trifid.cli import (
     vdc,
     vm,
     vm_group,
+    zone,
 )
 
 PROGRAMS = {
@@ -42,6 +43,7 @@ PROGRAMS = {
     "onegroup": group.main,
     "oneacl": acl.main,
     "onevdc": vdc.main,
+    "onezone": zone.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,
