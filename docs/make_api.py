@@ -100,7 +100,8 @@ def api_page() -> str:
     """Return docs/api.md."""
     of_api = [method for method in METHODS.values() if not method.name.startswith(OWN)]
     groups = [(title, [m for m in of_api if m.name.rpartition(".")[0] in kinds]) for title, kinds in _GROUPS]
-    assert sum(len(methods) for _, methods in groups) == len(of_api), "a kind of methods has no group"
+    if sum(len(methods) for _, methods in groups) != len(of_api):
+        raise ValueError("a kind of methods has no group")
     own = (_OWN_GROUP, [method for method in METHODS.values() if method.name.startswith(OWN)])
     parts = [_API_HEAD.format(supported=_supported(of_api), all=len(of_api)), _overview([*groups, own])]
     for title, methods in (*groups, own):

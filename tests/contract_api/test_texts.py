@@ -104,7 +104,8 @@ MEASURED = [
         "one.acl.addrule",
         ("1", "1", "1"),
         0x2000,
-        "Rule ?? /?? USE #0 is malformed: [user] is missing one of the INDIVIDUAL, GROUP or ALL bits; [resource] is missing one of the INDIVIDUAL, GROUP, CLUSTER",
+        "Rule ?? /?? USE #0 is malformed: [user] is missing one of the INDIVIDUAL, GROUP or ALL bits; "
+        "[resource] is missing one of the INDIVIDUAL, GROUP, CLUSTER",
     ),
     ("one.acl.delrule", (9999,), 0x2000, "Rule 9999 does not exist"),
     (

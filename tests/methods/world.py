@@ -16,6 +16,7 @@ from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import AddressRange, Network
 from trifid.core.template.model import template
 from trifid.core.user import Group, LoginToken, User
+from trifid.core.vdc import ALL, Vdc
 from trifid.core.vm.record import VM, HistoryRecord, Needs
 from trifid.core.vm.states import VmState
 from trifid.core.vm_template import VmTemplate
@@ -63,6 +64,9 @@ IMAGE_OF_ALICE = Image(
     format="raw",
     size_mib=100,
 )
+
+VDC_WITHOUT_NETWORKS = Vdc(0, "default", (1,), hosts=((0, ALL),), datastores=((0, 0), (0, 1), (0, 2)))
+"""Lets the group users use the first datastores and no network, so that tests see what permissions of those do."""
 
 
 def user(user_id: int, name: str, *gids: int) -> User:
@@ -137,6 +141,7 @@ class World:
                 template=template(VN_MAD="vxlan", PHYDEV="eth0"),
             ),
         )
+        await self.put(VDC_WITHOUT_NETWORKS)
         await self.put_counters(vm=50, host=50, net=50, user=50, group=150, template=50, image=50, vntemplate=50)
         return self
 

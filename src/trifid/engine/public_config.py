@@ -32,6 +32,11 @@ def public_config(config: Config) -> Template:
     pairs += _unnamed("TM_MAD", drivers.tm) + _unnamed("DATASTORE_MAD", drivers.ds)
     pairs += [("TM_MAD_CONF", {"NAME": name, **_ABOUT_TRANSFER.get(name, _AS_SHARED)}) for name in drivers.tm]
     pairs += [("DS_MAD_CONF", {"NAME": name, "PERSISTENT_ONLY": "NO", "REQUIRED_ATTRS": ""}) for name in drivers.ds]
+    told = config.authentication
+    if told.methods:
+        executable = drivers.auth[told.driver].executable
+        pairs.append(("AUTH_MAD", {"AUTHN": ",".join(told.methods), "EXECUTABLE": executable}))
+        pairs += [("DEFAULT_AUTH", told.default)] if told.default else []
     return Template(tuple(pairs))
 
 

@@ -15,6 +15,7 @@ from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
 from trifid.methods import (  # noqa: F401  (declare their methods)
+    accounting,
     acl,
     audit,
     cluster,

@@ -177,7 +177,7 @@ def test_what_is_read(text, pairs):
         ("A = # five", 'line 1 column 5: expected a value or [ after A = (write A = "" for an empty one), found #'),
         ("A = 1,B = 2", "line 1 column 6: expected a blank or the end of the line after the value of A, found ,"),
         ('A = "1"2', 'line 1 column 8: expected a blank or the end of the line after the value of A, found "2"'),
-        ('\nA = "1 2', 'line 2 column 9: expected = after ONE_2 (a value with blanks needs quotes), found end of text'),
+        ('\nA = "1 2', "line 2 column 9: expected = after ONE_2 (a value with blanks needs quotes), found end of text"),
         ("= 1", "line 1 column 1: expected the name of an attribute, found ="),
         ("é = 1", 'line 1 column 1: expected the name of an attribute, found "é"'),
         ("NIC = [", "line 1 column 8: expected ] to close NIC, found end of text"),
