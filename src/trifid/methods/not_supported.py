@@ -145,12 +145,6 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         one.zone.voterequest(term: int, candidate_id: int, log_index: int, log_term: int) -> int
         """,
     ),
-    Family(
-        "access rules cannot be changed; give rights on an object with its chmod, or put users into groups",
-        """
-        one.user.chauth(user_id: int, driver: string, password: string) -> int
-        """,
-    ),
 )
 
 _TYPES: dict[str, type] = {"int": int, "string": str, "boolean": bool, "XML document": Escaped}
