@@ -26,8 +26,9 @@ lab-down: ## end that cluster, and remove all of it
 	@tools/lab down
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test lab xen
+	@tools/packages guest test lab clients xen
 	@tools/xen/fetch build/xen
+	@tools/clients
 	$(PYTHON_OF_VENV) -m pytest tests -n 3 --dist loadfile --ignore=tests/lab --ignore=tests/drivers/test_fleet.py
 	$(PYTHON_OF_VENV) -m pytest tests/drivers/test_fleet.py
 	tools/test-lab $(PYTHON_OF_VENV)
@@ -50,7 +51,7 @@ docs: setup ## write the generated pages of docs/
 man: setup ## write the manual pages of all commands into build/man
 	$(PYTHON_OF_VENV) -m trifid.cli.man build/man
 
-lock: setup ## write requirements.lock out of pyproject.toml
+lock: setup ## write requirements.lock and requirements-clients.lock
 	tools/lock
 
 clean: demo-clean ## remove everything that was made here

@@ -8,15 +8,18 @@ from click.testing import CliRunner, Result
 
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
+    hook,
     host,
     image,
     network,
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -32,9 +35,12 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "oneacct": acct.main,
+    "oneshowback": showback.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
+    "onehook": hook.main,
     "trifid": engine.main,
     "trifid sched": sched.main,
 }
@@ -53,6 +59,8 @@ def type_in(fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Return what types a command line: its standard output, its errors and its exit status come back."""
     session = tmp_path / "session"
     session.write_text(f"{SESSION}\n")
+    (tmp_path / "user").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))  # commands write ~/.one
     monkeypatch.setenv("ONE_AUTH", str(session))
     monkeypatch.setenv("ONE_XMLRPC", fake.endpoint)
     monkeypatch.delenv("TRIFID_HOME", raising=False)

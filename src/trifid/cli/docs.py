@@ -5,15 +5,18 @@ from collections.abc import Iterator
 import click
 
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
+    hook,
     host,
     image,
     network,
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -35,9 +38,12 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (acct.main, (acct.COLUMNS,)),
+    (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),
+    (hook.main, (hook.HOOK_COLUMNS,)),
 )
 
 _HEAD = """\

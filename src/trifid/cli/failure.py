@@ -51,7 +51,8 @@ _OWNED = {
 """Kinds that have owners, as rules and refusals call them -> their command."""
 _WITHOUT_RULES = ("ACL", "HOOK")
 """Kinds that no rule can be about."""
-_LOCKED = re.compile(rf"\b({'|'.join(_OWNED)})(?: is locked\.)? \[(\d+)\]")
+_LOCKABLE = {**_OWNED, "HOOK": "onehook"}
+_LOCKED = re.compile(rf"\b({'|'.join(_LOCKABLE)})(?: is locked\.)? \[(\d+)\]")
 _MISSING_RIGHT = re.compile(r"(?:User \[(\d+)\] : )?Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[(\d+)\])?")
 
 
@@ -109,7 +110,7 @@ def _who_may_give(refusal: str) -> str:
     """Return what is missing for what was refused, and who may give it."""
     locked = _LOCKED.search(refusal) if "locked" in refusal else None
     if locked:
-        return f'who may manage it takes the lock away: "{_OWNED[locked[1]]} unlock {locked[2]}"'
+        return f'who may manage it takes the lock away: "{_LOCKABLE[locked[1]]} unlock {locked[2]}"'
     if "restricted attribute" in refusal:
         return "leave it out, or ask a member of the group oneadmin to set it"
     if "quota" in refusal and "limit" in refusal:
