@@ -49,6 +49,7 @@ PROGRAMS = {
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
+    "onehook": hook.main,
     "trifid": engine.main,
     "trifid sched": sched.main,
 }
