@@ -22,7 +22,7 @@ def test_one_host_creates_converges_changes_and_removes(tools: Tools, one: pyone
 
     for tag, state in (("disable", 4), ("offline", 8), ("enable", 2)):
         tools.converges("hosts.yml", tag)
-        assert one.host.info(host.ID).STATE == state
+        assert state == one.host.info(host.ID).STATE
 
     tools.converges("hosts.yml", "remove")
     assert [host.NAME for host in one.hostpool.info().HOST] == ["first"]

@@ -77,7 +77,7 @@ def test_a_vm_gets_another_owner_and_configuration(tools: Tools, one: pyone.OneS
     for tag in ("owner", "updateconf"):
         tools.converges("vms.yml", tag, id=str(vm_id), owner=str(alice))
     vm = one.vm.info(vm_id)
-    assert (vm.UID, vm.GNAME, vm.PERMISSIONS.GROUP_U, vm.PERMISSIONS.GROUP_M) == (alice, "users", 1, 0)
+    assert (alice, "users", 1, 0) == (vm.UID, vm.GNAME, vm.PERMISSIONS.GROUP_U, vm.PERMISSIONS.GROUP_M)
     assert vm.TEMPLATE["CONTEXT"]["NETWORK"] == "YES"
 
 
@@ -85,7 +85,7 @@ def test_a_disk_is_saved_as_an_image(tools: Tools, one: pyone.OneServer, api: Ap
     vm_id = vms(one)["web-01"].ID
     assert tools.play("vms.yml", "poweredoff,saveas", id=str(vm_id), hard="true").changed == 2
     (saved,) = [image for image in one.imagepool.info(-2, -1, -1).IMAGE if image.NAME == "saved"]
-    assert (saved.SIZE, saved.STATE) == (96, pyone.IMAGE_STATES.READY.value)
+    assert (96, pyone.IMAGE_STATES.READY.value) == (saved.SIZE, saved.STATE)
     assert one.vm.info(vm_id).STATE == pyone.VM_STATE.POWEROFF
     assert tools.play("vms.yml", "running").changed == 1
 

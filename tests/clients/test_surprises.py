@@ -1,4 +1,4 @@
-"""The surprises that reference/api-modern.md §7 has for implementers, one by one; each has broken a client somewhere."""
+"""The surprises that reference/api-modern.md §7 has for implementers, one by one; each has broken a client."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def running(one: pyone.OneServer, api: Api) -> int:
     one.vn.allocate(NETWORK, -1)
     api.monitored_host("node1")
     disks = "DISK = [ TYPE = swap, SIZE = 8 ]\n" * 2
-    made: int = one.vm.allocate(f"{VM}\n{disks}NIC = [ NETWORK = private ]\nEMPTY = \"\"")
+    made: int = one.vm.allocate(f'{VM}\n{disks}NIC = [ NETWORK = private ]\nEMPTY = ""')
     api.until_state(made, "RUNNING")
     one.vm.snapshotcreate(made, "first")
     api.until_state(made, "RUNNING")
@@ -199,9 +199,7 @@ def test_9_numbers_are_never_empty_and_ids_of_networks_may_be(one: pyone.OneServ
     assert all(isinstance(number, int) for number in (image.SIZE, image.REGTIME, image.STATE, image.RUNNING_VMS))
 
 
-def test_10_level_4_is_stored_as_1_and_stops_the_administrator_too(
-    one: pyone.OneServer, bob: pyone.OneServer
-) -> None:
+def test_10_level_4_is_stored_as_1_and_stops_the_administrator_too(one: pyone.OneServer, bob: pyone.OneServer) -> None:
     made = bob.vm.allocate(VM, True)
     bob.vm.lock(made, 4)
     assert one.vm.info(made).LOCK.LOCKED == 1
