@@ -1,7 +1,7 @@
 # What there is to do here.  Every target sets up what it needs first: .venv, and packages of Debian.
 .POSIX:
 HOSTS = 3
-.PHONY: help setup demo demo-clean lab lab-down test lint bench docs lock clean
+.PHONY: help setup demo demo-clean lab lab-down test lint bench docs man lock clean
 
 PYTHON_OF_VENV = .venv/bin/python
 
@@ -46,6 +46,9 @@ docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make.py
 	$(PYTHON_OF_VENV) docs/make_api.py
 	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
+
+man: setup ## write the manual pages of all commands into build/man
+	$(PYTHON_OF_VENV) -m trifid.cli.man build/man
 
 lock: setup ## write requirements.lock and requirements-clients.lock
 	tools/lock

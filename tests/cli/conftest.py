@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
@@ -17,6 +18,7 @@ from trifid.cli import (
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -32,6 +34,8 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "oneacct": acct.main,
+    "oneshowback": showback.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
@@ -53,6 +57,8 @@ def type_in(fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Return what types a command line: its standard output, its errors and its exit status come back."""
     session = tmp_path / "session"
     session.write_text(f"{SESSION}\n")
+    (tmp_path / "user").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))  # commands write ~/.one
     monkeypatch.setenv("ONE_AUTH", str(session))
     monkeypatch.setenv("ONE_XMLRPC", fake.endpoint)
     monkeypatch.delenv("TRIFID_HOME", raising=False)

@@ -153,7 +153,7 @@ def test_disks_and_nics_come_and_go(one: pyone.OneServer, api: Api, vm: Vm) -> N
     assert vm.template["NIC"]["INBOUND_AVG_BW"] == "100"
     vm.does(lambda: one.vm.diskresize(vm.id, 0, "32"))
     assert vm.template["DISK"]["SIZE"] == "32"
-    assert vm.actions == [21, 22, 23, 24, 23, 24, 23, 24, 51, 29, 0]
+    assert vm.actions == [21, 22, 23, 24, 23, 24, 23, 24, 29, 0]
     vm.does(lambda: one.vm.action("terminate", vm.id), "DONE")
 
 
@@ -246,7 +246,7 @@ def test_pools_are_filtered_paged_short_and_full(one: pyone.OneServer, api: Api,
     assert ids(one.vmpool.infoset(f"{vm.id},{hers}", True)) in ([vm.id, hers], [hers, vm.id])
     assert ids(one.vmpool.infoset("", False)) == []
     short = next(found for found in pool(-2, -1, -1, -1).VM if found.ID == vm.id)
-    assert set(short.USER_TEMPLATE) <= {"LABELS", *rest_of(vm.info.USER_TEMPLATE)}
+    assert set(short.USER_TEMPLATE) <= {"LABELS", "AUTOMATIC_REQUIREMENTS", *rest_of(vm.info.USER_TEMPLATE)}
     assert {"CPU", "MEMORY", "VCPU", "DISK", "NIC", "GRAPHICS"} >= set(short.TEMPLATE)
     assert short.TEMPLATE["NIC"]["IP"] == vm.template["NIC"]["IP"]
     assert len(short.HISTORY_RECORDS.HISTORY) == 1

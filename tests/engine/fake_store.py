@@ -75,10 +75,20 @@ class FakeStore:
         return [e for e in self._journal if (e.kind, e.object_id) == (kind, object_id)][-limit:]
 
     def done_vms(
-        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+        self,
+        *,
+        uid: int | None = None,
+        first_id: int = 0,
+        last_id: int | None = None,
+        ended_since: int = 0,
+        limit: int,
     ) -> Sequence[VM]:
         """Return VMs that are done, newest first."""
-        done = [vm for vm in self._pools["vms"].values() if vm.state is VmState.DONE and vm.id >= first_id]
+        done = [
+            vm
+            for vm in self._pools["vms"].values()
+            if vm.state is VmState.DONE and vm.id >= first_id and vm.etime >= ended_since
+        ]
         asked = [vm for vm in done if uid in (None, vm.uid) and (last_id is None or vm.id <= last_id)]
         return sorted(asked, key=lambda vm: vm.id, reverse=True)[:limit]
 

@@ -1,6 +1,7 @@
 """Quotas: whatever a call would make of them, nobody gets more than there may be."""
 
 import asyncio
+import json
 
 import pytest
 from msgspec.structs import replace
@@ -208,6 +209,14 @@ async def test_of_calls_that_come_together_so_many_succeed_as_the_limit_allows(w
     await limit(world, "VM=[VMS=4]")
     codes = await asyncio.gather(*(world.code(ALICE, "one.vm.allocate", VM) for _ in range(9)))
     assert sorted(codes) == [0] * 3 + [0x0200] * 6
+
+
+async def test_a_dry_run_tells_which_vms_would_be_beyond_a_limit(world):
+    await limit(world, "VM=[VMS=3]")
+    batch = json.dumps({"vms": [{"template": VM, "count": 3}]})
+    told = json.loads(await world.ask(ALICE, "trifid.placement.dry_run", batch))
+    assert ["limit of 3 reached" in one["why"] for one in told["results"]] == [False, False, True]
+    assert len(world.memory.vms) == 1
 
 
 async def test_a_limit_holds_for_what_comes_after_it_in_the_same_turn(world):

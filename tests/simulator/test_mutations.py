@@ -5,6 +5,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from trifid.core import quota_usage
 from trifid.core.vm import effects as do
 from trifid.core.vm import transfer
 from trifid.core.vm.effects import release_leases
@@ -282,6 +283,10 @@ def believe_somebody_who_only_supposes_that_a_silent_host_is_off(patch) -> None:
     patch.setattr(Failover, "_proof", _proof)
 
 
+def count_a_vm_at_rest_as_running(patch) -> None:
+    patch.setattr(quota_usage, "takes_the_same", lambda old, new: old.template is new.template)
+
+
 MUTATIONS = {
     delete_the_source_before_it_is_copied: "the only copy of a disk is gone",
     forget_the_leases_when_a_failed_prolog_is_cleaned_up: "is gone and holds the lease",
@@ -317,6 +322,7 @@ MUTATIONS = {
     put_vms_anywhere: "are kept apart, and run on host",
     take_an_order_to_fence_for_a_proof: "is started on|domain is on|while its domain",
     believe_somebody_who_only_supposes_that_a_silent_host_is_off: "is started on|domain is on|while its domain",
+    count_a_vm_at_rest_as_running: "and are told to have",
 }
 """Each with what must be said of it, where that is always the same."""
 OTHER_OPTIONS = {

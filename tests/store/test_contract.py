@@ -164,6 +164,11 @@ def test_done_vms_come_newest_first_of_the_asked_user_range_and_number(store: Sq
     assert found(uid=77) == []
 
 
+def test_done_vms_may_be_those_that_ended_since_a_time(store: SqlStore) -> None:
+    store.commit(Batch(vms={i: vm(i, state=VmState.DONE, etime=10 * i) for i in (1, 2, 3)}))
+    assert [v.id for v in store.done_vms(limit=10, ended_since=20)] == [3, 2]
+
+
 # -- the journal -----------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from trifid.cli import (
+    acct,
     cluster,
     datastore,
     engine,
@@ -14,6 +15,7 @@ from trifid.cli import (
     network_template,
     sched,
     security_group,
+    showback,
     template,
     user,
     vm,
@@ -35,6 +37,8 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (acct.main, (acct.COLUMNS,)),
+    (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),
@@ -56,7 +60,7 @@ after `--wait`, `state`) and `text`.  With `--json` every line of standard error
 Exit status: 0 done, 255 not done (1 from `trifid`; 3 from `trifid status` when no engine runs), 130 interrupted.
 Errors go to standard error: what is wrong, and on the next line what to do.
 """
-_EVERYWHERE = {"home", "endpoint", "verbose", "xml", "json", "yaml"}
+EVERYWHERE = {"home", "endpoint", "verbose", "xml", "json", "yaml"}
 
 
 def document() -> str:
@@ -77,7 +81,7 @@ def _command(program: CommandTable, row: Command) -> Iterator[str]:
     yield f"### {program.name} {' '.join([row.word, *words])}\n"
     yield f"{row.about}{f'  {row.more}' if row.more else ''}\n"
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.name not in _EVERYWHERE:
+        if isinstance(parameter, click.Option) and not parameter.hidden and parameter.name not in EVERYWHERE:
             words = [*parameter.opts]
             shown = ", ".join(words) if parameter.is_flag else f"{', '.join(words)} {parameter.make_metavar(context)}"
             yield f"- `{shown}`: {parameter.help}"

@@ -112,6 +112,15 @@ VM_GROUP = Kind(
     "VM group named {} not found.",
     "There are multiple VM groups with name {}.",
 )
+HOOK = Kind(
+    "onehook",
+    "HOOK",
+    "hook",
+    "one.hook",
+    ("one.hookpool.info",),
+    "Hook named {} not found.",
+    "There are multiple hooks with name {}.",
+)
 CLUSTER = Kind(
     "onecluster",
     "CLUSTER",

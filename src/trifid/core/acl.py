@@ -132,6 +132,12 @@ class RuleSet:
             if rule.zone in (ALL, INDIVIDUAL):
                 self._about[rule.user].append(rule)
 
+    def __eq__(self, other: object) -> bool:
+        """Two sets of the same rules are equal, whoever has asked them."""
+        return isinstance(other, RuleSet) and self._about == other._about
+
+    __hash__ = None  # type: ignore[assignment]
+
     def of(self, uid: int, gids: tuple[int, ...]) -> CallerRules:
         """Return the rules that apply to a user who acts in these groups; kept, as each of a user's calls asks."""
         known = self._of.get((uid, gids))

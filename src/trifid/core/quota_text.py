@@ -3,8 +3,9 @@
 Source: reference/api-modern.md §4 (user.quota), §5.5 (the QUOTA types); -1 and -2 are upstream's words.
 """
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from trifid.core.quota import DEFAULT, FIGURES, IN_CORES, UNLIMITED, Limits, ResourceLimits
 from trifid.core.template.model import Template
@@ -15,6 +16,9 @@ RESOURCES_MAX = 1000
 FIGURE_MAX = 10**12
 CLUSTERS_MAX = 100
 _ID_DIGITS_MAX = 9
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,10})?([eE]\+?[0-9]{1,2})?\Z", re.ASCII)
+"""Programs that keep figures as floats write 1e+06."""
+_NO_NUMBER = Decimal(-3)
 
 
 def with_limits(old: Limits, template: Template, *, of_all: bool) -> Limits:
@@ -75,14 +79,12 @@ def _figures(old: Mapping[str, int], kind: str, vector: Mapping[str, str]) -> di
 
 def _figure(kind: str, name: str, text: str) -> int:
     """Return a limit, of CPU in percent."""
-    try:
-        number = Decimal(text.strip()[:40])
-    except InvalidOperation:
-        number = Decimal("NaN")
+    text = text.strip()
+    number = Decimal(text) if _NUMBER.match(text) else _NO_NUMBER
     if number in (DEFAULT, UNLIMITED):
         return int(number)
     scaled = number * 100 if name in IN_CORES else number
-    if not number.is_finite() or not 0 <= number <= FIGURE_MAX or scaled != scaled.to_integral_value():
+    if not 0 <= number <= FIGURE_MAX or scaled != scaled.to_integral_value():
         a_number = "a number with up to two decimals" if name in IN_CORES else "a whole number"
         raise Refused(
             f"{name} of quota {kind} must be {a_number} from 0 to {FIGURE_MAX}, -1 for the default or -2 for no limit, "

@@ -41,12 +41,13 @@ _ENDS_FROM_REST = frozenset((VmState.SHUTDOWN_OFF, VmState.SHUTDOWN_SUSPENDED, V
 _RUNS_ALL_THE_SAME = frozenset(
     (
         VmState.PAUSED,
+        VmState.MIGRATE_COPY_FAILURE,
         VmState.CLEANUP_RESUBMIT_FAILURE,
         VmState.CLEANUP_RESUBMIT_FILES_FAILURE,
         VmState.CLEANUP_RESUBMIT_STOPPED_FAILURE,
     )
 )
-"""A paused domain holds its memory; what is made anew waits for a host in the end."""
+"""A paused domain holds its memory; a move that failed is to go on; what is made anew waits for a host in the end."""
 
 RUNNING = frozenset(
     state

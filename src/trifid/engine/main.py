@@ -107,12 +107,14 @@ def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None
 
 
 async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
+    from trifid.doors.events import Bounds, with_events
     from trifid.doors.metrics import with_metrics
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
+    from trifid.methods.event_stream import opener
     from trifid.methods.metrics import reader
     from trifid.methods.registry import METHODS
     from trifid.methods.uploads import admission
@@ -140,7 +142,11 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
         told = config.monitoring
         if told.metrics:
             app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
-        async with serve(app, config.api.listen, config.api.port):
+        events = config.events
+        if events.streams_max:
+            bounds = Bounds(events.streams_max, events.streams_user_max, events.heartbeat_s)
+            app = with_events(app, opener(engine), bounds)
+        async with serve(app, config.api.listen, config.api.port, proxies=config.api.proxies):
             gc.collect()
             gc.freeze()
             scheduler = Scheduler(home, config.scheduler, lambda: engine.processes_changed())

@@ -19,6 +19,7 @@ from trifid.core.vm import events
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.table import TABLE
+from trifid.engine.quotas import refuse_beyond
 from trifid.engine.submit import submit
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, NotFound, Refused, TrifidError
@@ -182,7 +183,7 @@ def _waiting(call: Call) -> list[VM]:
 def _items(batch: str) -> list[Item]:
     try:
         items = msgspec.json.decode(batch, type=Batch).vms
-    except msgspec.DecodeError as bad:
+    except (msgspec.DecodeError, RecursionError) as bad:
         raise BadRequest(f"the batch is not what is expected: {bad}") from None
     for item in items:
         if item.action == "create" and bool(item.template.strip()) == (item.template_id >= 0):
@@ -238,7 +239,7 @@ def _created(call: Call, draft: Draft, item: Item) -> _Case:
             return instantiate_in(call, mine, item.template_id, item.name, given, hold=False, persistent=False)
         return submit(mine, submission_of(call, item.template, hold=False))
 
-    made = _tried(draft, make)
+    made = _tried(call, draft, make)
     if isinstance(made, str):
         return _Case(what, _NONE, _NONE, made)
     return _Case(what, _NONE, made, document=wanting_document(call, draft.vm(made)))
@@ -272,20 +273,21 @@ def _put(call: Call, draft: Draft, item: Item) -> _Case:
         )
 
     document = wanting_document(call, vm)
-    done = _tried(draft, lambda mine: put(mine, True))
+    done = _tried(call, draft, lambda mine: put(mine, True))
     if not isinstance(done, str):
         datastore_id = draft.vm(vm.id).current.datastore_id
         return _Case(what, vm.id, vm.id, document=document, host_id=item.host, datastore_id=datastore_id)
-    if not item.enforce and not isinstance(_tried(draft.child(), lambda mine: put(mine, False)), str):
+    if not item.enforce and not isinstance(_tried(call, draft.child(), lambda mine: put(mine, False)), str):
         done += "; without enforce it would be done all the same"
     return _Case(what, vm.id, vm.id, done)
 
 
-def _tried(draft: Draft, command: Callable[[Draft], int]) -> int | str:
+def _tried(call: Call, draft: Draft, command: Callable[[Draft], int]) -> int | str:
     """Return the VM that a command is about, which the draft takes in; or why it is refused."""
     mine = draft.child()
     try:
         vm_id = command(mine)
+        refuse_beyond(mine, call.caller)
     except NotFound as missing:
         return f"there is no {missing.message} [{missing.object_id}]"
     except TrifidError as refusal:

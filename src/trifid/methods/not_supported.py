@@ -152,28 +152,8 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         """,
     ),
     Family(
-        "there are no hooks; follow what happens with trifid.event.list",
-        """
-        one.hook.allocate(template: string) -> int
-        one.hook.delete(hook_id: int) -> int
-        one.hook.info(hook_id: int, decrypt: boolean = false) -> XML document
-        one.hook.lock(hook_id: int, level: int, test: boolean = false) -> int
-        one.hook.rename(hook_id: int, name: string) -> int
-        one.hook.retry(hook_id: int, execution_id: int) -> int
-        one.hook.unlock(hook_id: int) -> int
-        one.hook.update(hook_id: int, template: string, append: int = 0) -> int
-        one.hooklog.info(after: int, before: int, hook_id: int, outcome: int) -> XML document
-        """,
-    ),
-    Family(
         "there are no quotas and no accounts; what users have on hosts is told by trifid.user.usage",
         """
-        one.user.quota(user_id: int, quota: string) -> int
-        one.userquota.info() -> XML document
-        one.userquota.update(quota: string) -> XML document
-        one.group.quota(group_id: int, quota: string) -> int
-        one.groupquota.info() -> XML document
-        one.groupquota.update(quota: string) -> XML document
         one.vmpool.accounting(filter_flag: int, start_time: int, end_time: int) -> XML document
         one.vmpool.calculateshowback(start_month: int, start_year: int, end_month: int, end_year: int) -> string
         one.vmpool.showback(filter_flag: int, start_month: int, start_year: int, end_month: int, end_year: int) \

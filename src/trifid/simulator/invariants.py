@@ -2,6 +2,7 @@
 
 from trifid.core.ledger import Share, charged_hosts
 from trifid.core.network.address import format_mac
+from trifid.core.quota_usage import recomputed
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState as S
 from trifid.core.vm.table import TRANSIENT
@@ -76,6 +77,7 @@ def check_memory(memory: Memory, durable: Durable) -> None:
         raise Broken(f"hosts carry {shares} and are charged with {memory.shares}")
     if memory.usages != usages:
         raise Broken(f"users have {usages} and are told to have {memory.usages}")
+    check_usage(memory)
     _check_apart(memory)
     for lease in memory.leases.values():
         if lease.vm_id not in memory.vms:
@@ -86,6 +88,13 @@ def check_memory(memory: Memory, durable: Durable) -> None:
     check_catalogue(memory)
     if memory.journal_id > durable.journal_id:
         raise Broken("memory knows what is not durable")
+
+
+def check_usage(memory: Memory) -> None:
+    """Check that what users and groups are told to have, and limited by, is what the records say."""
+    records = memory.vms.values(), memory.images.values(), memory.networks, memory.leases.values()
+    if (usage := recomputed(*records)) != memory.usage:
+        raise Broken(f"users and groups have {usage} and are told to have {memory.usage}")
 
 
 def _check_apart(memory: Memory) -> None:
@@ -114,6 +123,7 @@ def check_at_rest(engine: Engine, hosts: Hosts, durable: Durable, names: dict[in
     for outbox, of in ((engine.outbox, "VM"), (engine.images, "image")):
         if not outbox.is_idle:
             raise Broken(f"the outbox waits for something, and no {of} does")
+    check_usage(memory)
     check_nobody_starves(memory)
     check_images_at_rest(memory, hosts, FRONTEND)
     check_durable(memory, durable)

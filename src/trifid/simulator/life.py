@@ -68,7 +68,9 @@ def config(*, is_shared: bool) -> Config:
             frontend=FRONTEND,
             user_paths=["/images/"],
         ),
-        drivers=Drivers(vmm=settings, tm={transfer: settings[_DRIVER]}, im=settings, ds=settings, fence=settings),
+        drivers=Drivers(
+            vmm=settings, tm={transfer: settings[_DRIVER]}, im=settings, ds=settings, fence=settings, hook={}
+        ),
         failover=FailoverSettings(enabled=True, driver=_DRIVER, after_s=SILENT_AFTER_S, restarts_at_once=2),
     )
 

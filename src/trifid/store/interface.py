@@ -122,13 +122,20 @@ class Store(Protocol):
         """Return the newest `limit` entries about one object, oldest first: its story."""
 
     def done_vms(
-        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+        self,
+        *,
+        uid: int | None = None,
+        first_id: int = 0,
+        last_id: int | None = None,
+        ended_since: int = 0,
+        limit: int,
     ) -> Sequence[VM]:
         """Return up to `limit` VMs in state DONE, newest first; they are not kept in memory.
 
         Args:
             uid: of this user only.
             first_id, last_id: from one id to the other, both included.
+            ended_since: epoch seconds; those that ended then or later.
         """
 
     def done_vm(self, vm_id: int) -> VM | None:

@@ -114,7 +114,13 @@ class SqlStore:
         return self._reads.journal(about.order_by(journal.c.id.desc()).limit(limit))[::-1]
 
     def done_vms(
-        self, *, uid: int | None = None, first_id: int = 0, last_id: int | None = None, limit: int
+        self,
+        *,
+        uid: int | None = None,
+        first_id: int = 0,
+        last_id: int | None = None,
+        ended_since: int = 0,
+        limit: int,
     ) -> Sequence[VM]:
         """Return up to `limit` VMs in state DONE, newest first."""
         conditions = [vms.c.id >= first_id]
@@ -122,6 +128,8 @@ class SqlStore:
             conditions.append(vms.c.uid == uid)
         if last_id is not None:
             conditions.append(vms.c.id <= last_id)
+        if ended_since:
+            conditions.append(vms.c.etime >= ended_since)
         return self._reads.done_vms(*conditions, limit=limit)
 
     def done_vm(self, vm_id: int) -> VM | None:

@@ -119,7 +119,7 @@ def _document(
         f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}{_moving(moving)}</MONITORING>"
         f"{ids('SCHED_ACTIONS', [one.id for one in vm.schedule])}"
         f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
-        f"{_history(vm.id, history, _record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
+        f"{_history(vm.id, history, history_record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
     )
 
 
@@ -220,7 +220,8 @@ def _history(vm_id: int, records: Iterable[HistoryRecord], record: Callable[[int
     return f"<HISTORY_RECORDS>{''.join([record(vm_id, one) for one in records])}</HISTORY_RECORDS>"
 
 
-def _record(vm_id: int, r: HistoryRecord) -> str:
+def history_record(vm_id: int, r: HistoryRecord) -> str:
+    """Return the HISTORY element of a stay."""
     return (
         f"<HISTORY><OID>{vm_id}</OID><SEQ>{r.seq}</SEQ><HOSTNAME>{escape(r.hostname)}</HOSTNAME>"
         f"<HID>{r.host_id}</HID><CID>{r.cluster_id}</CID><STIME>{r.stime}</STIME><ETIME>{r.etime}</ETIME>"
