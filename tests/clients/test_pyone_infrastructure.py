@@ -19,7 +19,7 @@ def test_a_host_is_made_seen_changed_and_removed(one: pyone.OneServer, api: Api)
     host_id = one.host.allocate("node1", "dummy", "dummy", 0)
     api.until(lambda: one.host.info(host_id).STATE == pyone.HOST_STATES.MONITORED, "the host is MONITORED")
     host = one.host.info(host_id, True)
-    assert (host.ID, host.NAME, host.IM_MAD, host.VM_MAD) == (host_id, "node1", "dummy", "dummy")
+    assert (host_id, "node1", "dummy", "dummy") == (host.ID, host.NAME, host.IM_MAD, host.VM_MAD)
     assert (host.CLUSTER_ID, host.CLUSTER, host.VMS.ID) == (0, "default", [])
     share = host.HOST_SHARE
     assert (share.RUNNING_VMS, share.CPU_USAGE, share.MEM_USAGE) == (0, 0, 0)
@@ -32,7 +32,7 @@ def test_a_host_is_made_seen_changed_and_removed(one: pyone.OneServer, api: Api)
     for status, state in ((1, "DISABLED"), (2, "OFFLINE"), (0, "MONITORED")):
         assert one.host.status(host_id, status) == host_id
         wanted = pyone.HOST_STATES[state]
-        api.until(lambda wanted=wanted: one.host.info(host_id).STATE == wanted, f"the host is {state}")
+        api.until(lambda wanted=wanted: wanted == one.host.info(host_id).STATE, f"the host is {state}")
     pool = one.hostpool.info()
     assert [(found.ID, found.NAME) for found in pool.HOST] == [(host_id, "node2")]
     api.until(lambda: one.host.monitoring(host_id).MONITORING, "there are figures")
@@ -52,8 +52,8 @@ def test_a_cluster_takes_hosts_datastores_and_networks(one: pyone.OneServer, api
     assert one.cluster.addvnet(cluster_id, network_id) == cluster_id
     assert one.cluster.adddatastore(cluster_id, datastore_id) == cluster_id
     cluster = one.cluster.info(cluster_id)
-    assert (cluster.NAME, cluster.HOSTS.ID, cluster.VNETS.ID) == ("rack1", [host_id], [network_id])
-    assert cluster.DATASTORES.ID == [datastore_id]
+    assert ("rack1", [host_id], [network_id]) == (cluster.NAME, cluster.HOSTS.ID, cluster.VNETS.ID)
+    assert [datastore_id] == cluster.DATASTORES.ID
     assert one.host.info(host_id).CLUSTER == "rack1"
     assert sorted(one.vn.info(network_id).CLUSTERS.ID) == [0, cluster_id]
     assert one.cluster.update(cluster_id, 'RESERVED_CPU = "10"', 1) == cluster_id
@@ -150,7 +150,7 @@ def test_a_template_is_made_changed_cloned_instantiated_and_removed(one: pyone.O
     assert one.template.info(template_id, True).TEMPLATE["DISK"]["DATASTORE_ID"] == "1"
     vm_id = one.template.instantiate(template_id, "", True, "MEMORY = 96\nOWN = yes", False)
     vm = one.vm.info(vm_id)
-    assert (vm.NAME, vm.STATE) == (f"www-{vm_id}", pyone.VM_STATE.HOLD)
+    assert (f"www-{vm_id}", pyone.VM_STATE.HOLD) == (vm.NAME, vm.STATE)
     assert (vm.TEMPLATE["MEMORY"], vm.TEMPLATE["TEMPLATE_ID"]) == ("96", str(template_id))
     assert vm.USER_TEMPLATE["OWN"] == "yes"
     copy_id = one.template.clone(template_id, "copy", False)

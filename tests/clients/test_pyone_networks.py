@@ -66,7 +66,7 @@ def test_addresses_are_held_released_and_reserved(one: pyone.OneServer, api: Api
     mine = one.vn.reserve(network_id, "SIZE = 3\nNAME = mine")
     assert mine != network_id
     reserved = one.vn.info(mine)
-    assert (reserved.NAME, reserved.PARENT_NETWORK_ID, reserved.AR_POOL.AR[0].SIZE) == ("mine", str(network_id), 3)
+    assert ("mine", str(network_id), 3) == (reserved.NAME, reserved.PARENT_NETWORK_ID, reserved.AR_POOL.AR[0].SIZE)
     assert one.vn.info(network_id).USED_LEASES == 3
     assert one.vn.reserve(network_id, f"SIZE = 2\nNETWORK_ID = {mine}") == mine
     assert one.vn.free_ar(mine, 1) == mine

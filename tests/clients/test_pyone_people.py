@@ -24,17 +24,17 @@ def test_a_user_is_made_changed_and_removed(one: pyone.OneServer, home: Home) ->
     ):
         assert call() == user_id
     user = one.user.info(user_id)
-    assert (user.NAME, user.GNAME, user.GROUPS.ID, user.ENABLED) == ("alice", "staff", [group_id], 1)
+    assert ("alice", "staff", [group_id], 1) == (user.NAME, user.GNAME, user.GROUPS.ID, user.ENABLED)
     assert (user.AUTH_DRIVER, user.TEMPLATE["SSH_PUBLIC_KEY"]) == ("core", "abc")
-    assert one.group.info(group_id).USERS.ID == [user_id]
+    assert [user_id] == one.group.info(group_id).USERS.ID
     alice = client(home, "alice", "al1ce-secret")
-    assert alice.user.info(-1).ID == user_id
+    assert user_id == alice.user.info(-1).ID
     assert alice.user.passwd(user_id, "an0ther-secret") == user_id
     with pytest.raises(pyone.OneAuthenticationException):
         alice.user.info(-1)
     alice = client(home, "alice", "an0ther-secret")
     token = alice.user.login("alice", "", 600, -1)
-    assert client(home, "alice", token).user.info(-1).ID == user_id
+    assert user_id == client(home, "alice", token).user.info(-1).ID
     assert one.user.enable(user_id, False) == user_id
     with pytest.raises(pyone.OneAuthenticationException):
         alice.user.info(-1)
@@ -51,7 +51,7 @@ def test_a_group_has_administrators(one: pyone.OneServer) -> None:
     group_id = one.group.allocate("devs")
     user_id = one.user.allocate("gina", "g1na-secret", "core", [group_id])
     assert one.group.addadmin(group_id, user_id) == group_id
-    assert one.group.info(group_id).ADMINS.ID == [user_id]
+    assert [user_id] == one.group.info(group_id).ADMINS.ID
     assert one.group.update(group_id, "NOTE = x", 1) == group_id
     assert one.group.deladmin(group_id, user_id) == group_id
     group = one.group.info(group_id)
@@ -67,11 +67,11 @@ def test_rules_let_users_do_what_permissions_do_not(one: pyone.OneServer, home: 
     with pytest.raises(pyone.OneAuthorizationException):
         ruth.vm.info(vm_id)
     rule_id = one.acl.addrule(f"{0x100000000 + user_id:x}", f"{0x1000000000 + 0x100000000 + vm_id:x}", "3")
-    assert ruth.vm.info(vm_id).ID == vm_id
+    assert vm_id == ruth.vm.info(vm_id).ID
     assert ruth.vm.rename(vm_id, "hers") == vm_id
-    (rule,) = [found for found in one.acl.info().ACL if found.ID == rule_id]
-    assert (rule.USER, rule.RESOURCE, rule.RIGHTS) == (f"10000000{user_id}", f"110000000{vm_id}", "3")
-    assert rule.STRING == f"#{user_id} VM/#{vm_id} USE+MANAGE #0"
+    (rule,) = [found for found in one.acl.info().ACL if rule_id == found.ID]
+    assert (f"10000000{user_id}", f"110000000{vm_id}", "3") == (rule.USER, rule.RESOURCE, rule.RIGHTS)
+    assert f"#{user_id} VM/#{vm_id} USE+MANAGE #0" == rule.STRING
     assert one.acl.delrule(rule_id) == rule_id
     with pytest.raises(pyone.OneAuthorizationException):
         ruth.vm.info(vm_id)
@@ -131,4 +131,4 @@ def test_quotas_are_set_shown_and_kept(one: pyone.OneServer, home: Home) -> None
 def test_ten_names_and_passwords_of_all_kinds(one: pyone.OneServer, home: Home, tmp_path: Path) -> None:
     for name, secret in (("a.b", "x" * 100), ("ünal", "pässwörd"), ("with-dash_1", "a:b:c")):
         user_id = one.user.allocate(name, secret, "core", [])
-        assert client(home, name, secret).user.info(-1).ID == user_id
+        assert user_id == client(home, name, secret).user.info(-1).ID

@@ -70,14 +70,14 @@ def test_a_running_vm_is_shown_whole(vm: Vm, host_ids: list[int]) -> None:
     assert found.DEPLOY_ID
     assert found.STIME > 0
     assert (found.PERMISSIONS.OWNER_U, found.PERMISSIONS.OWNER_A, found.PERMISSIONS.GROUP_U) == (1, 0, 0)
-    assert found.USER_TEMPLATE == {"LABELS": "blue", "OWNER_NOTE": "a & b < c", **rest_of(found.USER_TEMPLATE)}
+    assert {"LABELS": "blue", "OWNER_NOTE": "a & b < c", **rest_of(found.USER_TEMPLATE)} == found.USER_TEMPLATE
     template = found.TEMPLATE
     assert (template["CPU"], template["VCPU"], template["MEMORY"], template["VMID"]) == ("0.5", "1", "128", str(vm.id))
     assert template["CONTEXT"]["HOSTNAME"] == f"web-{vm.id}"
     assert template["CONTEXT"]["ETH0_IP"] == template["NIC"]["IP"]
     assert (template["DISK"]["SIZE"], template["DISK"]["DISK_ID"]) == ("16", "0")
     (record,) = found.HISTORY_RECORDS.HISTORY
-    assert (record.SEQ, record.HOSTNAME, record.HID, record.CID) == (0, "node1", host_ids[0], 0)
+    assert (0, "node1", host_ids[0], 0) == (record.SEQ, record.HOSTNAME, record.HID, record.CID)
     assert (record.VM_MAD, record.TM_MAD, record.DS_ID, record.ETIME) == ("dummy", "dummy", 0, 0)
     assert (record.ACTION, record.UID, record.GID, record.REQUEST_ID) == (0, -1, -1, "-1")
     assert 0 < record.STIME <= record.PSTIME <= record.PETIME <= record.RSTIME
@@ -174,7 +174,7 @@ def test_snapshots_of_the_machine_and_of_disks(one: pyone.OneServer, api: Api, v
     assert kept == [(0, "clean", "YES"), (1, "used", None)]
     vm.does(lambda: one.vm.disksnapshotdelete(vm.id, 0, 1), "POWEROFF")
     image_id = one.vm.disksaveas(vm.id, 0, "saved", "", -1)
-    api.until(lambda: one.image.info(image_id).STATE == pyone.IMAGE_STATES.READY.value, "the image is READY")
+    api.until(lambda: pyone.IMAGE_STATES.READY.value == one.image.info(image_id).STATE, "the image is READY")
     api.until_state(vm.id, "POWEROFF")
     vm.does(lambda: one.vm.action("terminate", vm.id), "DONE")
 
@@ -245,12 +245,12 @@ def test_pools_are_filtered_paged_short_and_full(one: pyone.OneServer, api: Api,
     assert ids(pool(-2, 1, -2, -1))[0] == vm.id
     assert ids(one.vmpool.infoset(f"{vm.id},{hers}", True)) in ([vm.id, hers], [hers, vm.id])
     assert ids(one.vmpool.infoset("", False)) == []
-    short = next(found for found in pool(-2, -1, -1, -1).VM if found.ID == vm.id)
+    short = next(found for found in pool(-2, -1, -1, -1).VM if vm.id == found.ID)
     assert set(short.USER_TEMPLATE) <= {"LABELS", "AUTOMATIC_REQUIREMENTS", *rest_of(vm.info.USER_TEMPLATE)}
     assert {"CPU", "MEMORY", "VCPU", "DISK", "NIC", "GRAPHICS"} >= set(short.TEMPLATE)
     assert short.TEMPLATE["NIC"]["IP"] == vm.template["NIC"]["IP"]
     assert len(short.HISTORY_RECORDS.HISTORY) == 1
-    whole = next(found for found in full(-2, -1, -1, 3).VM if found.ID == vm.id)
+    whole = next(found for found in full(-2, -1, -1, 3).VM if vm.id == found.ID)
     assert whole.USER_TEMPLATE["OWNER_NOTE"] == "a & b < c"
     assert whole.HISTORY_RECORDS.HISTORY[0].HOSTNAME == "node1"
     for wrong in (-3, 12):
@@ -264,7 +264,7 @@ def test_pools_are_filtered_paged_short_and_full(one: pyone.OneServer, api: Api,
 
 def test_what_it_used_is_accounted_for(one: pyone.OneServer, vm: Vm) -> None:
     vm.does(lambda: one.vm.action("terminate", vm.id), "DONE")
-    records = [record for record in one.vmpool.accounting(-2, -1, -1).HISTORY if record.OID == vm.id]
+    records = [record for record in one.vmpool.accounting(-2, -1, -1).HISTORY if vm.id == record.OID]
     assert [(record.HOSTNAME, record.ACTION, record.VM.NAME) for record in records] == [("node1", 27, "web")]
     assert records[0].ETIME >= records[0].STIME > 0
     assert one.vmpool.calculateshowback(-1, -1, -1, -1) == " "
