@@ -49,7 +49,6 @@ PROGRAMS = {
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
-    "onehook": hook.main,
     "trifid": engine.main,
     "trifid sched": sched.main,
 }
