@@ -26,7 +26,6 @@ from trifid.core.user import (
     BUILT_IN_METHODS,
     CORE,
     USER_NAME_LENGTH_MAX,
-    Group,
     LoginToken,
     User,
     is_user_name,
