@@ -10,6 +10,7 @@ Source: reference/xmlrpc.md §3, reference/api-modern.md §1.
 """
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import logging
@@ -136,12 +137,17 @@ class Authenticator:
             if task is None:
                 task = asyncio.create_task(self._checked(session, address), name="check of a session")
                 self._checking[key, address] = task
-                task.add_done_callback(lambda _: self._checking.pop((key, address), None))
+                task.add_done_callback(functools.partial(self._is_checked, (key, address)))
             # a caller that goes away must not take the others' answer along
             known = await asyncio.shield(task)
             if self._memory.users.get(known.user.id) is known.user:
                 return self._with_rules(known.caller)
         raise NotAuthenticated(_REFUSED)
+
+    def _is_checked(self, which: tuple[bytes, str], task: "asyncio.Task[_Known]") -> None:
+        self._checking.pop(which, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone: do not report it as never retrieved
 
     def _holds(self, known: _Known) -> bool:
         return self._memory.users.get(known.user.id) is known.user and self._now() < known.until
