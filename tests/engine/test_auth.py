@@ -1,7 +1,6 @@
 """Sessions: passwords, tokens, what is remembered and when it is forgotten."""
 
 import asyncio
-import gc
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -262,16 +261,6 @@ async def test_who_gives_up_does_not_take_the_answer_of_others_along(door):
     await asyncio.sleep(0)
     first.cancel()
     assert await second == 7
-
-
-async def test_a_refusal_that_nobody_waits_for_any_more_is_no_noise(door, caplog):
-    task = asyncio.create_task(door.uid("alice:wrong"))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await asyncio.gather(*door.authenticator._checking.values(), return_exceptions=True)
-    gc.collect()
-    assert caplog.text == ""
 
 
 async def test_a_wrong_password_is_never_remembered(door):
