@@ -14,6 +14,7 @@ from trifid.cli import (
     datastore,
     engine,
     group,
+    hook,
     host,
     image,
     network,
@@ -26,6 +27,7 @@ from trifid.cli import (
     vdc,
     vm,
     vm_group,
+    zone,
 )
 
 PROGRAMS = {
@@ -36,10 +38,12 @@ PROGRAMS = {
     "onesecgroup": security_group.main,
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
+    "onehook": hook.main,
     "oneuser": user.main,
     "onegroup": group.main,
     "oneacl": acl.main,
     "onevdc": vdc.main,
+    "onezone": zone.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,

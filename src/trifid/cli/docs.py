@@ -11,6 +11,7 @@ from trifid.cli import (
     datastore,
     engine,
     group,
+    hook,
     host,
     image,
     network,
@@ -23,6 +24,7 @@ from trifid.cli import (
     vdc,
     vm,
     vm_group,
+    zone,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -43,11 +45,13 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (group.main, (group.GROUP_COLUMNS,)),
     (acl.main, (acl.RULE_COLUMNS,)),
     (vdc.main, (vdc.VDC_COLUMNS,)),
+    (zone.main, (zone.ZONE_COLUMNS,)),
     (acct.main, (acct.COLUMNS,)),
     (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),
+    (hook.main, (hook.HOOK_COLUMNS,)),
 )
 
 _HEAD = """\
