@@ -1,7 +1,7 @@
 # What there is to do here.  Every target sets up what it needs first: .venv, and packages of Debian.
 .POSIX:
 HOSTS = 3
-.PHONY: help setup demo demo-clean lab lab-down test lint bench docs lock clean
+.PHONY: help setup demo demo-clean lab lab-down test lint bench docs man lock clean
 
 PYTHON_OF_VENV = .venv/bin/python
 
@@ -26,8 +26,9 @@ lab-down: ## end that cluster, and remove all of it
 	@tools/lab down
 
 test: setup ## run the whole test suite, guests included
-	@tools/packages guest test lab xen
+	@tools/packages guest test lab clients xen
 	@tools/xen/fetch build/xen
+	@tools/clients
 	$(PYTHON_OF_VENV) -m pytest tests -n 3 --dist loadfile --ignore=tests/lab --ignore=tests/drivers/test_fleet.py
 	$(PYTHON_OF_VENV) -m pytest tests/drivers/test_fleet.py
 	tools/test-lab $(PYTHON_OF_VENV)
@@ -46,7 +47,10 @@ docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make_api.py
 	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
 
-lock: setup ## write requirements.lock out of pyproject.toml
+man: setup ## write the manual pages of all commands into build/man
+	$(PYTHON_OF_VENV) -m trifid.cli.man build/man
+
+lock: setup ## write requirements.lock and requirements-clients.lock
 	tools/lock
 
 clean: demo-clean ## remove everything that was made here

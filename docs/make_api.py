@@ -1,45 +1,52 @@
-"""Makes docs/api.md and docs/attributes.md out of what the code declares.
+"""Makes docs/api.md, docs/api_since.txt and docs/attributes.md out of what the code declares and the tests call.
 
-.venv/bin/python docs/make_api.py            write both
+.venv/bin/python docs/make_api.py            write all
 .venv/bin/python docs/make_api.py --check    exit 1 if one of them is not what it should be
 """
 
 import inspect
+import runpy
 import sys
-import typing
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from trifid import __version__
 from trifid.core.template.attributes import ATTRIBUTES, NOWHERE, Attribute
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
-from trifid.methods.empty_pools import EMPTY_POOLS
 from trifid.methods.registry import METHODS, Method, Parameter
 from trifid.wire.xmlrpc import Escaped
 
 DOCS = Path(__file__).parent
+OWN = "trifid."
+TESTS_NAMED_MAX = 4
+_SINCE = "api_since.txt"
 
-_ONE_OR_NONE = (
-    *("one.acl", "one.zone", "one.zonepool"),
-    *(name.rpartition(".")[0] for name, _, _ in EMPTY_POOLS),
-)
-_OF_PLACEMENT = ("trifid.placement", "trifid.user")
 _GROUPS = (
     ("Virtual machines", ("one.vm", "one.vmpool")),
     ("Hosts", ("one.host", "one.hostpool")),
+    ("Virtual networks", ("one.vn", "one.vnpool")),
     ("Images", ("one.image", "one.imagepool")),
     ("Datastores", ("one.datastore", "one.datastorepool")),
     ("VM templates", ("one.template", "one.templatepool")),
-    ("Virtual networks", ("one.vn", "one.vnpool")),
-    ("Network templates", ("one.vntemplate", "one.vntemplatepool")),
+    ("Clusters", ("one.cluster", "one.clusterpool")),
+    ("Users", ("one.user", "one.userpool", "one.userquota")),
+    ("Groups", ("one.group", "one.grouppool", "one.groupquota")),
+    ("Access rules", ("one.acl",)),
+    ("Virtual data centres", ("one.vdc", "one.vdcpool")),
     ("Security groups", ("one.secgroup", "one.secgrouppool")),
     ("VM groups", ("one.vmgroup", "one.vmgrouppool")),
-    ("Clusters", ("one.cluster", "one.clusterpool")),
-    ("Users", ("one.user", "one.userpool")),
-    ("Groups", ("one.group", "one.grouppool")),
+    ("Network templates", ("one.vntemplate", "one.vntemplatepool")),
+    ("Hooks", ("one.hook", "one.hookpool", "one.hooklog")),
+    ("Documents", ("one.document", "one.documentpool")),
+    ("Zones", ("one.zone", "one.zonepool")),
     ("System", ("one.system",)),
-    ("What there is one of, or none", _ONE_OR_NONE),
-    ("Trifid's own", ("trifid.system", "trifid.event", "trifid.host", "trifid.vm", "trifid.image", *_OF_PLACEMENT)),
+    ("Virtual routers", ("one.vrouter", "one.vrouterpool")),
+    ("Marketplaces", ("one.market", "one.marketpool", "one.marketapp", "one.marketapppool")),
+    ("Backup jobs", ("one.backupjob", "one.backupjobpool")),
 )
+_OWN_GROUP = "Trifid's own"
 _WORDS: dict[object, str] = {int: "int", str: "string", bool: "boolean", list: "array", Escaped: "XML document"}
 
 _API_HEAD = """\
@@ -64,10 +71,14 @@ This page is made by `docs/make_api.py` from the methods that the engine declare
 | 0x0800 | refused: the state of the object, or of the world, does not allow it |
 | 0x1000 | an argument is outside what the method takes |
 | 0x2000 | the object cannot be made, or a bug of ours, which is then in the log |
-| 0x4000 | a host cannot be made |
+| 0x4000 | a host, a cluster or an image cannot be made |
 
-The methods are those of OpenNebula's API as release 7.4 speaks it, as far as they are here; each is meant to take
-the same arguments and give the same documents. The `trifid.` methods are our own.
+## What is here
+
+The methods are those of OpenNebula's API as release 7.4 speaks it: {supported} of {all} are supported, and take the
+same arguments and give the same documents. The others are refused with 0x0800 and `not supported`, and say what to
+do instead; the pools of what there is none of are empty. The `trifid.` methods are our own. Below, each method says
+since which version it is here, and which files in [tests/](../tests) call it.
 """
 
 _ATTRIBUTES_HEAD = """\
@@ -87,18 +98,70 @@ Every attribute that means something to the engine, to the drivers or to the sch
 
 def api_page() -> str:
     """Return docs/api.md."""
-    parts = [_API_HEAD]
-    for title, prefixes in _GROUPS:
+    of_api = [method for method in METHODS.values() if not method.name.startswith(OWN)]
+    groups = [(title, [m for m in of_api if m.name.rpartition(".")[0] in kinds]) for title, kinds in _GROUPS]
+    if sum(len(methods) for _, methods in groups) != len(of_api):
+        raise ValueError("a kind of methods has no group")
+    own = (_OWN_GROUP, [method for method in METHODS.values() if method.name.startswith(OWN)])
+    parts = [_API_HEAD.format(supported=_supported(of_api), all=len(of_api)), _overview([*groups, own])]
+    for title, methods in (*groups, own):
         parts.append(f"## {title}\n")
-        parts += [_method(m) for name, m in METHODS.items() if name.rpartition(".")[0] in prefixes]
+        parts += [_method(method) for method in sorted(methods, key=lambda method: not method.is_supported)]
     return "\n".join(parts)
+
+
+def _supported(methods: list[Method]) -> int:
+    return sum(method.is_supported for method in methods)
+
+
+def _overview(groups: list[tuple[str, list[Method]]]) -> str:
+    """Return the table of groups, with how many of their methods are supported."""
+    rows = [f"| [{title}](#{_anchor(title)}) | {_supported(found)} of {len(found)} |" for title, found in groups]
+    return "\n".join(("| about | supported |", "|---|---|", *rows, ""))
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace("'", "").replace(" ", "-")
 
 
 def _method(method: Method) -> str:
     arguments = ", ".join(_argument(parameter) for parameter in method.parameters)
-    answer = typing.get_type_hints(method.handler)["return"]
-    text = inspect.getdoc(method.handler) or ""
-    return f"### {method.name}\n\n`{method.name}({arguments})` → {_WORDS[answer]}\n\n{text}\n"
+    text = (inspect.getdoc(method.handler) or "") if method.is_supported else method.summary
+    told = f"### {method.name}\n\n`{method.name}({arguments})` → {_WORDS[method.answer]}\n\n{text}\n"
+    if not method.is_supported:
+        return told
+    return f"{told}\nSince {_since()[method.name]}. Called by {_told(_tests()[method.name])}.\n"
+
+
+def _told(files: list[str]) -> str:
+    more = len(files) - TESTS_NAMED_MAX
+    named = ", ".join(f"`{file}`" for file in files[:TESTS_NAMED_MAX])
+    return f"{named} and {more} more" if more > 0 else named or "no test"
+
+
+@cache
+def _tests() -> dict[str, list[str]]:
+    supported = [name for name, method in METHODS.items() if method.is_supported]
+    tests_of: Callable[[list[str]], dict[str, list[str]]] = runpy.run_path(str(DOCS / "api_tests.py"))["tests_of"]
+    return tests_of(supported)
+
+
+def untried() -> list[str]:
+    """Return the supported methods that no test calls."""
+    return [name for name, files in _tests().items() if not files]
+
+
+def since_page() -> str:
+    """Return docs/api_since.txt: each supported method and the version that had it first."""
+    return "".join(f"{name} {version}\n" for name, version in sorted(_since().items()))
+
+
+def _since() -> dict[str, str]:
+    """Return since when there are methods; what has just been built is there since the version at hand."""
+    path = DOCS / _SINCE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    known: dict[str, Any] = dict(line.split() for line in lines)
+    return {name: known.get(name, __version__) for name, method in METHODS.items() if method.is_supported}
 
 
 def _argument(parameter: Parameter) -> str:
@@ -145,7 +208,7 @@ def _yes(value: bool) -> str:
     return "yes" if value else ""
 
 
-PAGES: dict[str, Callable[[], str]] = {"api.md": api_page, "attributes.md": attributes_page}
+PAGES: dict[str, Callable[[], str]] = {"api.md": api_page, _SINCE: since_page, "attributes.md": attributes_page}
 """File name in docs/ to what makes its text."""
 
 

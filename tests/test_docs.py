@@ -23,7 +23,8 @@ from trifid.wire import action_data
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
-MAKERS: dict[str, Callable[[], str]] = runpy.run_path(str(DOCS / "make_api.py"))["PAGES"]
+MAKE_API = runpy.run_path(str(DOCS / "make_api.py"))
+MAKERS: dict[str, Callable[[], str]] = MAKE_API["PAGES"]
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,6 +48,10 @@ def test_a_generated_page_is_current(page: str) -> None:
 def test_every_method_of_the_api_has_a_heading() -> None:
     headings = re.findall(r"^### (\S+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(headings) == sorted(METHODS)
+
+
+def test_every_method_that_is_supported_is_called_by_a_test_of_its_own() -> None:
+    assert MAKE_API["untried"]() == []
 
 
 def settings() -> list[tuple[str, str, Any]]:

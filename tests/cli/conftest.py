@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
     host,
     image,
     network,
@@ -21,6 +23,7 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
 )
@@ -34,6 +37,9 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "onegroup": group.main,
+    "oneacl": acl.main,
+    "onevdc": vdc.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,
@@ -57,6 +63,8 @@ def type_in(fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Return what types a command line: its standard output, its errors and its exit status come back."""
     session = tmp_path / "session"
     session.write_text(f"{SESSION}\n")
+    (tmp_path / "user").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))  # commands write ~/.one
     monkeypatch.setenv("ONE_AUTH", str(session))
     monkeypatch.setenv("ONE_XMLRPC", fake.endpoint)
     monkeypatch.delenv("TRIFID_HOME", raising=False)

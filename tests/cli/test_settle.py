@@ -122,3 +122,15 @@ def test_the_images_of_a_cloned_template_are_waited_for(fake, type_in):
     fake.answers("one.image.info", image_xml(4, state=4), image_xml(4, state=1))
     assert type_in("onetemplate", "clone", "3", "x", "--recursive", "--wait").exit_code == 0
     assert fake.called("one.image.info") == [[4], [4]]
+
+
+def test_the_images_of_a_deleted_template_are_waited_for(fake, type_in):
+    fake.answers("one.template.delete", 7)
+    body = "<TEMPLATE><DISK><IMAGE_ID>4</IMAGE_ID></DISK></TEMPLATE>"
+    fake.answers("one.template.info", f"<VMTEMPLATE><ID>7</ID><NAME>x</NAME>{body}</VMTEMPLATE>")
+    fake.answers(
+        "one.image.info", image_xml(4, state=7), Refusal("[one.image.info] Error getting image [4].", 0x0400, 4)
+    )
+    assert type_in("onetemplate", "delete", "7", "--recursive", "--wait").exit_code == 0
+    assert fake.called("one.template.delete") == [[7, True]]
+    assert fake.called("one.image.info") == [[4], [4]]

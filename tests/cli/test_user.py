@@ -57,21 +57,6 @@ def test_who_changes_the_own_password_is_reminded_of_the_credentials_file(fake, 
     assert fake.calls[-1] == ("one.user.passwd", -1, "new")
 
 
-@pytest.mark.parametrize("word", ["token-create", "login"])
-def test_a_token_is_all_that_goes_to_standard_output(fake, type_in, word):
-    fake.answers("one.user.login", "token-word")
-    result = type_in("oneuser", word, "--time", "60")
-    assert result.stdout == "token-word\n"
-    assert fake.calls[-1] == ("one.user.login", "oneadmin", "", 60, -1)
-
-
-def test_tokens_are_cleared_with_time_0(fake, type_in):
-    fake.answers("one.user.login", " ")
-    result = type_in("oneuser", "token-create", "alice", "--time", "0")
-    assert result.stdout == ""
-    assert "tokens of alice are cleared" in result.stderr
-
-
 def test_the_list_counts_what_users_have(fake, type_in):
     fake.vms = {1: vm_xml(1, uid=5), 2: vm_xml(2, uid=5)}
     header, alice, oneadmin = type_in("oneuser", "list").stdout.splitlines()

@@ -214,7 +214,7 @@ def _touched(path):
 def test_the_real_door_takes_it_and_goes_on(tmp_path, file):
     uploads = Uploads(tmp_path / "uploads", Limits(1 << 30, 1 << 30), free=lambda path: (1 << 40, 1 << 39))
 
-    async def admit(session):
+    async def admit(session, peer):
         assert session == "alice:secret"
         return 2
 

@@ -37,7 +37,7 @@ class World:
         self.now = 0.0
         self.app = with_metrics(elsewhere, self.read, lambda: self.now)
 
-    async def read(self, session):
+    async def read(self, session, peer):
         if session is None and not self.is_open:
             raise NotAuthenticated("figures are for administrators: send user and password")
         if session == "alice:pw":

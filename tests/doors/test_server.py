@@ -19,6 +19,8 @@ POOL_ENTRIES = 2000
 
 async def answer(method, arguments, peer):
     """Answer a few methods as the engine does."""
+    if method == "one.peer":
+        return Answer(peer)
     if method == "one.echo":
         return Answer(arguments[0])
     if method == "one.fail":
@@ -51,6 +53,25 @@ async def read_response(reader):
         body += (await reader.readexactly(size + 2))[:-2]
     await reader.readexactly(2)
     return head[0], headers, body
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said", "peer"),
+    [
+        (["127.0.0.0/8"], "203.0.113.7", "203.0.113.7:0"),
+        (["127.0.0.1"], "10.9.9.9, 203.0.113.7", "203.0.113.7:0"),
+        ([], "203.0.113.7", "127.0.0.1"),
+        (["192.0.2.1"], "203.0.113.7", "127.0.0.1"),
+    ],
+    ids=["a proxy", "what the client claimed counts not", "no proxies", "another proxy"],
+)
+async def test_who_calls_is_what_a_known_proxy_says(proxies, said, peer):
+    async with serve(application(answer), "127.0.0.1", 0, proxies=proxies) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(encode_call("one.peer", []), f"X-Forwarded-For: {said}"))
+        _, _, body = await read_response(reader)
+        writer.close()
+    assert decode_answer(body)[1].startswith(peer)
 
 
 async def test_the_standard_library_calls_over_a_socket():

@@ -19,7 +19,7 @@ SHA = hashlib.sha256(DATA).hexdigest()
 USERS = {"alice:secret": 2, "bob:pass:word": 3}
 
 
-async def admit(session: str) -> int:
+async def admit(session: str, peer: str) -> int:
     if session == "guest:guest":
         raise NotAllowed("User [9] : Not authorized to perform CREATE IMAGE.")
     if session not in USERS:

@@ -59,6 +59,13 @@ async def test_failure_is_an_array_of_five_whose_last_is_an_i8():
     assert xmlrpc.client.loads(response.body)[0][0][1] == refused.value
 
 
+async def test_anybody_may_ask_which_methods_there_are():
+    app = door(methods=("one.vm.info",))
+    response = await request(app, encode_call("system.listMethods", []))
+    assert xmlrpc.client.loads(response.body)[0][0] == ["system.listMethods", "one.vm.info"]
+    assert app.calls == []
+
+
 @pytest.mark.parametrize("code", [-501, -506])
 async def test_a_fault_of_the_dispatcher_is_a_fault_with_status_200(code):
     response = await request(door(Fault(code, "no such <thing>")), CALL)

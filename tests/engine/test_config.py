@@ -25,6 +25,12 @@ def test_drivers_are_named_by_their_tables():
         ("[engines]\n", "engines"),
         ('[api]\nport = "x"\n', "$.api.port"),
         ("[drivers.vmm.kvm]\nexecutable = 1\n", "executable"),
+        ('[api]\nproxies = ["*"]', "no address and no network"),
+        ('[authentication]\nmethods = ["../ldap"]', "names of small letters"),
+        ('[authentication]\nmethods = ["core"]', "core and public are always there"),
+        ('[authentication]\nmethods = ["ssh"]\ndefault = "ldap"', "default is 'ldap', which is not in methods"),
+        ('[authentication]\nmethods = ["ssh"]\ndriver = "mine"', "driver 'mine' is not in [drivers.auth]"),
+        ("[authentication]\ntimeout_s = 0", "timeout_s"),
     ],
 )
 def test_what_is_wrong_is_named(text, part):

@@ -366,3 +366,16 @@ async def test_what_drivers_keep_of_images_that_are_there_stays(play, tmp_path):
     await play.world.put(image())
     play.outbox.tidy()
     assert kept.exists()
+
+
+async def test_an_image_that_is_deleted_at_once_is_seen_in_delete_for_a_while(play):
+    play.outbox.deleting_seen_s = 1.0
+    await play.imports()
+    await play.says("CP", payload=MADE)
+    await play.asks(play.image, "RM")
+    await play.says("RM")
+    await play.pass_by(0.9)
+    assert play.state is S.DELETE
+    await play.pass_by(0.2)
+    assert IMAGE_ID not in play.world.memory.images
+    assert play.holds_nothing()

@@ -1,6 +1,6 @@
 """What clients learn of the configuration: which drivers there are, and how they behave."""
 
-from trifid.engine.config import Config, Drivers, DriverSettings
+from trifid.engine.config import AuthenticationSettings, Config, Drivers, DriverSettings
 from trifid.engine.public_config import public_config
 
 ANY = DriverSettings("trifid-any", arguments="--password SECRET")
@@ -24,3 +24,10 @@ def test_what_a_transfer_driver_does_with_disks_is_told():
         "lvm": ("NONE", "SELF", "YES"),
         "mine": ("NONE", "SYSTEM", "YES"),
     }
+
+
+def test_which_logins_there_are_is_told_as_upstream_tells_it():
+    assert not public_config(Config()).vectors("AUTH_MAD")
+    told = public_config(Config(authentication=AuthenticationSettings(methods=["ssh", "ldap"], default="ldap")))
+    assert told.vectors("AUTH_MAD") == [{"AUTHN": "ssh,ldap", "EXECUTABLE": "trifid-auth"}]
+    assert told.single("DEFAULT_AUTH") == "ldap"

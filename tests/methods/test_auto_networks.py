@@ -15,7 +15,7 @@ from trifid.core.vm.states import VmState
 from trifid.engine.life import happen
 from trifid.placement.networks import Networks
 from trifid.placement.reading import waiting_vms
-from trifid.placement.reading_networks import networks, owners
+from trifid.placement.reading_networks import access_rules, networks, owners
 
 SMALL = "CPU=1\nMEMORY=1\n"
 AUTO = "NIC=[NETWORK_MODE=auto]\n"
@@ -122,8 +122,10 @@ class TestWaiting:
 
     @staticmethod
     async def views(world):
-        people = owners(await world.ask(ADMIN, "one.userpool.info"), {ALICE_ID})
-        assert people == [Caller(ALICE_ID, "alice", (1, STAFF_GID))]
+        rules = access_rules(await world.ask(ADMIN, "one.acl.info"))
+        people = owners(await world.ask(ADMIN, "one.userpool.info"), {ALICE_ID}, rules)
+        gids = (1, STAFF_GID)
+        assert people == [Caller(ALICE_ID, "alice", gids, rules=rules.of(ALICE_ID, gids))]
         return networks(await world.ask(ADMIN, "one.vnpool.info", -2, -1, -1), people)
 
     async def test_what_is_free_is_told_where_shared_addresses_are_in_use(self, world):

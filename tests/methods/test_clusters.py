@@ -75,7 +75,7 @@ async def test_a_cluster_is_renamed_and_hosts_show_its_new_name(world):
     await world.ask(ADMIN, "one.cluster.rename", 100, "production")
     host = valid(await world.ask(ADMIN, "one.host.info", OTHER_HOST), "host")
     assert (host.findtext("CLUSTER_ID"), host.findtext("CLUSTER")) == ("100", "production")
-    with pytest.raises(Refusal, match="already taken by CLUSTER 0"):
+    with pytest.raises(Refusal, match="collides with cluster 0"):
         await world.ask(ADMIN, "one.cluster.rename", 100, "default")
 
 

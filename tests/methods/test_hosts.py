@@ -80,7 +80,7 @@ async def test_a_name_that_a_new_host_cannot_have_no_host_can_have(free, name, s
 async def test_a_host_is_renamed_when_it_carries_nothing_and_the_name_is_free(free):
     await free.ask(ADMIN, "one.host.rename", FREE_ID, "node8")
     assert free.memory.hosts[FREE_ID].name == "node8"
-    with pytest.raises(Refusal, match=f"NAME is already taken by HOST {FREE_ID}"):
+    with pytest.raises(Refusal, match=f"because it collides with host {FREE_ID}"):
         await free.ask(ADMIN, "one.host.rename", HOST_ID, "node8")
     with pytest.raises(Refusal, match="carries VMs"):
         await free.ask(ADMIN, "one.host.rename", HOST_ID, "node9")

@@ -1,6 +1,7 @@
 """Owners, groups, permissions and names of objects."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.methods.world import (
     ADMIN,
@@ -13,26 +14,55 @@ from tests.methods.world import (
     IMAGE_ID,
     NETWORK_ID,
     STAFF_GID,
+    TEMPLATE_ID,
     VM_ID,
+    VN_TEMPLATE_ID,
     Refusal,
+    user,
 )
 from trifid.core.access import Permissions
+from trifid.core.document import Document
+from trifid.core.network.security_group import SecurityGroup
+from trifid.core.vm_group.record import Role, VmGroup
+from trifid.engine.looking import WORDS
+from trifid.methods.ownership import OWNED_POOLS
 from trifid.methods.registry import METHODS, WrongArguments
+
+GROUP_ID, DOCUMENT_ID = 9, 9
 
 OBJECTS = [
     ("vm", "vms", VM_ID),
     ("vn", "networks", NETWORK_ID),
     ("image", "images", IMAGE_ID),
     ("datastore", "datastores", 1),
+    ("template", "vm_templates", TEMPLATE_ID),
+    ("vntemplate", "vn_templates", VN_TEMPLATE_ID),
+    ("secgroup", "security_groups", GROUP_ID),
+    ("vmgroup", "vm_groups", GROUP_ID),
+    ("document", "documents", DOCUMENT_ID),
 ]
+SEVERAL_OF_A_NAME = ("vm", "document")
+"""Kinds of which one owner may have several of the same name."""
 
 
-@pytest.fixture(params=OBJECTS, ids=["VM", "network", "image", "datastore"])
+@pytest.fixture(params=OBJECTS, ids=[kind for kind, _, _ in OBJECTS])
 async def thing(world, request):
     """An object of Alice: the word of its methods, its pool, its id."""
     kind, pool, object_id = request.param
-    await world.change(pool, object_id, uid=ALICE_ID, permissions=Permissions(0o640))
+    await world.put(
+        SecurityGroup(GROUP_ID, ALICE_ID, 1, "web"),
+        VmGroup(GROUP_ID, ALICE_ID, 1, "app", (Role(0, "web"),), 1),
+        Document(DOCUMENT_ID, ALICE_ID, 1, "service", 100),
+    )
+    await world.change(pool, object_id, uid=ALICE_ID, gid=1, permissions=Permissions(0o640))
     return kind, pool, object_id
+
+
+def test_every_kind_that_belongs_to_users_is_here():
+    assert sorted(pool for _, pool, _ in OBJECTS) == sorted(OWNED_POOLS)
+    methods = {name.removeprefix("one.") for name in METHODS if METHODS[name].is_supported}
+    for verb in ("chown", "chmod", "rename"):
+        assert {f"{kind}.{verb}" for kind, _, _ in OBJECTS} <= methods
 
 
 async def test_an_owner_sets_all_nine_flags_when_only_her_own_change(world, thing):
@@ -62,11 +92,12 @@ async def test_a_flag_is_set_clear_or_kept(world, thing):
     assert await world.code(ALICE, f"one.{kind}.chmod", object_id, 2, *[-1] * 8) == 0x1000
 
 
-async def test_who_may_give_an_object_away_gives_it_to_nobody_who_is_not_hers_to_manage(world, thing):
-    """With the ADMIN bit Alice may chown, but Bob and the guests have not asked for it."""
+async def test_who_manages_an_object_gives_it_to_nobody_who_is_not_hers_to_manage(world, thing):
+    """Alice may give hers to a group of hers, but Bob and the guests have not asked for it."""
     kind, pool, object_id = thing
+    await world.change(pool, object_id, permissions=Permissions(0o444))
     assert await world.code(ALICE, f"one.{kind}.chown", object_id, -1, STAFF_GID) == 0x0200
-    await world.change(pool, object_id, permissions=Permissions(0o700))
+    await world.change(pool, object_id, permissions=Permissions(0o600))
     assert await world.code(ALICE, f"one.{kind}.chown", object_id, BOB_ID, -1) == 0x0200
     assert await world.code(ALICE, f"one.{kind}.chown", object_id, -1, GUESTS_GID) == 0x0200
     assert await world.code(ALICE, f"one.{kind}.chown", object_id, ALICE_ID, STAFF_GID) == 0
@@ -96,13 +127,37 @@ async def test_names_of_networks_are_taken_per_owner(world):
     with pytest.raises(Refusal, match=f"NAME is already taken by NET {NETWORK_ID}"):
         await world.ask(ADMIN, "one.vn.allocate", text.format("lan"), -1)
     made = await world.ask(ADMIN, "one.vn.allocate", text.format("wan"), -1)
-    with pytest.raises(Refusal, match=f"NAME is already taken by NET {NETWORK_ID}"):
+    collides = f"virtual network cannot be renamed to lan because it collides with virtual network {NETWORK_ID}"
+    with pytest.raises(Refusal, match=collides) as refusal:
         await world.ask(ADMIN, "one.vn.rename", made, "lan")
+    assert refusal.value.code == 0x0800
     await world.ask(ADMIN, "one.vn.chown", made, ALICE_ID, -1)
     await world.ask(ADMIN, "one.vn.rename", made, "lan")
-    with pytest.raises(Refusal, match=f"NAME is already taken by NET {NETWORK_ID}"):
+    owns = rf"user \[0\] already owns virtual network \[{NETWORK_ID}\] with NAME lan"
+    with pytest.raises(Refusal, match=owns) as refusal:
         await world.ask(ADMIN, "one.vn.chown", made, 0, -1)
+    assert refusal.value.code == 0x2000
     assert await world.code(ADMIN, "one.vn.rename", made, "lan") == 0
+
+
+async def test_a_second_object_of_a_name_is_not_given_to_its_owner(world, thing):
+    kind, pool, object_id = thing
+    record = getattr(world.memory, pool)[object_id]
+    await world.put(replace(record, id=60, uid=BOB_ID), replace(record, id=61, name="other"))
+    are_told_apart = kind not in SEVERAL_OF_A_NAME
+    assert await world.code(ADMIN, f"one.{kind}.chown", object_id, BOB_ID, -1) == (0x2000 if are_told_apart else 0)
+    await world.change(pool, object_id, uid=ALICE_ID)
+    assert await world.code(ADMIN, f"one.{kind}.rename", object_id, "other") == (0x0800 if are_told_apart else 0)
+
+
+async def test_a_user_who_has_anything_is_not_deleted(world, thing):
+    _, pool, object_id = thing
+    record = getattr(world.memory, pool)[object_id]
+    await world.put(user(70, "carol", 1), replace(record, id=62, uid=70))
+    with pytest.raises(Refusal, match=rf"carol still owns {WORDS[pool]} 62"):
+        await world.ask(ADMIN, "one.user.delete", 70)
+    await world.change(pool, 62, uid=0)
+    assert await world.code(ADMIN, "one.user.delete", 70) == 0
 
 
 async def test_names_of_users_and_groups_are_taken_for_all(world):

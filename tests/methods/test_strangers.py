@@ -15,15 +15,18 @@ from tests.methods.world import (
     VM_ID,
     VN_TEMPLATE_ID,
 )
+from trifid.core.document import Document
 from trifid.core.vm_group.record import Role, VmGroup
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
-VM_GROUP_ID = 9
+VM_GROUP_ID, DOCUMENT_ID = 9, 9
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
 FLAGS = (1, 1, 1, 1, 1, 1, 1, 1, 1)
+
+VDC_RESOURCES = ("cluster", "host", "datastore", "vnet")
 
 REFUSED: dict[str, list[tuple]] = {
     "one.vm.allocate": [(TEMPLATE, False), (TEMPLATE, True)],
@@ -196,10 +199,25 @@ REFUSED: dict[str, list[tuple]] = {
     "one.vntemplate.lock": [(VN_TEMPLATE_ID, 1, False), (VN_TEMPLATE_ID, 4, True)],
     "one.vntemplate.unlock": [(VN_TEMPLATE_ID,)],
     "one.vntemplate.instantiate": [(VN_TEMPLATE_ID, "mine", ""), (VN_TEMPLATE_ID, "", "VN_MAD=bridge")],
+    "one.document.allocate": [("NAME=x", 100)],
+    "one.document.delete": [(DOCUMENT_ID,), (99,)],
+    "one.document.info": [(DOCUMENT_ID,), (99,)],
+    "one.document.update": [(DOCUMENT_ID, "X=1", append) for append in (0, 1)],
+    "one.document.rename": [(DOCUMENT_ID, "mine")],
+    "one.document.chmod": [(DOCUMENT_ID, *FLAGS), (DOCUMENT_ID, *[-1] * 9)],
+    "one.document.chown": [(DOCUMENT_ID, EVE_ID, -1), (DOCUMENT_ID, -1, GUESTS_GID)],
+    "one.document.clone": [(DOCUMENT_ID, "mine")],
+    "one.document.lock": [(DOCUMENT_ID, 1, False), (DOCUMENT_ID, 4, True)],
+    "one.document.unlock": [(DOCUMENT_ID,)],
+    "one.zone.rename": [(0, "mine"), (7, "mine")],
+    "one.zone.update": [(0, "X=1", append) for append in (0, 1)],
+    "one.zone.enable": [(0, False), (0, True)],
     "one.user.allocate": [("mallory", "pw", "core", []), ("mallory", "pw", "core", [0])],
     "one.user.delete": [(0,), (ALICE_ID,), (EVE_ID,)],
     "one.user.info": [(0,), (ALICE_ID,)],
     "one.user.passwd": [(0, "mine"), (ALICE_ID, "mine"), (99, "mine")],
+    "one.user.chauth": [(0, "core", "mine"), (ALICE_ID, "core", "mine"), (EVE_ID, "public", ""), (99, "core", "x")],
+    "trifid.user.import_hash": [(0, "0" * 40), (ALICE_ID, "0" * 64), (EVE_ID, "0" * 64), (99, "0" * 64)],
     "one.user.login": [("oneadmin", "", 60), ("alice", "", 60, STAFF_GID), ("alice", "", 0), ("nobody", "", 60)],
     "one.user.update": [(0, "X=1", 1), (ALICE_ID, "X=1", 1)],
     "one.user.enable": [(ALICE_ID, False), (EVE_ID, True)],
@@ -216,7 +234,20 @@ REFUSED: dict[str, list[tuple]] = {
     "one.group.allocate": [("mine",)],
     "one.group.delete": [(STAFF_GID,)],
     "one.group.info": [(0,), (STAFF_GID,)],
+    "one.group.update": [(STAFF_GID, "X=1", 1), (GUESTS_GID, "X=1", 1)],
+    "one.group.addadmin": [(GUESTS_GID, EVE_ID), (STAFF_GID, ALICE_ID)],
+    "one.group.deladmin": [(STAFF_GID, ALICE_ID), (GUESTS_GID, EVE_ID)],
     "one.acl.info": [()],
+    "one.acl.addrule": [("400000000", "1000400000000", "1", "400000000"), ("mine", "", "", "")],
+    "one.acl.delrule": [(0,), (99,)],
+    "one.vdc.allocate": [("NAME=mine",)],
+    "one.vdc.delete": [(0,), (99,)],
+    "one.vdc.info": [(0,)],
+    "one.vdc.update": [(0, "X=1", 1)],
+    "one.vdc.rename": [(0, "mine")],
+    "one.vdc.addgroup": [(0, GUESTS_GID)],
+    "one.vdc.delgroup": [(0, 1)],
+    **{f"one.vdc.{verb}{word}": [(0, 0, -10), (0, 0, 0)] for verb in ("add", "del") for word in VDC_RESOURCES},
     "trifid.event.list": [(-1,), (0,)],
     "trifid.audit.list": [(), (5, 10)],
     "trifid.event.story": [("VM", VM_ID), ("HOST", HOST_ID), ("NET", NETWORK_ID), ("USER", EVE_ID), ("ENGINE", 0)],
@@ -239,6 +270,8 @@ SHOW_NOTHING = {
     "one.clusterpool.info": (),
     "one.vntemplatepool.info": (-2, -1, -1),
     "one.vmgrouppool.info": (-2, -1, -1),
+    "one.documentpool.info": (-2, -1, -1, 100),
+    "one.vdcpool.info": (),
 }
 """Lists that a stranger may ask for, in which there is nothing."""
 
@@ -248,7 +281,14 @@ SHOW_THE_CALLER = {"one.userpool.info": ("<USER>", EVE_ID), "one.grouppool.info"
 FOR_ALL = {"one.secgrouppool.info": ("<SECURITY_GROUP>", 0)}
 """Lists in which there is one thing, which is everybody's."""
 
-OPEN = {"one.system.version", "trifid.system.version", "one.system.config", "one.zone.info", "one.zonepool.info"}
+OPEN = {
+    "one.system.version",
+    "trifid.system.version",
+    "one.system.config",
+    "one.zone.info",
+    "one.zonepool.info",
+    "one.zone.raftstatus",
+}
 """What everybody who has a session may know."""
 
 
@@ -262,7 +302,9 @@ def test_every_method_is_here() -> None:
 @pytest.fixture(autouse=True)
 async def _group(world):
     role = Role(0, "web")
-    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1))
+    await world.put(
+        VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1), Document(DOCUMENT_ID, ALICE_ID, 1, "service", 100)
+    )
 
 
 @pytest.mark.parametrize(

@@ -387,9 +387,15 @@ class TestConfiguration:
         await alice.ask(ALICE, "one.vm.updateconf", VM_ID, told, 1)
         assert [file.role for file in vm(alice).files] == ["kernel"]
 
-    async def test_a_running_vm_is_left_alone(self, alice):
+    async def test_a_running_vm_is_told_at_its_next_boot(self, alice):
         await alice.change("vms", VM_ID, state=VmState.RUNNING, history=(STAY,))
-        with pytest.raises(Refusal, match='"updateconf": This action is not available for state RUNNING'):
+        await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "OS=[BOOT=hd]")
+        assert vm(alice).state is VmState.HOTPLUG_CONTEXT
+        assert vm(alice).template.vector("OS")["BOOT"] == "hd"
+
+    async def test_a_suspended_vm_is_left_alone(self, alice):
+        await alice.change("vms", VM_ID, state=VmState.SUSPENDED, history=(STAY,))
+        with pytest.raises(Refusal, match='"updateconf": This action is not available for state SUSPENDED'):
             await alice.ask(ALICE, "one.vm.updateconf", VM_ID, "OS=[BOOT=hd]")
 
 

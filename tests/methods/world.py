@@ -16,6 +16,7 @@ from trifid.core.network.kept import VnTemplate
 from trifid.core.network.record import AddressRange, Network
 from trifid.core.template.model import template
 from trifid.core.user import Group, LoginToken, User
+from trifid.core.vdc import ALL, Vdc
 from trifid.core.vm.record import VM, HistoryRecord, Needs
 from trifid.core.vm.states import VmState
 from trifid.core.vm_template import VmTemplate
@@ -64,6 +65,9 @@ IMAGE_OF_ALICE = Image(
     size_mib=100,
 )
 
+VDC_WITHOUT_NETWORKS = Vdc(0, "default", (1,), hosts=((0, ALL),), datastores=((0, 0), (0, 1), (0, 2)))
+"""Lets the group users use the first datastores and no network, so that tests see what permissions of those do."""
+
 
 def user(user_id: int, name: str, *gids: int) -> User:
     """A user whose session is `name:token`."""
@@ -89,19 +93,19 @@ class World:
         engine: with a host, a network of the administrator, and the VM running on the host.
     """
 
-    def __init__(self, home: Path, samples: Samples | None = None) -> None:
-        self.store = FakeStore()
+    def __init__(self, home: Path, samples: Samples | None = None, store: Any = None) -> None:
+        self.store = store or FakeStore()
         never = {"dummy": DriverSettings("none")}
         drivers = Drivers(vmm=never, tm=never, im=never)
         config = Config(engine=EngineSettings(transfer="dummy"), drivers=drivers)
         self.engine = Engine(home, config, self.store, lambda: 1000, samples=samples)
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]
         self.memory = self.engine.turns.memory
-        self._dispatch = Dispatcher(self.engine)
+        self.dispatch = Dispatcher(self.engine)
 
     def decide_by(self, **settings: Any) -> None:
         """Let explanations and the engine's own choices go by other settings of the scheduler."""
-        self._dispatch = Dispatcher(self.engine, placement=Settings(**settings))
+        self.dispatch = Dispatcher(self.engine, placement=Settings(**settings))
 
     async def start(self) -> "World":
         """Fill the store."""
@@ -137,6 +141,7 @@ class World:
                 template=template(VN_MAD="vxlan", PHYDEV="eth0"),
             ),
         )
+        await self.put(VDC_WITHOUT_NETWORKS)
         await self.put_counters(vm=50, host=50, net=50, user=50, group=150, template=50, image=50, vntemplate=50)
         return self
 
@@ -163,7 +168,7 @@ class World:
 
     async def ask(self, session: str, method: str, *arguments: Any) -> Any:
         """Return what a call answers; raises Refusal.  Every document is checked against its schema."""
-        answer = await self._dispatch(method, [session, *arguments], "10.0.0.9:1234")
+        answer = await self.dispatch(method, [session, *arguments], "10.0.0.9:1234")
         assert isinstance(answer, Answer), f"{method} {arguments}: {answer}"
         if not answer.success:
             raise Refusal(answer.code, answer.value)

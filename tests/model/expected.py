@@ -79,7 +79,7 @@ class Expected:
         self.disk_snapshots: list[int] = []
         self.memory_mib = 128
         self.operation: Operation | None = None
-        self.is_busy = False
+        self.is_busy = self.takes_disks = False
 
     @property
     def has_two_sets(self) -> bool:
@@ -115,7 +115,7 @@ class Expected:
                     {"suspend", "stop", "undeploy", "undeploy-hard", "poweroff", "poweroff-hard", "resched"}
                     | {"unresched", "migrate", "migrate-live", "migrate-copy", "migrate-off", "migrate-off-hard"}
                     | {"reboot", "reboot-hard", "snapshot-create", "snapshot-revert", "snapshot-delete"}
-                    | {"resize-disk", "saveas"}
+                    | {"resize-disk", "saveas", "configure"}
                     | ends | devices | disk_snapshots
                 )  # fmt: skip
             case "UNKNOWN" if self.is_on_two:
@@ -155,6 +155,7 @@ class Expected:
         made = self._operation(what, number)
         if what.startswith(("migrate", "deploy")):
             self.is_marked = False
+            self.takes_disks = what == "migrate-copy"
         if made is None:
             return
         if not made.route:
@@ -257,7 +258,7 @@ class Expected:
             case "accept", _:
                 return Operation(("PROLOG_MIGRATE_POWEROFF",), "POWEROFF", target=number)
             case "retry", "UNKNOWN":
-                return Operation(("MIGRATE",), TRUTH)
+                return Operation(("MIGRATE",), TRUTH, off=TWO_SETS if self.takes_disks else "POWEROFF")
             case "migrate", "POWEROFF" | "SUSPENDED" if not self.is_paused:
                 shown = f"PROLOG_MIGRATE_{'POWEROFF' if self.state == 'POWEROFF' else 'SUSPEND'}"
                 return Operation(
@@ -311,7 +312,8 @@ class Expected:
                 route = ("HOTPLUG_RESIZE",) if not is_off else ()
                 return Operation(route, here, any_work, effect=lambda e: setattr(e, "memory_mib", number), keeps=True)
             case "configure":
-                return Operation(("POWEROFF",) if here == "POWEROFF" else (), here, any_work)
+                shown = {"POWEROFF": ("POWEROFF",), "RUNNING": ("HOTPLUG",)}
+                return Operation(shown.get(here, ()), here, any_work)
             case "saveas":
                 return Operation((f"HOTPLUG_SAVEAS{in_state}",), here, any_work)
             case "resize-disk" if here in ("PENDING", "HOLD", "UNDEPLOYED"):

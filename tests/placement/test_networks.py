@@ -6,6 +6,7 @@ import random
 import pytest
 
 from tests.scheduler.builders import datastore_xml, host_xml, network_xml, user_xml, vm_xml
+from trifid.core.acl import RuleSet
 from trifid.errors import BadTemplate
 from trifid.placement.networks import Networks
 from trifid.placement.place import place
@@ -18,7 +19,7 @@ ALICE = 10
 
 def views(*nets, users=({"id": ALICE, "gids": (1, 100)},), ids=()):
     text = "".join(network_xml(number, **one) for number, one in enumerate(nets))
-    people = owners(f"<P>{''.join(user_xml(one['id'], one['gids']) for one in users)}</P>", {ALICE, *ids})
+    people = owners(f"<P>{''.join(user_xml(one['id'], one['gids']) for one in users)}</P>", {ALICE, *ids}, RuleSet())
     return networks(f"<P>{text}</P>", people)
 
 

@@ -90,6 +90,11 @@ class Home:
         self.run("trifid", "stop", status=None)
 
     @property
+    def session(self) -> str:
+        """The session of the administrator, `user:secret`."""
+        return (self.path / "one_auth").read_text().strip()
+
+    @property
     def pid(self) -> int:
         """The daemon's process id."""
         return int((self.path / "run" / "trifidd.pid").read_text())

@@ -170,8 +170,13 @@ def test_snapshots_of_the_machine_and_of_a_disk(one: pyone.OneServer, api: Api, 
 
 
 def test_configuration_and_lock(one: pyone.OneServer, api: Api, vm_id: int) -> None:
-    with pytest.raises(pyone.OneActionException, match="not available for state RUNNING"):
-        one.vm.updateconf(vm_id, "OS = [ BOOT = hd ]")
+    one.vm.updateconf(vm_id, "GRAPHICS = [ TYPE = vnc ]")
+    api.until_state(vm_id, "RUNNING")
+    vm = one.vm.info(vm_id)
+    assert (vm.TEMPLATE["GRAPHICS"]["TYPE"], [record.ACTION for record in vm.HISTORY_RECORDS.HISTORY]) == (
+        "VNC",
+        [33, 0],
+    )
     one.vm.action("poweroff", vm_id)
     api.until_state(vm_id, "POWEROFF")
     one.vm.updateconf(vm_id, 'OS = [ BOOT = hd ]\nCONTEXT = [ HOSTNAME = "db-$VMID" ]', 1)

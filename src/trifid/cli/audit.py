@@ -9,6 +9,7 @@ import click
 from trifid.cli.command import Command, Given, WholeNumber
 from trifid.cli.failure import Failure
 from trifid.cli.kinds import USER
+from trifid.cli.moments import epoch_seconds
 from trifid.cli.shell import Shell
 
 _PAGE = 500
@@ -61,13 +62,7 @@ def _uid(shell: Shell, word: str | None) -> int:
 
 
 def _moment(word: str | None) -> int:
-    """Return epoch seconds of `2026-11-26`, `2026-11-26 14:00` or `2026-11-26T14:00:30`, local time; -1 for None."""
-    if word is None:
-        return -1
-    try:
-        return int(datetime.fromisoformat(word).timestamp())
-    except ValueError:
-        raise Failure(f"{word} is no time", 'write 2026-11-26 or "2026-11-26 14:00"') from None
+    return -1 if word is None else epoch_seconds(word)
 
 
 def _row(entry: dict[str, Any], *, is_full: bool) -> str:

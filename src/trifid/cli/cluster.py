@@ -138,6 +138,11 @@ main = CommandTable(
     "Manage clusters of hosts, datastores and networks.  CLUSTER stands for ids, names, and lists of them.",
     ROWS,
     CLUSTER,
+    {
+        "optimize": 'called "trifid sched plan --cluster CLUSTER" here',
+        "plan-delete": 'not needed: a plan of "trifid sched plan" is only made when it is asked for',
+        "plan-execute": 'called "trifid sched plan --cluster CLUSTER --apply" here',
+    },
 )
 
 if __name__ == "__main__":

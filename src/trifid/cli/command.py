@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from trifid.cli import candidates
 from trifid.cli.failure import FAILED, INTERRUPTED, Failure, explain
 from trifid.cli.follow import Follower, is_state
 from trifid.cli.forms import FORM_OPTIONS, FORMS, form_in, form_of, text_of
@@ -45,6 +46,9 @@ __all__ = [
     "wait_goal",
     "word_after_wait",
 ]
+
+
+_ALIKE_MAX = 3
 
 
 class SubCommand(click.Command):
@@ -159,8 +163,9 @@ class SubCommand(click.Command):
 
         shell.held = []
         self._do(shell, Given({**vars(given), "json": True}))
-        for text in shell.held:
-            click.echo(text_of(json.loads(text), shell.form, self.row.word.upper().replace("-", "_")))
+        root = self.row.word.upper().replace("-", "_")
+        found = [text_of(json.loads(text), shell.form, root) for text in shell.held]
+        click.echo(("\n---\n" if shell.form == "yaml" else "\n").join(found))
 
     def _perform(self, shell: Shell, given: Given) -> None:
         """Send every object to the method; one that is refused does not keep the others from it."""
@@ -226,6 +231,21 @@ class CommandTable(click.Group):
             return self.groups[cmd_name]
         row = self._by_word.get(cmd_name)
         return SubCommand(row, self.kind, str(self.name), calls=self.calls) if row else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the sub-command that is meant; raises Failure for an unknown word, with those that are like it."""
+        word = args[0]
+        if ctx.resilient_parsing or word.startswith("-") or self.get_command(ctx, word) is not None:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        known = [*self._by_word, *self.groups]
+        begun = sorted(one for one in known if one.startswith(word))
+        alike = [*begun[:_ALIKE_MAX]] or get_close_matches(word, known, _ALIKE_MAX)
+        meant = f"did you mean {' or '.join(alike)}?  " if alike else ""
+        raise Failure(f"{self.name} has no command {word}", f'{meant}See "{self.name} --help"')
 
     def main(
         self,
@@ -309,7 +329,14 @@ def _parameter(argument: Argument, row: Command) -> click.Argument:
         nargs=-1 if several else 1,
         required=not argument.optional,
         metavar=f"[{shown}]" if argument.optional else shown,
+        shell_complete=_candidates(argument),
     )
+
+
+def _candidates(argument: Argument) -> candidates.Complete | None:
+    if argument.kind is not None:
+        return candidates.objects(argument.kind, many=argument.many)
+    return candidates.files if argument.name == "FILE" else None
 
 
 def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:

@@ -6,9 +6,11 @@ import click
 
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
     host,
     image,
     network,
@@ -18,6 +20,7 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
 )
@@ -37,6 +40,9 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (group.main, (group.GROUP_COLUMNS,)),
+    (acl.main, (acl.RULE_COLUMNS,)),
+    (vdc.main, (vdc.VDC_COLUMNS,)),
     (acct.main, (acct.COLUMNS,)),
     (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
@@ -60,7 +66,7 @@ after `--wait`, `state`) and `text`.  With `--json` every line of standard error
 Exit status: 0 done, 255 not done (1 from `trifid`; 3 from `trifid status` when no engine runs), 130 interrupted.
 Errors go to standard error: what is wrong, and on the next line what to do.
 """
-_EVERYWHERE = {"home", "endpoint", "verbose", "xml", "json", "yaml"}
+EVERYWHERE = {"home", "endpoint", "verbose", "xml", "json", "yaml"}
 
 
 def document() -> str:
@@ -81,7 +87,7 @@ def _command(program: CommandTable, row: Command) -> Iterator[str]:
     yield f"### {program.name} {' '.join([row.word, *words])}\n"
     yield f"{row.about}{f'  {row.more}' if row.more else ''}\n"
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.name not in _EVERYWHERE:
+        if isinstance(parameter, click.Option) and not parameter.hidden and parameter.name not in EVERYWHERE:
             words = [*parameter.opts]
             shown = ", ".join(words) if parameter.is_flag else f"{', '.join(words)} {parameter.make_metavar(context)}"
             yield f"- `{shown}`: {parameter.help}"

@@ -7,6 +7,8 @@ import click
 
 from trifid.cli.audit import COMMAND as AUDIT
 from trifid.cli.command import Command, CommandTable, Given, Number, WholeNumber
+from trifid.cli.completion import COMPLETION
+from trifid.cli.events import COMMAND as EVENTS
 from trifid.cli.sched import main as sched
 from trifid.cli.shell import Shell
 
@@ -114,6 +116,8 @@ ROWS = (
         examples=("status --home /srv/trifid", "status --home /srv/trifid --json"),
     ),
     AUDIT,
+    COMPLETION,
+    EVENTS,
     Command(
         "sim",
         "Simulate the whole engine on virtual time with everything going wrong; needs no home and no engine.",

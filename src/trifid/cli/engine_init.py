@@ -27,6 +27,8 @@ listen = {listen}
 port = {port}
 # Longest call, in bytes.
 #body_bytes_max = 8388608
+# Addresses of proxies, such as ["127.0.0.1"], that are believed when they tell who calls (X-Forwarded-For).
+#proxies = []
 
 [database]
 # An SQLAlchemy URL: sqlite:///FILE, relative to this directory, or postgresql+psycopg://USER@HOST/NAME.
@@ -64,6 +66,17 @@ transfer = {transfer}
 #mac_prefix = "02:00"
 #network_size = 254
 
+[authentication]
+# What checks logins besides passwords (core), such as ["ssh", "ldap"], or programs in auth/ (docs/authentication.md).
+# Users of a method are made by "oneuser create NAME --driver METHOD"; those of the default when they come.
+#methods = []
+#default = ""
+# Whether users that exist get the groups that the driver names, at each login.
+#groups_follow = false
+# How long a session that was right is not checked again, and how long one login may take, in seconds.
+#remember_s = 900
+#timeout_s = 20
+
 [scheduler]
 # Places waiting VMs on hosts; without it "onevm deploy" does.
 #enabled = true
@@ -77,7 +90,8 @@ transfer = {transfer}
 # Rules and opinions of your own, programs that decide, what is recorded, limits: docs/scheduler.md.
 
 # Drivers: [drivers.FAMILY.NAME], FAMILY being vmm (runs VMs), im (watches hosts), tm (moves disks), ds
-# (keeps images), vnm (makes networks on hosts) or fence (switches hosts off: docs/host-failure.md).
+# (keeps images), vnm (makes networks on hosts), fence (switches hosts off: docs/host-failure.md) or auth
+# (checks logins: docs/authentication.md).
 # "onehost create HOST --im NAME --vm NAME" chooses among
 # them; datastores name a DS_MAD and a TM_MAD; one vnm is for all hosts.
 #   executable  absolute, or in drivers/ of this directory, or beside the engine's Python, or on PATH

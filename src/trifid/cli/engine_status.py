@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 
 from trifid.cli.command import Given
+from trifid.cli.failure import Failure
 from trifid.cli.figures import full_moment
 from trifid.cli.home import Home, existing_home
 from trifid.cli.host import short_state as host_state
@@ -64,7 +65,7 @@ def look(shell: Shell, home: Home) -> dict[str, Any]:
     if pid:
         try:
             _ask(shell, found)
-        except ClientError as fault:
+        except (ClientError, Failure) as fault:
             found["trouble"] = str(fault)
     elif home.is_locked():
         found["trouble"] = "it is just starting or ending"

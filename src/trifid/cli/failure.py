@@ -13,32 +13,47 @@ FAILED = 255
 INTERRUPTED = 130
 
 _NEXT = {
-    0x0100: "check USER:PASSWORD in the credentials file: $ONE_AUTH, $TRIFID_HOME/one_auth or ~/.one/one_auth",
     0x2000: "correct what the message names and try again",
     0x4000: "correct what the message names and try again",
 }
 
-_NOT_FOUND = re.compile(r"Error getting ([a-z ]+) \[")
+_NOT_FOUND = re.compile(r"Error getting ([A-Za-z ]+) \[")
 _LISTED_BY = {
+    "ACL": "oneacl",
+    "VDC": "onevdc",
     "cluster": "onecluster",
     "datastore": "onedatastore",
+    "group": "onegroup",
+    "hook": "onehook",
     "host": "onehost",
     "image": "oneimage",
+    "security group": "onesecgroup",
     "user": "oneuser",
     "virtual machine": "onevm",
+    "virtual machine template": "onetemplate",
     "virtual network": "onevnet",
+    "virtual network template": "onevntemplate",
     "vm group": "onevmgroup",
+    "zone": "onezone",
 }
 """What is not found, as the engine calls it -> the command that lists what there is."""
 
-_LOCKED = re.compile(r"\b(IMAGE|NET|TEMPLATE|VMGROUP|VM)(?: is locked\.)? \[(\d+)\]")
-_UNLOCKED_BY = {
+_OWNED = {
+    "DATASTORE": "onedatastore",
     "IMAGE": "oneimage",
     "NET": "onevnet",
+    "SECGROUP": "onesecgroup",
     "TEMPLATE": "onetemplate",
     "VM": "onevm",
     "VMGROUP": "onevmgroup",
+    "VNTEMPLATE": "onevntemplate",
 }
+"""Kinds that have owners, as rules and refusals call them -> their command."""
+_WITHOUT_RULES = ("ACL", "HOOK")
+"""Kinds that no rule can be about."""
+_LOCKABLE = {**_OWNED, "HOOK": "onehook"}
+_LOCKED = re.compile(rf"\b({'|'.join(_LOCKABLE)})(?: is locked\.)? \[(\d+)\]")
+_MISSING_RIGHT = re.compile(r"(?:User \[(\d+)\] : )?Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[(\d+)\])?")
 
 
 class Failure(Exception):
@@ -75,17 +90,10 @@ def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
 
 def _explained(error: "ClientError", command: str, object_id: int) -> Failure:
     code = getattr(error, "code", 0)
-    about = getattr(error, "object_id", -1)
     if type(error).__name__ == "ApiFault":
         return Failure(str(error), 'this engine does not know the call: compare its version, see "trifid status"')
-    locked = _LOCKED.search(str(error)) if code == 0x0200 and "locked" in str(error) else None
-    if locked:
-        unlock = f"{_UNLOCKED_BY[locked[1]]} unlock {locked[2]}"
-        return Failure(str(error), f'who may manage it takes the lock away: "{unlock}"')
     if code == 0x0200:
-        is_for_owners = max(about, object_id) >= 0 and "perform ADMIN" not in str(error)
-        owner = "its owner, or " if is_for_owners else ""
-        return Failure(str(error), f"ask {owner}a member of the group oneadmin")
+        return Failure(str(error), _who_may_give(str(error)))
     if code == 0x0400:
         missing = _NOT_FOUND.search(str(error))
         lister = _LISTED_BY.get(missing[1], command) if missing else command
@@ -96,3 +104,23 @@ def _explained(error: "ClientError", command: str, object_id: int) -> Failure:
     if code == 0x1000:
         return Failure(str(error), f'see "{command} --help" for what is accepted')
     return Failure(str(error), _NEXT.get(code, ""))
+
+
+def _who_may_give(refusal: str) -> str:
+    """Return what is missing for what was refused, and who may give it."""
+    locked = _LOCKED.search(refusal) if "locked" in refusal else None
+    if locked:
+        return f'who may manage it takes the lock away: "{_LOCKABLE[locked[1]]} unlock {locked[2]}"'
+    if "restricted attribute" in refusal:
+        return "leave it out, or ask a member of the group oneadmin to set it"
+    if "quota" in refusal and "limit" in refusal:
+        return '"oneuser show" tells your limits and what of them is used'
+    missing = _MISSING_RIGHT.search(refusal)
+    if not missing or missing[3] in _WITHOUT_RULES:
+        return "ask a member of the group oneadmin"
+    uid, right, kind, object_id = missing.groups()
+    resource = f"{kind}/#{object_id}" if object_id else f"{kind}/*"
+    rule = f'a member of the group oneadmin by: oneacl create "#{uid or "USER"} {resource} {right}"'
+    if object_id and kind in _OWNED:
+        rule = f'its owner by "{_OWNED[kind]} chmod {object_id} MODE", {rule}'
+    return f"{right} on {kind}{f' {object_id}' if object_id else ''} is missing; who may give it: {rule}"

@@ -217,6 +217,7 @@ main = CommandTable(
     ROWS,
     HOST,
     {
+        "forceupdate": 'not needed: a host is looked at all the time; "onehost enable HOST --wait" looks at once',
         "sync": "not needed: drivers bring their probes along",
     },
 )

@@ -92,8 +92,8 @@ class Rolling:
             self._one(member)
         except Trouble as trouble:
             why, advice = str(trouble), f"{trouble.advice}; "
-        except ClientError as fault:
-            explained = explain(fault, HOST.command, member.id)
+        except (ClientError, Failure) as fault:
+            explained = fault if isinstance(fault, Failure) else explain(fault, HOST.command, member.id)
             why, advice = explained.text, f"{explained.next}; " if explained.next else ""
         except KeyboardInterrupt:
             why, advice = "interrupted", ""

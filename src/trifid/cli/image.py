@@ -207,6 +207,7 @@ main = CommandTable(
     ROWS,
     IMAGE,
     {
+        "dockerfile": "not supported: images are made of files and URLs, see oneimage create",
         "publish": 'called chmod today: "oneimage chmod IMAGE 644"',
         "unpublish": 'called chmod today: "oneimage chmod IMAGE 600"',
         "restore": "not supported: there are no backups yet",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from trifid.cli import columns as c
+from trifid.cli.candidates import columns
 from trifid.cli.command import Given, Number, WholeNumber
 from trifid.cli.failure import Failure
 from trifid.cli.forms import FORM_OPTIONS, form_of
@@ -18,10 +19,14 @@ from trifid.cli.shell import Shell
 
 _NUMERIC = click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups.")
 _TABLE_OPTIONS = (
-    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show."),
+    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.", shell_complete=columns),
     click.Option(["--list-columns", "--describe"], is_flag=True, help="Tell which columns there are."),
     click.Option(
-        ["-o", "--order", "--sort"], metavar="X,Y", default="", help="Order by columns, highest first; -X: lowest."
+        ["-o", "--order", "--sort"],
+        metavar="X,Y",
+        default="",
+        help="Order by columns, highest first; -X: lowest.",
+        shell_complete=columns,
     ),
     click.Option(
         ["-f", "--filter"],
@@ -40,6 +45,8 @@ _TABLE_OPTIONS = (
     click.Option(["-k", "--kilobytes"], is_flag=True, help="Memory in KiB."),
     click.Option(["--size"], metavar="X=N,…", default="", help="Make column X N letters wide, and cut what is longer."),
     click.Option(["--adjust"], metavar="X,Y", hidden=True, help="Nothing: columns are as wide as what is in them."),
+    click.Option(["--no-expand"], is_flag=True, hidden=True, help="Nothing: tables are never stretched."),
+    click.Option(["--no-pager"], is_flag=True, hidden=True, help="Nothing: no pager is started."),
     click.Option(["--csv"], is_flag=True, help="Comma separated values."),
     click.Option(["--csv-del"], metavar="C", default=",", help="What stands between the values, instead of a comma."),
     click.Option(["--no-header"], is_flag=True, help="Without the line of names."),
@@ -72,7 +79,10 @@ TOP_OPTIONS = (
         help="How long to wait between two looks: 2 s by default.",
     ),
 )
-SHOW_OPTIONS = FORM_OPTIONS
+SHOW_OPTIONS = (
+    *FORM_OPTIONS,
+    click.Option(["--all"], is_flag=True, hidden=True, help="Nothing: everything is told anyway."),
+)
 
 FILTERS = {"m": -3, "mine": -3, "g": -1, "group": -1, "a": -2, "all": -2}
 """Words for whose objects to list (reference/xmlrpc.md §5.2, reference/api-modern.md §3)."""

@@ -17,6 +17,7 @@ from trifid.cli.kinds import GROUP, NETWORK, NETWORK_TEMPLATE, USER
 from trifid.cli.listing import (
     LIST_OPTIONS,
     SHOW_OPTIONS,
+    TOP_OPTIONS,
     WHOSE_HELP,
     Listing,
     pairs,
@@ -138,6 +139,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l ID,NAME,VN_MAD"),
+    ),
+    Command(
+        "top",
+        "List the network templates again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -n 3"),
     ),
     Command(
         "show",

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from trifid.cli.failure import Failure, explain
-from trifid.cli.kinds import GROUP, Kind
+from trifid.cli.kinds import Kind
+from trifid.cli.names import Names
 
 if TYPE_CHECKING:
     from trifid.cli.answer import Answer
+    from trifid.client import ApiError
 
 _NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)\Z", re.ASCII)
+_COMMA = re.compile(r",(?![^\[\]]*\])")
+"""One that is not inside brackets."""
 RANGE_MAX = 10_000
+_NOT_AUTHENTICATED = 0x0100
 
 
 class Caller(Protocol):
@@ -56,7 +61,7 @@ class Shell:
         self.answer: Answer | None = None
         self.held: list[str] | None = None
         self._client = client
-        self._pools: dict[str, list[tuple[int, str]]] = {}
+        self._names = Names(self)
 
     @property
     def client(self) -> Caller:
@@ -69,8 +74,31 @@ class Shell:
         return self._client
 
     def call(self, method: str, *args: Any) -> Any:
-        """Return the result of a method of the API."""
-        return self.client.call(method, *args)
+        """Return the result of a method of the API.
+
+        Raises:
+            Failure: the engine does not know the session: there is no use in asking it anything else.
+        """
+        from trifid.client import ApiError
+
+        try:
+            return self.client.call(method, *args)
+        except ApiError as refused:
+            if refused.code != _NOT_AUTHENTICATED:
+                raise
+            raise self._not_let_in(refused) from refused
+
+    def _not_let_in(self, refused: "ApiError") -> Failure:
+        """Return what to tell about a session that the engine does not know: where it was read from."""
+        from trifid.client.session import session_file
+
+        path = session_file(self.home)
+        return Failure(
+            str(refused),
+            f"the session was read from {path}: its first line must be USER:PASSWORD, or USER:TOKEN with a token that "
+            "still holds; ONE_AUTH names another file",
+            refused.code,
+        )
 
     def one(self, kind: Kind, object_id: int, *more: Any) -> dict[str, Any]:
         """Return an object's document as a dictionary; `more` are arguments of the info call after the id."""
@@ -85,34 +113,32 @@ class Shell:
         return list(iter_elements(self.call(*kind.pool), kind.element))
 
     def id(self, kind: Kind, word: str) -> int:
-        """Return the id that a word means: the id itself, or a name that exactly one object has."""
+        """Return the id that a word means: the id itself, or a name that exactly one object has.
+
+        `OWNER[NAME]` is the object of that user, and `[NAME]` a name that would be read as something else: a number.
+        """
         if not word:
             raise Failure(f"a {kind.label} without a name", "write its id or its name")
         if _NUMBER.match(word):
             return int(word)
-        found = [object_id for object_id, name in self._names(kind) if name == word]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(str(object_id) for object_id in sorted(found))
-            raise Failure(kind.several.format(word), f"use an id: {ids}")
-        where = 'groups are shown by "oneuser list"' if kind is GROUP else f'see "{kind.command} list"'
-        raise Failure(kind.missing.format(word), f"{where}; {kind.hidden}" if kind.hidden else where)
+        return self._names.id(kind, word)
+
+    def id_or_name(self, kind: Kind, word: str) -> str:
+        """Return the id of the only object that a word means, else the word: the engine looks among the caller's."""
+        if _NUMBER.match(word):
+            return word
+        found = self._names.only(kind, word)
+        return word if found is None else str(found)
 
     def name(self, kind: Kind, object_id: int) -> str:
         """Return the name of an object, empty when the caller sees none with that id."""
-        return dict(self._names(kind)).get(object_id, "")
-
-    def _names(self, kind: Kind) -> list[tuple[int, str]]:
-        if kind.element not in self._pools:
-            self._pools[kind.element] = [(int(one["ID"]), str(one["NAME"])) for one in self.all(kind)]
-        return self._pools[kind.element]
+        return self._names.name(kind, object_id)
 
     def ids(self, kind: Kind, words: tuple[str, ...]) -> list[int]:
         """Return the ids that words mean, each once, in their order: ids, names, `1,3..5`, `web,db`."""
         found: dict[int, None] = {}
         for word in words:
-            parts = word.split(",")
+            parts = _COMMA.split(word)
             if "" in parts:
                 raise Failure(f"{word!r} is not a list of {kind.label}s", "write ids or names, such as 1,3..5,web")
             for part in parts:

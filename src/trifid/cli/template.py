@@ -17,7 +17,16 @@ from trifid.cli.failure import Failure, explain
 from trifid.cli.figures import moment
 from trifid.cli.follow import Follower
 from trifid.cli.kinds import GROUP, USER, VM, VM_TEMPLATE
-from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, WHOSE_HELP, Listing, permissions_flags, show, whose
+from trifid.cli.listing import (
+    LIST_OPTIONS,
+    SHOW_OPTIONS,
+    TOP_OPTIONS,
+    WHOSE_HELP,
+    Listing,
+    permissions_flags,
+    show,
+    whose,
+)
 from trifid.cli.locks import lock_commands
 from trifid.cli.multiple import MULTIPLE, numbered
 from trifid.cli.settle import WAIT_OPTIONS, wait_for
@@ -136,6 +145,16 @@ def _clone(shell: Shell, given: Given) -> None:
         wait_for(shell, IMAGE_COURSE, _images(shell, clone_id), given)
 
 
+def _delete(shell: Shell, given: Given) -> None:
+    waits = given.recursive and given.wait
+    images = [one for template_id in given.template for one in _images(shell, template_id)] if waits else []
+    method, with_images = "one.template.delete", given.recursive
+    for template_id in given.template:
+        shell.attempt(VM_TEMPLATE, template_id, method, template_id, with_images)
+    if not shell.is_failed:
+        wait_for(shell, IMAGE_COURSE, images, given, is_deletion=True)
+
+
 def _images(shell: Shell, template_id: int) -> list[int]:
     """Return the images that a template names by their ids."""
     from trifid.wire.elements import several
@@ -229,10 +248,9 @@ ROWS = (
         "delete",
         "Remove a VM template; VMs made of it stay.",
         (TEMPLATES,),
-        "one.template.delete",
-        lambda template_id, given: (template_id, given.recursive),
-        options=(RECURSIVE,),
-        examples=("delete web", "delete 3,5..7", "delete web --recursive"),
+        run=_delete,
+        options=(RECURSIVE, *WAIT_OPTIONS),
+        examples=("delete web", "delete 3,5..7", "delete web --recursive --wait"),
     ),
     rename_command(VM_TEMPLATE, "TEMPLATE"),
     update_command(VM_TEMPLATE, "TEMPLATE", "TEMPLATE"),
@@ -248,6 +266,15 @@ ROWS = (
         options=LIST_OPTIONS,
         more=WHOSE_HELP,
         examples=("list", "list m -l ID,NAME,CPU,MEMORY", "list -j"),
+    ),
+    Command(
+        "top",
+        "List the VM templates again and again.",
+        (Argument("WHOSE", optional=True),),
+        run=_LISTING.top,
+        options=TOP_OPTIONS,
+        more=WHOSE_HELP,
+        examples=("top", "top -d 5 -n 3"),
     ),
     Command(
         "show",

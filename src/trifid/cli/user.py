@@ -3,16 +3,13 @@
 Source: reference/xmlrpc.md §5 (the commands and columns), reference/api-modern.md §4 (the calls).
 """
 
-import sys
 from typing import Any
 
-import click
-
+from trifid.cli import user_logins
 from trifid.cli.columns import Column, Columns, Row, View, number, text
-from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber
-from trifid.cli.editing import read, update_command
-from trifid.cli.failure import Failure
-from trifid.cli.figures import full_moment, memory
+from trifid.cli.command import Argument, Command, CommandTable, Given
+from trifid.cli.editing import update_command
+from trifid.cli.figures import memory
 from trifid.cli.kinds import GROUP, USER, VM
 from trifid.cli.listing import (
     LIST_OPTIONS,
@@ -26,72 +23,11 @@ from trifid.cli.listing import (
 from trifid.cli.quota import quota_commands
 from trifid.cli.quota_shown import print_quotas
 from trifid.cli.shell import Shell
+from trifid.cli.user_logins import CREATE, print_tokens
 
-_CORE = ""
 _MYSELF = -1
-_ALL_GROUPS = -1
-_DEFAULT_TIME_S = 36_000
 
 USERS = Argument("USER", USER, many=True)
-ONE_USER = Argument("USER", USER, optional=True)
-PASSWORD_FILE = click.Option(
-    ["-r", "--read-file"], metavar="FILE", help="Read the password from a file, - for standard input."
-)
-GROUPS = click.Option(["--group"], metavar="X,Y", help="Its groups, the first is the primary one.")
-TIME = click.Option(
-    ["--time"],
-    type=WholeNumber(min=-1),
-    default=_DEFAULT_TIME_S,
-    metavar="SECONDS",
-    help=f"How long it holds, {_DEFAULT_TIME_S} by default; -1: until it is cleared; 0: clear all of them.",
-)
-ONE_GROUP = click.Option(["--group"], metavar="GROUP", help="With the rights of this group of the user only.")
-
-
-def password(given: Given, prompt: str) -> str:
-    """Return the password given as an argument, in a file, or at the terminal.
-
-    Raises:
-        Failure: none was given, and there is nobody to ask.
-    """
-    if given.password is not None:
-        return str(given.password)
-    if given.read_file is not None:
-        found = read(given.read_file).rstrip("\r\n")
-    elif sys.stdin.isatty():
-        found = str(click.prompt(prompt, hide_input=True, confirmation_prompt=True))
-    else:
-        raise Failure("there is no password", "give it with --read-file FILE, or - for standard input")
-    if not found:
-        raise Failure("the password is empty", "choose one that is not")
-    return found
-
-
-def _create(shell: Shell, given: Given) -> None:
-    groups = shell.ids(GROUP, (given.group,)) if given.group else []
-    secret = password(given, f"Password of {given.name}")
-    shell.made(USER, shell.call("one.user.allocate", given.name, secret, _CORE, groups))
-
-
-def _passwd(shell: Shell, given: Given) -> None:
-    user_id = _MYSELF if given.user is None else given.user
-    secret = password(given, "New password")
-    # Asked before the change, because afterwards our own session may no longer be let in.
-    own_id = int(shell.one(USER, _MYSELF)["ID"])
-    shell.call("one.user.passwd", user_id, secret)
-    if user_id in (_MYSELF, own_id):
-        shell.tell("The password is set.  Now write it into your credentials file: $ONE_AUTH or ~/.one/one_auth.")
-
-
-def _login(shell: Shell, given: Given) -> None:
-    user = shell.one(USER, _MYSELF if given.user is None else given.user)
-    group = shell.id(GROUP, given.group) if given.group else _ALL_GROUPS
-    token = shell.call("one.user.login", user["NAME"], "", given.time, group)
-    if given.time == 0:
-        shell.tell(f"The login tokens of {user['NAME']} are cleared.")
-        return
-    shell.say(token)
-    shell.tell(f"This is shown once.  To use it, write {user['NAME']}:TOKEN into a file that $ONE_AUTH names.")
 
 
 def _enable(word: str, about: str, enabled: bool) -> Command:
@@ -165,13 +101,9 @@ def _print_user(shell: Shell, user: dict[str, Any]) -> None:
             "ENABLED": _yes(user, View()),
         },
     )
-    tokens = several(user.get("LOGIN_TOKEN"))
-    if tokens:
-        section(shell, "LOGIN TOKENS")
-    for token in tokens:
-        until = int(token["EXPIRATION_TIME"])
-        group = "all its groups" if token["EGID"] == "-1" else f"group {token['EGID']} only"
-        shell.say(f"until {full_moment(until) if until > 0 else 'it is cleared'}, {group}")
+    if several(user.get("LOGIN_TOKEN")):
+        section(shell, "TOKENS")
+        print_tokens(shell, user)
     print_template(shell, "USER TEMPLATE", user.get("TEMPLATE"))
     print_quotas(shell, user, "DEFAULT_USER_QUOTAS")
 
@@ -182,14 +114,7 @@ def _show(shell: Shell, given: Given) -> None:
 
 
 ROWS = (
-    Command(
-        "create",
-        "Add a user; without a password on the line it is asked for.",
-        (Argument("NAME"), Argument("PASSWORD", optional=True)),
-        run=_create,
-        options=(PASSWORD_FILE, GROUPS),
-        examples=("create alice", "create alice --read-file secret.txt --group users"),
-    ),
+    CREATE,
     Command(
         "delete",
         "Remove a user that owns nothing.",
@@ -197,23 +122,7 @@ ROWS = (
         "one.user.delete",
         examples=("delete alice", "delete 5..7"),
     ),
-    Command(
-        "passwd",
-        "Set a password, your own unless USER is named; its login tokens are cleared.",
-        (ONE_USER, Argument("PASSWORD", optional=True)),
-        run=_passwd,
-        options=(PASSWORD_FILE,),
-        examples=("passwd", "passwd alice --read-file secret.txt"),
-    ),
-    Command(
-        "token-create",
-        "Make a login token, which stands for the password for a while.",
-        (ONE_USER,),
-        run=_login,
-        options=(TIME, ONE_GROUP),
-        aliases=("login",),
-        examples=("token-create", "token-create --time 3600", "token-create --time 0"),
-    ),
+    *user_logins.ROWS,
     _enable("enable", "Let a user in again.", True),
     _enable("disable", "Keep a user out; what it owns stays.", False),
     Command(
@@ -264,10 +173,6 @@ main = CommandTable(
     "Manage users.  USER stands for ids, names, and lists of them such as 5..7.",
     ROWS,
     USER,
-    {
-        "chauth": "not supported; the engine checks passwords itself",
-        "key": "not supported; passwords and login tokens are",
-    },
 )
 
 if __name__ == "__main__":

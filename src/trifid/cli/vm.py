@@ -37,7 +37,9 @@ from trifid.cli.vm_moves import (
     migrate_arguments,
 )
 from trifid.cli.vm_nics import NIC_ROWS
+from trifid.cli.vm_save import SAVE
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
+from trifid.cli.vm_ssh import SSH
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
@@ -307,6 +309,8 @@ ROWS = (
         aliases=("saveas",),
         examples=("disk-saveas 3 0 my-debian --wait", "disk-saveas web 1 data --type DATABLOCK --snapshot 0"),
     ),
+    SAVE,
+    SSH,
     *SCHEDULE_ROWS,
     *RESYNC_ROWS,
     rename_command(VM, "VM"),
@@ -372,6 +376,21 @@ main = CommandTable(
     "Manage virtual machines.  VM stands for ids, names, and lists of them such as 1,3..5,web.",
     ROWS,
     VM,
+    {
+        "backup": 'not supported: "onevm save" and "onevm disk-saveas" keep what is on disks',
+        "backup-cancel": "not supported: there are no backups",
+        "create-chart": 'called --schedule today: "onevm terminate VM --schedule +3600"',
+        "delete-chart": "called sched-delete",
+        "exec": 'not supported: "onevm ssh VM --cmd COMMAND" runs something in a guest',
+        "exec-cancel": "not supported: nothing is run inside guests from here",
+        "exec-retry": "not supported: nothing is run inside guests from here",
+        "pci-attach": "not supported: devices are given in the template (PCI), and when the VM boots",
+        "pci-detach": "not supported: devices are given in the template (PCI), and when the VM boots",
+        "port-forward": 'not supported: "ssh -L" to the VM does it, see "onevm ssh"',
+        "restore": "not supported: there are no backups",
+        "update-chart": "called sched-update",
+        "vnc": 'not supported: "onevm show VM" tells GRAPHICS, for a viewer of yours',
+    },
 )
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from trifid.cli.command import Argument, Command, Given, WholeNumber, wait_goal
 from trifid.cli.editing import APPEND, edited, read
 from trifid.cli.failure import Failure
 from trifid.cli.follow import Follower, Goal, state_of
-from trifid.cli.kinds import VM
+from trifid.cli.kinds import IMAGE, NETWORK, VM
 from trifid.cli.listing import template_text
 from trifid.cli.locks import lock_commands
 from trifid.cli.shell import Shell
@@ -43,7 +43,7 @@ def _in_place(method: str, send: Send) -> Callable[[Shell, Given], None]:
     """Return what calls a method for each VM; --wait waits until it is again where it was, and tells a failure."""
 
     def run(shell: Shell, given: Given) -> None:
-        arguments = send(given)
+        arguments = send(_with_ids(shell, given))
         waits = wait_goal(given, "RUNNING", "")
         follower = Follower(shell) if waits else None
         before = {vm_id: shell.one(VM, vm_id) for vm_id in given.vm} if waits else {}
@@ -56,6 +56,16 @@ def _in_place(method: str, send: Send) -> Callable[[Shell, Given], None]:
             _complain_about_new_error(shell, vm_id, before[vm_id])
 
     return run
+
+
+def _with_ids(shell: Shell, given: Given) -> Given:
+    """Return what was given, with ids of the image and the network that are named, whoever's they are."""
+    found = {
+        name: shell.id_or_name(kind, word)
+        for name, kind in (("image", IMAGE), ("network", NETWORK))
+        if (word := vars(given).get(name)) and word != AUTO
+    }
+    return Given({**vars(given), **found})
 
 
 def _complain_about_new_error(shell: Shell, vm_id: int, before: dict[str, Any]) -> None:
@@ -87,6 +97,8 @@ def _disk(given: Given) -> tuple[Any, ...]:
         "SIZE": None if given.size is None else mib(given.size),
         "TARGET": given.target,
         "DEV_PREFIX": given.prefix,
+        "CACHE": given.cache,
+        "DISCARD": given.discard,
     }
     return (_template(given, "DISK", values, "--image, --source, --type with --size"),)
 
@@ -161,6 +173,8 @@ DEVICE_ROWS = (
             click.Option(["--type"], metavar="TYPE", help="swap or fs, made on the host with --size."),
             click.Option(["--size"], metavar="SIZE", help="MiB, or with a unit: 2g."),
             click.Option(["--target"], metavar="DEVICE", help="What the guest calls it, such as vdb."),
+            click.Option(["--cache"], metavar="MODE", help="none, writethrough, writeback, directsync or unsafe."),
+            click.Option(["--discard"], metavar="MODE", help="unmap, or ignore."),
             click.Option(["--prefix"], metavar="PREFIX", help="How the name of the device begins, such as vd."),
         ),
         examples=("disk-attach 3 --image data --wait", "disk-attach 3 --type swap --size 512"),

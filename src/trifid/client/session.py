@@ -31,16 +31,21 @@ def _home() -> Path | None:
     return Path(name) if name else None
 
 
-def _session(home: Path | None) -> str:
+def session_file(home: Path | None = None) -> Path:
+    """Return the file that the session string is read from (see from_environment)."""
     named = os.environ.get("ONE_AUTH")
     if home is not None:
-        path = home / "one_auth"
-    elif named:
-        path = Path(named)
-    elif (of_engine := _home()) is not None and (of_engine / "one_auth").exists():
-        path = of_engine / "one_auth"
-    else:
-        path = Path("~/.one/one_auth").expanduser()
+        return home / "one_auth"
+    if named:
+        return Path(named)
+    of_engine = _home()
+    if of_engine is not None and (of_engine / "one_auth").exists():
+        return of_engine / "one_auth"
+    return Path("~/.one/one_auth").expanduser()
+
+
+def _session(home: Path | None) -> str:
+    path = session_file(home)
     try:
         session = path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as fault:

@@ -115,6 +115,7 @@ class Caller(msgspec.Struct, frozen=True):
         egid: the group that the login token is limited to; -1 = it is not.
         rules: the access rules that apply to this caller; None = none do.
         grounds: takes what the gate decides in a call; None = nobody wants to know.
+        oldest_first: whether lists begin with the lowest id.
     """
 
     uid: int
@@ -123,6 +124,7 @@ class Caller(msgspec.Struct, frozen=True):
     egid: int = -1
     rules: Rules | None = None
     grounds: list[Ground] | None = None
+    oldest_first: bool = False
 
     @property
     def is_limited(self) -> bool:

@@ -14,7 +14,7 @@ _OPERATIONS = ("VM_USE_OPERATIONS", "VM_MANAGE_OPERATIONS", "VM_ADMIN_OPERATIONS
 VM_PATHS = (
     *sorted(f"{name}/{key}" if key else name for name, keys in OF_VMS.items() for key in keys),
     *(f"{name}/EXTERNAL" for name in ("NIC", "NIC_ALIAS", "NIC_DEFAULT")),
-    *("USER_INPUTS/CPU", "USER_INPUTS/MEMORY", "USER_INPUTS/VCPU"),
+    *("USER_INPUTS/CPU", "USER_INPUTS/MEMORY", "USER_INPUTS/VCPU", "TOPOLOGY/PIN_POLICY", "TOPOLOGY/HUGEPAGE_SIZE"),
 )
 IMAGE_PATHS = ("SOURCE",)
 NETWORK_PATHS = (

@@ -1,7 +1,6 @@
 """Users and groups as records."""
 
 import hashlib
-import hmac
 import math
 import re
 
@@ -28,6 +27,11 @@ _METHOD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _TOKEN_ID_DIGITS = 12
 
 
+def token_digest(token: str) -> str:
+    """Return what is kept of a login token."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
 def is_method_name(name: str) -> bool:
     """Tell whether a text can be the name of a way of authentication; it names a directory of the driver."""
     return _METHOD_NAME.fullmatch(name) is not None
@@ -42,6 +46,11 @@ def is_user_name(name: str) -> bool:
 def is_one_word(text: str) -> bool:
     """Tell whether a text can be kept for a driver, on whose lines it is one word."""
     return 0 < len(text) <= KEPT_LENGTH_MAX and text.isprintable() and " " not in text
+
+
+def token_id(digest: str) -> str:
+    """Return what a login token is called in lists, out of its digest; whoever has the token can work it out."""
+    return hashlib.sha256(digest.encode()).hexdigest()[:_TOKEN_ID_DIGITS]
 
 
 class LoginToken(msgspec.Struct, frozen=True):
@@ -93,11 +102,6 @@ class User(msgspec.Struct, frozen=True):
     def permissions(self) -> Permissions:
         """A user may use and manage itself, nobody else may (group 0 aside)."""
         return Permissions(0o600)
-
-    def token_id(self, token: LoginToken) -> str:
-        """Return what a login token is called in lists: neither the token nor its digest can be found from it."""
-        keyed = hmac.digest(self.password.encode(errors="replace"), token.digest.encode(), hashlib.sha256)
-        return keyed.hex()[:_TOKEN_ID_DIGITS]
 
     @property
     def weight(self) -> float:

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from trifid.doors.http import BASIC, Application, Receive, Refused, Scope, Send, basic_session, header, send_text
+from trifid.doors.http import BASIC, Application, Receive, Refused, Scope, Send, basic_session, header, peer, send_text
 from trifid.errors import NotAuthenticated, TrifidError
 from trifid.methods.metrics import Distribution, Family, Reader
 
@@ -55,7 +55,7 @@ class _Door:
     async def _answered(self, scope: Scope, is_open_metrics: bool) -> bytes:
         session = basic_session(scope) if header(scope, b"authorization") else None
         try:
-            tell = await self._read(session)
+            tell = await self._read(session, peer(scope))
         except NotAuthenticated as nobody:
             raise Refused(401, nobody.message, BASIC) from None
         except TrifidError as refused:

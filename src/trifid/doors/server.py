@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -16,6 +16,8 @@ KEEP_ALIVE_S = 75
 HEAD_TIMEOUT_S = 30.0
 """For the headers of a request, from its first byte or from the beginning of the connection."""
 STOP_WITHIN_S = 3
+ABORT = "trifid.abort"
+"""Extension of ASGI by which an application closes a connection at once, whatever is still to be sent."""
 
 
 class CannotListen(OSError):
@@ -35,6 +37,10 @@ def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self.expect_head()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -82,12 +88,16 @@ async def serve(
     listen: str,
     port: int,
     *,
+    proxies: Sequence[str] = (),
     stop_within_s: int = STOP_WITHIN_S,
     head_timeout_s: float = HEAD_TIMEOUT_S,
 ) -> AsyncIterator[int]:
     """Serve an ASGI application for as long as the block lasts; give the port, useful when 0 was asked for.
 
     At the end calls under way get `stop_within_s` seconds to finish, then they are cancelled.
+
+    Args:
+        proxies: addresses and networks whose X-Forwarded-For is believed; others may write there what they like.
 
     Raises:
         CannotListen: the port is taken or the address is not this machine's.
@@ -101,7 +111,8 @@ async def serve(
         interface="asgi3",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         server_header=False,
         date_header=False,
         limit_concurrency=CONNECTIONS_MAX,

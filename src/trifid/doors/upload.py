@@ -120,7 +120,7 @@ class _Door:
 
     async def _who(self, scope: Scope) -> int:
         try:
-            return await self._admit(basic_session(scope))
+            return await self._admit(basic_session(scope), peer(scope))
         except NotAuthenticated as nobody:
             raise Refused(401, nobody.message, BASIC) from None
         except TrifidError as refused:

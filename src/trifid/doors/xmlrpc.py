@@ -7,7 +7,7 @@ Source: reference/api-modern.md §1 and §2.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -44,10 +44,22 @@ Dispatch = Callable[[str, list[Any], str], Awaitable[Answer | Fault]]
 """Takes method, arguments and who calls (address and port)."""
 
 
+LIST_METHODS = "system.listMethods"
+"""What clients ask to know what a server can, before they have a session.  Source: xmlrpc introspection."""
+
+
 def application(
-    dispatch: Dispatch, *, body_bytes_max: int = BODY_BYTES_MAX, read_timeout_s: float = READ_TIMEOUT_S
+    dispatch: Dispatch,
+    *,
+    methods: Sequence[str] = (),
+    body_bytes_max: int = BODY_BYTES_MAX,
+    read_timeout_s: float = READ_TIMEOUT_S,
 ) -> Application:
-    """Return the ASGI application that answers XML-RPC calls with what `dispatch` says."""
+    """Return the ASGI application that answers XML-RPC calls with what `dispatch` says.
+
+    Args:
+        methods: names of all methods, which anybody may ask for.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", f"the door speaks HTTP, not {scope['type']}"
@@ -59,16 +71,18 @@ def application(
             return
         except Gone:
             return
-        await _send_chunks(send, await _answered(dispatch, body, peer(scope)))
+        await _send_chunks(send, await _answered(dispatch, methods, body, peer(scope)))
 
     return answer
 
 
-async def _answered(dispatch: Dispatch, body: bytes, peer: str) -> list[str]:
+async def _answered(dispatch: Dispatch, methods: Sequence[str], body: bytes, peer: str) -> list[str]:
     try:
         method, arguments = decode_call(body)
     except BadXmlRpc as bad:
         return [encode_fault(FAULT_PARSE, f"cannot read the call: {bad}").decode()]
+    if method == LIST_METHODS:
+        return answer_chunks([LIST_METHODS, *methods])
     outcome = await dispatch(method, arguments, peer)
     if isinstance(outcome, Fault):
         return [encode_fault(outcome.code, outcome.text).decode()]

@@ -22,7 +22,16 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from trifid.core.access import ENGINE, USERS_GID, Caller
-from trifid.core.user import CORE, USER_NAME_LENGTH_MAX, LoginToken, User, is_user_name
+from trifid.core.user import (
+    BUILT_IN_METHODS,
+    CORE,
+    USER_NAME_LENGTH_MAX,
+    Group,
+    LoginToken,
+    User,
+    is_user_name,
+    token_digest,
+)
 from trifid.engine.authentication.external import Denied, External, Newcomer, Unheard
 from trifid.engine.authentication.passwords import Hasher, hash_password, is_old, is_too_long, password_matches
 from trifid.engine.authentication.throttle import Throttle, address_of
@@ -43,11 +52,6 @@ _NOBODY = ""
 
 Ask = Callable[[Callable[[Draft], Any]], Awaitable[Any]]
 """Has a command decided and made durable."""
-
-
-def token_digest(token: str) -> str:
-    """Return what is kept of a login token."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 class _Known(NamedTuple):
@@ -97,7 +101,13 @@ class Authenticator:
         self._sleep = sleep
         self._remembered: dict[bytes, _Known] = {}
         self._checking: dict[tuple[bytes, str], asyncio.Task[_Known]] = {}
+        self._ended = asyncio.Event()
         self._salt = secrets.token_bytes(16)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The ways of authentication that users may have."""
+        return (*BUILT_IN_METHODS, *(self._external.methods if self._external is not None else ()))
 
     def remembered(self, session: str) -> Caller | None:
         """Return the caller of a session that was checked a short while ago, or None."""
@@ -147,30 +157,43 @@ class Authenticator:
     async def _checked(self, session: str, address: str) -> _Known:
         """Check a session, unless its user or its address has to wait; remember it when it is right."""
         name = session.partition(":")[0]
-        counted = name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY
-        throttle = self._throttle
-        if wait_s := throttle.wait_s(counted, address, self._monotonic()):
-            raise NotAuthenticated(f"{_REFUSED} There were too many wrong tries: wait {math.ceil(wait_s)} s.")
-        late_s = throttle.late_s(counted, address, self._monotonic())
-        throttle.begin(counted, address, self._monotonic())
+        who = (name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY, address)
+        await self._admitted(who)
         try:
-            if late_s:
-                await self._sleep(late_s)
             known = await self._known(session)
         except Unheard as why:
             log.warning("whether a login is right could not be told: %s", why)
-            throttle.unheard(counted, address, self._monotonic())
+            self._throttle.neither(*who)
             raise NotAuthenticated(_REFUSED) from None
-        except (TrifidError, asyncio.CancelledError):
-            throttle.unheard(counted, address, self._monotonic())
+        except BaseException:
+            self._throttle.neither(*who)
             raise
+        finally:
+            self._ended.set()
+            self._ended = asyncio.Event()
         if known is None:
+            self._throttle.wrong(*who, self._monotonic())
             raise NotAuthenticated(_REFUSED)
-        throttle.right(counted, address, self._monotonic())
+        self._throttle.right(*who)
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
         self._remembered[self._key(session)] = known
         return known
+
+    async def _admitted(self, who: tuple[str, str]) -> None:
+        """Return when a user may be tried from an address, and a try has begun; raises NotAuthenticated."""
+        throttle = self._throttle
+        self._refuse_hasty(who)
+        if late_s := throttle.late_s(*who, self._monotonic()):
+            await self._sleep(late_s)
+        while throttle.is_busy(*who, self._monotonic()):
+            await self._ended.wait()
+        self._refuse_hasty(who)
+        throttle.begin(*who)
+
+    def _refuse_hasty(self, who: tuple[str, str]) -> None:
+        if wait_s := self._throttle.wait_s(*who, self._monotonic()):
+            raise NotAuthenticated(f"{_REFUSED} There were too many wrong tries: wait {math.ceil(wait_s)} s.")
 
     async def _known(self, session: str) -> _Known | None:
         """Return whom a session is of; None when it is wrong, which always costs one slow hash.
@@ -244,13 +267,34 @@ class Authenticator:
             return None
         try:
             if user is not None:
-                return self._right(user, until=await self._external.known(user, secret))
+                passed = await self._external.known(user, secret)
+                return self._right(await self._in_groups(user, passed.gids), until=passed.until)
             newcomer = await self._external.unknown(name, secret)
         except Denied as why:
             log.info("%s denies %s: %s", method, name, why)
             return None
         made = await self._made(newcomer)
         return self._right(made) if made is not None and made.enabled else None
+
+    async def _in_groups(self, user: User, gids: tuple[int, ...]) -> User:
+        """Return a user that is in the groups which its driver names; as it was when it is, or they are not there."""
+        if self._ask is None or not gids or set(gids) == set(user.gids):
+            return user
+        kept = tuple(gid for gid in (user.gid,) if gid in gids)
+        wanted = replace(user, gids=tuple(dict.fromkeys((*kept, *gids))))
+
+        def command(draft: Draft) -> None:
+            _groups(draft, user.auth_driver, gids)
+            if draft.user(user.id) == user:
+                draft.put(wanted)
+                draft.note("USER", user.id, ENGINE, "groups changed", text=f"by {user.auth_driver}")
+
+        try:
+            await self._ask(command)
+        except TrifidError as fault:
+            log.warning("the groups of user %s stay: %s", user.name, fault.message)
+        changed = self._memory.users.get(user.id)
+        return changed if changed == wanted else user
 
     async def _made(self, newcomer: Newcomer) -> User | None:
         """Return the user of somebody that a driver vouches for, made if need be; None when it cannot be made."""
@@ -276,10 +320,7 @@ def newcomers_id(draft: Draft, newcomer: Newcomer) -> int:
             raise NotAuthenticated(f"there is a user {newcomer.name} that is not of {newcomer.method}", user_id)
         return user_id
     gids = newcomer.gids or (USERS_GID,)
-    try:
-        groups = [draft.group(gid) for gid in gids]
-    except NotFound as missing:
-        raise NotAuthenticated(f"{newcomer.method} names group {missing.object_id}, which does not exist") from missing
+    groups = _groups(draft, newcomer.method, gids)
     user = User(draft.next_id("user"), newcomer.name, gids, password=newcomer.kept, auth_driver=newcomer.method)
     draft.put(user)
     for group in groups:
@@ -287,3 +328,11 @@ def newcomers_id(draft: Draft, newcomer: Newcomer) -> int:
             draft.put(replace(group, admins=(*group.admins, user.id)))
     draft.note("USER", user.id, ENGINE, "allocated", text=f"{user.name}, by {newcomer.method}")
     return user.id
+
+
+def _groups(draft: Draft, method: str, gids: tuple[int, ...]) -> list[Group]:
+    """Return the groups that a driver names; raises NotAuthenticated when there is one that does not exist."""
+    try:
+        return [draft.group(gid) for gid in gids]
+    except NotFound as missing:
+        raise NotAuthenticated(f"{method} names group {missing.object_id}, which does not exist") from missing

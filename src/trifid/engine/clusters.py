@@ -6,6 +6,7 @@ Source: reference/templates.md §5.1; core/together.py.
 from collections.abc import Iterable
 
 from trifid.core import together
+from trifid.core.access import Caller, Right, check
 from trifid.core.cluster import DEFAULT_ID, within
 from trifid.core.host import Host
 from trifid.core.image.datastore import Datastore
@@ -25,9 +26,13 @@ _AT_REST_ON_HOST = (VmState.POWEROFF, VmState.SUSPENDED)
 _SHOWN_MAX = 5
 
 
-def chosen(draft: Draft, cluster_id: int) -> int:
-    """Return the cluster of a new object; raises NotFound."""
-    return draft.cluster(DEFAULT_ID if cluster_id == OF_NO_CHOICE else cluster_id).id
+def chosen(draft: Draft, caller: Caller, cluster_id: int) -> int:
+    """Return the cluster of a new object; who chooses one must administer it.  Raises NotFound, NotAllowed."""
+    if cluster_id == OF_NO_CHOICE:
+        return draft.cluster(DEFAULT_ID).id
+    cluster = draft.cluster(cluster_id)
+    check(caller, Right.ADMIN, "CLUSTER", cluster)
+    return cluster.id
 
 
 def parts_of(draft: Draft, template: Template) -> list[Part]:

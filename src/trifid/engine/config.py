@@ -3,7 +3,7 @@
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -26,14 +26,18 @@ class Api(msgspec.Struct, forbid_unknown_fields=True):
     """Where clients call.
 
     Attributes:
+        proxies: addresses and networks of proxies that tell in X-Forwarded-For who calls through them.
         upload_bytes_max: largest file that a user may upload to make an image of; 0 = none.
         upload_user_bytes_max: what the uploads of one user may hold together.
+        list_order: how pools are listed, newest (DESC) or oldest (ASC) first; users and groups may have their own.
         zone_name: of the one zone that this engine is.
         endpoint: URL at which clients reach it, which the zone tells them; empty = where it listens.
     """
 
     listen: str = "127.0.0.1"
     port: int = 2633
+    proxies: list[str] = []
+    list_order: Literal["ASC", "DESC"] = "DESC"
     body_bytes_max: int = 8 * 1024 * 1024
     upload_bytes_max: int = 100 << 30
     upload_user_bytes_max: int = 200 << 30
@@ -85,36 +89,36 @@ class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
         network: of virtual networks, their templates and, as `AR/KEY`, their address ranges.
     """
 
-    vm: list[str] = msgspec.field(default_factory=lambda: list(lists.VM_PATHS))
-    image: list[str] = msgspec.field(default_factory=lambda: list(lists.IMAGE_PATHS))
-    network: list[str] = msgspec.field(default_factory=lambda: list(lists.NETWORK_PATHS))
-    user: list[str] = msgspec.field(default_factory=lambda: list(lists.USER_PATHS))
-    group: list[str] = msgspec.field(default_factory=lambda: list(lists.GROUP_PATHS))
+    vm: tuple[str, ...] = lists.VM_PATHS
+    image: tuple[str, ...] = lists.IMAGE_PATHS
+    network: tuple[str, ...] = lists.NETWORK_PATHS
+    user: tuple[str, ...] = lists.USER_PATHS
+    group: tuple[str, ...] = lists.GROUP_PATHS
 
     @property
     def of_vms(self) -> Restricted:
         """The list of VMs and their templates."""
-        return restricted(tuple(self.vm))
+        return restricted(self.vm)
 
     @property
     def of_images(self) -> Restricted:
         """The list of images."""
-        return restricted(tuple(self.image))
+        return restricted(self.image)
 
     @property
     def of_networks(self) -> Restricted:
         """The list of networks and their templates."""
-        return restricted(tuple(self.network))
+        return restricted(self.network)
 
     @property
     def of_users(self) -> Restricted:
         """The list of users."""
-        return restricted(tuple(self.user))
+        return restricted(self.user)
 
     @property
     def of_groups(self) -> Restricted:
         """The list of groups."""
-        return restricted(tuple(self.group))
+        return restricted(self.group)
 
 
 class MonitoringSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -194,6 +198,7 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
         methods: that users may have besides core and public, such as ssh and ldap; the driver is asked about them.
         driver: name of the authentication driver.
         default: the method that is asked about users who do not exist; who passes is made one.  Empty: nobody is.
+        groups_follow: users that exist get the groups that the driver names, at each login that is not remembered.
         remember_s: a session that was right is not checked again for so long, as long as its user does not change.
         timeout_s: so long the driver may take over one login.
     """
@@ -201,6 +206,7 @@ class AuthenticationSettings(msgspec.Struct, forbid_unknown_fields=True):
     methods: list[str] = []
     driver: str = "trifid"
     default: str = ""
+    groups_follow: bool = False
     remember_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] = 900
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=100)] = 20.0
 
@@ -317,7 +323,7 @@ def _check_rules(config: Config, source: str) -> None:
         parse_umask(config.engine.default_umask)
         for name in RestrictedSettings.__struct_fields__:
             key = f"restricted.{name}"
-            restricted(tuple(getattr(config.restricted, name)))
+            restricted(getattr(config.restricted, name))
     except BadTemplate as bad:
         raise ConfigFault(f"{source}: {key}: {bad.message}") from bad
 
@@ -345,7 +351,14 @@ def _check_failover(config: Config, source: str) -> None:
 
 
 def _check_authentication(config: Config, source: str) -> None:
-    """Refuse methods that nothing would check."""
+    """Refuse methods that nothing would check, and proxies that are no addresses."""
+    for proxy in config.api.proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            raise ConfigFault(
+                f"{source}: [api] proxies has {proxy[:40]!r}, which is no address and no network"
+            ) from None
     told = config.authentication
     for name in told.methods:
         if not is_method_name(name) or name in BUILT_IN_METHODS:

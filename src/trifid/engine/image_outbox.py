@@ -26,6 +26,12 @@ from trifid.wire.lines import NOTHING, Message
 
 log = logging.getLogger("trifid.images")
 
+DELETING_SEEN_S = 1.0
+"""How long an image is seen in DELETE at least: existing playbooks look for that state, and fail when it is over.
+
+Source: reference/api-modern.md §5.3.
+"""
+
 MakeData = Callable[[Image, Datastore, Image | None, str], ImageActionData]
 """(image, its datastore, the image that it is a clone of, verb) -> what the driver is told"""
 
@@ -39,6 +45,7 @@ class ImageOutbox(Delivery[ImageAction]):
 
     Attributes:
         progress: image id to the latest that its driver said of what it is doing.
+        deleting_seen_s: how long an image is seen in DELETE at least.
     """
 
     kind = "image"
@@ -57,6 +64,7 @@ class ImageOutbox(Delivery[ImageAction]):
     ) -> None:
         super().__init__(drivers, log, cancel_grace_s=cancel_grace_s, call_later=call_later)
         self.progress: dict[int, str] = {}
+        self.deleting_seen_s = 0.0
         self._late: dict[int, str] = {}
         self._turns = turns
         self._queries = queries
@@ -142,7 +150,11 @@ class ImageOutbox(Delivery[ImageAction]):
         if late := self._late.pop(action.image_id, ""):
             told = told if message.status == "SUCCESS" else f"{late}: {told}"
         if message.status == "SUCCESS":
-            self._happen(action, Done(step=action.step, info=told))
+            done = Done(step=action.step, info=told)
+            if action.verb == "RM" and self.deleting_seen_s:
+                self._call_later(self.deleting_seen_s, self._happen, action, done)
+            else:
+                self._happen(action, done)
         else:
             self._happen(action, Failed(step=action.step, why=told or "the driver gave no reason"))
 

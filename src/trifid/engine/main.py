@@ -18,6 +18,7 @@ from typing import IO, Any
 from trifid.engine.children import Scheduler, write_children
 from trifid.engine.config import Config, ConfigFault, load
 from trifid.engine.engine import Engine
+from trifid.engine.image_outbox import DELETING_SEEN_S
 from trifid.placement.settings import BadSettings, Settings
 from trifid.scheduler.config import read_settings
 from trifid.store.interface import StoreFault
@@ -106,13 +107,16 @@ def _run(home: Path, config: Config, placement: Settings, ready: _Ready) -> None
 
 
 async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready) -> None:
+    from trifid.doors.events import Bounds, with_events
     from trifid.doors.metrics import with_metrics
     from trifid.doors.server import serve
     from trifid.doors.upload import with_uploads
     from trifid.doors.upload_files import Limits, Uploads
     from trifid.doors.xmlrpc import application
     from trifid.methods.dispatch import SETTLED_WITHIN_S, Dispatcher
+    from trifid.methods.event_stream import opener
     from trifid.methods.metrics import reader
+    from trifid.methods.registry import METHODS
     from trifid.methods.uploads import admission
     from trifid.methods.vm_schedules import carry_out
     from trifid.store.sql import open_store
@@ -126,18 +130,23 @@ async def _serve(home: Path, config: Config, placement: Settings, ready: _Ready)
     engine = Engine(home, config, store, samples=_samples(config, home))
     (home / "run" / "trifidd.pid").write_text(f"{os.getpid()}\n")
     try:
+        engine.images.deleting_seen_s = DELETING_SEEN_S
         await engine.start(_first_administrator(home))
         dispatcher = Dispatcher(engine, SETTLED_WITHIN_S, placement)
         engine.schedule.start(carry_out(engine))
         uploads = Uploads(home / "uploads", Limits(config.api.upload_bytes_max, config.api.upload_user_bytes_max))
         for name in uploads.sweep():
             log.info("upload %s was left alone for too long: removed", name)
-        calls = application(dispatcher, body_bytes_max=config.api.body_bytes_max)
+        calls = application(dispatcher, methods=sorted(METHODS), body_bytes_max=config.api.body_bytes_max)
         app = with_uploads(calls, uploads, admission(engine))
         told = config.monitoring
         if told.metrics:
             app = with_metrics(app, reader(engine, told.metrics_open, told.metrics_objects_max))
-        async with serve(app, config.api.listen, config.api.port):
+        events = config.events
+        if events.streams_max:
+            bounds = Bounds(events.streams_max, events.streams_user_max, events.heartbeat_s)
+            app = with_events(app, opener(engine), bounds)
+        async with serve(app, config.api.listen, config.api.port, proxies=config.api.proxies):
             gc.collect()
             gc.freeze()
             scheduler = Scheduler(home, config.scheduler, lambda: engine.processes_changed())

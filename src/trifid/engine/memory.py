@@ -166,7 +166,7 @@ class Memory:
             self.rules = RuleSet(self.acls.values())
         self._put_named("vdc", self.vdcs, batch.vdcs)
         self._put_named("hook", self.hooks, batch.hooks)
-        self._put_owned("documents", self.documents, batch.documents)
+        _put(self.documents, batch.documents)
         _put(self.default_quotas, batch.default_quotas)
         self._limit(batch)
         _put(self.actions, batch.actions)

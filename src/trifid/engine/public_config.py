@@ -19,7 +19,7 @@ def public_config(config: Config) -> Template:
     """Return the configuration as one.system.config answers it: no secrets, no database URL, no arguments."""
     drivers = config.drivers
     pairs: list[tuple[str, Value]] = [
-        ("API_LIST_ORDER", "DESC"),
+        ("API_LIST_ORDER", config.api.list_order),
         ("DATASTORE_LOCATION", config.engine.datastore_location),
         ("DEFAULT_DEVICE_PREFIX", "sd"),
         ("LISTEN_ADDRESS", config.api.listen),
@@ -32,6 +32,11 @@ def public_config(config: Config) -> Template:
     pairs += _unnamed("TM_MAD", drivers.tm) + _unnamed("DATASTORE_MAD", drivers.ds)
     pairs += [("TM_MAD_CONF", {"NAME": name, **_ABOUT_TRANSFER.get(name, _AS_SHARED)}) for name in drivers.tm]
     pairs += [("DS_MAD_CONF", {"NAME": name, "PERSISTENT_ONLY": "NO", "REQUIRED_ATTRS": ""}) for name in drivers.ds]
+    told = config.authentication
+    if told.methods:
+        executable = drivers.auth[told.driver].executable
+        pairs.append(("AUTH_MAD", {"AUTHN": ",".join(told.methods), "EXECUTABLE": executable}))
+        pairs += [("DEFAULT_AUTH", told.default)] if told.default else []
     return Template(tuple(pairs))
 
 

@@ -140,7 +140,7 @@ def refuse_taken(
 
 
 def listed(records: Iterable[R], caller: Caller, kind: str, filter_flag: int, start: int, end: int) -> list[R]:
-    """Return the records that a filtered pool call answers, newest first.
+    """Return the records that a filtered pool call answers, newest first unless the caller wants the oldest.
 
     Args:
         filter_flag, start, end: reference/api-modern.md §3: whose; a range of ids (end >= -1), or a
@@ -150,7 +150,7 @@ def listed(records: Iterable[R], caller: Caller, kind: str, filter_flag: int, st
         BadRequest: no such filter.
     """
     wanted = wanted_by(caller, kind, filter_flag)
-    found: list[Any] = sorted((r for r in records if wanted(r)), key=lambda r: r.id, reverse=True)
+    found: list[Any] = sorted((r for r in records if wanted(r)), key=lambda r: r.id, reverse=not caller.oldest_first)
     if end < -1:
         return found[max(start, 0) : max(start, 0) - end]
     if start < 0 and end == -1:

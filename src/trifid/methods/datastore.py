@@ -42,7 +42,7 @@ async def allocate(call: Call, template: str, cluster_id: int) -> int:
             parsed, datastore_id=draft.next_id("datastore"), uid=caller.uid, gid=caller.gid, known=_known(call)
         )
         opened = Permissions(first_permissions(draft, caller).bits | _GROUP_USES)
-        datastore = replace(datastore, cluster_ids=(chosen(draft, cluster_id),), permissions=opened)
+        datastore = replace(datastore, cluster_ids=(chosen(draft, call.caller, cluster_id),), permissions=opened)
         refuse_taken(draft, "DATASTORE", datastore.name, uid=datastore.uid)
         draft.put(datastore)
         draft.note("DATASTORE", datastore.id, caller, "allocated", new=datastore.state.name, text=datastore.name)

@@ -57,6 +57,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
     zone,
 )
 from trifid.methods.common import BadUpdate
+from trifid.methods.list_order import is_oldest_first
 from trifid.methods.not_supported import declare
 from trifid.methods.registry import METHODS, Call, Method, WrongArguments
 from trifid.placement.settings import Settings
@@ -92,6 +93,8 @@ _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 """Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
 
 _LOGGED_MAX = 500
+_TEXT_LENGTH_MAX = 2000
+"""Longest text of a refusal: it may quote what a stranger sent."""
 
 
 _SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
@@ -148,7 +151,8 @@ class Dispatcher:
             auth = self._engine.auth
             caller = auth.remembered(arguments[0]) or await auth.caller(arguments[0], peer)
             named = tuple(zip((parameter.name for parameter in method.parameters), given, strict=True))
-            caller = replace(caller, grounds=[])
+            oldest_first = is_oldest_first(self._engine.turns.memory, self._engine.config, caller)
+            caller = replace(caller, grounds=[], oldest_first=oldest_first)
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
@@ -229,4 +233,6 @@ def refusal(name: str, error: TrifidError) -> Answer:
     if isinstance(error, NotFound):
         which = f"[{error.object_id}]" if error.object_id >= 0 else "Pool"
         text = f"Error getting {text} {which}."
+    if len(text) > _TEXT_LENGTH_MAX:
+        text = f"{text[: _TEXT_LENGTH_MAX - 200]} […] {text[-200:]}"
     return Answer(f"[{name}] {text}", success=False, code=error.code, object_id=error.object_id)

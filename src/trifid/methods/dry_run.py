@@ -183,7 +183,7 @@ def _waiting(call: Call) -> list[VM]:
 def _items(batch: str) -> list[Item]:
     try:
         items = msgspec.json.decode(batch, type=Batch).vms
-    except msgspec.DecodeError as bad:
+    except (msgspec.DecodeError, RecursionError) as bad:
         raise BadRequest(f"the batch is not what is expected: {bad}") from None
     for item in items:
         if item.action == "create" and bool(item.template.strip()) == (item.template_id >= 0):

@@ -54,10 +54,14 @@ async def delete(call: Call, group_id: int) -> int:
 
 @method("one.group.update")
 async def update(call: Call, group_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) the attributes of a group."""
+    """Replace (0) or extend (1) the attributes of a group; restricted ones only administrators change."""
 
     def change(draft: Draft, group: Group) -> Group:
-        return replace(group, template=updated(group.template, template, append))
+        new = updated(group.template, template, append)
+        if not call.caller.is_admin:
+            restricted = call.engine.config.restricted.of_groups
+            new = restricted.checked(group.template, new, uid=call.caller.uid, what="Group")
+        return replace(group, template=new)
 
     return await changed(call, KIND, group_id, Right.MANAGE, "updated", change)
 
@@ -75,7 +79,7 @@ async def add_admin(call: Call, group_id: int, user_id: int) -> int:
             raise Refused(f"User {user.name} [{user_id}] already administers group {group.name} [{group_id}]", group_id)
         return replace(group, admins=(*group.admins, user_id))
 
-    return await changed(call, KIND, group_id, Right.ADMIN, f"administrator {user_id} added", change)
+    return await changed(call, KIND, group_id, Right.MANAGE, f"administrator {user_id} added", change)
 
 
 @method("one.group.deladmin")
@@ -89,7 +93,7 @@ async def remove_admin(call: Call, group_id: int, user_id: int) -> int:
             raise Refused(f"User {user.name} [{user_id}] does not administer group {group.name} [{group_id}]", group_id)
         return replace(group, admins=tuple(one for one in group.admins if one != user_id))
 
-    return await changed(call, KIND, group_id, Right.ADMIN, f"administrator {user_id} removed", change)
+    return await changed(call, KIND, group_id, Right.MANAGE, f"administrator {user_id} removed", change)
 
 
 @method("one.group.info")

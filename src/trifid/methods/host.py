@@ -49,7 +49,7 @@ async def allocate(call: Call, name: str, im: str, vmm: str, cluster_id: int) ->
 
     def command(draft: Draft) -> int:
         refuse_taken(draft, "HOST", name, error=HostNotAllocated)
-        cluster = chosen(draft, cluster_id)
+        cluster = chosen(draft, call.caller, cluster_id)
         host = Host(id=draft.next_id("host"), name=name, state=HostState.INIT, im=im, vmm=vmm, cluster_id=cluster)
         draft.put(host)
         draft.note("HOST", host.id, call.caller, "allocated", new="INIT", text=name)

@@ -53,8 +53,11 @@ class Family(msgspec.Struct):
 
 
 Tell = Callable[[], list[Family]]
-Reader = Callable[[str | None], Awaitable[Tell]]
-"""A session string, None for a stranger -> what tells it its figures; raises NotAuthenticated, NotAllowed."""
+Reader = Callable[[str | None, str], Awaitable[Tell]]
+"""A session string, None for a stranger, and who calls (address and port) -> what tells it its figures.
+
+Raises NotAuthenticated, NotAllowed.
+"""
 
 
 def reader(engine: Engine, is_open: bool, objects_max: int) -> Reader:
@@ -64,12 +67,12 @@ def reader(engine: Engine, is_open: bool, objects_max: int) -> Reader:
         objects_max: of so many hosts, and so many VMs, figures of each are told.
     """
 
-    async def read(session: str | None) -> Tell:
+    async def read(session: str | None, peer: str = "") -> Tell:
         if session is None:
             if not is_open:
                 raise NotAuthenticated("figures are for administrators: send user and password")
             return lambda: engine_families(engine)
-        caller = engine.auth.remembered(session) or await engine.auth.caller(session)
+        caller = engine.auth.remembered(session) or await engine.auth.caller(session, peer)
         check(caller, Right.MANAGE, "SYSTEM")
         return lambda: [*engine_families(engine), *object_families(engine, objects_max)]
 

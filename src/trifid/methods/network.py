@@ -45,7 +45,7 @@ async def allocate(call: Call, template: str, cluster_id: int) -> int:
     refuse_in_network(call, parsed)
 
     def command(draft: Draft) -> int:
-        network = made(call, draft, parsed, draft.next_id("net"), (chosen(draft, cluster_id),))
+        network = made(call, draft, parsed, draft.next_id("net"), (chosen(draft, call.caller, cluster_id),))
         draft.note("NET", network.id, call.caller, "allocated", new=network.state.name, text=network.name)
         return network.id
 

@@ -151,20 +151,6 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         one.user.chauth(user_id: int, driver: string, password: string) -> int
         """,
     ),
-    Family(
-        "there are no hooks; follow what happens with trifid.event.list",
-        """
-        one.hook.allocate(template: string) -> int
-        one.hook.delete(hook_id: int) -> int
-        one.hook.info(hook_id: int, decrypt: boolean = false) -> XML document
-        one.hook.lock(hook_id: int, level: int, test: boolean = false) -> int
-        one.hook.rename(hook_id: int, name: string) -> int
-        one.hook.retry(hook_id: int, execution_id: int) -> int
-        one.hook.unlock(hook_id: int) -> int
-        one.hook.update(hook_id: int, template: string, append: int = 0) -> int
-        one.hooklog.info(after: int, before: int, hook_id: int, outcome: int) -> XML document
-        """,
-    ),
 )
 
 _TYPES: dict[str, type] = {"int": int, "string": str, "boolean": bool, "XML document": Escaped}

@@ -6,20 +6,27 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Right
+from trifid.core.access import Right, check
+from trifid.engine.looking import WORDS
 from trifid.engine.transaction import Draft
-from trifid.errors import Refused
-from trifid.methods.common import changed, name_checked, owner_changed, permissions_changed, refuse_taken
+from trifid.errors import NotAllocated, Refused
+from trifid.methods.common import POOLS, changed, name_checked, owner_changed, permissions_changed
 from trifid.methods.registry import Call, method
+
+OWNED_POOLS = (
+    *("vms", "networks", "images", "vm_templates", "datastores"),
+    *("security_groups", "vm_groups", "vn_templates", "documents"),
+)
+"""Where the records are that belong to users: a user that has one is not deleted."""
 
 
 def refuse_name_of_owner(draft: Draft, kind: str, record: Any) -> None:
-    """Raise NotAllocated for a name that another object of that kind and of the same owner has.
+    """Raise Refused for a name that another object of that kind and of the same owner has.
 
     Args:
         record: the object as it shall be.
     """
-    refuse_taken(draft, kind, record.name, object_id=record.id, uid=record.uid)
+    _refuse_collision(kind, record, draft.owned(POOLS[kind], record.uid, record.name))
 
 
 def refuse_name_of_any(draft: Draft, kind: str, record: Any) -> None:
@@ -28,7 +35,13 @@ def refuse_name_of_any(draft: Draft, kind: str, record: Any) -> None:
     Args:
         record: the object as it shall be.
     """
-    refuse_taken(draft, kind, record.name, object_id=record.id, error=lambda text: Refused(text, record.id))
+    _refuse_collision(kind, record, draft.named(kind.lower(), record.name))
+
+
+def _refuse_collision(kind: str, record: Any, taken: int | None) -> None:
+    if taken not in (None, record.id):
+        word = WORDS[POOLS[kind]]
+        raise Refused(f"{word} cannot be renamed to {record.name} because it collides with {word} {taken}", record.id)
 
 
 def allow_any_name(draft: Draft, kind: str, record: Any) -> None:
@@ -43,8 +56,7 @@ class Owned(msgspec.Struct, frozen=True):
         kind: how rights and the journal call it, `IMAGE`.
         id_name: how its methods call the argument that says which one.
         word: one of them in a sentence, `an image`.
-        refuse_name: raises for a name that an object, as it shall be, must not have: its own new one, or the one that
-            it brings to a new owner.
+        refuse_name: raises for a new name that an object, as it shall be, must not have.
         find: returns the record as it is, where "no such object" is told in another way.
     """
 
@@ -103,19 +115,40 @@ async def chmod_object(
 
 
 async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, group_id: int) -> int:
-    """Give an object to another user or group, for whoever may ADMIN it, and return its id; -1 keeps.
+    """Give an object to another user or group, for whoever may MANAGE it, and return its id; -1 keeps.
+
+    Who gives it to a user must MANAGE that one, too, and USE the group: nobody gets what he has not asked for.  To
+    make oneself its owner takes ADMIN: an owner may do more than whoever may MANAGE.
 
     Raises:
         NotFound, NotAllowed: no such object, user or group; or the caller may not.
-        NotAllocated: the new owner has one of that name, where `refuse_name` of the kind looks at that.
+        NotAllocated: the new owner has one of that name, where names of the kind are their owner's.
     """
 
     def change(draft: Draft, record: Any) -> Any:
+        if user_id == call.caller.uid != record.uid:
+            check(call.caller, Right.ADMIN, owned.kind, record)
         new = owner_changed(call.caller, draft, record, user_id, group_id)
-        owned.refuse_name(draft, owned.kind, new)
+        if owned.refuse_name is refuse_name_of_owner:
+            _refuse_second(draft, owned.kind, new)
         return new
 
-    return await changed(call, owned.kind, object_id, Right.ADMIN, "owner changed", change, owned.find)
+    return await changed(call, owned.kind, object_id, Right.MANAGE, "owner changed", change, owned.find)
+
+
+def _refuse_second(draft: Draft, kind: str, record: Any) -> None:
+    """Raise NotAllocated when the owner that an object shall have has another one of its name."""
+    pool = POOLS[kind]
+    taken = draft.owned(pool, record.uid, record.name)
+    if taken not in (None, record.id):
+        raise NotAllocated(
+            f"user [{record.uid}] already owns {WORDS[pool]} [{taken}] with NAME {record.name}", record.id
+        )
+
+
+def owned_by(draft: Draft, uid: int) -> list[str]:
+    """Return what belongs to a user, as messages call it: `image 4`."""
+    return [f"{WORDS[pool]} {one.id}" for pool in OWNED_POOLS for one in draft.each(pool) if one.uid == uid]
 
 
 # -- declaring them ----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def _lists(text: str) -> list[list[Any]]:
     """Return a JSON list of lists; raises BadRequest."""
     try:
         found = msgspec.json.decode(text, type=list[list[Any]])
-    except msgspec.DecodeError as bad:
+    except (msgspec.DecodeError, RecursionError) as bad:
         raise BadRequest(f"a JSON list of lists is expected: {bad}") from None
     if len(found) > AT_ONCE_MAX:
         raise BadRequest(f"{len(found)} things are asked at once, {AT_ONCE_MAX} are accepted: make several calls")

@@ -46,7 +46,7 @@ def instantiate_in(
     if not template.is_vetted:
         refuse_restricted(call.caller, template.template, limits_of(call.engine.config))
     whole = vm_template(template, given, name)
-    refuse_unvetted(call, template.template, whole)
+    refuse_unvetted(call, template.template, template.template.merged(given))
     if persistent:
         merged = replace(template, template=kept(template.template.merged(given)))
         template = _cloned(call, draft, merged, name or _copy_name(template), is_persistent=True)

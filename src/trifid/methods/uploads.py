@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable
 from trifid.core.access import Right, check
 from trifid.engine.engine import Engine
 
-Admit = Callable[[str], Awaitable[int]]
-"""A session string -> the user's id; raises NotAuthenticated, NotAllowed."""
+Admit = Callable[[str, str], Awaitable[int]]
+"""A session string, and who calls (address and port) -> the user's id; raises NotAuthenticated, NotAllowed."""
 
 
 def admission(engine: Engine) -> Admit:
     """Return what tells who a session is, authenticated as for any call."""
 
-    async def admit(session: str) -> int:
-        caller = engine.auth.remembered(session) or await engine.auth.caller(session)
+    async def admit(session: str, peer: str = "") -> int:
+        caller = engine.auth.remembered(session) or await engine.auth.caller(session, peer)
         check(caller, Right.CREATE, "IMAGE")
         return caller.uid
 

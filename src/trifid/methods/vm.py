@@ -254,7 +254,7 @@ async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int
 def _done(call: Call, wanted: Callable[[VM], bool], uid: int | None, start: int, end: int) -> list[VM]:
     """Return the finished VMs that may stand in the asked list, reading no more of them at once than a page."""
     is_page = end < -1
-    count = max(start, 0) - end if is_page else None
+    count = max(start, 0) - end if is_page and not call.caller.oldest_first else None
     first_id = max(start, 0) if not is_page else 0
     last_id = end if end >= 0 else None
     found: list[VM] = []

@@ -103,8 +103,8 @@ async def resize_disk(call: Call, vm_id: int, disk_id: int, size: str) -> int:
 
 @method("one.vm.updateconf")
 async def update_configuration(call: Call, vm_id: int, template: str, append: int = 0) -> int:
-    """Replace (0) or extend (1) what a VM that does not run is told at its next boot: OS, FEATURES, INPUT, GRAPHICS,
-    VIDEO, RAW, CPU_MODEL, TPM, WATCHDOG, CONSOLE, CONTEXT.
+    """Replace (0) or extend (1) what a VM is told at its next boot, which may run meanwhile: OS, FEATURES, INPUT,
+    GRAPHICS, VIDEO, RAW, CPU_MODEL, TPM, WATCHDOG, CONSOLE, CONTEXT.
 
     CONTEXT stays unless another is given, and cannot be added to a VM that was made without one.
     """

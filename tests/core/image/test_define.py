@@ -5,13 +5,14 @@ import pytest
 from trifid.core.image.datastore import Datastore, DatastoreType
 from trifid.core.image.define import Owner, define, updated
 from trifid.core.image.record import DiskType, ImageState, ImageType
+from trifid.core.restricted_lists import OF_IMAGE
 from trifid.core.template.scanner import parse
 from trifid.errors import BadTemplate, NotAllowed
 
 IMAGES = Datastore(1, 0, 0, "default", DatastoreType.IMAGE, "fs", "shared")
 FILES = Datastore(2, 0, 0, "files", DatastoreType.FILE, "fs", "shared")
 VOLUMES = Datastore(3, 0, 0, "volumes", DatastoreType.IMAGE, "lvm", "lvm", disk_type=DiskType.BLOCK)
-ADMIN, USER = Owner(0, 0, is_admin=True), Owner(7, 1, is_admin=False)
+ADMIN, USER = Owner(0, 0, is_admin=True, restricted=OF_IMAGE), Owner(7, 1, is_admin=False, restricted=OF_IMAGE)
 
 
 def image(text, datastore=IMAGES, owner=USER):

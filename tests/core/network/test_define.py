@@ -5,11 +5,12 @@ from trifid.core.network.address import format_ipv4, format_mac
 from trifid.core.network.define import define, update_template
 from trifid.core.network.lease import last_explicit
 from trifid.core.network.ranges import add_range, remove_range, update_range
+from trifid.core.restricted_lists import OF_NETWORK
 from trifid.core.template.model import template
 from trifid.errors import BadTemplate, NotAllowed, Refused
 
-ADMIN = {"uid": 0, "is_admin": True}
-USER = {"uid": 7, "is_admin": False}
+ADMIN = {"uid": 0, "is_admin": True, "restricted": OF_NETWORK}
+USER = {"uid": 7, "is_admin": False, "restricted": OF_NETWORK}
 
 
 def spans(net):

@@ -13,6 +13,7 @@ from trifid.core.network.host_document import Named
 from trifid.core.network.ranges import add_range
 from trifid.core.network.record import Network
 from trifid.core.network.services import LABEL_LENGTH_MAX, check_address, label_of, services_of
+from trifid.core.restricted_lists import OF_NETWORK
 from trifid.core.template.model import template
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
@@ -33,7 +34,7 @@ def guest(vm_id: int, name: str, *ips: str, network_id: int = 3) -> VM:
 
 
 def updated(net: Network, **attributes: str) -> Network:
-    return update_template(net, template(attributes), uid=0, is_admin=True)
+    return update_template(net, template(attributes), uid=0, is_admin=True, restricted=OF_NETWORK)
 
 
 def attribute(net: Network, name: str) -> str:
@@ -146,11 +147,13 @@ def test_no_range_may_take_the_address_of_the_services() -> None:
 @pytest.mark.parametrize("name", ["DHCP", "DNS_SERVICE", "ROUTER", "SERVICE_ADDRESS"])
 def test_only_administrators_decide_what_runs_on_hosts(name: str) -> None:
     with pytest.raises(NotAllowed, match=name):
-        update_template(modern(), template({name: "YES"}), uid=7, is_admin=False)
+        update_template(modern(), template({name: "YES"}), uid=7, is_admin=False, restricted=OF_NETWORK)
 
 
 def test_an_owner_may_change_what_guests_are_told() -> None:
-    net = update_template(modern(DHCP="YES"), template(DOMAIN="b.example"), uid=7, is_admin=False)
+    net = update_template(
+        modern(DHCP="YES"), template(DOMAIN="b.example"), uid=7, is_admin=False, restricted=OF_NETWORK
+    )
     services = services_of(net, [])
     assert (services.domain, services.address) == ("b.example", "10.0.0.254/24")
 

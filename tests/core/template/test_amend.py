@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.template.strategies import TEMPLATES
+from trifid.core.restricted_lists import OF_VM
 from trifid.core.template.amend import TOLD, amended
 from trifid.core.template.attributes import NOWHERE, RESTRICTED, place_of
 from trifid.core.template.model import Template
@@ -16,7 +17,7 @@ PAIRS = st.lists(st.tuples(NAMES, st.sampled_from(["1", "2"])), max_size=6).map(
 def result(old, new, *, merges, is_admin):
     """Return USER_TEMPLATE afterwards; as it was when the update is refused."""
     try:
-        return amended(old, new, merges=merges, uid=7, is_admin=is_admin)
+        return amended(old, new, merges=merges, uid=7, is_admin=is_admin, restricted=OF_VM)
     except (BadTemplate, NotAllowed):
         return old
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from trifid.core.restricted_lists import OF_VM
 from trifid.core.template.configure import changes, check_configuration, configured
 from trifid.core.template.model import Template, template
 from trifid.errors import BadTemplate
@@ -18,7 +19,7 @@ OLD = template(
 
 def after(given: Template, *, merges: bool = False, is_admin: bool = True) -> Template:
     check_configuration(OLD, given)
-    return configured(OLD, given, merges=merges, is_admin=is_admin)
+    return configured(OLD, given, merges=merges, is_admin=is_admin, restricted=OF_VM)
 
 
 def test_replacing_takes_out_what_is_not_given_but_context_and_what_is_no_configuration() -> None:
@@ -75,5 +76,5 @@ def test_the_uuid_by_which_hypervisors_know_the_machine_stays() -> None:
         check_configuration(old, other)
     with pytest.raises(BadTemplate, match="OS UUID is not changed by updateconf"):
         check_configuration(template(CPU="1", MEMORY="64"), other)
-    after = configured(old, template(OS={"BOOT": "network"}), merges=False, is_admin=True)
+    after = configured(old, template(OS={"BOOT": "network"}), merges=False, is_admin=True, restricted=OF_VM)
     assert after.vector("OS") == {"UUID": "11111111-2222-3333-4444-555555555555", "BOOT": "network"}

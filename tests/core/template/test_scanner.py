@@ -1,5 +1,7 @@
 """The text form of templates: what is read, what is refused and where, and that nothing is lost."""
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -136,6 +138,9 @@ def test_the_templates_of_the_2009_slides(text, expected):
         (r"A = 'b\'", [("A", "b\\")]),
         ("A = it's", [("A", "it's")]),
         ("A = 'tis", [("A", "'tis")]),
+        ('A="1', [("A", '"1')]),
+        ('NAME="x\nCPU=1', [("NAME", '"x'), ("CPU", "1")]),
+        ('A = [ K = "1 ]', [("A", {"K": '"1'})]),
         ("A = 5 # five", [("A", "5")]),
         ("A = 5#five\nB = 6", [("A", "5"), ("B", "6")]),
         ('A = "#5"', [("A", "#5")]),
@@ -172,7 +177,7 @@ def test_what_is_read(text, pairs):
         ("A = # five", 'line 1 column 5: expected a value or [ after A = (write A = "" for an empty one), found #'),
         ("A = 1,B = 2", "line 1 column 6: expected a blank or the end of the line after the value of A, found ,"),
         ('A = "1"2', 'line 1 column 8: expected a blank or the end of the line after the value of A, found "2"'),
-        ('\nA = "1', 'line 2 column 5: expected " to close the quote opened here, found end of text'),
+        ('\nA = "1 2', "line 2 column 9: expected = after ONE_2 (a value with blanks needs quotes), found end of text"),
         ("= 1", "line 1 column 1: expected the name of an attribute, found ="),
         ("é = 1", 'line 1 column 1: expected the name of an attribute, found "é"'),
         ("NIC = [", "line 1 column 8: expected ] to close NIC, found end of text"),
@@ -240,7 +245,7 @@ GAP: /([ \t\r\n]|#[^\n]*)+/
 PARTS = {
     "QUOTED": r'''"(?:[^"\\]|[\\]"|[\\](?!"))*"''',
     "APOSTROPHES": r"""'[^']*'(?=[ \t\r\n#,\]]|\Z)""",
-    "BARE": r"""[^ \t\r\n=#,\[\]"][^ \t\r\n=#,\[\]]*""",
+    "BARE": r"""(?:[^ \t\r\n=#,\[\]"]|"(?!(?:[^"\\]|[\\]"|[\\](?!"))*"))[^ \t\r\n=#,\[\]]*""",
 }
 for name, part in PARTS.items():
     GRAMMAR = GRAMMAR.replace(name, part)
@@ -277,7 +282,7 @@ def _kept(name):
 
 
 def _unquoted(value):
-    if value[0] == '"':
+    if re.fullmatch(PARTS["QUOTED"], value):
         return value[1:-1].replace('\\"', '"')
     between = value[1:-1]
     return str(between if len(value) > 1 and value[0] == value[-1] == "'" and "'" not in between else value)

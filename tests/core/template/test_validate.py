@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from trifid.core.restricted_lists import OF_VM
 from trifid.core.template.attributes import RESTRICTED
 from trifid.core.template.model import template
-from trifid.core.template.validate import REPEATED_MAX, check_name, file_paths, misspelt, restricted, validate
+from trifid.core.template.validate import REPEATED_MAX, check_name, file_paths, misspelt, validate
 from trifid.errors import BadTemplate
 
 
@@ -135,11 +136,11 @@ def test_what_is_restricted_is_told_by_its_path():
         CONTEXT={"FILES": "/etc/shadow", "A": "1"},
         USER_PRIORITY="9",
     )
-    assert set(restricted(one)) == {
+    assert set(OF_VM.found(one)) == {
         *("NIC/MAC", "NIC/BRIDGE", "OS/BOOTLOADER", "RAW/DATA"),
         *("EMULATOR", "PCI", "CONTEXT/FILES", "USER_PRIORITY"),
     }
-    assert restricted(vm(NIC={"NETWORK": "lan", "IP": "10.0.0.1"})) == []
+    assert OF_VM.found(vm(NIC={"NETWORK": "lan", "IP": "10.0.0.1"})) == []
 
 
 def test_what_the_hypervisor_runs_or_reads_as_root_is_restricted():

@@ -57,6 +57,8 @@ def test_swap_is_made_in_mib() -> None:
         ({"FORMAT": "raw", "FS": "ext4"}, "ext4"),
         ({"FS": "XFS"}, "xfs"),
         ({"FORMAT": "RAW"}, "raw"),
+        ({"FORMAT": "qcow2"}, "raw"),
+        ({"FORMAT": "qcow2", "FS": "ext4"}, "ext4"),
         ({}, "raw"),
     ],
 )

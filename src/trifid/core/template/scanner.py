@@ -10,8 +10,8 @@ One grammar accepts what every release accepted, where the releases do not contr
 * `#` outside quotes begins a comment that ends with the line, also after a value and inside `[ ]`.
 * `NAME =` before the end of a line is the empty value; before a comment, a bracket or the end of the
   text it is refused, and so is an empty value inside `[ ]` that is not written `""`.
-* A quote that is never closed is refused: today's releases take it for a character of a bare value
-  (reference/api-modern.md §7.6), which hides a mistake.
+* A quote that is never closed is a character of a bare value, as in today's releases
+  (reference/api-modern.md §7.6).
 * Of two equal keys in one vector the first wins; names are upper-cased, and `ONE_` is put before one
   that begins with a digit (reference/api-modern.md §5.1).
 * `]]>` and characters that XML 1.0 cannot carry are refused, because every template becomes XML.
@@ -168,8 +168,10 @@ class _Scanner:
         """Read a quoted or bare value."""
         text, start = self.text, self.at
         first = text[start : start + 1]
-        if first == '"':
-            return self.quoted()
+        found = _QUOTED.match(text, start) if first == '"' else None
+        if found:
+            self.at = found.end()
+            return self.legal(found.group(1).replace('\\"', '"'), start)
         found = _APOSTROPHES.match(text, start) if first == "'" else None
         if found:
             self.at = found.end()
@@ -179,15 +181,6 @@ class _Scanner:
             self.refuse(expected)
         self.at = found.end()
         return found.group()
-
-    def quoted(self) -> str:
-        found = _QUOTED.match(self.text, self.at)
-        if not found:
-            raise BadTemplate(
-                f'{position(self.text, self.at)}: expected " to close the quote opened here, found end of text'
-            )
-        start, self.at = self.at, found.end()
-        return self.legal(found.group(1).replace('\\"', '"'), start)
 
     def legal(self, value: str, start: int) -> str:
         """Return a value that may stand in a template."""

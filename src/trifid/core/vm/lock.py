@@ -46,11 +46,17 @@ def locked(old: Lock | None, level: int, caller: Caller, now: int, request_id: s
         raise Refused(f"Wrong lock level specified: {level}, it must be 1 use, 2 manage, 3 admin or 4 all")
     if old is not None and only_free:
         raise Refused(f"it is locked already, by user {old.uid}: unlock it first, or leave the test out")
-    refuse_foreign(old, caller)
+    refuse_foreign(old, caller, "Error trying to lock the resource.")
     return Lock(USE if level == ALL else level, caller.uid, now, request_id)
 
 
-def refuse_foreign(old: Lock | None, caller: Caller) -> None:
-    """Raise Refused for a lock that is another user's, unless an administrator asks."""
+def refuse_foreign(
+    old: Lock | None, caller: Caller, text: str = "Cannot unlock: Lock is owned by another user."
+) -> None:
+    """Raise Refused for a lock that is another user's, unless an administrator asks.
+
+    Args:
+        text: how the refusal begins, as today's clients know it.
+    """
     if old is not None and old.uid != caller.uid and ONEADMIN_GID not in caller.gids:
-        raise Refused(f"it was locked by user {old.uid}: only that user and administrators may change the lock")
+        raise Refused(f"{text} It was locked by user {old.uid}: only that user and administrators may change the lock")

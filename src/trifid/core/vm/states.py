@@ -210,6 +210,8 @@ class VmState(enum.IntEnum):
     HOTPLUG_EPILOG = 5317
     """The domain has let it go; the disk is saved or deleted."""
     HOTPLUG_DROP_POWEROFF = 1333
+    HOTPLUG_CONTEXT = 6317
+    """It is told something else from its next boot on; its context image is written anew beside the one it has."""
     HOTPLUG_NIC_UNDO = 1325
     HOTPLUG_NIC_DETACH = 2325
     HOTPLUG_RESIZE_UNDO = 1366

@@ -126,7 +126,7 @@ def _disk_comes(vm: VM, disk: Vector, place: _Place) -> Iterator[str]:
 def _file_system(disk: Vector) -> str:
     """Return what a new disk holds: FORMAT (1.4), or FS where FORMAT only tells the image's format (modern)."""
     named = disk.get("FORMAT", "").lower()
-    if named in ("", _NO_FILE_SYSTEM):
+    if named in ("", _NO_FILE_SYSTEM, "qcow2"):
         return disk.get("FS", "").lower() or _NO_FILE_SYSTEM
     return named
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trifid.core.user import is_user_name
 from trifid.drivers.auth.ldap_settings import LdapSettings, bind_password, read_settings
-from trifid.drivers.auth.method import NOTHING_KEPT, Login
+from trifid.drivers.auth.method import NOTHING_KEPT, Login, is_name
 from trifid.drivers.kit import Failure, Request
 
 _GROUPS_MAX = 1000
@@ -26,7 +25,7 @@ def ldap(request: Request, login: Login) -> str:
     except ImportError:
         raise Failure("the Python package ldap3 is not installed: pip install 'trifid[ldap]'") from None
     settings = read_settings(login.place)
-    if not is_user_name(login.name) or not login.secret:
+    if not is_name(login.name) or not login.secret:
         raise Failure("no user has such a name, or there is no password")
     try:
         with _connection(settings, settings.bind_dn, bind_password(settings, login.place)) as search:

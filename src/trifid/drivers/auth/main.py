@@ -14,9 +14,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from trifid.core.user import is_method_name
 from trifid.drivers.auth.ldap import ldap
-from trifid.drivers.auth.method import UNKNOWN_UID, Authenticate, Login
+from trifid.drivers.auth.method import UNKNOWN_UID, Authenticate, Login, is_method
 from trifid.drivers.auth.plain import dummy, plain
 from trifid.drivers.auth.script import script
 from trifid.drivers.auth.ssh import ssh
@@ -63,7 +62,7 @@ class Driver:
             secret = base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, ValueError):
             raise Failure("the secret is not base64 of UTF-8") from None
-        if not uid.removeprefix("-").isdecimal() or not is_method_name(method) or not name or not secret:
+        if not uid.removeprefix("-").isdecimal() or not is_method(method) or not name or not secret:
             raise Failure("UID METHOD USER PASSWORD SECRET are expected, and none of them is empty")
         return Login(max(int(uid), UNKNOWN_UID), method, name, kept, secret, self._place)
 

@@ -1,13 +1,26 @@
 """What every way of authentication has in common."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from trifid.drivers.kit import Request
 
+_METHOD = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_NAME_LENGTH_MAX = 256
 NOTHING_KEPT = "-"
 UNKNOWN_UID = -1
+
+
+def is_method(text: str) -> bool:
+    """Tell whether a text can be the name of a method, which is that of a file as well."""
+    return _METHOD.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can be the name of a user."""
+    return 0 < len(text) <= _NAME_LENGTH_MAX and text.isprintable()
 
 
 class Login(NamedTuple):

@@ -10,9 +10,8 @@ import os
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from trifid.core.user import is_method_name
 from trifid.drivers.auth.bounded import run_bounded
-from trifid.drivers.auth.method import Login
+from trifid.drivers.auth.method import Login, is_method
 from trifid.drivers.kit import Failure, Request
 
 DONE_WITHIN_S = 110.0
@@ -37,7 +36,7 @@ def script(request: Request, login: Login) -> str:
 
 def find_program(place: Path, method: str) -> Path | None:
     """Return the program of a method, None when there is none."""
-    if not is_method_name(method):
+    if not is_method(method):
         return None
     for path in (place / method / "authenticate", place / method):
         if path.is_file():

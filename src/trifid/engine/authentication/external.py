@@ -30,6 +30,8 @@ AT_ONCE_MAX = 64
 SILENT_MAX = 3
 """A driver that lets so many logins in a row time out is ended and started again."""
 _UNTIL = "UNTIL="
+_NAMED_BY = 3
+"""METHOD USER PASSWORD: so many words are before the groups."""
 _DIGITS_MAX = 15
 _GROUPS_MAX = 100
 _LOGGED_MAX = 300
@@ -59,6 +61,18 @@ class Newcomer(msgspec.Struct, frozen=True):
     admin_gids: tuple[int, ...] = ()
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """A user whose secret is right.
+
+    Attributes:
+        until: when it ends to be right, epoch seconds; None = nobody said.
+        gids: the groups that the user shall be in; empty: those that it is in.
+    """
+
+    until: int | None = None
+    gids: tuple[int, ...] = ()
+
+
 class External:
     """Asks the authentication driver."""
 
@@ -69,19 +83,28 @@ class External:
         self._asked = 0
         self._silent = 0
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The ways of authentication that are configured."""
+        return tuple(self._settings.methods)
+
     def knows(self, method: str) -> bool:
         """Tell whether a way of authentication is configured."""
         return method in self._settings.methods
 
-    async def known(self, user: User, secret: str) -> int | None:
-        """Return when the secret of a user ends to be right, epoch seconds; None when nobody said.
+    async def known(self, user: User, secret: str) -> Passed:
+        """Return what the driver tells about a user whose secret is right.
 
         Raises:
             Denied, Unheard
         """
         info = await self._ask(user.auth_driver, user.id, user.name, user.password, secret)
         digits = info.removeprefix(_UNTIL)
-        return int(digits) if digits != info and digits.isdecimal() and len(digits) <= _DIGITS_MAX else None
+        if digits != info:
+            return Passed(int(digits) if digits.isdecimal() and len(digits) <= _DIGITS_MAX else None)
+        if not self._settings.groups_follow or len(info.split()) <= _NAMED_BY:
+            return Passed()
+        return Passed(gids=self._newcomer(info).gids)
 
     async def unknown(self, name: str, secret: str) -> Newcomer:
         """Return who comes with a name that no user has.
@@ -96,7 +119,7 @@ class External:
         words = info.split()
         if len(words) < 2:
             raise Denied("it is right, but the answer does not say METHOD USER PASSWORD, so no user can be made")
-        method, name, kept, groups = words[0], words[1], (words[2:3] or [NOTHING_KEPT])[0], words[3:]
+        method, name, kept, groups = words[0], words[1], (words[2:3] or [NOTHING_KEPT])[0], words[_NAMED_BY:]
         if method == CORE or not self.knows(method):
             raise Denied(f"the answer names the method {_shown(method)}, which is not in [authentication] methods")
         if not is_user_name(name) or not is_one_word(kept):

@@ -1,7 +1,7 @@
 """What one hook has to do: its events in their order, how far it is, and what it has still to read of the journal.
 
-Everything up to `cursor`, which is durable, was dealt with.  An engine that ended in between begins again there, so
-that an event is dealt with at least once.
+Everything up to the cursor of a hook, which is durable, was dealt with.  An engine that ended in between begins again
+there, so that an event is dealt with at least once.
 """
 
 import asyncio
@@ -38,7 +38,6 @@ class Follower:
 
     Attributes:
         hook: as it is now.
-        cursor: what is durable of it.
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class Follower:
     ) -> None:
         self.hook = hook
         self.wants: Wants = wants(hook)
-        self.cursor = hook.cursor
         self._execute = execute
         self._journal = journal
         self._last_id = last_id
@@ -113,8 +111,8 @@ class Follower:
             if self._read_from is not None and len(self._waiting) < WAITING_MAX // 2:
                 try:
                     await self._read(self._read_from)
-                except StoreFault:
-                    log.exception("hook %d: the journal cannot be read, it goes on with the next event", self.hook.id)
+                except StoreFault as fault:
+                    log.warning("hook %d: the journal cannot be read now: %s", self.hook.id, fault)
                     return
             while self._waiting and len(self._running) < self._at_once:
                 work = self._waiting.popleft()

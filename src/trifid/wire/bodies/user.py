@@ -1,14 +1,15 @@
 """The documents of a user.
 
-Secrets never leave the engine: PASSWORD and TOKEN, which the schema wants, are there and empty.  Today's
-engine shows the hash of the password and, to the owner, the tokens themselves.
+Secrets never leave the engine: PASSWORD, which the schema wants, is there and empty, and TOKEN is what the token is
+called, by which it can be cleared.  Today's engine shows the hash of the password and, to the owner, the tokens
+themselves.
 
 Source: reference/api-modern.md §5.5 (user.xsd, user_pool.xsd).
 """
 
 from trifid.core.quota import NO_LIMITS, Limits
 from trifid.core.quota_usage import Figures
-from trifid.core.user import User
+from trifid.core.user import User, token_id
 from trifid.wire.bodies.parts import Names, body, cdata, ids
 from trifid.wire.bodies.quotas import NOTHING, default_quotas, quotas
 from trifid.wire.xmltext import escape
@@ -33,7 +34,7 @@ def user_pool_entry(user: User, names: Names, has: Figures = NOTHING) -> str:
 def _inner(user: User, names: Names) -> str:
     tokens = "".join(
         [
-            f"<LOGIN_TOKEN><TOKEN></TOKEN><EXPIRATION_TIME>{token.expires_at}</EXPIRATION_TIME>"
+            f"<LOGIN_TOKEN><TOKEN>{token_id(token.digest)}</TOKEN><EXPIRATION_TIME>{token.expires_at}</EXPIRATION_TIME>"
             f"<EGID>{token.egid}</EGID></LOGIN_TOKEN>"
             for token in user.tokens
         ]

@@ -186,6 +186,9 @@ ROWS: tuple[Row, ...] = (
 
     # what it is told at its next boot; where its context image is there already, it is written anew
     *(row(state, UpdateConf, state, change.configure) for state in CONFIGURABLE),
+    row(S.RUNNING, UpdateConf, S.HOTPLUG_CONTEXT, change.configure, do.asked, write_context),
+    row(S.HOTPLUG_CONTEXT, Done,   S.RUNNING, do.next_stay, do.forget_error),
+    row(S.HOTPLUG_CONTEXT, Failed, S.RUNNING, do.not_asked, do.tell_owner),
     *_off_first(S.POWEROFF, UpdateConf, S.POWEROFF_CONTEXT_LOOK, S.POWEROFF_CONTEXT, write_context,
                 change.configure, change.nothing, change.nothing),
     *_off_first(S.BOOT_FAILURE, UpdateConf, S.BOOT_FAILURE_CONTEXT_LOOK, S.BOOT_FAILURE_CONTEXT, write_context,
