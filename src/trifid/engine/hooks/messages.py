@@ -66,7 +66,7 @@ def made_call(
     """
     names = [*parameters, *("" for _ in given)]
     told = [MASK, *(_shown(names[number], value) for number, value in enumerate(given[1:]))]
-    outcome = [_shown("", "".join(one.chunks) if isinstance(one, Escaped) else one) for one in answered]
+    outcome = [_shown("", unescape("".join(one.chunks)) if isinstance(one, Escaped) else one) for one in answered]
     return CallMade(name, call_info(success, told, outcome, masked(document)))
 
 
