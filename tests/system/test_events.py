@@ -130,6 +130,24 @@ def test_a_hook_that_fails_is_tried_again_and_can_be_retried_by_hand(place: Home
     assert place.path.joinpath("one_auth").read_text().strip() not in info
 
 
+def test_a_call_that_was_refused_is_told_and_a_stranger_sets_nothing_off(place: Home) -> None:
+    place.start()
+    api = Api(place)
+    command = program(place, 'echo "$1" | base64 -d')
+    described = f'NAME=seen\nTYPE=api\nCALL=one.vm.info\nCOMMAND={command}\nARGUMENTS="$API"'
+    hook_id = api.call("one.hook.allocate", described)
+    stranger = Client(f"http://127.0.0.1:{place.port}/RPC2", "oneadmin:wrong")
+    with pytest.raises(ApiError, match="authenticated"):
+        stranger.call("one.vm.info", 77)
+    with pytest.raises(ApiError, match="Error getting virtual machine"):
+        api.call("one.vm.info", 99)
+    (told,) = until_logged(api, hook_id, 1)
+    info = told["EXECUTION_RESULT"]["STDOUT"]
+    assert "<RESULT>0</RESULT>" in info
+    assert "<VALUE>99</VALUE>" in info
+    assert "<VALUE>****</VALUE>" in info
+
+
 # -- the stream ----------------------------------------------------------------------------------------
 
 
