@@ -11,6 +11,7 @@ from trifid.cli import (
     datastore,
     engine,
     group,
+    hook,
     host,
     image,
     network,
@@ -50,6 +51,7 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),
+    (hook.main, (hook.HOOK_COLUMNS,)),
 )
 
 _HEAD = """\
