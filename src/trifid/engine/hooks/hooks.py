@@ -135,6 +135,11 @@ class Hooks:
         for follower in followers:
             follower.call(made)
 
+    def dealt_with(self, hook_id: int) -> int:
+        """Return up to which entry of the journal everything was dealt with that a hook waits for; 0 for no hook."""
+        follower = self._followers.get(hook_id)
+        return follower.dealt_with() if follower is not None else 0
+
     def retry(self, hook: Hook, execution: HookExecution) -> None:
         """Do once more what was done before; what comes of it is in the log then."""
         task = asyncio.create_task(self._executor.retry(hook, execution), name=f"retry of hook {hook.id}")
