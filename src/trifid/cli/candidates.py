@@ -60,7 +60,7 @@ def columns(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
     return [
         CompletionItem(f"{before}{comma}{column.name}", help=column.about)
         for column in known
-        if column.name.startswith(word.upper())
+        if column.name.upper().startswith(word.upper())
     ]
 
 
