@@ -45,6 +45,7 @@ bench: setup ## measure how fast the engine and the copies of images are
 docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make.py
 	$(PYTHON_OF_VENV) docs/make_api.py
+	$(PYTHON_OF_VENV) docs/make_cli_parity.py
 	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
 
 man: setup ## write the manual pages of all commands into build/man

@@ -49,7 +49,7 @@ NOT_HERE = {
     "oneflow, oneflow-template": "services of several VMs are not there yet",
     "onegate": "VMs do not call the engine",
     "oneirb": "python -i with trifid.client is as good: docs/api.md",
-    "onelog": "onevm log tells what happened to a VM; the engine's own log is in logs/ of its home",
+    "onelog": "onevm log tells what happened to a VM; trifid status names the engine's own log",
     "onemarket, onemarketapp": "oneimage create takes a URL",
     "oneprovision, oneprovider": "hosts are made by other tools",
     "oneswap, onevcenter": "nothing is imported from VMware",
@@ -59,7 +59,7 @@ NOT_HERE = {
 
 ELSEWHERE = {
     ("oneuser", "encode"): "not needed: session strings are written as they are",
-    ("oneuser", "passwdsearch"): "not needed: a password belongs to one user only",
+    ("oneuser", "passwdsearch"): "not there: passwords are kept as hashes, which nobody can look for",
 }
 """Words for which the commands themselves have nothing to tell, and why."""
 
@@ -115,7 +115,7 @@ def _lines() -> Iterator[str]:
             yield from (f"| `{word}` | {told} |" for word, told in standing.items() if told != "there")
             yield ""
         if own := own_words(family):
-            yield f"Only here: {', '.join(f'`{word}`' for word in own)}."
+            yield f"Only here, or of 2009: {', '.join(f'`{word}`' for word in own)}."
     yield "\n## Not there\n\n| today | why |\n|---|---|"
     yield from (f"| `{'`, `'.join(name.split(', '))}` | {why} |" for name, why in NOT_HERE.items())
 

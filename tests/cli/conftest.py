@@ -9,9 +9,12 @@ from click.testing import CliRunner, Result
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
+    hook,
     host,
     image,
     network,
@@ -21,8 +24,10 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
+    zone,
 )
 
 PROGRAMS = {
@@ -33,7 +38,12 @@ PROGRAMS = {
     "onesecgroup": security_group.main,
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
+    "onehook": hook.main,
     "oneuser": user.main,
+    "onegroup": group.main,
+    "oneacl": acl.main,
+    "onevdc": vdc.main,
+    "onezone": zone.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,

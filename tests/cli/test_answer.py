@@ -70,8 +70,8 @@ def test_an_object_that_is_named_and_changed_is_told(fake, type_in, tmp_path):
 def test_a_text_is_told_and_notes_are_data_too(fake, type_in):
     fake.answers("one.user.login", "the-token")
     result = type_in("oneuser", "token-create", "--json")
-    assert json.loads(result.stdout)["text"] == ["the-token"]
-    assert "shown once" in lines(result.stderr)[0]["note"]
+    assert json.loads(result.stdout)["text"] == ["oneadmin:the-token"]
+    assert all("note" in line for line in lines(result.stderr))
 
 
 def test_the_state_that_was_waited_for_is_told(fake, type_in):

@@ -124,3 +124,13 @@ def test_other_signs_between_values(fake, type_in):
 @pytest.mark.parametrize("size", ["NAME", "NAME=0", "NAME=x", "NAME=99999"])
 def test_sizes_that_are_none(type_in, size):
     assert "is not the size of a column" in type_in("onevm", "list", "--size", size).stderr
+
+
+def test_several_objects_are_several_documents(fake, type_in):
+    fake.vms = {n: vm_xml(n, f"vm{n}") for n in (1, 2)}
+    documents = type_in("onevm", "show", "1,2", "-y").stdout.split("---\n")
+    assert ["NAME: vm1" in documents[0], "NAME: vm2" in documents[1]] == [True, True]
+    decoder, text = json.JSONDecoder(), type_in("onevm", "show", "1,2", "-j").stdout
+    first, end = decoder.raw_decode(text)
+    second, _ = decoder.raw_decode(text[end:].lstrip())
+    assert [first["VM"]["ID"], second["VM"]["ID"]] == ["1", "2"]

@@ -161,7 +161,7 @@ async def test_a_group_is_made_without_a_default_vdc(world):
         ("allocate", ("X=1",), 0x2000, r"\] Invalid NAME, it cannot be empty$"),
         ("allocate", ("NAME=[",), 0x2000, "Parse error"),
         ("allocate", ("NAME=default",), 0x2000, r"\] NAME is already taken by VDC 0\.$"),
-        ("rename", (100, "default"), REFUSED, "already taken by VDC 0"),
+        ("rename", (100, "default"), REFUSED, "collides with VDC 0"),
         ("update", (100, "X=1", 2), 0x1000, "Wrong update type"),
         ("addgroup", (100, 999), NOT_THERE, r"Error getting group \[999\]"),
         ("addgroup", (999, 1), NOT_THERE, r"Error getting VDC \[999\]"),

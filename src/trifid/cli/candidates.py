@@ -2,55 +2,43 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from trifid.cli.kinds import Kind
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from trifid.client import Client, ClientError, from_environment
+from trifid.wire.elements import BadDocument, iter_elements
 
 TIME_LIMIT_S = 1.0
 _COUNT_MAX = 500
 _PLAIN = re.compile(r"[A-Za-z0-9_.@+-]+\Z", re.ASCII)
 """Names that no shell takes for something else."""
 
-Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
-
-def objects(kind: Kind, *, many: bool) -> Complete:
-    """Return what completes names and ids of objects; the last one of a list where several can be given.
+def objects(ctx: click.Context, kind: Kind, incomplete: str, *, many: bool) -> list[CompletionItem]:
+    """Return names and ids of objects that begin so; of a list, where several can be given, its last part.
 
     Whoever presses TAB waits: the engine is asked with a short time limit, and whatever goes wrong completes nothing.
     """
-
-    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        from click.shell_completion import CompletionItem
-
-        before, comma, word = incomplete.rpartition(",") if many else ("", "", incomplete)
-        found = [
-            CompletionItem(f"{before}{comma}{value}", help=about)
-            for value, about in _values(ctx, kind, by_id=word[:1].isdecimal())
-            if value.startswith(word)
-        ]
-        return found[:_COUNT_MAX]
-
-    return complete
+    before, comma, word = incomplete.rpartition(",") if many else ("", "", incomplete)
+    found = [
+        CompletionItem(f"{before}{comma}{value}", help=about)
+        for value, about in _values(ctx, kind, by_id=word[:1].isdecimal())
+        if value.startswith(word)
+    ]
+    return found[:_COUNT_MAX]
 
 
-def files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Complete names of files, as the shell does."""
-    from click.shell_completion import CompletionItem
-
+def file(incomplete: str) -> list[CompletionItem]:
+    """Return what has the shell complete the name of a file."""
     return [CompletionItem(incomplete, type="file")]
 
 
-def columns(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Complete the last name of a list of columns."""
-    from click.shell_completion import CompletionItem
-
+def columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Return the columns that the last name of a list of columns may become."""
     row = getattr(ctx.command, "row", None)
     listing = getattr(getattr(row, "run", None), "__self__", None)
     known = listing.columns.all if listing is not None else ()
@@ -60,15 +48,12 @@ def columns(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
     return [
         CompletionItem(f"{before}{comma}{column.name}", help=column.about)
         for column in known
-        if column.name.startswith(word.upper())
+        if column.name.upper().startswith(word.upper())
     ]
 
 
 def _values(ctx: click.Context, kind: Kind, *, by_id: bool) -> Iterator[tuple[str, str]]:
     """Yield what can stand for the objects that the caller sees, and what to tell of each."""
-    from trifid.client import Client, ClientError, from_environment
-    from trifid.wire.elements import BadDocument, iter_elements
-
     given: dict[str, Any] = {}
     for outer in (ctx.parent, ctx):
         given |= {name: value for name, value in (outer.params if outer else {}).items() if value}

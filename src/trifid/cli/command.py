@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import click
 
-from trifid.cli import candidates
 from trifid.cli.failure import FAILED, INTERRUPTED, Failure, explain
 from trifid.cli.follow import Follower, is_state
 from trifid.cli.forms import FORM_OPTIONS, FORMS, form_in, form_of, text_of
@@ -333,10 +332,17 @@ def _parameter(argument: Argument, row: Command) -> click.Argument:
     )
 
 
-def _candidates(argument: Argument) -> candidates.Complete | None:
-    if argument.kind is not None:
-        return candidates.objects(argument.kind, many=argument.many)
-    return candidates.files if argument.name == "FILE" else None
+def _candidates(argument: Argument) -> Any:
+    """Return what completes an argument, loaded when a shell asks for it."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from trifid.cli import candidates
+
+        if argument.kind is not None:
+            return candidates.objects(ctx, argument.kind, incomplete, many=argument.many)
+        return candidates.file(incomplete) if argument.name == "FILE" else []
+
+    return complete
 
 
 def _resolved(shell: Shell, argument: Argument, value: Any) -> Any:

@@ -6,9 +6,12 @@ import click
 
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
+    hook,
     host,
     image,
     network,
@@ -18,8 +21,10 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
+    zone,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -37,11 +42,16 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (group.main, (group.GROUP_COLUMNS,)),
+    (acl.main, (acl.RULE_COLUMNS,)),
+    (vdc.main, (vdc.VDC_COLUMNS,)),
+    (zone.main, (zone.ZONE_COLUMNS,)),
     (acct.main, (acct.COLUMNS,)),
     (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),
     (datastore.main, (datastore.DATASTORE_COLUMNS,)),
     (template.main, (template.TEMPLATE_COLUMNS,)),
+    (hook.main, (hook.HOOK_COLUMNS,)),
 )
 
 _HEAD = """\

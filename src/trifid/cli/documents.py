@@ -14,7 +14,7 @@ _INDENT = 2
 
 
 def print_one(shell: Shell, document: str, root: str, form: str) -> None:
-    """Print an object's document."""
+    """Print an object's document; of several, each is a document of its own."""
     if form == "xml":
         tree = _tree(document)
         ElementTree.indent(tree)
@@ -24,6 +24,8 @@ def print_one(shell: Shell, document: str, root: str, form: str) -> None:
     if form == "json":
         shell.say(json.dumps(content, indent=_INDENT, ensure_ascii=False))
     else:
+        if shell.has_said:
+            shell.say("---")
         shell.say("\n".join(yaml_lines(content)))
 
 

@@ -27,8 +27,8 @@ listen = {listen}
 port = {port}
 # Longest call, in bytes.
 #body_bytes_max = 8388608
-# Addresses of proxies that are believed when they tell who calls through them (X-Forwarded-For).
-#proxies = ["127.0.0.1"]
+# Addresses of proxies, such as ["127.0.0.1"], that are believed when they tell who calls (X-Forwarded-For).
+#proxies = []
 
 [database]
 # An SQLAlchemy URL: sqlite:///FILE, relative to this directory, or postgresql+psycopg://USER@HOST/NAME.
@@ -48,6 +48,8 @@ transfer = {transfer}
 # URLs that end in "/", such as ["/srv/images", "https://images.example.org/"].  All other files only
 # administrators may name: whatever a template names is read with the engine's rights.
 #user_paths = []
+# What is taken away of the permissions of new objects, of users who have no UMASK: owner, group, others.
+#default_umask = "177"
 # Networks (such as "10.0.0.0/8") that images may be fetched from although they are not of the public
 # internet; otherwise no URL leads the engine to machines that only it can reach.
 #download_from = []
@@ -66,11 +68,15 @@ transfer = {transfer}
 #mac_prefix = "02:00"
 #network_size = 254
 
+# What only administrators write in templates, vm, image, network, user and group: a list here, such as
+# vm = ["NIC/MAC", "RAW/DATA"], stands instead of the usual one.  docs/ownership.md.
+[restricted]
+
 [authentication]
-# What checks logins besides passwords (core): ssh, ldap, or programs in auth/ (docs/authentication.md).  Users of a
-# method are made by "oneuser create NAME --driver METHOD"; those of the default are made when they come.
-#methods = ["ssh", "ldap"]
-#default = "ldap"
+# What checks logins besides passwords (core), such as ["ssh", "ldap"], or programs in auth/ (docs/authentication.md).
+# Users of a method are made by "oneuser create NAME --driver METHOD"; those of the default when they come.
+#methods = []
+#default = ""
 # Whether users that exist get the groups that the driver names, at each login.
 #groups_follow = false
 # How long a session that was right is not checked again, and how long one login may take, in seconds.

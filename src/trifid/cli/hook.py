@@ -34,7 +34,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, HOOK.command)
             shell.complain(Failure(f"{what}: {told.text}", told.next))
         else:
-            shell.say(f"ID: {hook_id}")
+            shell.made(HOOK, hook_id)
 
 
 def _waits_for(row: Row, view: View) -> str:

@@ -4,29 +4,37 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from trifid.cli import columns as c
-from trifid.cli.candidates import columns
 from trifid.cli.command import Given, Number, WholeNumber
 from trifid.cli.failure import Failure
 from trifid.cli.forms import FORM_OPTIONS, form_of
 from trifid.cli.kinds import USER, Kind
-from trifid.cli.pools import Look
 from trifid.cli.shell import Shell
+
+if TYPE_CHECKING:
+    from trifid.cli.pools import Look
+
+
+def _complete_columns(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+    from trifid.cli.candidates import columns
+
+    return columns(ctx, incomplete)
+
 
 _NUMERIC = click.Option(["-n", "--numeric"], is_flag=True, help="Ids instead of names of users and groups.")
 _TABLE_OPTIONS = (
-    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.", shell_complete=columns),
+    click.Option(["-l", "--list"], metavar="X,Y", help="The columns to show.", shell_complete=_complete_columns),
     click.Option(["--list-columns", "--describe"], is_flag=True, help="Tell which columns there are."),
     click.Option(
         ["-o", "--order", "--sort"],
         metavar="X,Y",
         default="",
         help="Order by columns, highest first; -X: lowest.",
-        shell_complete=columns,
+        shell_complete=_complete_columns,
     ),
     click.Option(
         ["-f", "--filter"],
@@ -150,8 +158,10 @@ class Listing(NamedTuple):
                 return
             shell.sleep(given.delay)
 
-    def _look(self, shell: Shell, given: Given) -> Look:
+    def _look(self, shell: Shell, given: Given) -> "Look":
         """Return how the pool is looked at."""
+        from trifid.cli.pools import Look
+
         call = self.call(shell, given)
         needs_more = self.more and (given.filter or given.order or self.order or not form_of(given))
         more = self.more(shell) if self.more and needs_more else {}

@@ -69,9 +69,8 @@ def _page(program: CommandTable, columns: tuple[Columns, ...], others: list[str]
 
 def _shared(program: CommandTable) -> Iterator[str]:
     """Yield the options that every command has."""
-    row = next((row for row in program.rows if not {option.name for option in row.options} & EVERYWHERE), None)
-    if row is None:
-        return
+    plain = (row for row in program.rows if not {option.name for option in row.options} & EVERYWHERE)
+    row = next(plain, program.rows[0])
     command = SubCommand(row, program.kind, str(program.name), calls=program.calls)
     context = click.Context(command, info_name=row.word)
     yield ".SH OPTIONS"

@@ -13,10 +13,10 @@ import click
 
 from trifid.cli.failure import Failure, explain
 from trifid.cli.kinds import Kind
-from trifid.cli.names import Names
 
 if TYPE_CHECKING:
     from trifid.cli.answer import Answer
+    from trifid.cli.names import Names
     from trifid.client import ApiError
 
 _NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
@@ -61,7 +61,7 @@ class Shell:
         self.answer: Answer | None = None
         self.held: list[str] | None = None
         self._client = client
-        self._names = Names(self)
+        self._known: Names | None = None
 
     @property
     def client(self) -> Caller:
@@ -122,6 +122,14 @@ class Shell:
         if _NUMBER.match(word):
             return int(word)
         return self._names.id(kind, word)
+
+    @property
+    def _names(self) -> "Names":
+        if self._known is None:
+            from trifid.cli.names import Names
+
+            self._known = Names(self)
+        return self._known
 
     def id_or_name(self, kind: Kind, word: str) -> str:
         """Return the id of the only object that a word means, else the word: the engine looks among the caller's."""

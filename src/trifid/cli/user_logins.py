@@ -156,7 +156,8 @@ def _keep(shell: Shell, user: str, token: str, *, is_own: bool, force: bool) -> 
         shell.tell(f"It is in {path}, which commands read when neither ONE_AUTH nor TRIFID_HOME says otherwise.")
     elif is_own:
         shell.tell(f"File {path} exists, use --force to overwrite.")
-    shell.say("Authentication Token is:")
+    if not shell.form:
+        shell.say("Authentication Token is:")
     shell.say(f"{user}:{token}")
 
 

@@ -37,9 +37,7 @@ from trifid.cli.vm_moves import (
     migrate_arguments,
 )
 from trifid.cli.vm_nics import NIC_ROWS
-from trifid.cli.vm_save import SAVE
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
-from trifid.cli.vm_ssh import SSH
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
@@ -63,6 +61,9 @@ LIMIT = click.Option(
     ["-n", "--limit"], type=WholeNumber(1, 1000), default=200, metavar="N", help="Only the newest N entries (200)."
 )
 AS_JSON = click.Option(["-j", "--json"], is_flag=True, help="The entries as JSON.")
+PERSISTENT = click.Option(["--persistent"], is_flag=True, help="What a VM of the template writes stays in its images.")
+CMD = click.Option(["--cmd"], metavar="COMMAND", help="Run this there instead of logging in.")
+NIC = click.Option(["--nic"], metavar="NIC", help="At the address of this NIC, by its id; the first one by default.")
 RECOVERIES = tuple(
     click.Option([f"--{word}"], is_flag=True, help=about)
     for word, about in (
@@ -148,6 +149,18 @@ def _show(shell: Shell, given: Given) -> None:
     from trifid.cli.vm_show import print_vm
 
     show(VM, "vm", print_vm)(shell, given)
+
+
+def _save(shell: Shell, given: Given) -> None:
+    from trifid.cli.vm_save import save
+
+    save(shell, given)
+
+
+def _ssh(shell: Shell, given: Given) -> None:
+    from trifid.cli.vm_ssh import ssh
+
+    ssh(shell, given)
 
 
 def _history(shell: Shell, given: Given) -> None:
@@ -309,8 +322,23 @@ ROWS = (
         aliases=("saveas",),
         examples=("disk-saveas 3 0 my-debian --wait", "disk-saveas web 1 data --type DATABLOCK --snapshot 0"),
     ),
-    SAVE,
-    SSH,
+    Command(
+        "save",
+        "Make a VM template of a VM that is powered off: the one it was made of, with images of its disks as they are.",
+        (Argument("VM", VM), Argument("NAME")),
+        run=_save,
+        options=(PERSISTENT, *WAIT_OPTIONS),
+        more="Capacity and networks are those of the VM; the images are called NAME-disk-0 and so on.",
+        examples=("save web my-web", "save 3 my-web --persistent --wait"),
+    ),
+    Command(
+        "ssh",
+        "Log in to a running VM by ssh, at the address that the engine gave it; as root unless LOGIN says otherwise.",
+        (Argument("VM", VM), Argument("LOGIN", optional=True)),
+        run=_ssh,
+        options=(CMD, NIC),
+        examples=("ssh web", "ssh 3 debian --cmd uptime"),
+    ),
     *SCHEDULE_ROWS,
     *RESYNC_ROWS,
     rename_command(VM, "VM"),

@@ -2,15 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from trifid.cli.command import Argument, Command, Given
+from trifid.cli.command import Given
 from trifid.cli.courses import IMAGE_COURSE
 from trifid.cli.failure import Failure
 from trifid.cli.follow import Follower, Goal, state_of
 from trifid.cli.kinds import IMAGE, VM, VM_TEMPLATE
 from trifid.cli.listing import template_text
-from trifid.cli.settle import WAIT_OPTIONS, wait_for
+from trifid.cli.settle import wait_for
 from trifid.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -23,10 +21,9 @@ _OF_ANY_DISK = ("DEV_PREFIX", "CACHE", "DISCARD", "IO")
 _OF_VOLATILE = ("TYPE", "SIZE", "FORMAT", "FS", *_OF_ANY_DISK)
 _OF_NIC = ("NETWORK_ID", "MODEL", "SECURITY_GROUPS")
 
-PERSISTENT = click.Option(["--persistent"], is_flag=True, help="What a VM of the template writes stays in its images.")
 
-
-def _save(shell: Shell, given: Given) -> None:
+def save(shell: Shell, given: Given) -> None:
+    """Run `onevm save`."""
     from trifid.core.template.scanner import parse, render
 
     vm = shell.one(VM, given.vm)
@@ -93,14 +90,3 @@ def _vectors(vm: dict[str, Any], name: str) -> list[dict[str, str]]:
     from trifid.wire.elements import several
 
     return [one for one in several((vm.get("TEMPLATE") or {}).get(name)) if isinstance(one, dict)]
-
-
-SAVE = Command(
-    "save",
-    "Make a VM template of a VM that is powered off: that which it was made of, with images of its disks as they are.",
-    (Argument("VM", VM), Argument("NAME")),
-    run=_save,
-    options=(PERSISTENT, *WAIT_OPTIONS),
-    more="Capacity and networks are those of the VM; the images are called NAME-disk-0 and so on.",
-    examples=("save web my-web", "save 3 my-web --persistent --wait"),
-)

@@ -1,24 +1,23 @@
 """`onevm ssh`: log in to a VM, at the address that the engine gave it."""
 
 import ipaddress
+import subprocess
 from typing import Any
 
 import click
 
-from trifid.cli.command import Argument, Command, Given
+from trifid.cli.command import Given
 from trifid.cli.failure import Failure
 from trifid.cli.follow import state_of
 from trifid.cli.kinds import VM
 from trifid.cli.shell import Shell
+from trifid.wire.elements import several
 
 _DEFAULT_LOGIN = "root"
-CMD = click.Option(["--cmd"], metavar="COMMAND", help="Run this there instead of logging in.")
-NIC = click.Option(["--nic"], metavar="NIC", help="At the address of this NIC, by its id; the first one by default.")
 
 
-def _ssh(shell: Shell, given: Given) -> None:
-    import subprocess
-
+def ssh(shell: Shell, given: Given) -> None:
+    """Run `onevm ssh`."""
     vm = shell.one(VM, given.vm)
     if state_of(vm) != "RUNNING":
         raise Failure(f"VM {given.vm} is {state_of(vm)}", f'"onevm resume {given.vm} --wait RUNNING" starts it')
@@ -40,8 +39,6 @@ def _address(vm: dict[str, Any], nic_id: str | None) -> str:
     Raises:
         Failure: it has none, or not on that NIC.
     """
-    from trifid.wire.elements import several
-
     nics = [nic for nic in several((vm.get("TEMPLATE") or {}).get("NIC")) if isinstance(nic, dict)]
     for nic in nics:
         if nic_id in (None, nic.get("NIC_ID")):
@@ -52,13 +49,3 @@ def _address(vm: dict[str, Any], nic_id: str | None) -> str:
                     continue
     where = "" if nic_id is None else f" on NIC {nic_id}"
     raise Failure(f"VM {vm['ID']} has no address{where}", f'"onevm show {vm["ID"]}" tells its networks')
-
-
-SSH = Command(
-    "ssh",
-    "Log in to a running VM by ssh, at the address that the engine gave it; as root unless LOGIN says otherwise.",
-    (Argument("VM", VM), Argument("LOGIN", optional=True)),
-    run=_ssh,
-    options=(CMD, NIC),
-    examples=("ssh web", "ssh 3 debian --cmd uptime"),
-)

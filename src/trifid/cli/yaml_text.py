@@ -1,7 +1,7 @@
 """Data as YAML, written as it comes: a piece of a list can be written before the next is there.
 
 Documents have only texts, lists and names, so that this needs nothing of YAML but blocks and quoted texts; what
-is quoted is quoted as in JSON, which YAML 1.2 contains.  Source: YAML 1.2.2 §5.3, §7.3, §8.2; docs/decisions/0027.
+is quoted is quoted as in JSON, which YAML 1.2 contains.  Source: YAML 1.2.2 §5.3, §7.3, §8.2; docs/decisions/0032.
 """
 
 import json
