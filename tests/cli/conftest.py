@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from tests.cli.fake_engine import SESSION, FakeEngine
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
     hook,
     host,
     image,
@@ -22,6 +24,7 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
 )
@@ -35,6 +38,9 @@ PROGRAMS = {
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
     "oneuser": user.main,
+    "onegroup": group.main,
+    "oneacl": acl.main,
+    "onevdc": vdc.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,

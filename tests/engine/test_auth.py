@@ -13,6 +13,7 @@ from trifid.core.user import LoginToken, User
 from trifid.engine import auth
 from trifid.engine.auth import REMEMBER_S, Authenticator, hash_password, password_matches, token_digest
 from trifid.engine.authentication.passwords import SECRET_BYTES_MAX, Hasher, old_hash, scrypt
+from trifid.engine.authentication.throttle import TRIES_OF_ADDRESS, TRIES_OF_BOTH, TRIES_OF_USER
 from trifid.engine.memory import Memory
 from trifid.engine.transaction import Draft
 from trifid.errors import Internal, NotAuthenticated
@@ -195,6 +196,44 @@ async def test_a_session_is_hashed_once_in_a_while(door):
 async def test_sessions_that_come_at_the_same_time_are_hashed_once(door):
     assert await asyncio.gather(*(door.uid("alice:secret") for _ in range(20))) == [7] * 20
     assert len(door.hashed) == 1
+
+
+async def test_many_users_may_come_from_one_address_at_the_same_time(door):
+    for number in range(100, 100 + TRIES_OF_ADDRESS * 2):
+        door.put(User(number, f"user{number}", (1,), password=KEPT))
+    sessions = [f"user{number}:secret" for number in range(100, 100 + TRIES_OF_ADDRESS * 2)]
+    assert await asyncio.gather(*map(door.uid, sessions)) == [*range(100, 100 + TRIES_OF_ADDRESS * 2)]
+
+
+async def test_guesses_at_the_same_time_are_no_more_than_one_after_the_other(door):
+    guesses = [door.uid(f"alice:guess{number}") for number in range(50)]
+    said = [str(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert len(door.hashed) == TRIES_OF_BOTH
+    assert sum("too many wrong tries" in text for text in said) == 50 - TRIES_OF_BOTH
+
+
+async def test_an_answer_about_a_user_that_many_guess_at_is_late_but_not_where_it_came_in_before(door):
+    late: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        late.append(seconds)
+
+    door.authenticator._sleep = sleep
+    assert await door.uid("alice:secret", peer="10.0.0.1:1") == 7
+    for number in range(TRIES_OF_USER):
+        with pytest.raises(NotAuthenticated):
+            await door.uid(f"alice:guess{number}", peer=f"10.1.0.{number}:1")
+    door.now += REMEMBER_S - 1  # less than it takes to forget them all
+    for number in range(TRIES_OF_USER):
+        with pytest.raises(NotAuthenticated):
+            await door.uid(f"alice:guess{number}", peer=f"10.2.0.{number}:1")
+    late.clear()
+    door.now += 2
+    assert await door.uid("alice:secret", peer="10.0.0.1:1") == 7
+    assert late == []
+    door.put(replace(ALICE, password=hash_password("new")))
+    assert await door.uid("alice:new", peer="10.0.0.2:1") == 7
+    assert late == [0.25]
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"password": hash_password("other")}, None])

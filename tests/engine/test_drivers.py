@@ -273,3 +273,33 @@ def test_a_program_without_its_x_bit_is_told_as_such(tmp_path, is_named_by_its_p
     mine.chmod(0o644)
     with pytest.raises(DriverFault, match=rf"^{mine} is not executable: chmod \+x {mine}$"):
         find_executable(str(mine) if is_named_by_its_path else "vmm-mine", tmp_path)
+
+
+async def test_a_driver_that_talks_nonsense_without_end_is_ended_and_started_again(start):
+    _, heard = start(f"{PYTHON}print('INIT SUCCESS', flush=True)\nwhile True: print('blah')")
+    assert (await heard.next())[0] == "ready"
+    assert await heard.next() == ("down", "it said 1000 lines in a row that are no messages")
+    assert (await heard.next())[0] == "ready"
+
+
+async def test_a_driver_may_talk_some_nonsense_between_its_messages(start):
+    talk = "for _ in range(3): print('blah\\n' * 999, 'DEPLOY SUCCESS 7 -', sep='', flush=True)"
+    _, heard = start(f"{PYTHON}print('INIT SUCCESS', flush=True)\n{talk}\nsys.stdin.read()")
+    assert [(await heard.next())[0] for _ in range(4)] == ["ready", "said", "said", "said"]
+
+
+async def test_a_driver_that_is_to_be_started_again_is(start):
+    driver, heard = start(f"{PYTHON}{GOOD}")
+    (_, before) = await heard.next()
+    driver.restart()
+    assert (await heard.next())[0] == "down"
+    (word, after) = await heard.next()
+    assert word == "ready" and after != before
+
+
+async def test_nonsense_of_a_driver_that_is_told_secrets_is_not_quoted(start, caplog):
+    talk = "print('I heard sesame', 'DEPLOY SUCCESS 7 -', sep='\\n', flush=True)"
+    driver, heard = start(f"{PYTHON}print('INIT SUCCESS', flush=True)\n{talk}\nsys.stdin.read()")
+    driver.family = "auth"
+    assert [(await heard.next())[0] for _ in range(2)] == ["ready", "said"]
+    assert "said garbage" in caplog.text and "sesame" not in caplog.text

@@ -18,7 +18,13 @@ HERE, THERE = "10.0.0.9", "10.0.0.10"
 
 def wrong(throttle: Throttle, name: str, address: str, times: int, now_s: float = 0.0) -> None:
     for _ in range(times):
-        throttle.begin(name, address, now_s)
+        throttle.begin(name, address)
+        throttle.wrong(name, address, now_s)
+
+
+def right(throttle: Throttle, name: str, address: str) -> None:
+    throttle.begin(name, address)
+    throttle.right(name, address)
 
 
 def test_a_few_wrong_tries_are_free_and_then_each_doubles_the_wait():
@@ -56,8 +62,7 @@ def test_nobody_is_kept_out_by_wrong_tries_from_elsewhere():
 
 def test_a_user_that_has_come_in_from_an_address_before_is_not_even_late_there():
     throttle = Throttle()
-    throttle.begin("alice", HERE, 0.0)
-    throttle.right("alice", HERE, 0.0)
+    right(throttle, "alice", HERE)
     wrong(throttle, "alice", THERE, TRIES_OF_USER)
     assert throttle.late_s("alice", HERE, 0.0) == 0.0
     assert throttle.late_s("alice", THERE, 0.0) > 0.0
@@ -65,8 +70,7 @@ def test_a_user_that_has_come_in_from_an_address_before_is_not_even_late_there()
 
 def test_who_tries_many_users_from_one_address_waits_and_who_came_in_from_there_does_not():
     throttle = Throttle()
-    throttle.begin("alice", HERE, 0.0)
-    throttle.right("alice", HERE, 0.0)
+    right(throttle, "alice", HERE)
     for number in range(TRIES_OF_ADDRESS):
         assert throttle.wait_s(f"user{number}", HERE, 0.0) == 0.0
         wrong(throttle, f"user{number}", HERE, 1)
@@ -80,27 +84,56 @@ def test_a_right_try_forgets_the_wrong_ones_of_that_user_there_and_no_others():
     for number in range(TRIES_OF_ADDRESS - 1):
         wrong(throttle, f"user{number}", HERE, 1)
     wrong(throttle, "alice", HERE, 1)
-    throttle.begin("bob", HERE, 0.0)
-    throttle.right("bob", HERE, 0.0)
+    right(throttle, "bob", HERE)
     assert throttle.wait_s("another", HERE, 0.0) == 1.0, "whoever has an account cannot guess on by logging in"
 
 
 def test_a_try_that_nobody_could_check_does_not_count():
     throttle = Throttle()
     for _ in range(100):
-        throttle.begin("alice", HERE, 0.0)
-        throttle.unheard("alice", HERE, 0.0)
+        throttle.begin("alice", HERE)
+        throttle.neither("alice", HERE)
     assert throttle.wait_s("alice", HERE, 0.0) == 0.0
     assert throttle.late_s("alice", HERE, 0.0) == 0.0
+
+
+def test_tries_that_are_under_way_let_no_more_begin_than_may_be_wrong():
+    throttle = Throttle()
+    wrong(throttle, "alice", HERE, 2)
+    for _ in range(TRIES_OF_BOTH - 2):
+        assert not throttle.is_busy("alice", HERE, 0.0)
+        throttle.begin("alice", HERE)
+    assert throttle.is_busy("alice", HERE, 0.0)
+    assert not throttle.is_busy("alice", THERE, 0.0) and not throttle.is_busy("bob", HERE, 0.0)
+    throttle.neither("alice", HERE)
+    assert not throttle.is_busy("alice", HERE, 0.0)
+
+
+def test_after_its_wait_one_try_at_a_time_may_begin():
+    throttle = Throttle()
+    wrong(throttle, "alice", HERE, TRIES_OF_BOTH)
+    assert not throttle.is_busy("alice", HERE, 2.0)
+    throttle.begin("alice", HERE)
+    assert throttle.is_busy("alice", HERE, 2.0)
+
+
+def test_tries_of_an_address_that_are_under_way_do_not_hold_up_who_came_in_from_there():
+    throttle = Throttle()
+    right(throttle, "alice", HERE)
+    for number in range(TRIES_OF_ADDRESS):
+        throttle.begin(f"user{number}", HERE)
+    assert throttle.is_busy("another", HERE, 0.0)
+    assert not throttle.is_busy("alice", HERE, 0.0)
 
 
 def test_what_is_remembered_is_bounded():
     throttle = Throttle(kept_max=10)
     for number in range(1000):
         wrong(throttle, f"user{number}", f"10.0.{number // 250}.{number % 250}", 1)
-        throttle.right(f"friend{number}", HERE, 0.0)
+        right(throttle, f"friend{number}", HERE)
     tables = (throttle._of_both, throttle._of_address, throttle._of_user, throttle._welcome)
     assert max(map(len, tables)) <= 10
+    assert not throttle._under_way
 
 
 @pytest.mark.parametrize(

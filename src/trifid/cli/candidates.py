@@ -48,7 +48,7 @@ def columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     return [
         CompletionItem(f"{before}{comma}{column.name}", help=column.about)
         for column in known
-        if column.name.startswith(word.upper())
+        if column.name.upper().startswith(word.upper())
     ]
 
 

@@ -76,7 +76,7 @@ class Columns(NamedTuple):
     def one(self, name: str) -> Column:
         """Return a column by its name, in any case."""
         for column in self.all:
-            if column.name == name.strip().upper():
+            if column.name.upper() == name.strip().upper():
                 return column
         known = ", ".join(column.name for column in self.all)
         raise Failure(f"there is no column {name.strip()}", f"{self.command} has {known}")

@@ -6,9 +6,11 @@ import click
 
 from trifid.cli import (
     acct,
+    acl,
     cluster,
     datastore,
     engine,
+    group,
     hook,
     host,
     image,
@@ -19,6 +21,7 @@ from trifid.cli import (
     showback,
     template,
     user,
+    vdc,
     vm,
     vm_group,
 )
@@ -38,6 +41,9 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (vm_group.main, (vm_group.GROUP_COLUMNS,)),
     (cluster.main, (cluster.CLUSTER_COLUMNS,)),
     (user.main, (user.USER_COLUMNS,)),
+    (group.main, (group.GROUP_COLUMNS,)),
+    (acl.main, (acl.RULE_COLUMNS,)),
+    (vdc.main, (vdc.VDC_COLUMNS,)),
     (acct.main, (acct.COLUMNS,)),
     (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),

@@ -27,8 +27,8 @@ listen = {listen}
 port = {port}
 # Longest call, in bytes.
 #body_bytes_max = 8388608
-# Addresses of proxies that are believed when they tell who calls through them (X-Forwarded-For).
-#proxies = ["127.0.0.1"]
+# Addresses of proxies, such as ["127.0.0.1"], that are believed when they tell who calls (X-Forwarded-For).
+#proxies = []
 
 [database]
 # An SQLAlchemy URL: sqlite:///FILE, relative to this directory, or postgresql+psycopg://USER@HOST/NAME.
@@ -67,10 +67,10 @@ transfer = {transfer}
 #network_size = 254
 
 [authentication]
-# What checks logins besides passwords (core): ssh, ldap, or programs in auth/ (docs/authentication.md).  Users of a
-# method are made by "oneuser create NAME --driver METHOD"; those of the default are made when they come.
-#methods = ["ssh", "ldap"]
-#default = "ldap"
+# What checks logins besides passwords (core), such as ["ssh", "ldap"], or programs in auth/ (docs/authentication.md).
+# Users of a method are made by "oneuser create NAME --driver METHOD"; those of the default when they come.
+#methods = []
+#default = ""
 # Whether users that exist get the groups that the driver names, at each login.
 #groups_follow = false
 # How long a session that was right is not checked again, and how long one login may take, in seconds.

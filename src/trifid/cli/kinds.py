@@ -149,11 +149,39 @@ USER = Kind(
     "There are multiple users with name {}.",
 )
 GROUP = Kind(
-    "oneuser",
+    "onegroup",
     "GROUP",
     "group",
     "one.group",
     ("one.grouppool.info",),
     "Group named {} not found.",
     "There are multiple groups with name {}.",
+)
+VDC = Kind(
+    "onevdc",
+    "VDC",
+    "VDC",
+    "one.vdc",
+    ("one.vdcpool.info",),
+    "VDC named {} not found.",
+    "There are multiple VDCs with name {}.",
+)
+ACL = Kind(
+    "oneacl",
+    "ACL",
+    "access rule",
+    "one.acl",
+    ("one.acl.info",),
+    "There is no access rule {}.",
+    "There are multiple access rules {}.",
+)
+"""Rules have no names: what they say stands for them."""
+ZONE = Kind(
+    "onezone",
+    "ZONE",
+    "zone",
+    "one.zone",
+    ("one.zonepool.info",),
+    "Zone named {} not found.",
+    "There are multiple zones with name {}.",
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from trifid.cli.failure import Failure
-from trifid.cli.kinds import GROUP, Kind
+from trifid.cli.kinds import Kind
 
 if TYPE_CHECKING:
     from trifid.cli.shell import Shell
@@ -72,18 +72,25 @@ class Names:
 
         def names(document: str) -> list[tuple[dict[str, str], Named]]:
             rows = iter_elements(document, kind.element)
-            return [(row, Named(int(row["ID"]), str(row["NAME"]), str(row.get("UNAME", "")))) for row in rows]
+            return [
+                (row, Named(int(row["ID"]), str(row.get("NAME", row.get("STRING", ""))), str(row.get("UNAME", ""))))
+                for row in rows
+            ]
 
         for page in documents(self._shell, kind.pool, names):
             yield from (one for _, one in page)
 
     def _next(self, kind: Kind, word: str, known: list[Named]) -> str:
-        of_users = kind is GROUP and kind.command == "oneuser"
-        where = 'groups are shown by "oneuser list"' if of_users else f'see "{kind.command} list"'
+        where = f'see "{kind.command} list"'
         if kind.hidden:
             where = f"{where}; {kind.hidden}"
         alike = _alike(word, known)
         return f"did you mean {' or '.join(alike)}?  {where[0].upper()}{where[1:]}" if alike else where
+
+
+def _named(row: dict[str, str]) -> Named:
+    """Return how an object is called; access rules have no name: what they say stands for them."""
+    return Named(int(row["ID"]), str(row.get("NAME", row.get("STRING", ""))), str(row.get("UNAME", "")))
 
 
 def _choice(found: list[Named]) -> str:

@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from trifid.doors.http import BASIC, Application, Receive, Refused, Scope, Send, basic_session, header, send_text
+from trifid.doors.http import BASIC, Application, Receive, Refused, Scope, Send, basic_session, header, peer, send_text
 from trifid.doors.server import ABORT
 from trifid.errors import NotAuthenticated, TrifidError
 from trifid.methods.event_stream import Feed, Open
@@ -87,7 +87,7 @@ class _Door:
 
     async def _admitted(self, scope: Scope, wanted: Mapping[str, Sequence[str]]) -> Feed:
         try:
-            feed = await self._open(basic_session(scope), wanted)
+            feed = await self._open(basic_session(scope), wanted, peer(scope))
         except NotAuthenticated as nobody:
             raise Refused(401, nobody.message, BASIC) from None
         except TrifidError as bad:

@@ -101,6 +101,7 @@ class Authenticator:
         self._sleep = sleep
         self._remembered: dict[bytes, _Known] = {}
         self._checking: dict[tuple[bytes, str], asyncio.Task[_Known]] = {}
+        self._ended = asyncio.Event()
         self._salt = secrets.token_bytes(16)
 
     @property
@@ -156,30 +157,43 @@ class Authenticator:
     async def _checked(self, session: str, address: str) -> _Known:
         """Check a session, unless its user or its address has to wait; remember it when it is right."""
         name = session.partition(":")[0]
-        counted = name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY
-        throttle = self._throttle
-        if wait_s := throttle.wait_s(counted, address, self._monotonic()):
-            raise NotAuthenticated(f"{_REFUSED} There were too many wrong tries: wait {math.ceil(wait_s)} s.")
-        late_s = throttle.late_s(counted, address, self._monotonic())
-        throttle.begin(counted, address, self._monotonic())
+        who = (name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY, address)
+        await self._admitted(who)
         try:
-            if late_s:
-                await self._sleep(late_s)
             known = await self._known(session)
         except Unheard as why:
             log.warning("whether a login is right could not be told: %s", why)
-            throttle.unheard(counted, address, self._monotonic())
+            self._throttle.neither(*who)
             raise NotAuthenticated(_REFUSED) from None
-        except (TrifidError, asyncio.CancelledError):
-            throttle.unheard(counted, address, self._monotonic())
+        except BaseException:
+            self._throttle.neither(*who)
             raise
+        finally:
+            self._ended.set()
+            self._ended = asyncio.Event()
         if known is None:
+            self._throttle.wrong(*who, self._monotonic())
             raise NotAuthenticated(_REFUSED)
-        throttle.right(counted, address, self._monotonic())
+        self._throttle.right(*who)
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
         self._remembered[self._key(session)] = known
         return known
+
+    async def _admitted(self, who: tuple[str, str]) -> None:
+        """Return when a user may be tried from an address, and a try has begun; raises NotAuthenticated."""
+        throttle = self._throttle
+        self._refuse_hasty(who)
+        if late_s := throttle.late_s(*who, self._monotonic()):
+            await self._sleep(late_s)
+        while throttle.is_busy(*who, self._monotonic()):
+            await self._ended.wait()
+        self._refuse_hasty(who)
+        throttle.begin(*who)
+
+    def _refuse_hasty(self, who: tuple[str, str]) -> None:
+        if wait_s := self._throttle.wait_s(*who, self._monotonic()):
+            raise NotAuthenticated(f"{_REFUSED} There were too many wrong tries: wait {math.ceil(wait_s)} s.")
 
     async def _known(self, session: str) -> _Known | None:
         """Return whom a session is of; None when it is wrong, which always costs one slow hash.

@@ -38,10 +38,11 @@ class Feed:
         uid: of the caller.
     """
 
-    def __init__(self, engine: Engine, session: str, caller: Caller, wanted: Filter) -> None:
+    def __init__(self, engine: Engine, session: str, peer: str, caller: Caller, wanted: Filter) -> None:
         self.uid = caller.uid
         self._engine = engine
         self._session = session
+        self._peer = peer
         self._caller = caller
         self._wanted = wanted
 
@@ -64,7 +65,7 @@ class Feed:
 
         What the caller may see from then on is what it may see now: groups may have changed.
         """
-        self._caller = await _caller(self._engine, self._session)
+        self._caller = await _caller(self._engine, self._session, self._peer)
 
     async def page(self, after: int) -> Page:
         """Return what comes after an entry."""
@@ -115,19 +116,19 @@ class Feed:
         return found
 
 
-Open = Callable[[str, Mapping[str, Sequence[str]]], Awaitable[Feed]]
-"""(session string, filter) -> what it may see; raises NotAuthenticated, BadRequest."""
+Open = Callable[[str, Mapping[str, Sequence[str]], str], Awaitable[Feed]]
+"""(session string, filter, who calls: address and port) -> what it may see; raises NotAuthenticated, BadRequest."""
 
 
 def opener(engine: Engine) -> Open:
     """Return what opens streams, for callers authenticated as for any call."""
 
-    async def open_feed(session: str, wanted: Mapping[str, Sequence[str]]) -> Feed:
-        caller = await _caller(engine, session)
-        return Feed(engine, session, caller, filter_of(wanted))
+    async def open_feed(session: str, wanted: Mapping[str, Sequence[str]], peer: str) -> Feed:
+        caller = await _caller(engine, session, peer)
+        return Feed(engine, session, peer, caller, filter_of(wanted))
 
     return open_feed
 
 
-async def _caller(engine: Engine, session: str) -> Caller:
-    return engine.auth.remembered(session) or await engine.auth.caller(session)
+async def _caller(engine: Engine, session: str, peer: str) -> Caller:
+    return engine.auth.remembered(session) or await engine.auth.caller(session, peer)

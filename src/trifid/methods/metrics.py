@@ -54,7 +54,10 @@ class Family(msgspec.Struct):
 
 Tell = Callable[[], list[Family]]
 Reader = Callable[[str | None, str], Awaitable[Tell]]
-"""A session string, None for a stranger, and who calls (address and port) -> what tells it its figures; raises NotAuthenticated, NotAllowed."""
+"""A session string, None for a stranger, and who calls (address and port) -> what tells it its figures.
+
+Raises NotAuthenticated, NotAllowed.
+"""
 
 
 def reader(engine: Engine, is_open: bool, objects_max: int) -> Reader:

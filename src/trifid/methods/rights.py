@@ -19,7 +19,8 @@ SYSTEM = "SYSTEM"
 """The kind that no rule names: what needs a right on it is for administrators."""
 
 Given = Mapping[str, Any]
-"""Parameter -> argument."""
+"""Parameter -> argument; and the id of the caller, as CALLER."""
+CALLER = "the caller"
 
 
 class When(msgspec.Struct, frozen=True):
@@ -81,7 +82,9 @@ def _changes_admin_bits(given: Given, target: Any) -> bool:
 
 _ADMIN_BIT = When("a bit of ADMIN changes", _changes_admin_bits)
 _NO_ADMIN_BIT = When("no bit of ADMIN changes", lambda given, target: not _changes_admin_bits(given, target))
-_OTHER_OWNER = When("the owner changes", lambda given, target: given["user_id"] not in (-1, target.uid))
+_TAKES_IT = When(
+    "the caller makes itself the owner", lambda given, target: given["user_id"] == given[CALLER] != target.uid
+)
 _FOR_ADMINS = When(f"it is {', '.join(_ADMIN_ACTIONS)}", lambda given, target: given["word"] in _ADMIN_ACTIONS)
 _FOR_MANAGERS = When("it is another action", lambda given, target: given["word"] not in _ADMIN_ACTIONS)
 _FORGETS = When(f"operation is {_DELETE_DB}", lambda given, target: given["operation"] == _DELETE_DB)
@@ -119,7 +122,7 @@ def _owned(api: str, kind: str, parameter: str, gid: str = "group_id") -> dict[s
         f"{api}.chown": Rights(
             (
                 Need(MANAGE, kind, parameter),
-                Need(ADMIN, kind, parameter, _OTHER_OWNER),
+                Need(ADMIN, kind, parameter, _TAKES_IT),
                 Need(MANAGE, "USER", "user_id"),
                 Need(USE, "GROUP", gid),
             )
@@ -155,6 +158,8 @@ _READ_ADDRESSES = "MANAGE shows the leases of others too"
 
 # -- the table ---------------------------------------------------------------------------------------
 
+_LISTS_OF_VMS = ("info", "infoextended", "infoset", "monitoring", "accounting", "showback")
+
 _VM = {
     "one.vm.allocate": _made("VM", _NAMED_BY_TEMPLATE),
     "one.vm.action": Rights((Need(ADMIN, "VM", "vm_id", _FOR_ADMINS), Need(MANAGE, "VM", "vm_id", _FOR_MANAGERS))),
@@ -187,7 +192,8 @@ _VM = {
     "one.vm.schedupdate": Rights((Need(MANAGE, "VM", "vm_id"),), also="the right that the action needs"),
     **_owned("one.vm", "VM", "vm_id"),
     **_locked("one.vm", "VM", "vm_id"),
-    **{f"one.vmpool.{name}": Rights(shows="VM") for name in ("info", "infoextended", "infoset", "monitoring")},
+    **{f"one.vmpool.{name}": Rights(shows="VM") for name in _LISTS_OF_VMS},
+    "one.vmpool.calculateshowback": Rights(is_for_admins=True),
     "trifid.placement.dry_run": Rights(
         also="of each thing that is tried the rights that it needs in earnest; ADMIN of the host to empty one"
     ),
@@ -278,7 +284,7 @@ _KEPT = {
     "one.vmgroup.allocate": _made("VMGROUP"),
     **_each("one.vmgroup", "VMGROUP", "group_id", info=USE, delete=MANAGE, update=MANAGE),
     **_each("one.vmgroup", "VMGROUP", "group_id", roleadd=MANAGE, roledelete=MANAGE, roleupdate=MANAGE),
-    **_owned("one.vmgroup", "VMGROUP", "group_id"),
+    **_owned("one.vmgroup", "VMGROUP", "group_id", "new_gid"),
     **_locked("one.vmgroup", "VMGROUP", "group_id"),
     "one.vmgrouppool.info": Rights(shows="VMGROUP"),
     "one.document.allocate": _made("DOCUMENT"),
@@ -296,6 +302,7 @@ _PEOPLE = {
     "one.user.allocate": _made("USER", "CREATE in each of the groups that the user will be in"),
     **_each("one.user", "USER", "user_id", delete=ADMIN, info=USE, passwd=MANAGE, update=MANAGE, enable=ADMIN),
     **_each("one.user", "USER", "user_id", quota=ADMIN, chauth=ADMIN),
+    "trifid.user.import_hash": Rights((Need(ADMIN, "USER", "user_id"),)),
     "one.user.login": Rights((Need(MANAGE, "USER", "name"),), also="the very groups of the user, or a group: egid"),
     **{f"one.user.{name}": _MEMBERSHIP for name in ("chgrp", "addgroup", "delgroup")},
     "one.userpool.info": Rights(shows="USER"),

@@ -18,7 +18,7 @@ from trifid.engine.vm_groups import KIND, called, refuse_broken
 from trifid.errors import BadTemplate, Refused
 from trifid.methods.common import changed, listed, parse_allocate, read, refuse_taken, updated, usable
 from trifid.methods.locks import lock_object, unlock_object
-from trifid.methods.ownership import Owned, declare_ownership
+from trifid.methods.ownership import Owned, declare_chmod, declare_chown, declare_rename
 from trifid.methods.registry import Call, method
 from trifid.methods.vm_requests import the_vector
 from trifid.wire.bodies import vm_group as vm_group_body
@@ -192,4 +192,7 @@ async def unlock(call: Call, group_id: int) -> int:
     return await unlock_object(call, KIND, group_id)
 
 
-declare_ownership(Owned("one.vmgroup", KIND, "group_id", "a VM group"))
+_OWNED = Owned("one.vmgroup", KIND, "group_id", "a VM group")
+declare_rename(_OWNED)
+declare_chmod(_OWNED)
+declare_chown(_OWNED, "Change owner and group of a VM group; -1 keeps.", "new_gid")

@@ -10,7 +10,7 @@ that do not exist count like those that do.  Why: docs/decisions/0028.
 
 import ipaddress
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import NamedTuple
 
 TRIES_OF_BOTH = 5
@@ -64,39 +64,28 @@ class Table:
 
     def add(self, key: Key, now_s: float) -> None:
         """Count one more."""
-        count = self.count(key, now_s) + 1
-        self._put(key, Tries(count, now_s))
-
-    def take_back(self, key: Key, now_s: float) -> None:
-        """Count one less: it was no wrong try."""
-        count, tries = self.count(key, now_s) - 1, self._tries.get(key)
-        if tries is None or count <= 0:
-            self._tries.pop(key, None)
-        else:
-            self._put(key, Tries(count, now_s))
+        self._tries[key] = Tries(self.count(key, now_s) + 1, now_s)
+        self._tries.move_to_end(key)
+        if len(self._tries) > self._kept_max:
+            self._tries.popitem(last=False)
 
     def forget(self, key: Key) -> None:
         """Forget all of a key."""
         self._tries.pop(key, None)
 
-    def _put(self, key: Key, tries: Tries) -> None:
-        self._tries[key] = tries
-        self._tries.move_to_end(key)
-        if len(self._tries) > self._kept_max:
-            self._tries.popitem(last=False)
-
 
 class Throttle:
     """Counts tries, and says who has to wait.
 
-    A try counts from its beginning, so that many at the same time are no way round; `right` and `unheard` take it
-    back.
+    A try begins, and ends as right, as wrong, or as neither.  Those that are under way count as if they were wrong, so
+    that many at the same time are no way round; but who has to wait for them only waits until they have ended.
     """
 
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         self._of_both = Table(kept_max)
         self._of_address = Table(kept_max)
         self._of_user = Table(kept_max)
+        self._under_way: Counter[Key] = Counter()
         self._welcome: OrderedDict[Key, None] = OrderedDict()
         self._kept_max = kept_max
 
@@ -115,14 +104,20 @@ class Throttle:
         beyond = math.ceil(self._of_user.count((name,), now_s)) - TRIES_OF_USER
         return min(LATE_S_MAX, _FIRST_LATE_S * 2 ** min(beyond, _DOUBLINGS_MAX)) if beyond >= 0 else 0.0
 
-    def begin(self, name: str, address: str, now_s: float) -> None:
-        """Count a try as a wrong one."""
-        for table, key in self._counted(name, address):
-            table.add(key, now_s)
+    def is_busy(self, name: str, address: str, now_s: float) -> bool:
+        """Tell whether tries that are under way must end before this one may begin."""
+        both = (name, address)
+        if self._is_full(self._of_both, both, TRIES_OF_BOTH, now_s):
+            return True
+        return both not in self._welcome and self._is_full(self._of_address, (address,), TRIES_OF_ADDRESS, now_s)
 
-    def right(self, name: str, address: str, now_s: float) -> None:
+    def begin(self, name: str, address: str) -> None:
+        """A try begins; it must end."""
+        self._under_way.update(((name, address), (address,)))
+
+    def right(self, name: str, address: str) -> None:
         """The try was right: the user is welcome from this address."""
-        self.unheard(name, address, now_s)
+        self.neither(name, address)
         both = (name, address)
         self._of_both.forget(both)
         self._welcome[both] = None
@@ -130,17 +125,23 @@ class Throttle:
         if len(self._welcome) > self._kept_max:
             self._welcome.popitem(last=False)
 
-    def unheard(self, name: str, address: str, now_s: float) -> None:
-        """Nobody could tell whether the try was right."""
-        for table, key in self._counted(name, address):
-            table.take_back(key, now_s)
+    def wrong(self, name: str, address: str, now_s: float) -> None:
+        """The try was wrong."""
+        self.neither(name, address)
+        self._of_both.add((name, address), now_s)
+        self._of_address.add((address,), now_s)
+        self._of_user.add((name,), now_s)
 
-    def _counted(self, name: str, address: str) -> tuple[tuple[Table, Key], ...]:
-        return (
-            (self._of_both, (name, address)),
-            (self._of_address, (address,)),
-            (self._of_user, (name,)),
-        )
+    def neither(self, name: str, address: str) -> None:
+        """The try has ended, and nobody could tell what it was."""
+        for key in ((name, address), (address,)):
+            self._under_way[key] -= 1
+            if self._under_way[key] <= 0:
+                del self._under_way[key]
+
+    def _is_full(self, table: Table, key: Key, free: int, now_s: float) -> bool:
+        under_way = self._under_way[key]
+        return under_way > 0 and under_way + math.ceil(table.count(key, now_s)) >= free
 
 
 def _wait_s(table: Table, key: Key, free: int, now_s: float) -> float:
