@@ -27,6 +27,7 @@ from trifid.cli import (
     vdc,
     vm,
     vm_group,
+    zone,
 )
 
 PROGRAMS = {
@@ -37,16 +38,17 @@ PROGRAMS = {
     "onesecgroup": security_group.main,
     "onevmgroup": vm_group.main,
     "onecluster": cluster.main,
+    "onehook": hook.main,
     "oneuser": user.main,
     "onegroup": group.main,
     "oneacl": acl.main,
     "onevdc": vdc.main,
+    "onezone": zone.main,
     "oneacct": acct.main,
     "oneshowback": showback.main,
     "oneimage": image.main,
     "onedatastore": datastore.main,
     "onetemplate": template.main,
-    "onehook": hook.main,
     "trifid": engine.main,
     "trifid sched": sched.main,
 }

@@ -48,6 +48,7 @@ class FakeEngine:
         self.security_groups: dict[int, str] = {}
         self.vm_groups: dict[int, str] = {}
         self.clusters: dict[int, str] = {}
+        self.zones: dict[int, str] = {}
         self.network_templates: dict[int, str] = {}
         self.uploads: dict[str, bytes] = {}
         self.users: dict[int, str] = {0: user_xml(0, "oneadmin")}
@@ -73,6 +74,8 @@ class FakeEngine:
                 "VNTEMPLATE_POOL", self.network_templates, *asked[1:3]
             ),
             "one.vntemplate.info": lambda i: self._one("virtual network template", self.network_templates, i),
+            "one.zonepool.info": lambda: self._pool("ZONE_POOL", self.zones),
+            "one.zone.info": lambda i: self._one("zone", self.zones, i),
             "one.userpool.info": lambda: self._pool("USER_POOL", self.users),
             "one.grouppool.info": lambda: self._pool("GROUP_POOL", self.groups),
             "one.vm.info": lambda i: self._one("virtual machine", self.vms, i),

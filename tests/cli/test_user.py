@@ -37,6 +37,8 @@ def test_without_a_password_nobody_is_created(fake, type_in, words, stdin):
         (["delete", "alice"], ("one.user.delete", 5)),
         (["enable", "5"], ("one.user.enable", 5, True)),
         (["disable", "alice"], ("one.user.enable", 5, False)),
+        (["umask", "alice", "137"], ("one.user.update", 5, 'UMASK="137"', 1)),
+        (["umask", "alice"], ("one.user.update", 5, 'UMASK=""', 1)),
         (["chgrp", "alice", "oneadmin"], ("one.user.chgrp", 5, 0)),
         (["addgroup", "alice", "oneadmin"], ("one.user.addgroup", 5, 0)),
         (["delgroup", "alice", "users"], ("one.user.delgroup", 5, 1)),
@@ -68,3 +70,10 @@ def test_the_list_counts_what_users_have(fake, type_in):
 def test_show_is_about_yourself_or_another(type_in):
     assert "NAME                : oneadmin" in type_in("oneuser", "show").stdout
     assert "NAME                : alice" in type_in("oneuser", "show", "alice").stdout
+
+
+@pytest.mark.parametrize("mask", ["rwx", "0137", '1"7'])
+def test_what_is_no_umask_is_not_sent(fake, type_in, mask):
+    result = type_in("oneuser", "umask", "alice", mask)
+    assert (result.exit_code, "three digits from 0 to 7" in result.stderr) == (255, True)
+    assert fake.called("one.user.update") == []

@@ -64,7 +64,9 @@ def test_one_image_creates_converges_changes_and_removes(tools: Tools, one: pyon
     tools.converges("images.yml", "enable")
     assert one.image.info(image.ID).STATE == READY
 
-    for name in ("data", "twin"):
+    for name, left in (("data", ["twin"]), ("twin", [])):
         assert tools.play("images.yml", "remove", image=name).changed == 1
-        api.until(lambda: name not in [image.NAME for image in one.imagepool.info(-2, -1, -1).IMAGE], "it is gone")
+        api.until(
+            lambda left=left: [image.NAME for image in one.imagepool.info(-2, -1, -1).IMAGE] == left, "it is gone"
+        )
     assert tools.play("images.yml", "remove", image="twin").changed == 0

@@ -1,4 +1,4 @@
-"""The surprises that reference/api-modern.md §7 has for implementers, one by one; each has broken a client somewhere."""
+"""The surprises that reference/api-modern.md §7 has for implementers, one by one; each has broken a client."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -87,10 +87,8 @@ class Wire:
     def send(self, method: str, *values: Value) -> Reply:
         """Call a method with these values and no others."""
         params = "".join(f"<param><value>{_written(value)}</value></param>" for value in values)
-        body = (
-            f'<?xml version="1.0" ?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>'
-        )
-        return self.post(body.encode())
+        called = f"<methodName>{method}</methodName><params>{params}</params>"
+        return self.post(f'<?xml version="1.0" ?><methodCall>{called}</methodCall>'.encode())
 
     def post(self, body: bytes) -> Reply:
         """Send a body and read the answer."""

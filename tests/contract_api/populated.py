@@ -111,7 +111,7 @@ class Populated(World):
                 )
                 for n, state in enumerate(states)
             ),
-            replace(VM_OF_ALICE, id=30, name="there", history=(replace(STAY, seq=0),)),
+            replace(VM_OF_ALICE, id=30, name="there", template=asked),
             replace(IMAGE_OF_ALICE, id=IMAGE_ID + 1, name="data", type=ImageType.DATABLOCK, is_persistent=True),
         )
         for session, method, arguments in MADE:

@@ -55,8 +55,9 @@ KINDS = {
     "one.secgrouppool.info": ("security_groups", "SECURITY_GROUP", ()),
     "one.vmgrouppool.info": ("vm_groups", "VM_GROUP", ()),
     "one.vntemplatepool.info": ("vn_templates", "VNTEMPLATE", ()),
+    "one.documentpool.info": ("documents", "DOCUMENT", (100,)),
 }
-NONE_THERE = {"one.vrouterpool.info", "one.marketapppool.info", "one.backupjobpool.info", "one.documentpool.info"}
+NONE_THERE = {"one.vrouterpool.info", "one.marketapppool.info", "one.backupjobpool.info"}
 OTHERWISE = {"one.vmpool.monitoring", "one.vmpool.accounting", "one.vmpool.showback"}
 """Methods with a filter that are no lists of objects."""
 
@@ -69,6 +70,7 @@ async def listed(request, tmp_path):
     pool, element, more = KINDS[name]
     await world.ask(ADMIN, "one.vdc.delgroup", 0, 1)  # which lets users see all networks
     await world.ask(ALICE, "one.vmgroup.allocate", "NAME=app\nROLE=[NAME=front]")
+    await world.ask(ALICE, "one.document.allocate", "NAME=paper", 100)
     one = next(iter(getattr(world.memory, pool).values()))
     owned = {"history": ()} if pool == "vms" else {}
     for object_id, (uid, gid, permissions) in OWNERS.items():
@@ -169,7 +171,6 @@ async def test_a_search_by_attributes_is_refused(world, name):
         assert await world.code(ALICE, name, ALL, -1, -1, -1, query) == 0x2000
 
 
-@pytest.mark.parametrize("name", [*KINDS, "one.documentpool.info"])
+@pytest.mark.parametrize("name", KINDS)
 async def test_more_arguments_than_there_are_do_no_harm(world, name):
-    more = KINDS[name][2] if name in KINDS else (100,)
-    await world.ask(ALICE, name, ALL, -1, -1, *more, *([""] if "vmpool" in name else []), -1, "", "beyond")
+    await world.ask(ALICE, name, ALL, -1, -1, *KINDS[name][2], *([""] if "vmpool" in name else []), -1, "", "beyond")

@@ -4,6 +4,7 @@ import pytest
 
 from trifid.core.kept_template import kept, name_of, vetted, vm_template
 from trifid.core.template.model import Template, template
+from trifid.core.template.scanner import ATTRIBUTES_MAX
 from trifid.core.vm_template import VmTemplate
 from trifid.errors import BadTemplate
 
@@ -74,3 +75,8 @@ def test_files_that_hang_on_what_is_as_it_was_are_vetted():
 def test_a_vector_that_is_another_now_is_not_vetted():
     before = template(NIC=[{"BRIDGE": "br0"}, {"NETWORK": "lan"}])
     assert ("NIC", {"BRIDGE": "br1"}) not in vetted(before, template(NIC={"BRIDGE": "br1"})).pairs
+
+
+def test_many_attributes_are_compared_once():
+    many = Template(tuple((f"A{number}", "1") for number in range(ATTRIBUTES_MAX)))
+    assert vetted(many, many) == many

@@ -153,6 +153,23 @@ async def test_a_connection_that_stops_in_its_second_request_is_closed_too():
         writer.close()
 
 
+@pytest.mark.parametrize("said", [b"X: " + b"y" * 9_000_000, b"X: y\r\n" * 1_000_000], ids=["one header", "many"])
+async def test_a_head_that_is_too_large_is_refused_and_not_kept(said):
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n" + said)
+            await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            told = await asyncio.wait_for(reader.readline(), 20)
+            assert told in (b"HTTP/1.1 431 Request Header Fields Too Large\r\n", b"")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(encode_call("one.echo", ["s"]), f"X: {'y' * 30_000}"))
+        assert (await read_response(reader))[0] == "HTTP/1.1 200 OK"
+        writer.close()
+
+
 async def test_idle_connections_make_room_for_those_who_call(monkeypatch):
     monkeypatch.setattr(server, "CONNECTIONS_MAX", 5)
     async with served(head_timeout_s=0.2) as port:

@@ -1,6 +1,6 @@
 """What clients learn of the configuration: which drivers there are, and how they behave."""
 
-from trifid.engine.config import AuthenticationSettings, Config, Drivers, DriverSettings
+from trifid.engine.config import AuthenticationSettings, Config, Drivers, DriverSettings, RestrictedSettings
 from trifid.engine.public_config import public_config
 
 ANY = DriverSettings("trifid-any", arguments="--password SECRET")
@@ -12,6 +12,15 @@ def test_every_driver_is_told_by_its_name():
     assert [one["NAME"] for one in told.vectors("TM_MAD_CONF")] == ["ssh"]
     assert [one["NAME"] for one in told.vectors("DS_MAD_CONF")] == ["fs", "lvm"]
     assert [one["ARGUMENTS"] for one in told.vectors("DATASTORE_MAD")] == ["-d fs", "-d lvm"]
+
+
+def test_what_only_administrators_write_is_told_as_clients_know_it():
+    lists = RestrictedSettings(vm=("NIC/MAC", "MINE"), image=("SOURCE",))
+    told = public_config(Config(restricted=lists))
+    assert told.all("VM_RESTRICTED_ATTR") == ["NIC/MAC", "MINE"]
+    assert told.all("IMAGE_RESTRICTED_ATTR") == ["SOURCE"]
+    assert "VM_ADMIN_OPERATIONS" in told.all("GROUP_RESTRICTED_ATTR")
+    assert told.single("DEFAULT_UMASK") == "177"
 
 
 def test_what_a_transfer_driver_does_with_disks_is_told():

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.methods.world import EVE, Refusal
+from tests.methods.world import ADMIN, EVE, Refusal
+from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.not_supported import not_supported
 from trifid.methods.registry import METHODS, Method
+from trifid.wire.answers import Answer, Fault
 from trifid.wire.xmlrpc import Escaped
 
 TABLE = (Path(__file__).parent / "api_table.txt").read_text(encoding="utf-8")
@@ -57,3 +59,25 @@ async def test_what_is_missing_is_refused_with_what_to_do_instead(world, method:
     with pytest.raises(Refusal) as refusal:
         await world.ask("oneadmin:guess", method.name, *arguments)
     assert refusal.value.code == 0x0100
+
+
+async def test_an_argument_that_is_missing_or_of_another_type_is_a_fault_and_further_ones_are_ignored(world) -> None:
+    others = {int: "5", str: 5, bool: 1, list: ()}
+    for method in METHODS.values():
+        given: list = [VALUES.get(parameter.type, []) for parameter in method.parameters]
+        needed = sum(parameter.is_required for parameter in method.parameters)
+        wrong = [given[:count] for count in range(needed)]
+        for spot, parameter in enumerate(method.parameters):
+            wrong += [[*given[:spot], other, *given[spot + 1 :]] for other in (others[parameter.type], None, 1.0, {})]
+        for arguments in wrong:
+            answer = await world.dispatch(method.name, [ADMIN, *arguments], "10.0.0.9:1")
+            assert isinstance(answer, Fault) and answer.code == -501, (method.name, arguments)
+            assert answer.text.startswith(f"{method.name}: ")
+        answer = await world.dispatch(method.name, ["nobody:x", *given, -1, "", None, {}], "10.0.0.9:1")
+        assert isinstance(answer, Answer) and answer.code == 0x100, method.name
+
+
+async def test_a_method_that_nobody_knows_is_another_fault(world) -> None:
+    for name in ("one.vm.fly", "one", "", "vm.info", "one.vm.info ", "system.listMethods"):
+        answer = await world.dispatch(name, [ADMIN], "10.0.0.9:1")
+        assert isinstance(answer, Fault) and answer.code == -506

@@ -27,9 +27,9 @@ async def test_calls_are_counted_by_how_they_ended(world):
     await world.ask(ALICE, "one.vm.info", VM_ID)
     assert await world.code(ALICE, "one.vm.info", 99)
     assert await world.code("alice:wrong", "one.vm.info", VM_ID)
-    await world._dispatch("one.vm.info", [ALICE, "five"], "peer")
+    await world.dispatch("one.vm.info", [ALICE, "five"], "peer")
     for name in ("one.vm.nothing", "one.vm.whatever"):
-        await world._dispatch(name, [ALICE], "peer")
+        await world.dispatch(name, [ALICE], "peer")
     found = await told(world)
     assert found["trifid_calls"] == {
         ("one.vm.info", "ok"): 2,

@@ -66,7 +66,7 @@ async def test_a_vm_beyond_the_limit_is_refused_and_the_text_names_limit_use_and
     await world.ask(ALICE, "one.vm.allocate", VM)
     assert await refused(world, ALICE, "one.vm.allocate", VM) == (
         f"[one.vm.allocate] User [{ALICE_ID}] : user [{ALICE_ID}] limit of 2 reached for VMS quota in VM. "
-        "It has 2, 1 more are asked for: use less, or ask an administrator for more."
+        "It has 2 and would have 1 more: use less, or ask an administrator for more."
     )
 
 

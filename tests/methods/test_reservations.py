@@ -229,7 +229,7 @@ async def test_the_owner_of_a_reservation_tells_guests_of_its_range_what_he_like
     network_id = await reserved(world)
     await world.ask(ALICE, "one.vn.update_ar", network_id, "AR=[AR_ID=0,GATEWAY=10.0.0.3]")
     assert world.memory.networks[network_id].ranges[0].attributes == {"GATEWAY": "10.0.0.3"}
-    with pytest.raises(Refusal, match=r"includes a restricted attribute AR.VLAN_ID"):
+    with pytest.raises(Refusal, match="includes a restricted attribute AR/VLAN_ID"):
         await world.ask(ALICE, "one.vn.update_ar", network_id, "AR=[AR_ID=0,VLAN_ID=7]")
     (ar,) = world.memory.networks[network_id].ranges
     assert (ar.parent_range_id, ar.parent_index, ar.size) == (0, 0, 3)

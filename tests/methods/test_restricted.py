@@ -271,8 +271,15 @@ async def test_a_template_is_sent_back_as_an_administrator_wrote_it_and_edited_e
         "NIC=[NETWORK=other,MAC=02:00:00:00:00:01]",
         "NIC=[NETWORK=lan,MAC=02:00:00:00:00:02]",
         "CPU_COST=4",
+        "DISK=[IMAGE=disk]",
+        "NIC=[NETWORK=lan]",
+        f"{nic}\n{nic}",
     ):
         assert await world.code(ALICE, "one.template.update", TEMPLATE_ID, other, 1) == NOT_ALLOWED, other
+        assert await world.code(ALICE, "one.template.instantiate", TEMPLATE_ID, "", False, other) == NOT_ALLOWED, other
+    assert await world.code(ALICE, "one.template.update", TEMPLATE_ID, "CPU=1", 0) == NOT_ALLOWED, "limits are lost"
+    await world.ask(ALICE, "one.template.update", TEMPLATE_ID, f"CPU=2\n{nic}\n{disk}", 0)
+    assert world.memory.vm_templates[TEMPLATE_ID].template.single("CPU_COST") == "5", "what was left out stays"
 
 
 @pytest.mark.parametrize(
@@ -329,6 +336,13 @@ async def test_a_trial_says_what_would_be_refused(world):
     told = json.loads(await world.ask(ALICE, "trifid.placement.dry_run", json.dumps({"vms": items})))
     whys = [result["why"] for result in told["results"]]
     assert ["EMULATOR" in whys[0], "USER_PRIORITY" in whys[1]] == [True, True], whys
+
+
+async def test_what_disks_may_not_say_is_not_said_by_their_image(world):
+    world.engine.config.restricted = RestrictedSettings(vm=("DISK/CACHE",))
+    assert await world.code(ALICE, "one.template.allocate", "NAME=x\nDISK=[CACHE=unsafe]") == NOT_ALLOWED
+    assert await world.code(ALICE, "one.image.update", IMAGE_ID, "CACHE=unsafe", 1) == NOT_ALLOWED
+    assert await world.code(ALICE, "one.image.update", IMAGE_ID, "IO=native", 1) == 0
 
 
 # -- the configuration ---------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from tests.methods.world import (
     VN_TEMPLATE_ID,
 )
 from trifid.core.document import Document
+from trifid.core.hook import Hook, HookType
+from trifid.core.template.model import template
 from trifid.core.vm_group.record import Role, VmGroup
 from trifid.methods import dispatch  # noqa: F401  (declares all methods)
 from trifid.methods.registry import METHODS
 
-VM_GROUP_ID, DOCUMENT_ID = 9, 9
+VM_GROUP_ID, DOCUMENT_ID, HOOK_ID = 9, 9, 2
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 TEMPLATE = "CPU=1\nMEMORY=64"
 AR = "AR=[TYPE=IP4,IP=10.1.0.1,SIZE=4]"
@@ -238,6 +240,15 @@ REFUSED: dict[str, list[tuple]] = {
     "one.group.addadmin": [(GUESTS_GID, EVE_ID), (STAFF_GID, ALICE_ID)],
     "one.group.deladmin": [(STAFF_GID, ALICE_ID), (GUESTS_GID, EVE_ID)],
     "one.acl.info": [()],
+    "one.hook.allocate": [("NAME=x\nTYPE=api\nCALL=one.vm.info\nCOMMAND=x",)],
+    "one.hook.delete": [(HOOK_ID,), (99,)],
+    "one.hook.info": [(HOOK_ID,), (HOOK_ID, True), (99,)],
+    "one.hook.update": [(HOOK_ID, "COMMAND=x", append) for append in (0, 1)],
+    "one.hook.rename": [(HOOK_ID, "mine")],
+    "one.hook.lock": [(HOOK_ID, 1, False), (HOOK_ID, 4, True)],
+    "one.hook.unlock": [(HOOK_ID,)],
+    "one.hook.retry": [(HOOK_ID, 0), (99, 0)],
+    "one.hooklog.info": [(-1, -1, -1, 0), (-1, -1, HOOK_ID, 0)],
     "one.acl.addrule": [("400000000", "1000400000000", "1", "400000000"), ("mine", "", "", "")],
     "one.acl.delrule": [(0,), (99,)],
     "one.vdc.allocate": [("NAME=mine",)],
@@ -270,6 +281,7 @@ SHOW_NOTHING = {
     "one.clusterpool.info": (),
     "one.vntemplatepool.info": (-2, -1, -1),
     "one.vmgrouppool.info": (-2, -1, -1),
+    "one.hookpool.info": (),
     "one.documentpool.info": (-2, -1, -1, 100),
     "one.vdcpool.info": (),
 }
@@ -302,9 +314,9 @@ def test_every_method_is_here() -> None:
 @pytest.fixture(autouse=True)
 async def _group(world):
     role = Role(0, "web")
-    await world.put(
-        VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1), Document(DOCUMENT_ID, ALICE_ID, 1, "service", 100)
-    )
+    hook = Hook(HOOK_ID, "tell", HookType.API, template(COMMAND="tell.sh", CALL="one.vm.info"))
+    document = Document(DOCUMENT_ID, ALICE_ID, 1, "service", 100)
+    await world.put(VmGroup(VM_GROUP_ID, ALICE_ID, 1, "app", (role,), 1), document, hook)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class World:
     def __init__(self, home: Path, samples: Samples | None = None, store: Any = None) -> None:
         self.store = store or FakeStore()
         never = {"dummy": DriverSettings("none")}
-        drivers = Drivers(vmm=never, tm=never, im=never)
+        drivers = Drivers(vmm=never, tm=never, im=never, hook={})
         config = Config(engine=EngineSettings(transfer="dummy"), drivers=drivers)
         self.engine = Engine(home, config, self.store, lambda: 1000, samples=samples)
         self.engine.drivers.start = lambda environment: None  # type: ignore[method-assign]

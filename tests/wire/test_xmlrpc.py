@@ -198,9 +198,10 @@ def test_large_documents_go_out_in_the_pieces_they_are_kept_in():
         (call_with("<value><struct><member><name>a</name></member></struct></value>"), "member must hold one name"),
         (call_with("<value><struct><member><value/><name>a</name></member></struct></value>"), "member must hold"),
         (call_with("<value><struct><member><name>a</name><name>b</name></member></struct></value>"), "member must"),
-        (b'<?xml version="1.0" encoding="utf-7"?><methodCall/>', ""),
-        (b'<?xml version="1.0" encoding="rot13"?><methodCall/>', ""),
-        (b'<?xml version="1.0" encoding="nosuch"?><methodCall/>', ""),
+        (b'<?xml version="1.0" encoding="utf-7"?><methodCall/>', "encoding 'utf-7' is not accepted, send UTF-8"),
+        (b'<?xml version="1.0" encoding="rot13"?><methodCall/>', "encoding 'rot13' is not accepted"),
+        (b'<?xml version="1.0" encoding="nosuch"?><methodCall/>', "encoding 'nosuch' is not accepted"),
+        (b'<?xml version="1.0" encoding="unicode_escape"?><methodCall/>', "'unicode_escape' is not accepted"),
     ],
 )
 def test_what_is_no_call_is_refused(body, message):

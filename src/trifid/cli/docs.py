@@ -24,6 +24,7 @@ from trifid.cli import (
     vdc,
     vm,
     vm_group,
+    zone,
 )
 from trifid.cli.columns import Columns
 from trifid.cli.command import Command, CommandTable, SubCommand
@@ -44,6 +45,7 @@ PROGRAMS: tuple[tuple[CommandTable, tuple[Columns, ...]], ...] = (
     (group.main, (group.GROUP_COLUMNS,)),
     (acl.main, (acl.RULE_COLUMNS,)),
     (vdc.main, (vdc.VDC_COLUMNS,)),
+    (zone.main, (zone.ZONE_COLUMNS,)),
     (acct.main, (acct.COLUMNS,)),
     (showback.main, (showback.COLUMNS,)),
     (image.main, (IMAGE_COLUMNS,)),

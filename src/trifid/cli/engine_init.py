@@ -48,6 +48,8 @@ transfer = {transfer}
 # URLs that end in "/", such as ["/srv/images", "https://images.example.org/"].  All other files only
 # administrators may name: whatever a template names is read with the engine's rights.
 #user_paths = []
+# What is taken away of the permissions of new objects, of users who have no UMASK: owner, group, others.
+#default_umask = "177"
 # Networks (such as "10.0.0.0/8") that images may be fetched from although they are not of the public
 # internet; otherwise no URL leads the engine to machines that only it can reach.
 #download_from = []
@@ -65,6 +67,10 @@ transfer = {transfer}
 # First two bytes of the MAC addresses that are made up, and the size of a network that names none.
 #mac_prefix = "02:00"
 #network_size = 254
+
+# What only administrators write in templates, vm, image, network, user and group: a list here, such as
+# vm = ["NIC/MAC", "RAW/DATA"], stands instead of the usual one.  docs/ownership.md.
+[restricted]
 
 [authentication]
 # What checks logins besides passwords (core), such as ["ssh", "ldap"], or programs in auth/ (docs/authentication.md).

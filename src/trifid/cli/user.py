@@ -9,6 +9,7 @@ from trifid.cli import user_logins
 from trifid.cli.columns import Column, Columns, Row, View, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.editing import update_command
+from trifid.cli.failure import Failure
 from trifid.cli.figures import memory
 from trifid.cli.kinds import GROUP, USER, VM
 from trifid.cli.listing import (
@@ -26,6 +27,9 @@ from trifid.cli.shell import Shell
 from trifid.cli.user_logins import CREATE, print_tokens
 
 _MYSELF = -1
+_EXTENDS = 1
+"""Of an update: attributes that it does not name stay."""
+_MASK_DIGITS = 3
 
 USERS = Argument("USER", USER, many=True)
 
@@ -39,6 +43,13 @@ def _enable(word: str, about: str, enabled: bool) -> Command:
         lambda user_id, given: (user_id, enabled),
         examples=(f"{word} alice",),
     )
+
+
+def _mask(text: str) -> str:
+    """Return a umask as it is written into an attribute; raises Failure for what is none."""
+    if text and (len(text) != _MASK_DIGITS or not set(text) <= set("01234567")):
+        raise Failure(f"{text[:20]} is no umask", "give three digits from 0 to 7, like 137")
+    return text
 
 
 def _usage(shell: Shell) -> dict[str, Any]:
@@ -148,6 +159,15 @@ ROWS = (
         "one.user.delgroup",
         lambda user_id, given: (user_id, given.group),
         examples=("delgroup alice oneadmin",),
+    ),
+    Command(
+        "umask",
+        "Set what is taken away of the permissions of objects that users make: three digits from 0 to 7, of the owner, "
+        "the group and others.  Without a MASK the usual one holds.",
+        (USERS, Argument("MASK", optional=True)),
+        "one.user.update",
+        lambda user_id, given: (user_id, f'UMASK="{_mask(given.mask or "")}"', _EXTENDS),
+        examples=("umask alice 137", "umask alice"),
     ),
     update_command(USER, "USER", "TEMPLATE"),
     *quota_commands(USER, "USER"),

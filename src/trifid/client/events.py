@@ -15,6 +15,7 @@ TIMEOUT_S = 60.0
 """Longer than an engine is silent."""
 TRY_EVERY_S = 2.0
 LINE_BYTES_MAX = 1 << 20
+_COME_AGAIN = (429, 502, 503, 504)
 
 
 class StreamRefused(ClientError):
@@ -85,6 +86,10 @@ class Events:
         while True:
             try:
                 yield from self._once(asked)
+            except StreamRefused as refused:
+                if not follow or not self.cursor or refused.status not in _COME_AGAIN:
+                    raise
+                self._lost(str(refused))
             except (OSError, http.client.HTTPException) as fault:
                 why = str(fault) or type(fault).__name__
                 if not follow or not self.cursor:

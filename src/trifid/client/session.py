@@ -17,7 +17,7 @@ def from_environment(home: Path | None = None) -> tuple[str, str]:
 
     A home given by the caller comes first.  Otherwise the session is the first line of the file
     $ONE_AUTH, else of $TRIFID_HOME/one_auth, else of ~/.one/one_auth; the endpoint is $ONE_XMLRPC, else
-    that of $TRIFID_HOME/trifid.toml, else http://localhost:2633/RPC2.
+    that of $TRIFID_HOME/trifid.toml, else what ~/.one/one_endpoint holds, else http://localhost:2633/RPC2.
 
     Raises:
         NoSession: no such file, or nothing in it.
@@ -58,11 +58,28 @@ def _session(home: Path | None) -> str:
     return session
 
 
+def endpoint_file() -> Path:
+    """Return where the user's own choice of an endpoint is kept; `onezone set` writes it, other clients read it."""
+    return Path("~/.one/one_endpoint").expanduser()
+
+
+def _set_by_user() -> str:
+    """Return the endpoint that the user chose, empty when there is none."""
+    path = endpoint_file()
+    try:
+        return path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as fault:
+        why = getattr(fault, "strerror", None) or "not UTF-8 text"
+        raise ClientError(f"{path}: {why}: name the endpoint with ONE_XMLRPC") from fault
+
+
 def endpoint_of(home: Path | None = None) -> str:
     """Return where the engine of a home answers, or the one of the environment (see from_environment).
 
     Raises:
-        ClientError: trifid.toml cannot be read.
+        ClientError: trifid.toml or one_endpoint cannot be read.
     """
     named = os.environ.get("ONE_XMLRPC")
     if home is None and named:
@@ -76,7 +93,7 @@ def endpoint_of(home: Path | None = None) -> str:
         why = getattr(fault, "strerror", None) or "not UTF-8 text"
         raise ClientError(f"{home}/trifid.toml: {why}: name the endpoint with ONE_XMLRPC") from fault
     if not text:
-        return f"http://localhost:{DEFAULT_PORT}/RPC2"
+        return _set_by_user() or f"http://localhost:{DEFAULT_PORT}/RPC2"
     import tomllib  # only here: it takes longer to load than all the rest of the client
 
     try:

@@ -38,12 +38,14 @@ SECRET_MIN, SECRET_MAX = 16, 512
 
 _RESOURCES = {"VM": "VM", "HOST": "HOST", "IMAGE": "IMAGE", "NET": "NET", "VNET": "NET", "NETWORK": "NET"}
 """How a resource may be written, and how the journal calls it."""
-_STATES: dict[str, type[HostState] | type[ImageState] | type[NetworkState]] = {
-    "HOST": HostState,
-    "IMAGE": ImageState,
-    "NET": NetworkState,
+_KEPT = (ImageState.LOCKED, ImageState.READY, ImageState.DISABLED, ImageState.ERROR, ImageState.DELETE)
+_STATES = {
+    "VM": {state.name for state in VmState if state.value < 100} | {"ACTIVE"},
+    "HOST": {state.name for state in HostState},
+    "IMAGE": {state.name for state in _KEPT},
+    "NET": {state.name for state in NetworkState},
 }
-_VM_STATES = {state.name for state in VmState if state.value < 100} | {"ACTIVE"}
+"""What an object can come into.  USED and the like are how an image looks while VMs have it, and no states of it."""
 _LCM_STATES = {state.name for state in VmState if 300 < state.value < 1000} | {"LCM_INIT"}
 _ON_VM = {
     "CREATE": ("PENDING", "LCM_INIT"),
@@ -181,9 +183,8 @@ def _states_of(kind: str, template: Template) -> tuple[str, str]:
             known = ", ".join([*shortcuts, "CUSTOM"])
             raise BadTemplate(f"ON must be one of {known} for {kind}, is {on[:40]!r}")
         return shortcuts[on]
-    known_states = _VM_STATES if kind == "VM" else {one.name for one in _STATES[kind]}
-    if state not in known_states:
-        raise BadTemplate(f"STATE must be one of {', '.join(sorted(known_states))}, is {state[:40]!r}")
+    if state not in _STATES[kind]:
+        raise BadTemplate(f"STATE must be one of {', '.join(sorted(_STATES[kind]))} for {kind}, is {state[:40]!r}")
     if lcm_state and (kind != "VM" or lcm_state not in _LCM_STATES):
         raise BadTemplate(f"LCM_STATE must be an inner state of a VM such as RUNNING, is {lcm_state[:40]!r}")
     if lcm_state not in ("", "LCM_INIT") and state != "ACTIVE":

@@ -66,8 +66,16 @@ def vetted(before: Template, after: Template) -> Template:
         before: as it is kept.
         after: with what a caller changes or adds.
     """
-    same = {name for name, _ in before if before.all(name) == after.all(name)} | _NOT_THE_CALLERS
+    values_before, values_after = _by_name(before), _by_name(after)
+    same = {name for name, values in values_before.items() if values == values_after.get(name)} | _NOT_THE_CALLERS
     return Template(tuple(pair for pair in before if _references(*pair) <= same))
+
+
+def _by_name(template: Template) -> dict[str, list[Value]]:
+    found: dict[str, list[Value]] = {}
+    for name, value in template:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _references(name: str, value: Value) -> set[str]:

@@ -7,6 +7,7 @@ Source: reference/templates.md §2.2 (*_RESTRICTED_ATTR).
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -47,20 +48,41 @@ class Restricted(msgspec.Struct, frozen=True):
         """Return what of a template is restricted, as `NAME` or `NAME/KEY`, each once.
 
         Args:
-            known: what does not count where it is the same: the object's own attributes.
+            known: what does not count where it is the same, once for once: the object's own attributes.
         """
         found: dict[str, None] = {}
+        there: dict[str, list[Value]] = {name: [] for name in self.names}
+        for name, value in known:
+            there.get(name, []).append(value)
         for name, value in template:
             keys = self.keys(name)
-            if not keys or value in known.all(name):
+            if not keys or value in there[name]:
                 continue
             if WHOLE in keys:
                 found[name] = None
             elif isinstance(value, dict):
-                present = [one for one in known.vectors(name) if _is_same(name, one, value)]
+                present = [one for one in there[name] if isinstance(one, dict) and _is_same(name, one, value)]
                 brought = [key for key in value if key in keys and not _has(present, key, value[key])]
                 found.update((f"{name}/{key}", None) for key in brought)
+        found.update((path, None) for path, _ in self._values(template) - self._values(known))
         return list(found)
+
+    def lost(self, old: Template, new: Template) -> list[str]:
+        """Return the restricted keys of vectors of which a new template has fewer values than the old one.
+
+        Who leaves a limit out of a DISK takes it away, as who gives it another value does.
+        """
+        return [path for path, _ in self._values(old) - self._values(new)]
+
+    def _values(self, template: Template) -> Counter[tuple[str, str]]:
+        """Count the values of restricted keys, each by its path."""
+        return Counter(
+            (f"{name}/{key}", text)
+            for name, value in template
+            if isinstance(value, dict)
+            for key, text in value.items()
+            if key in self.keys(name)
+        )
 
     def left_out(self, old: Template, new: Template) -> list[tuple[str, Value]]:
         """Return the restricted attributes of an object that its new template does not name."""
@@ -69,7 +91,7 @@ class Restricted(msgspec.Struct, frozen=True):
     def checked(self, old: Template, new: Template, *, uid: int, what: str) -> Template:
         """Return the attributes that an object has after somebody who is no administrator changed it.
 
-        Restricted ones that were left out stay.
+        Restricted ones that were left out stay, but keys of vectors must be there.
 
         Args:
             uid: who asks, for the message.
@@ -78,9 +100,19 @@ class Restricted(msgspec.Struct, frozen=True):
         Raises:
             NotAllowed: a restricted attribute has another value.
         """
-        if forbidden := self.found(new, old):
-            raise refusal(uid, what, forbidden[0])
+        self.refuse_changes(old, new, uid=uid, what=what)
         return new.having(*self.left_out(old, new))
+
+    def refuse_changes(self, old: Template, new: Template, *, uid: int, what: str, object_id: int = -1) -> None:
+        """Raise NotAllowed when somebody who is no administrator would bring something restricted, or take a key away.
+
+        Args:
+            uid, what: as of `checked`.
+        """
+        if brought := self.found(new, old):
+            raise refusal(uid, what, brought[0], object_id)
+        if lost := self.lost(old, new):
+            raise refusal(uid, what, lost[0], object_id, "It stays as it is.")
 
 
 @functools.cache
@@ -95,9 +127,10 @@ def restricted(paths: tuple[str, ...]) -> Restricted:
     return Restricted(names)
 
 
-def refusal(uid: int, what: str, name: str, object_id: int = -1) -> NotAllowed:
-    """Return the refusal of a restricted attribute, with the text that today's clients know."""
-    return NotAllowed(f"User [{uid}] : {what} Template includes a restricted attribute {name}.", object_id)
+def refusal(uid: int, what: str, name: str, object_id: int = -1, more: str = "") -> NotAllowed:
+    """Return the refusal of a restricted attribute, with the text that today's clients know, and more."""
+    text = f"User [{uid}] : {what} Template includes a restricted attribute {name}. {more}"
+    return NotAllowed(text.rstrip(), object_id)
 
 
 def _is_same(name: str, one: dict[str, str], other: dict[str, str]) -> bool:

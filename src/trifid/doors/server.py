@@ -15,9 +15,13 @@ CONNECTIONS_MAX = 900
 KEEP_ALIVE_S = 75
 HEAD_TIMEOUT_S = 30.0
 """For the headers of a request, from its first byte or from the beginning of the connection."""
+HEAD_BYTES_MAX = 64 * 1024
+"""Of the headers of a request; a little more may come with one read."""
 STOP_WITHIN_S = 3
 ABORT = "trifid.abort"
 """Extension of ASGI by which an application closes a connection at once, whatever is still to be sent."""
+
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class CannotListen(OSError):
@@ -28,11 +32,12 @@ def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
     """Return the protocol of connections, which are closed when they begin a request and do not go on.
 
     Without this a connection that never says anything stays, and as many as are accepted shut out
-    everybody else.
+    everybody else.  So does a head that never ends, which is kept in memory.
     """
 
     class Connection(HttpToolsProtocol):
         late: asyncio.TimerHandle | None = None
+        head_bytes = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -46,8 +51,13 @@ def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
             super().data_received(data)
             if self.cycle is not None and not self.cycle.response_complete:
                 self.forget_head()  # from here on the door watches the time
-            elif self.late is None:
+                return
+            if self.late is None:
                 self.expect_head()
+            self.head_bytes += len(data)
+            if self.head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.forget_head()
@@ -57,6 +67,7 @@ def _connection(head_timeout_s: float) -> type[HttpToolsProtocol]:
             self.late = self.loop.call_later(head_timeout_s, self.transport.close)
 
         def forget_head(self) -> None:
+            self.head_bytes = 0
             if self.late is not None:
                 self.late.cancel()
                 self.late = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from trifid.core import restricted_lists as lists
+from trifid.core.image.disks import TOLD_BY_IMAGE
 from trifid.core.restricted import Restricted, restricted
 from trifid.core.showback import Prices
 from trifid.core.umask import parse_umask
@@ -102,8 +103,9 @@ class RestrictedSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     @property
     def of_images(self) -> Restricted:
-        """The list of images."""
-        return restricted(self.image)
+        """The list of images, with what is of DISKs that an image gives to the disks made of it."""
+        told = (path.removeprefix("DISK/") for path in self.vm if path.removeprefix("DISK/") in TOLD_BY_IMAGE)
+        return restricted((*self.image, *told))
 
     @property
     def of_networks(self) -> Restricted:

@@ -7,7 +7,7 @@ import msgspec
 from trifid.core.access import Caller
 from trifid.core.restricted import NOTHING, Restricted, refusal
 from trifid.core.template.model import Template
-from trifid.core.template.validate import file_paths
+from trifid.core.template.validate import NAMING_FILES, file_paths
 from trifid.engine.config import Config
 from trifid.errors import NotAllowed
 
@@ -41,7 +41,8 @@ def refuse_restricted(caller: Caller, template: Template, limits: Limits, vetted
         return
     if forbidden := limits.restricted.found(template, vetted):
         raise refusal(caller.uid, "VM", forbidden[0])
-    asked = Template(tuple(pair for pair in template if pair not in vetted.pairs))
+    looked_at = vetted.only(*NAMING_FILES).pairs
+    asked = Template(tuple(pair for pair in template.only(*NAMING_FILES) if pair not in looked_at))
     for attribute, path in file_paths(asked):
         is_inside = any(path.startswith(f"{place.rstrip('/')}/") for place in limits.user_paths)
         if not is_inside or ".." in unquote(path).split("/"):  # of a URL, as its server reads it

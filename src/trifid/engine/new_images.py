@@ -25,7 +25,8 @@ def register(draft: Draft, image: Image, base_path: str, caller: Caller) -> Imag
     """
     opened = first_permissions(draft, caller).bits | image.permissions.bits & PUBLIC
     image = replace(image, id=draft.next_id("image"), permissions=Permissions(opened))
-    draft.note("IMAGE", image.id, caller, "allocated", text=image.name)
+    state = ImageState.READY.name if image.source else ""  # else what its driver does tells
+    draft.note("IMAGE", image.id, caller, "allocated", new=state, text=image.name)
     if image.source:
         _refuse_same_source(draft, image)
         image = replace(image, path=image.source, state=ImageState.READY, step=1)

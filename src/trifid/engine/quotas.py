@@ -52,7 +52,7 @@ def _refuse_beyond(draft: Draft, caller: Caller, owner: Owner, change: Figures) 
             was, more = amount(name, has - raised), amount(name, raised)
             raise NotAllowed(
                 f"User [{caller.uid}] : {owner[0]} [{owner[1]}] limit of {amount(name, limit)} reached for {name} "
-                f"quota in {of}. It has {was}, {more} more are asked for: use less, or ask an administrator for more."
+                f"quota in {of}. It has {was} and would have {more} more: use less, or ask an administrator for more."
             )
 
 

@@ -22,22 +22,22 @@ ANSWER_CHARS_MAX = 256 << 20
 
 
 @method("one.vmpool.accounting")
-async def accounting(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
+async def accounting(call: Call, filter_flag: int, start_time: int, end_time: int) -> Escaped:
     """Answer the stays on hosts, each with its VM, that overlap a span of epoch seconds; -1 is no bound."""
     names = call.engine.documents
 
     def entries(vm: VM) -> Iterator[str]:
-        return (accounted(vm, stay, names) for stay in stays_within(vm, start, end))
+        return (accounted(vm, stay, names) for stay in stays_within(vm, start_time, end_time))
 
-    return await _answered(call, filter_flag, "HISTORY_RECORDS", entries, ended_since=max(start, 0))
+    return await _answered(call, filter_flag, "HISTORY_RECORDS", entries, ended_since=max(start_time, 0))
 
 
 @method("one.vmpool.showback")
 async def showback_list(
-    call: Call, filter_flag: int, first_month: int, first_year: int, last_month: int, last_year: int
+    call: Call, filter_flag: int, start_month: int, start_year: int, end_month: int, end_year: int
 ) -> Escaped:
     """Answer what VMs cost in each month from the first to the last; -1 and -1 is no bound."""
-    first, last = asked_month(first_month, first_year), asked_month(last_month, last_year)
+    first, last = asked_month(start_month, start_year), asked_month(end_month, end_year)
     now, prices, names = call.engine.now(), call.engine.config.showback, call.engine.documents
 
     def entries(vm: VM) -> Iterator[str]:
@@ -48,12 +48,12 @@ async def showback_list(
 
 
 @method("one.vmpool.calculateshowback")
-async def calculate_showback(call: Call, first_month: int, first_year: int, last_month: int, last_year: int) -> str:
+async def calculate_showback(call: Call, start_month: int, start_year: int, end_month: int, end_year: int) -> str:
     """Do nothing but look at the arguments: what VMs cost is worked out when somebody asks; answer one blank."""
     if not call.caller.is_admin:
         raise NotAllowed(f"User [{call.caller.uid}] : Not authorized to calculate showback: members of group 0 are.")
-    asked_month(first_month, first_year)
-    asked_month(last_month, last_year)
+    asked_month(start_month, start_year)
+    asked_month(end_month, end_year)
     return " "
 
 

@@ -248,7 +248,9 @@ async def changed(
             raise BadUpdate(bad.message, object_id) from bad
         draft.put(new)
         text = "" if old.name == new.name else f"{old.name} -> {new.name}"
-        draft.note(kind, object_id, call.caller, what, text=text)
+        is_other = getattr(old, "state", None) is not getattr(new, "state", None)
+        before, after = (old.state.name, new.state.name) if is_other else ("", "")
+        draft.note(kind, object_id, call.caller, what, before, after, text)
         return object_id
 
     return await call.ask(command)

@@ -132,29 +132,29 @@ async def unlock(call: Call, hook_id: int) -> int:
 
 
 @method("one.hook.retry")
-async def retry(call: Call, hook_id: int, hk_exe_id: int) -> int:
+async def retry(call: Call, hook_id: int, execution_id: int) -> int:
     """Do once more what a hook did, with the arguments that it had; what comes of it is in the log then."""
     hook = read(call.engine.turns.memory.hooks, "hooks", hook_id)
     _check(call, Right.MANAGE, hook)
-    asked = HookLogQuery(hook_id=hook_id, execution_id=hk_exe_id)
+    asked = HookLogQuery(hook_id=hook_id, execution_id=execution_id)
     found = await asyncio.to_thread(call.engine.store.hook_log, asked, 1)
     if not found:
-        raise Refused(f"hook {hook_id} has no execution {hk_exe_id} in its log: see one.hook.info", hook_id)
+        raise Refused(f"hook {hook_id} has no execution {execution_id} in its log: see one.hook.info", hook_id)
     call.engine.hooks.retry(hook, found[0])
     return hook_id
 
 
 @method("one.hooklog.info")
-async def log_info(call: Call, min_ts: int, max_ts: int, hook_id: int, rc_hook: int) -> Escaped:
+async def log_info(call: Call, after: int, before: int, hook_id: int, outcome: int) -> Escaped:
     """Answer what hooks did, oldest first: between two times, of one hook, failed (-1) or succeeded (1); -1 = any."""
     _check(call, Right.USE)
-    if rc_hook not in _OUTCOMES:
-        raise BadRequest(f"rc_hook is {rc_hook}, it must be -1 for failed, 0 for all or 1 for succeeded")
+    if outcome not in _OUTCOMES:
+        raise BadRequest(f"the outcome is {outcome}, it must be -1 for failed, 0 for all or 1 for succeeded")
     asked = HookLogQuery(
         hook_id=None if hook_id == ANY else hook_id,
-        since=None if min_ts == ANY else min_ts,
-        until=None if max_ts == ANY else max_ts,
-        has_succeeded=_OUTCOMES[rc_hook],
+        since=None if after == ANY else after,
+        until=None if before == ANY else before,
+        has_succeeded=_OUTCOMES[outcome],
     )
     found = await asyncio.to_thread(call.engine.store.hook_log, asked, LOG_MAX)
     return Escaped.of(hook_body.log_document(found))

@@ -145,21 +145,6 @@ prev_index: int, prev_term: int, fed_index: int, sql: string) -> int
         one.zone.voterequest(term: int, candidate_id: int, log_index: int, log_term: int) -> int
         """,
     ),
-    Family(
-        "access rules cannot be changed; give rights on an object with its chmod, or put users into groups",
-        """
-        one.user.chauth(user_id: int, driver: string, password: string) -> int
-        """,
-    ),
-    Family(
-        "there are no quotas and no accounts; what users have on hosts is told by trifid.user.usage",
-        """
-        one.vmpool.accounting(filter_flag: int, start_time: int, end_time: int) -> XML document
-        one.vmpool.calculateshowback(start_month: int, start_year: int, end_month: int, end_year: int) -> string
-        one.vmpool.showback(filter_flag: int, start_month: int, start_year: int, end_month: int, end_year: int) \
--> XML document
-        """,
-    ),
 )
 
 _TYPES: dict[str, type] = {"int": int, "string": str, "boolean": bool, "XML document": Escaped}

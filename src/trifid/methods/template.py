@@ -108,11 +108,13 @@ async def pool(call: Call, filter_flag: int, start: int, end: int) -> Escaped:
 async def update(call: Call, template_id: int, template: str, append: int = 0) -> int:
     """Replace (0) or extend (1) the attributes of a VM template.
 
-    Restricted ones only administrators change; others may send them as they are.
+    Restricted ones only administrators change; others may send them as they are, and those left out stay.
     """
 
     def change(draft: Draft, record: VmTemplate) -> VmTemplate:
         new = kept(updated(record.template, template, append))
+        if not call.caller.is_admin:
+            new = new.having(*call.engine.config.restricted.of_vms.left_out(record.template, new))
         refuse_unvetted(call, record.template, new)
         return replace(record, template=new, is_vetted=record.is_vetted or call.caller.is_admin)
 
@@ -120,8 +122,11 @@ async def update(call: Call, template_id: int, template: str, append: int = 0) -
 
 
 def refuse_unvetted(call: Call, before: Template, after: Template) -> None:
-    """Raise NotAllowed for what the caller brings to a kept template and may not."""
-    refuse_restricted(call.caller, after, limits_of(call.engine.config), vetted(before, after))
+    """Raise NotAllowed for what the caller brings to a kept template, or takes away from it, and may not."""
+    limits = limits_of(call.engine.config)
+    refuse_restricted(call.caller, after, limits, vetted(before, after))
+    if not call.caller.is_admin:
+        limits.restricted.refuse_changes(before, after, uid=call.caller.uid, what="VM")
 
 
 declare_rename(_OWNED)

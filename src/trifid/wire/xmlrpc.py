@@ -24,6 +24,8 @@ _I4_MIN, _I4_MAX = -(2**31), 2**31 - 1
 _I8_MIN, _I8_MAX = -(2**63), 2**63 - 1
 _TEXT_BUFFER_BYTES = 64 * 1024
 
+_ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252"})
+
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\Z")
@@ -228,6 +230,7 @@ def _read(body: bytes, root: str, depth_max: int, elements_max: int) -> Any:
     parser.buffer_text = True
     if len(body) > _TEXT_BUFFER_BYTES:
         parser.buffer_size = _TEXT_BUFFER_BYTES
+    parser.XmlDeclHandler = _check_declaration
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -239,14 +242,17 @@ def _read(body: bytes, root: str, depth_max: int, elements_max: int) -> Any:
         raise BadXmlRpc(f"{where}: {bad}") from None
     except expat.ExpatError as bad:
         raise BadXmlRpc(f"not XML: line {bad.lineno} column {bad.offset + 1}: {expat.ErrorString(bad.code)}") from None
-    except (ValueError, LookupError) as bad:
-        # an encoding that expat does not know is looked up among Python's codecs, which may refuse
-        raise BadXmlRpc(f"cannot be read in its declared encoding: {bad}") from None
     return reader.result
 
 
 def _refuse(why: str) -> NoReturn:
     raise BadXmlRpc(why)
+
+
+def _check_declaration(version: str, encoding: str | None, standalone: int) -> None:
+    """Refuse encodings that expat does not know: it would ask Python's codecs, some of which are no encodings."""
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
+        _refuse(f"encoding {encoding[:40]!r} is not accepted, send UTF-8")
 
 
 def _refuse_doctype(*_: object) -> NoReturn:

@@ -11,10 +11,6 @@ import threading
 import time
 from types import SimpleNamespace
 
-# The connector looks for the address of IM's own web server, which does not run here.
-_NO_SERVER = SimpleNamespace(RESTServer=SimpleNamespace(REST_URL=None))
-sys.modules["IM.rest"] = sys.modules["IM.rest.REST"] = _NO_SERVER
-
 from IM.auth import Authentication
 from IM.CloudInfo import CloudInfo
 from IM.config import Config
@@ -64,6 +60,9 @@ def until(connector, vm, auth, state, seconds=60.0):
 def main():
     host, port, image = sys.argv[1:]
     logging.disable(logging.CRITICAL)
+    # the connector looks for the address of IM's own web server, which does not run here
+    no_server = SimpleNamespace(RESTServer=SimpleNamespace(REST_URL=None))
+    sys.modules["IM.rest"] = sys.modules["IM.rest.REST"] = no_server
     Config.SSH_REVERSE_TUNNELS = False
     cloud = CloudInfo()
     cloud.type, cloud.protocol, cloud.server, cloud.port = "OpenNebula", "http", host, int(port)

@@ -69,8 +69,8 @@ class Owner(msgspec.Struct, frozen=True):
 
     def refuse_restricted(self, template: Template, known: Template = NOTHING, image_id: int = -1) -> None:
         """Raise NotAllowed when a template has what only administrators write, and an image has not already."""
-        if not self.is_admin and (forbidden := self.restricted.found(template, known)):
-            raise refusal(self.uid, "Image", forbidden[0], image_id)
+        if not self.is_admin:
+            self.restricted.refuse_changes(known, template, uid=self.uid, what="Image", object_id=image_id)
 
 
 def define(template: Template, *, datastore: Datastore, owner: Owner, image_id: int, now: int) -> Image:

@@ -16,7 +16,7 @@ from trifid.core.network.ranges import RandomSuffix, add_range, with_ranges
 from trifid.core.network.record import LIMITS, AddressRange, Network
 from trifid.core.network.services import ATTRIBUTES, with_services
 from trifid.core.network.vlan import refuse_wrong_vlan
-from trifid.core.restricted import Restricted, refusal
+from trifid.core.restricted import Restricted
 from trifid.core.template import types
 from trifid.core.template.model import Template
 from trifid.core.template.types import Type
@@ -242,8 +242,8 @@ def update_template(
         Refused: another value for a restricted attribute of a reservation, which has those of its parent.
     """
     if not is_admin:
-        if forbidden := restricted.found(template, _whole_template(network)):
-            raise refusal(uid, "Virtual Network", forbidden[0], network.id)
+        whole = _whole_template(network)
+        restricted.refuse_changes(whole, template, uid=uid, what="Virtual Network", object_id=network.id)
         template = template.having(*restricted.left_out(network.template, template))
     if network.is_reservation:
         if changes := _changes_on_hosts(network, template):

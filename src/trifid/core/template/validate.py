@@ -107,6 +107,10 @@ def check_vector(name: str, pairs: dict[str, str], where: str, *, substituted: b
         raise BadTemplate(f'{where}: {key} must be {row.type.expected}, is "{shown(value)}"')
 
 
+NAMING_FILES = tuple(dict.fromkeys(row.name for row in ATTRIBUTES if row.type.holds_paths))
+"""Attributes in which there may be paths of files."""
+
+
 def file_paths(template: Template) -> Iterator[tuple[str, str]]:
     """Yield (`NAME/KEY`, path) for every path of the front-end or a host that a template names."""
     for row in ATTRIBUTES:

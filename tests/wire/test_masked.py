@@ -1,0 +1,43 @@
+"""Secrets do not leave with documents and templates."""
+
+import pytest
+
+from trifid.wire.masked import MASK, is_secret, masked
+
+SECRET = "correct horse"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<CONTEXT><PASSWORD><![CDATA[{SECRET}]]></PASSWORD></CONTEXT>",
+        f"<ROOT_PASSWORD>{SECRET}</ROOT_PASSWORD>",
+        f'CONTEXT = [ PASSWORD = "{SECRET}", X = "1" ]',
+        f'SECRET="{SECRET}"\nNAME=x',
+        f"login_token = {SECRET}",
+        f'PRIVATE_KEY="{SECRET}\nmore"',
+        f'API_KEY="\\"{SECRET}"',
+        f'PASSWORD="{SECRET}',
+    ],
+)
+def test_what_stands_behind_the_name_of_a_secret_is_masked(text):
+    told = masked(text)
+    assert SECRET not in told
+    assert MASK in told
+
+
+@pytest.mark.parametrize(
+    "text", ["<VM><NAME>web</NAME></VM>", 'NAME = "a=b"\nCPU=1', "", "no template", "<A><![CDATA[x<PASSWORD]]></A>"]
+)
+def test_everything_else_is_as_it_was(text):
+    assert masked(text) == text
+
+
+def test_an_argument_is_a_secret_by_its_name():
+    assert is_secret("password")
+    assert is_secret("token")
+    assert not is_secret("template")
+
+
+def test_a_long_text_takes_no_long_time():
+    assert masked("A" * 2_000_000 + "=1") == "A" * 2_000_000 + "=1"
