@@ -37,6 +37,7 @@ REFUSED: dict[str, list[tuple]] = {
     "trifid.vm.place_all": [(f"[[{VM_ID}, {HOST_ID}]]",)],
     "trifid.vm.tell_all": [(f'[[{VM_ID}, "no"]]',)],
     "trifid.user.usage": [()],
+    "trifid.user.barred_hosts": [([],), ([EVE_ID],)],
     "trifid.host.changes": [()],
     "one.vm.action": [
         (word, VM_ID)

@@ -1,24 +1,30 @@
 """Virtual data centres: what is in them, and the access rules that follow."""
 
+import json
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from tests.methods.test_acl import add, shown
 from tests.methods.world import (
     ADMIN,
+    ALICE_ID,
     EVE,
+    EVE_ID,
     GUESTS_GID,
     HOST_ID,
     NETWORK_ID,
+    VM_OF_ALICE,
     Refusal,
     World,
 )
 from tests.wire.schemas import valid
 from trifid.core.cluster import Cluster
 from trifid.core.vdc import ALL
+from trifid.core.vm.states import VmState
 
-CLUSTER_ID = 107
+CLUSTER_ID, OTHER_HOST_ID = 107, 9
 NOT_ALLOWED, NOT_THERE, REFUSED = 0x0200, 0x0400, 0x0800
 
 
@@ -161,7 +167,7 @@ async def test_a_group_is_made_without_a_default_vdc(world):
         ("allocate", ("X=1",), 0x2000, r"\] Invalid NAME, it cannot be empty$"),
         ("allocate", ("NAME=[",), 0x2000, "Parse error"),
         ("allocate", ("NAME=default",), 0x2000, r"\] NAME is already taken by VDC 0\.$"),
-        ("rename", (100, "default"), REFUSED, "already taken by VDC 0"),
+        ("rename", (100, "default"), REFUSED, "to default because it collides with VDC 0"),
         ("update", (100, "X=1", 2), 0x1000, "Wrong update type"),
         ("addgroup", (100, 999), NOT_THERE, r"Error getting group \[999\]"),
         ("addgroup", (999, 1), NOT_THERE, r"Error getting VDC \[999\]"),
@@ -211,3 +217,39 @@ async def test_a_database_of_an_engine_without_rules_gets_them_once(tmp_path):
     await world.engine.start(ADMIN)
     assert world.memory.vdcs == {} and "@1 HOST/* MANAGE #0" not in (await shown(world)).values()
     await world.engine.stop()
+
+
+class TestWhereVmsMayBe:
+    """VMs are put on hosts over which their owner has MANAGE; a scheduler acts for everybody, so he is asked about."""
+
+    @pytest.fixture
+    async def waiting(self, world, vdc_id):
+        """A VM of Eve's group, which may use one of two hosts."""
+        await world.change("hosts", HOST_ID, total_memory_kib=8 << 20)
+        host = world.memory.hosts[HOST_ID]
+        await world.change("datastores", 0, cluster_ids=(0, CLUSTER_ID))
+        await world.put(replace(host, id=OTHER_HOST_ID, name="node2", cluster_id=CLUSTER_ID))
+        await world.put(replace(VM_OF_ALICE, id=20, uid=EVE_ID, gid=GUESTS_GID, state=VmState.PENDING, history=()))
+        await world.ask(ADMIN, "one.vdc.addgroup", vdc_id, GUESTS_GID)
+        await world.ask(ADMIN, "one.vdc.addcluster", vdc_id, 0, CLUSTER_ID)
+        return 20
+
+    async def test_a_scheduler_is_told_which_hosts_are_not_for_a_user(self, world, waiting):
+        asked = [0, ALICE_ID, EVE_ID, 999]
+        assert json.loads(await world.ask(ADMIN, "trifid.user.barred_hosts", asked)) == {str(EVE_ID): [HOST_ID]}
+        with pytest.raises(Refusal, match="uids must be ids of users"):
+            await world.ask(ADMIN, "trifid.user.barred_hosts", ["eve"])
+
+    async def test_what_a_scheduler_puts_elsewhere_is_refused_and_an_administrator_may(self, world, waiting):
+        with pytest.raises(Refusal, match=r"user eve \[12\] may not use host node1 \[3\]: no virtual data centre"):
+            await world.ask(ADMIN, "trifid.vm.place", waiting, HOST_ID)
+        assert world.memory.vms[waiting].state is VmState.PENDING
+        assert await world.ask(ADMIN, "trifid.vm.place", waiting, OTHER_HOST_ID) == waiting
+        await world.put(replace(VM_OF_ALICE, id=21, uid=EVE_ID, gid=GUESTS_GID, state=VmState.PENDING, history=()))
+        assert await world.ask(ADMIN, "one.vm.deploy", 21, HOST_ID) == 21
+
+    async def test_the_explanation_tells_it(self, world, waiting):
+        answer = json.loads(await world.ask(ADMIN, "trifid.vm.explain", waiting))
+        told = {host["name"]: [one["text"] for one in host["rules"] if not one["holds"]] for host in answer["hosts"]}
+        why = "its owner may not use the host: it is in no virtual data centre of the owner's groups"
+        assert (why in told["node1"], why in told["node2"]) == (True, False)

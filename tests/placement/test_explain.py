@@ -143,6 +143,16 @@ def test_a_vm_that_moves_leaves_its_host_and_keeps_its_driver():
     assert [one.text for one in other.verdicts if not one.holds] == ["needs driver kvm, the host has xen"]
 
 
+def test_a_host_that_the_owner_may_not_use_is_told_as_the_plan_goes_by_it():
+    seen = view([{"uid": 7}], [{"memory_mib": 9000}, {}])
+    seen = replace(seen, barred_host_ids={7: frozenset({0}), 8: frozenset({1})})
+    found = explain(seen.vms[0], seen)
+    assert found.chosen is not None and found.chosen[0] == 1
+    told = {host.id: [one.text for one in host.verdicts if not one.holds] for host in found.hosts}
+    why = "its owner may not use the host: it is in no virtual data centre of the owner's groups"
+    assert told == {0: [why], 1: []}
+
+
 def test_a_host_that_refused_lately_is_told():
     assert said("banned", {}, {}, banned_host_ids=frozenset({0}))[2] == "when it is tried again"
 
@@ -246,7 +256,8 @@ def test_every_built_in_filter_is_told():
     seen = view([MOVING | {"AUTOMATIC_REQUIREMENTS": "(CLUSTER_ID = 0)", "SCHED_REQUIREMENTS": "A = 1"}], [{}])
     vm = replace(seen.vms[0], banned_host_ids=frozenset({4}), vm_group_id=7, role="a", devices=(GPU,))
     group = defined(VmGroup(7, 0, 0, "app"), parse('ROLE = [ NAME = "a" ]'))
-    (host,) = explain(vm, replace(seen, groups=(GroupView(group),))).hosts
+    barred = {vm.uid: frozenset({4})}
+    (host,) = explain(vm, replace(seen, groups=(GroupView(group),), barred_host_ids=barred)).hosts
     assert {one.name for one in builtin(Compiler())} <= {one.rule for one in host.verdicts}
 
 

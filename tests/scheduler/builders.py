@@ -115,6 +115,7 @@ class Engine:
         refuse: VM ids whose deploy is refused.
         whys: VM id to why it was last placed where it was.
         usages: user id to what trifid.user.usage tells of it.
+        barred: user id to the hosts on which its VMs may not be.
         coming: (second, event or function) that happen while the scheduler waits.
     """
 
@@ -129,6 +130,7 @@ class Engine:
         self.users: dict[int, tuple[int, ...]] = {0: (0,)}
         self.refuse: set[int] = set()
         self.usages: dict[int, dict] = {}
+        self.barred: dict[int, list[int]] = {}
         self.whys: dict[int, str] = {}
         self.events: list[dict] = []
         self._read: dict[str, dict[int, str]] = {}
@@ -206,6 +208,9 @@ class Engine:
     def one_userpool_info(self):
         return f"<USER_POOL>{''.join(user_xml(uid, gids) for uid, gids in self.users.items())}</USER_POOL>"
 
+    def one_acl_info(self):
+        return "<ACL_POOL></ACL_POOL>"
+
     def one_vm_info(self, vm_id, decrypt):
         if vm_id not in self.running:
             raise ApiError(f"[one.vm.info] Error getting virtual machine [{vm_id}].", 0x400, vm_id)
@@ -222,6 +227,9 @@ class Engine:
     def trifid_vm_tell_all(self, messages):
         updates = ([vm_id, f'SCHED_MESSAGE="{text}"', 1] for vm_id, text in json.loads(messages))
         return json.dumps([self._outcome("one.vm.update", *one) for one in updates])
+
+    def trifid_user_barred_hosts(self, uids):
+        return json.dumps({str(uid): ids for uid, ids in self.barred.items() if uid in uids})
 
     def trifid_user_usage(self):
         return json.dumps([{"uid": uid, **more} for uid, more in self.usages.items()])

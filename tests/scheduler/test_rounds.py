@@ -60,6 +60,17 @@ def test_when_room_is_scarce_it_goes_to_the_user_who_has_least():
     assert placed(engine) == [5]
 
 
+def test_a_vm_goes_to_a_host_that_its_owner_may_use_even_to_a_worse_one_and_else_waits_with_the_reason():
+    engine = Engine()
+    engine.pending = {4: {"uid": ALICE}, 5: {"uid": BOB}}
+    engine.hosts = {2: {"cpu": 4000, "memory": 40_000_000}, 3: {"cpu": 400}}
+    engine.barred = {ALICE: [2], BOB: [2, 3]}
+    loop(engine).cycle()
+    assert [[*args[:2]] for args in engine.called("trifid.vm.place")] == [[4, 3]]
+    (told,) = [args for args in engine.called("one.vm.update") if args[0] == 5]
+    assert "2 are not in a virtual data centre of its owner" in told[1]
+
+
 def test_what_users_have_is_asked_only_when_several_wait():
     engine = Engine()
     engine.pending, engine.hosts = {4: {"uid": ALICE}, 5: {"uid": ALICE}}, {2: {}}

@@ -22,6 +22,7 @@ from trifid.core.network.auto import undecided
 from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm_group.record import VmGroup
+from trifid.engine.host_rights import barred_hosts
 from trifid.engine.transaction import Draft
 from trifid.errors import Refused
 from trifid.methods.registry import Call
@@ -65,6 +66,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
         users: with their groups and access rules.
         leases: one each of those that were started and have an end, or make room.
         hidden_ids: hosts that the caller may not see.
+        barred_host_ids: as in the view.
     """
 
     hosts: Escaped
@@ -77,6 +79,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
     now: int
     networks: Escaped | None = None
     users: tuple[Caller, ...] = ()
+    barred_host_ids: dict[int, frozenset[int]] = {}
 
     def view(self, asked: Iterable[WaitingVm] = ()) -> View:
         """Return the view; takes long for many hosts.
@@ -96,6 +99,7 @@ class ClusterTexts(msgspec.Struct, frozen=True):
             groups=self.groups,
             networks=tuple(networks(_text(self.networks), people)) if self.networks is not None else (),
             now=self.now,
+            barred_host_ids=self.barred_host_ids,
         )
 
 
@@ -144,6 +148,7 @@ def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collecti
     memory, documents = call.engine.turns.memory, call.engine.documents
     leases = [vm for vm in memory.vms.values() if "HAIZEA" in vm.user_template]
     takes_any = any(undecided(vm.template) for vm in (*vms, *leases, *asked))
+    uids = {vm.uid for vm in (*vms, *leases, *asked)}
     hidden = frozenset(one.id for one in memory.hosts.values() if not allowed(call.caller, Right.USE, "HOST", one))
     return ClusterTexts(
         hosts=documents.host_pool(list(memory.hosts.values())),
@@ -155,6 +160,7 @@ def cluster_texts(call: Call, draft: Draft, vms: Collection[VM], asked: Collecti
         hidden_ids=hidden,
         now=draft.now,
         networks=documents.network_pool(list(memory.networks.values())) if takes_any else None,
+        barred_host_ids={uid: ids for uid in uids if (ids := barred_hosts(memory, uid))},
         users=tuple(map(memory.caller, memory.users.values())) if takes_any else (),
     )
 

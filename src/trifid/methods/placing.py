@@ -13,11 +13,13 @@ import msgspec
 from trifid.core.access import Right, check
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
+from trifid.engine.host_rights import barred_hosts
 from trifid.errors import BadRequest, TrifidError
 from trifid.methods.registry import METHODS, Call, WrongArguments, method
 
 AT_ONCE_MAX = 1000
 """Things that may be asked in one call."""
+USERS_MAX = 100_000
 _NO_SHARE = (0, 0)
 
 
@@ -88,4 +90,18 @@ async def usage(call: Call) -> str:
             cpu_percent, memory_mib = (share.cpu_percent, share.memory_mib) if share else _NO_SHARE
             one = {"uid": user.id, "cpu_percent": cpu_percent, "memory_mib": memory_mib, "weight": user.weight}
             found.append(one)
+    return msgspec.json.encode(found).decode()
+
+
+@method("trifid.user.barred_hosts")
+async def barred(call: Call, uids: list) -> str:  # type: ignore[type-arg]
+    """Answer as JSON, by the ids of users, the ids of the hosts on which their VMs may not be: {"10": [3, 4]}.
+
+    Whoever may use all hosts is left out, as members of group 0 and of a virtual data centre with all of them.
+    """
+    check(call.caller, Right.MANAGE, "SYSTEM")
+    if len(uids) > USERS_MAX or not all(type(uid) is int for uid in uids):
+        raise BadRequest(f"uids must be ids of users, {USERS_MAX} at most")
+    memory = call.engine.turns.memory
+    found = {str(uid): sorted(ids) for uid in uids if (ids := barred_hosts(memory, uid))}
     return msgspec.json.encode(found).decode()

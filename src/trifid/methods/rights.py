@@ -316,6 +316,7 @@ _PEOPLE = {
     **{f"one.{whose}quota.info": WHOEVER for whose in ("user", "group")},
     **{f"one.{whose}quota.update": Rights(is_for_admins=True) for whose in ("user", "group")},
     "trifid.user.usage": ADMINISTRATORS,
+    "trifid.user.barred_hosts": ADMINISTRATORS,
     **{f"one.acl.{name}": Rights((Need(MANAGE, "ACL"),)) for name in ("addrule", "delrule", "info")},
     "one.vdc.allocate": _made("VDC"),
     **_each("one.vdc", "VDC", "vdc_id", delete=ADMIN, info=USE, update=MANAGE, rename=MANAGE),

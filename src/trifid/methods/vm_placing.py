@@ -15,6 +15,7 @@ from trifid.core.vm.record import VM
 from trifid.core.vm.states import VmState
 from trifid.core.vm.transfer import format_of
 from trifid.engine.clusters import host_in_cluster, refuse_apart
+from trifid.engine.host_rights import refuse_barred
 from trifid.engine.life import happen
 from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.system_datastore import space_on, system_datastore
@@ -222,6 +223,8 @@ async def place(call: Call, vm_id: int, host_id: int, datastore_id: int = -1, wh
 def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id: int, networks: str) -> int:
     vm = _find(draft, vm_id)
     check(call.caller, Right.ADMIN, "VM", vm)
+    if (host := draft.find_host(host_id)) is not None:
+        refuse_barred(draft, vm, host)
     vm = with_all_networks(call, draft, vm, host_id, networks)
     if vm.state.state == VmState.PENDING:
         return deploy_in(call, draft, vm, host_id, enforce=True, datastore_id=datastore_id)

@@ -24,6 +24,7 @@ from trifid.placement.view import Expression, HostView, View, WaitingVm
 
 RULES: tuple[Rule, ...] = (
     Rule("state", verdicts.state),
+    Rule("rights", verdicts.rights),
     Rule("leaving", verdicts.host_to_leave),
     Rule("driver", verdicts.driver),
     Rule("cluster", verdicts.cluster),

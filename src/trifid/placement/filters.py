@@ -137,6 +137,29 @@ class Banned(Filter):
         return f"{len(hosts)} failed with it a short time ago"
 
 
+class OwnersRights(Filter):
+    """A VM goes where its owner may use the host."""
+
+    name = "rights"
+
+    def begin(self, view: View, table: HostTable) -> None:
+        self._barred = view.barred_host_ids
+
+    def key(self, vm: WaitingVm) -> Hashable:
+        return self._barred.get(vm.uid, frozenset())
+
+    def mask(self, vm: WaitingVm, table: HostTable) -> Booleans | None:
+        barred = self._barred.get(vm.uid)
+        if not barred:
+            return None
+        found = np.ones(len(table.hosts), np.bool_)
+        found[[table.index[host_id] for host_id in barred if host_id in table.index]] = False
+        return found
+
+    def why(self, vm: WaitingVm, table: HostTable, hosts: Sequence[HostView]) -> str:
+        return f"{count(len(hosts), 'are')} not in a virtual data centre of its owner"
+
+
 class Requires(Filter):
     """REQUIREMENTS and SCHED_REQUIREMENTS."""
 

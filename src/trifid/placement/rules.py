@@ -3,7 +3,18 @@
 from trifid.placement.affinity import Affinity
 from trifid.placement.devices import Devices
 from trifid.placement.expressions import Compiler
-from trifid.placement.filters import Banned, Cluster, Cpu, Driver, Filter, Leaving, Memory, Requires, State
+from trifid.placement.filters import (
+    Banned,
+    Cluster,
+    Cpu,
+    Driver,
+    Filter,
+    Leaving,
+    Memory,
+    OwnersRights,
+    Requires,
+    State,
+)
 
 
 def builtin(compiler: Compiler) -> tuple[Filter, ...]:
@@ -11,6 +22,7 @@ def builtin(compiler: Compiler) -> tuple[Filter, ...]:
     return (
         Leaving(),
         State(),
+        OwnersRights(),
         Cluster(),
         Driver(),
         Requires(compiler),

@@ -106,6 +106,21 @@ def cluster(vm: WaitingVm, view: View) -> Judge | None:
     return judge
 
 
+def rights(vm: WaitingVm, view: View) -> Judge | None:
+    """The owner of a VM must be allowed to use the host."""
+    barred = view.barred_host_ids.get(vm.uid)
+    if not barred:
+        return None
+
+    def judge(host: HostView) -> Verdict:
+        if host.id not in barred:
+            return Verdict(True, "its owner may use the host")
+        text = "its owner may not use the host: it is in no virtual data centre of the owner's groups"
+        return Verdict(False, text, f"if a virtual data centre of its owner had {host.name}", 0.9)
+
+    return judge
+
+
 def refusals(vm: WaitingVm, view: View) -> Judge | None:
     """A host that refused a VM lately is left alone for a while."""
     if not vm.banned_host_ids:

@@ -276,6 +276,7 @@ class View(msgspec.Struct, frozen=True):
         usages: of users who wait; one who is not here has nothing yet.
         networks: needed only where a VM has `nics`.
         now: when it was looked, seconds since 1970.
+        barred_host_ids: user id to the hosts on which that user's VMs may not be; who may use all is not here.
     """
 
     vms: tuple[WaitingVm, ...]
@@ -286,3 +287,4 @@ class View(msgspec.Struct, frozen=True):
     groups: tuple[GroupView, ...] = ()
     now: int = 0
     networks: tuple[NetworkView, ...] = ()
+    barred_host_ids: dict[int, frozenset[int]] = {}

@@ -101,6 +101,14 @@ class Looks:
         except (msgspec.DecodeError, TypeError) as bad:
             raise BadDocument(f"trifid.user.usage answered what is not a list of usages: {bad}") from None
 
+    def barred_hosts(self, uids: Collection[int]) -> dict[int, frozenset[int]]:
+        """Return, by user, the hosts on which its VMs may not be; whoever may use all is left out."""
+        answer = self._client.call("trifid.user.barred_hosts", sorted(uids))
+        try:
+            return msgspec.json.decode(answer, type=dict[int, frozenset[int]])
+        except (msgspec.DecodeError, TypeError) as bad:
+            raise BadDocument(f"trifid.user.barred_hosts answered what is not lists of hosts: {bad}") from None
+
     def view(self, vms: Collection[WaitingVm], now: int) -> View:
         """Return what these VMs are to be planned in; what users have matters only where several of them wait, groups
         only where VMs of some do, networks only where some are to be chosen.
@@ -112,4 +120,7 @@ class Looks:
         groups = self.groups() if any(vm.vm_group_id >= 0 for vm in vms) else ()
         hosts, stores = tuple(self.hosts()), tuple(self.datastores())
         nets = self.networks({vm.uid for vm in vms if vm.nics})
-        return View(tuple(vms), hosts, stores, usages=usages, groups=groups, networks=nets, now=now)
+        barred = self.barred_hosts({vm.uid for vm in vms}) if vms else {}
+        return View(
+            tuple(vms), hosts, stores, usages=usages, groups=groups, networks=nets, now=now, barred_host_ids=barred
+        )
