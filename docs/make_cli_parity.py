@@ -32,7 +32,7 @@ KNOWN = {
     "onevntemplate": f"create clone delete instantiate {ACCESS} update rename list show top lock unlock",
     "oneuser": "create update quota batchquota defaultquota umask login key delete passwd chgrp addgroup delgroup "
     "chauth list show encode passwdsearch token-create token-set token-delete token-delete-all enable disable",
-    "onegroup": "create delete update list show quota batchquota defaultquota umask addadmin deladmin",
+    "onegroup": "create delete update list show quota batchquota defaultquota addadmin deladmin",
     "oneacl": "create delete list",
     "onevdc": "create update rename delete list show addgroup delgroup addcluster delcluster addhost delhost "
     "adddatastore deldatastore addvnet delvnet",

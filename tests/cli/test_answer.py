@@ -113,3 +113,11 @@ def test_errors_have_the_form_of_the_answer(type_in, form):
 def test_without_a_form_nothing_is_different(fake, type_in):
     fake.answers("one.cluster.allocate", 100)
     assert type_in("onecluster", "create", "c").stdout == "ID: 100\n"
+
+
+def test_what_is_refused_of_a_file_has_its_code(fake, type_in, tmp_path):
+    (tmp_path / "a.net").write_text("NAME = a\n")
+    fake.answers("one.vn.allocate", Refusal("[one.vn.allocate] No VN_MAD in template.", 0x2000, -1))
+    (error,) = lines(type_in("onevnet", "create", str(tmp_path / "a.net"), "-j").stderr)
+    assert error["code"] == 0x2000
+    assert error["error"].startswith(str(tmp_path / "a.net"))

@@ -99,3 +99,10 @@ def test_a_shell_that_is_not_known_is_told_which_are(type_in):
     result = type_in("trifid", "completion", "csh")
     assert result.exit_code == 1
     assert "there is for bash, zsh, fish" in result.stderr
+
+
+def test_what_is_told_beside_an_id_cannot_be_another_line(fake, type_in):
+    fake.vms = {1: vm_xml(1, "a\nplain\nevil")}
+    environment = {"_ONEVM_COMPLETE": "zsh_complete", "COMP_WORDS": "onevm show 1", "COMP_CWORD": "2"}
+    done = CliRunner().invoke(PROGRAMS["onevm"], [], env=environment)
+    assert done.stdout.split() == ["plain", "1", "_"]

@@ -1,10 +1,12 @@
 """`--wait` of everything that is no VM: until it is done, with the reason when it ended badly."""
 
+import io
 import json
 
 import pytest
 
 from tests.cli.fake_engine import Refusal, host_xml, image_xml, network_xml, vm_xml
+from trifid.cli.settle import Progress
 from trifid.cli.shell import Shell
 
 
@@ -134,3 +136,22 @@ def test_the_images_of_a_deleted_template_are_waited_for(fake, type_in):
     assert type_in("onetemplate", "delete", "7", "--recursive", "--wait").exit_code == 0
     assert fake.called("one.template.delete") == [[7, True]]
     assert fake.called("one.image.info") == [[4], [4]]
+
+
+class Terminal(io.StringIO):
+    """Somebody who looks on."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("form", "shown"), [("", "\rhalf\rall \r   \r"), ("json", "")])
+def test_how_far_it_is_is_one_line_for_people_and_nothing_beside_data(monkeypatch, form, shown):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    shell = Shell()
+    shell.form = form
+    progress = Progress(shell)
+    for text in ("half", "half", "all", ""):
+        progress.show(text)
+    assert terminal.getvalue() == shown

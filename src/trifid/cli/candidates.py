@@ -64,7 +64,7 @@ def _values(ctx: click.Context, kind: Kind, *, by_id: bool) -> Iterator[tuple[st
             for row in iter_elements(client.call(*_first_of(kind.pool)), kind.element):
                 name, object_id = str(row["NAME"]), str(row["ID"])
                 if by_id:
-                    yield object_id, name
+                    yield object_id, name if _PLAIN.match(name) else ""
                 elif _PLAIN.match(name) and not name.isdecimal():
                     yield name, f"{kind.label} {object_id}"
                 if time.monotonic() > until:

@@ -65,7 +65,7 @@ def _create(shell: Shell, given: Given) -> None:
             datastore_id = shell.call("one.datastore.allocate", template, cluster_id)
         except ApiError as refused:
             told = explain(refused, DATASTORE.command)
-            shell.complain(Failure(f"{what}: {told.text}", told.next))
+            shell.complain(told.about(what))
         else:
             shell.made(DATASTORE, datastore_id)
 

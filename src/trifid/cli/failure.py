@@ -73,6 +73,10 @@ class Failure(Exception):
         self.code = code
         self.object_id = object_id
 
+    def about(self, what: str) -> "Failure":
+        """Return the same about one of several things, such as a file."""
+        return Failure(f"{what}: {self.text}", self.next, self.code, self.object_id)
+
 
 def explain(error: "ClientError", command: str, object_id: int = -1) -> Failure:
     """Return what to tell about a call that brought no result, with what its refusal is about.

@@ -32,7 +32,7 @@ def _create(shell: Shell, given: Given) -> None:
             hook_id = shell.call("one.hook.allocate", template)
         except ApiError as refused:
             told = explain(refused, HOOK.command)
-            shell.complain(Failure(f"{what}: {told.text}", told.next))
+            shell.complain(told.about(what))
         else:
             shell.made(HOOK, hook_id)
 

@@ -135,7 +135,7 @@ def _uploaded(shell: Shell, path: Path) -> str:
     from trifid.client.upload import upload_name
 
     name = upload_name(path)
-    progress = Progress()
+    progress = Progress(shell)
     meter = _Meter(shell.clock())
     try:
         _uploader(shell).send(path, name, lambda done, size: progress.show(meter.line(shell.clock(), done, size)))

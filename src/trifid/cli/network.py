@@ -50,7 +50,7 @@ def _create(shell: Shell, given: Given) -> None:
             network_id = shell.call("one.vn.allocate", template, cluster_id)
         except ApiError as refused:
             told = explain(refused, NETWORK.command)
-            shell.complain(Failure(f"{file}: {told.text}", told.next))
+            shell.complain(told.about(file))
         else:
             shell.made(NETWORK, network_id)
             made.append(network_id)

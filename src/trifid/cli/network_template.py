@@ -11,7 +11,7 @@ from trifid.cli.columns import Column, Columns, named_or_id, number, text
 from trifid.cli.command import Argument, Command, CommandTable, Given
 from trifid.cli.courses import NETWORK_COURSE
 from trifid.cli.editing import access_commands, read, read_all, rename_command, update_command
-from trifid.cli.failure import Failure, explain
+from trifid.cli.failure import explain
 from trifid.cli.figures import full_moment, moment, permission
 from trifid.cli.kinds import GROUP, NETWORK, NETWORK_TEMPLATE, USER
 from trifid.cli.listing import (
@@ -43,7 +43,7 @@ def _create(shell: Shell, given: Given) -> None:
             template_id = shell.call("one.vntemplate.allocate", template)
         except ApiError as refused:
             told = explain(refused, NETWORK_TEMPLATE.command)
-            shell.complain(Failure(f"{file}: {told.text}", told.next))
+            shell.complain(told.about(file))
         else:
             shell.made(NETWORK_TEMPLATE, template_id)
 

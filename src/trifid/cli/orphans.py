@@ -17,7 +17,7 @@ def unnamed_in_templates(shell: Shell, vector: str, what: str) -> Callable[[Row]
     """
     ids: set[str] = set()
     names: set[tuple[str, str]] = set()
-    for template in shell.all(VM_TEMPLATE):
+    for template in shell.each(VM_TEMPLATE):
         for one in _vectors(template, vector):
             if one.get(f"{what}_ID"):
                 ids.add(one[f"{what}_ID"])

@@ -52,7 +52,7 @@ def _create(shell: Shell, given: Given) -> None:
             group_id = shell.call("one.secgroup.allocate", template)
         except ApiError as refused:
             told = explain(refused, SECURITY_GROUP.command)
-            shell.complain(Failure(f"{what}: {told.text}", told.next))
+            shell.complain(told.about(what))
         else:
             shell.made(SECURITY_GROUP, group_id)
 

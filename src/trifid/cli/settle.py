@@ -49,14 +49,15 @@ class Course(NamedTuple):
 
 
 class Progress:
-    """One line that is written over, on terminals; elsewhere nothing."""
+    """One line that is written over, on terminals; elsewhere, and beside answers that are data, nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, shell: Shell) -> None:
+        self._is_seen = sys.stderr.isatty() and not shell.form
         self._shown = ""
 
     def show(self, text: str) -> None:
         """Write a line over the last one; an empty one takes it away."""
-        if sys.stderr.isatty() and text != self._shown:
+        if self._is_seen and text != self._shown:
             click.echo(f"\r{text.ljust(len(self._shown))}", err=True, nl=False)
             if not text:
                 click.echo("\r", err=True, nl=False)
@@ -108,7 +109,7 @@ def wait_for(
     """
     if not given.wait:
         return
-    progress = Progress()
+    progress = Progress(shell)
     deadline = shell.clock() + given.timeout
     left = list(ids)
     try:

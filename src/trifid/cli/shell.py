@@ -6,6 +6,7 @@ The client is loaded and connected at the first call, so that `--help` costs not
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -108,9 +109,18 @@ class Shell:
 
     def all(self, kind: Kind) -> list[dict[str, Any]]:
         """Return the documents of a pool as dictionaries."""
+        return list(self.each(kind))
+
+    def each(self, kind: Kind) -> Iterator[dict[str, Any]]:
+        """Yield the documents of a pool as dictionaries; no more of them are kept than a page."""
+        from trifid.cli.pools import documents
         from trifid.wire.elements import iter_elements
 
-        return list(iter_elements(self.call(*kind.pool), kind.element))
+        def rows(document: str) -> list[tuple[dict[str, Any], None]]:
+            return [(row, None) for row in iter_elements(document, kind.element)]
+
+        for page in documents(self, kind.pool, rows):
+            yield from (row for row, _ in page)
 
     def id(self, kind: Kind, word: str) -> int:
         """Return the id that a word means: the id itself, or a name that exactly one object has.

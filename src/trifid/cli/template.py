@@ -67,7 +67,7 @@ def _create(shell: Shell, given: Given) -> None:
             template_id = shell.call("one.template.allocate", template)
         except ApiError as refused:
             told = explain(refused, VM_TEMPLATE.command)
-            shell.complain(Failure(f"{what}: {told.text}", told.next))
+            shell.complain(told.about(what))
         else:
             shell.made(VM_TEMPLATE, template_id)
 

@@ -56,7 +56,7 @@ def _usage(shell: Shell) -> dict[str, Any]:
     """Return {user id: [VMs, memory in KiB, cores]}."""
     used: dict[str, list[float]] = {}
     view = View()
-    for vm in shell.all(VM):
+    for vm in shell.each(VM):
         of_user = used.setdefault(vm["UID"], [0, 0.0, 0.0])
         of_user[0] += 1
         of_user[1] += number("TEMPLATE/MEMORY")(vm, view) * 1024

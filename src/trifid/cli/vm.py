@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from trifid.cli import growth
-from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber, wait_goal
+from trifid.cli.command import Argument, Command, CommandTable, Given, WholeNumber
 from trifid.cli.courses import IMAGE_COURSE, MOVE_COURSE
 from trifid.cli.dry_run import DRY_RUN, dry_run
 from trifid.cli.editing import access_commands, rename_command, update_command
-from trifid.cli.failure import Failure, explain
-from trifid.cli.follow import Follower
 from trifid.cli.host_resync import VM_ROWS as RESYNC_ROWS
 from trifid.cli.kinds import DATASTORE, GROUP, HOST, IMAGE, USER, VM
 from trifid.cli.listing import LIST_OPTIONS, SHOW_OPTIONS, TOP_OPTIONS, WHOSE_HELP, Listing, show, whose
@@ -37,12 +35,12 @@ from trifid.cli.vm_moves import (
     migrate_arguments,
 )
 from trifid.cli.vm_nics import NIC_ROWS
+from trifid.cli.vm_recover import DELETE, RECOVERY_ROWS
 from trifid.cli.vm_schedule import SCHEDULE_ROWS, number_of, schedulable
 
 _ALL_IDS = (-1, -1)
 _STATE_ANY, _STATE_NOT_DONE = -2, -1
-_REFUSED = 0x0800
-_OPERATIONS = {"failure": 0, "success": 1, "retry": 2, "delete": 3, "recreate": 4, "delete-db": 5}
+
 _PRESENT_STATE = -1
 
 VMS = Argument("VM", VM, many=True)
@@ -64,17 +62,6 @@ AS_JSON = click.Option(["-j", "--json"], is_flag=True, help="The entries as JSON
 PERSISTENT = click.Option(["--persistent"], is_flag=True, help="What a VM of the template writes stays in its images.")
 CMD = click.Option(["--cmd"], metavar="COMMAND", help="Run this there instead of logging in.")
 NIC = click.Option(["--nic"], metavar="NIC", help="At the address of this NIC, by its id; the first one by default.")
-RECOVERIES = tuple(
-    click.Option([f"--{word}"], is_flag=True, help=about)
-    for word, about in (
-        ("retry", "Do again what failed."),
-        ("delete", "Remove the VM and what it left on its host; disks are not saved."),
-        ("recreate", "Remove what it left on its host, and begin again with the same addresses."),
-        ("delete-db", "Only forget it, asking no driver: for a host that never comes back."),
-        ("success", "Take what it waits for as done."),
-        ("failure", "Take what it waits for as failed."),
-    )
-)
 
 
 def _dry_deploy(shell: Shell, given: Given) -> bool:
@@ -93,47 +80,6 @@ def _save_disk(shell: Shell, given: Given) -> None:
     image_id = shell.call("one.vm.disksaveas", *arguments)
     shell.made(IMAGE, image_id, "Image ID")
     wait_for(shell, IMAGE_COURSE, [image_id], given)
-
-
-def _delete(shell: Shell, given: Given) -> None:
-    """End VMs whatever their state: destroy what runs, else remove what a failure left."""
-    from trifid.client import ApiError
-
-    goal = wait_goal(given, "DONE", "delete")
-    follower = Follower(shell) if goal else None
-    done = []
-    for vm_id in given.vm:
-        try:
-            shell.call("one.vm.action", "terminate-hard", vm_id)
-        except ApiError as refused:
-            if refused.code != _REFUSED or not _removed(shell, vm_id):
-                shell.complain(explain(refused, VM.command, vm_id))
-                continue
-        shell.done(VM, vm_id)
-        shell.mention(f"VM {vm_id}: delete")
-        done.append(vm_id)
-    if follower and goal and done:
-        follower.until(done, goal, given.timeout)
-
-
-def _removed(shell: Shell, vm_id: int) -> bool:
-    from trifid.client import ApiError
-
-    try:
-        shell.call("one.vm.recover", vm_id, _OPERATIONS["delete"])
-    except ApiError:
-        return False
-    return True
-
-
-def _recovery(vm_id: int, given: Given) -> tuple[int, int]:
-    asked = [word for word in _OPERATIONS if getattr(given, word.replace("-", "_"))]
-    if len(asked) != 1:
-        raise Failure(
-            "recover needs one of --retry, --delete, --recreate, --delete-db, --success, --failure",
-            f'"onevm show {vm_id}" tells what went wrong; --retry does it again, --delete gives up',
-        )
-    return vm_id, _OPERATIONS[asked[0]]
 
 
 def _listed(shell: Shell, given: Given) -> tuple[Any, ...]:
@@ -214,15 +160,7 @@ ROWS = (
         examples=("terminate 3 --wait", "terminate --hard web,5..7"),
     ),
     _action("cancel", "End a VM at once, as terminate --hard does.", "DONE", action="terminate-hard"),
-    Command(
-        "delete",
-        "End a VM whatever its state, at once; after a failure what is left of it is removed.",
-        (VMS,),
-        run=_delete,
-        goal="DONE",
-        aliases=("finalize",),
-        examples=("delete 3", "delete 3,5..7 --wait"),
-    ),
+    DELETE,
     _action(
         "poweroff",
         "Shut a VM down; it keeps its disks and its place.",
@@ -275,26 +213,7 @@ ROWS = (
         goal="RUNNING",
         examples=("livemigrate 3 host2 --wait",),
     ),
-    Command(
-        "recover",
-        "Help a VM out of a failure, or out of waiting for an answer that does not come.",
-        (VMS,),
-        "one.vm.recover",
-        _recovery,
-        options=RECOVERIES,
-        goal="RUNNING",
-        goal_of=lambda given: "DONE" if given.delete or given.delete_db else "RUNNING",
-        examples=("recover 3 --retry --wait", "recover 3 --delete"),
-    ),
-    Command(
-        "resubmit",
-        "Remove what a VM left on its host and begin again, as recover --recreate does.",
-        (VMS,),
-        "one.vm.recover",
-        lambda vm_id, given: (vm_id, _OPERATIONS["recreate"]),
-        goal="RUNNING",
-        examples=("resubmit 3 --wait",),
-    ),
+    *RECOVERY_ROWS,
     schedulable(
         waited(
             Command(

@@ -42,7 +42,7 @@ def _create(shell: Shell, given: Given) -> None:
             told = explain(refused, VM.command)
             refusals[file, told.text] += 1
             if refusals[file, told.text] == 1:
-                shell.complain(Failure(f"{file}: {told.text}", told.next))
+                shell.complain(told.about(file))
             continue
         shell.made(VM, made[-1])
     for (file, _), count in refusals.items():

@@ -79,7 +79,7 @@ def _create(shell: Shell, given: Given) -> None:
             group_id = shell.call("one.vmgroup.allocate", template)
         except ApiError as refused:
             told = explain(refused, VM_GROUP.command)
-            shell.complain(Failure(f"{what}: {told.text}", told.next))
+            shell.complain(told.about(what))
         else:
             shell.made(VM_GROUP, group_id)
 

@@ -115,6 +115,13 @@ main = CommandTable(
     "trifid.toml: rename and update say so.",
     ROWS,
     ZONE,
+    {
+        "create": "not supported: an engine is one zone, and there is no federation",
+        "delete": "not supported: an engine is one zone, and there is no federation",
+        "server-add": "not supported: one engine serves a zone",
+        "server-del": "not supported: one engine serves a zone",
+        "server-reset": "not supported: one engine serves a zone",
+    },
 )
 
 if __name__ == "__main__":
