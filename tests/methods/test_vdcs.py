@@ -15,16 +15,12 @@ from tests.methods.world import (
     GUESTS_GID,
     HOST_ID,
     NETWORK_ID,
-    STAFF_GID,
     VM_OF_ALICE,
     Refusal,
     World,
-    user,
 )
 from tests.wire.schemas import valid
-from trifid.core.acl_text import readable
 from trifid.core.cluster import Cluster
-from trifid.core.user import Group
 from trifid.core.vdc import ALL
 from trifid.core.vm.states import VmState
 
@@ -210,17 +206,7 @@ async def test_what_a_vdc_has_is_not_given_by_who_may_not_administer_it(world, v
     assert await world.code(EVE, "one.vdc.addgroup", vdc_id, GUESTS_GID) == NOT_ALLOWED
 
 
-async def test_a_database_of_an_engine_that_had_no_rules_gets_them_with_all_its_groups(tmp_path):
-    world = World(tmp_path)
-    first = (Group(0, "oneadmin"), Group(1, "users"), Group(STAFF_GID, "staff"), user(0, "oneadmin", 0))
-    await world.engine.turns.ask(lambda draft: [draft.put(one) for one in first] and None)
-    await world.engine.start(ADMIN)
-    assert world.memory.vdcs[0].group_ids == (1, STAFF_GID)
-    assert f"@{STAFF_GID} HOST/* MANAGE #0" in {readable(rule.words) for rule in world.memory.acls.values()}
-    await world.engine.stop()
-
-
-async def test_a_new_database_has_a_default_vdc_once(tmp_path):
+async def test_a_database_of_an_engine_without_rules_gets_them_once(tmp_path):
     world = World(tmp_path)
     await world.engine.start(ADMIN)
     first = await shown(world)
@@ -234,7 +220,7 @@ async def test_a_new_database_has_a_default_vdc_once(tmp_path):
 
 
 class TestWhereVmsMayBe:
-    """VMs are put on hosts over which their owner has MANAGE; a scheduler acts for all, so it is asked for him."""
+    """VMs are put on hosts over which their owner has MANAGE; a scheduler acts for everybody, so he is asked about."""
 
     @pytest.fixture
     async def waiting(self, world, vdc_id):
