@@ -33,7 +33,6 @@ log = logging.getLogger("trifid.hook")
 FAMILY = "hook"
 CURSORS_EVERY = 10_000
 """After so many events it is written how far those hooks are that none of them was for."""
-NOT_NEEDED = "there is no hook yet"
 
 
 class Hooks:
@@ -63,7 +62,7 @@ class Hooks:
         self._name = next(iter(drivers.names(FAMILY)), "")
         self._driver = drivers.get(FAMILY, self._name)
         if self._driver is not None:
-            self._driver.trouble = NOT_NEEDED
+            self._driver.trouble = ""
         self._queries = queries
         self._executor = Executor(turns, self._messages, settings, self._ask, self._until_there, now)
         self._is_there = asyncio.Event()
