@@ -56,15 +56,20 @@ class Call(msgspec.Struct):
             TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
         """
 
-        def audited(draft: "Draft") -> T:
-            value = command(draft)
-            refuse_beyond(draft, self.caller)
-            if not draft.batch.is_empty:
-                draft.audit(self.audit_entry(draft.now, value))
-                self.is_audited = True
-            return value
+        return await self.engine.turns.ask(lambda draft: self.done_in(draft, command))
 
-        return await self.engine.turns.ask(audited)
+    def done_in(self, draft: "Draft", command: "Callable[[Draft], T]") -> T:
+        """Return what `command` returns, and write the call's entry in the audit with what it changed.
+
+        Raises:
+            TrifidError: as `ask`; the draft is to be thrown away.
+        """
+        value = command(draft)
+        refuse_beyond(draft, self.caller)
+        if not draft.batch.is_empty:
+            draft.audit(self.audit_entry(draft.now, value))
+            self.is_audited = True
+        return value
 
     def audit_entry(self, now: int, value: Any = None, code: int = 0, text: str = "") -> AuditEntry:
         """Return what the audit tells of this call.
