@@ -46,6 +46,7 @@ docs: setup ## write the generated pages of docs/
 	$(PYTHON_OF_VENV) docs/make.py
 	$(PYTHON_OF_VENV) docs/make_api.py
 	$(PYTHON_OF_VENV) docs/make_cli_parity.py
+	$(PYTHON_OF_VENV) docs/make_rights.py
 	$(PYTHON_OF_VENV) -m trifid.cli.docs > docs/cli.md
 
 man: setup ## write the manual pages of all commands into build/man

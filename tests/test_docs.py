@@ -54,6 +54,20 @@ def test_every_method_that_is_supported_is_called_by_a_test_of_its_own() -> None
     assert MAKE_API["untried"]() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("one.vm.schedadd", "methods/test_vm_schedules.py"),  # as a text
+        ("one.vm.chown", "methods/test_owners.py"),  # out of f"one.{kind}.chown"
+        ("one.vm.info", "system/test_pyone.py"),  # one.vm.info(…)
+    ],
+)
+def test_a_test_is_found_by_how_it_calls(name: str, file: str) -> None:
+    tests_of = runpy.run_path(str(DOCS / "api_tests.py"))["tests_of"]
+    assert file in tests_of([name])[name]
+    assert tests_of(["one.vm.fly"]) == {"one.vm.fly": []}
+
+
 def settings() -> list[tuple[str, str, Any]]:
     """Return (section, key, default) of everything that trifid.toml takes."""
     found = []

@@ -1,9 +1,12 @@
 """Ansible's one_host, unmodified from community.general: create, converge, change, remove."""
 
 import pyone
+import pytest
 
 from tests.clients.tools import Tools
 from tests.system.home import Api
+
+pytestmark = pytest.mark.timeout(300)  # Ansible starts a process for each task
 
 
 def test_one_host_creates_converges_changes_and_removes(tools: Tools, one: pyone.OneServer, api: Api) -> None:

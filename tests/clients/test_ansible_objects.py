@@ -1,9 +1,12 @@
 """Ansible's modules of networks, images and templates, unmodified: create, converge, change, remove."""
 
 import pyone
+import pytest
 
 from tests.clients.tools import Tools
 from tests.system.home import Api
+
+pytestmark = pytest.mark.timeout(300)  # Ansible starts a process for each task
 
 READY, DISABLED = pyone.IMAGE_STATES.READY.value, pyone.IMAGE_STATES.DISABLED.value
 

@@ -8,6 +8,8 @@ import pytest
 from tests.clients.tools import Tools
 from tests.system.home import Api
 
+pytestmark = pytest.mark.timeout(300)  # Ansible starts a process for each task
+
 TEMPLATE = """
 NAME = web
 CPU = 1

@@ -131,10 +131,12 @@ class Populated(World):
 
     def is_damaged(self) -> bool:
         """Tell whether something is gone that was there first, or a session may be good no more."""
-        users = self.memory.users
-        return any(kept - getattr(self.memory, name).keys() for name, kept in self.first.items()) or any(
-            users.get(user_id) != user for user_id, user in self.people.items()
-        )
+        gone = any(kept - getattr(self.memory, name).keys() for name, kept in self.first.items())
+        return gone or self.people_changed()
+
+    def people_changed(self) -> bool:
+        """Tell whether a user is not as it was first, so that a session may be good no more."""
+        return any(self.memory.users.get(user_id) != user for user_id, user in self.people.items())
 
     def state(self) -> dict[str, Any]:
         """Return all records, to be compared: they are replaced and never edited."""

@@ -30,7 +30,8 @@ class Feed:
         self.news = asyncio.Event()
         self.wanted = None
 
-    async def open(self, session, wanted):
+    async def open(self, session, wanted, peer):
+        assert peer == "10.0.0.9:1234" or peer.startswith("127.0.0.1:")
         if session != "alice:pw":
             raise NotAuthenticated("User couldn't be authenticated, aborting call.")
         if "x" in wanted.get("id", ()):
@@ -73,6 +74,7 @@ class Client:
             "type": "http",
             "method": method,
             "path": path,
+            "client": ("10.0.0.9", 1234),
             "query_string": query.encode(),
             "headers": [(k.encode(), v.encode()) for k, v in {**given, **(headers or {})}.items()],
             "extensions": {ABORT: {"call": self._abort}},

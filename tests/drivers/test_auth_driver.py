@@ -121,3 +121,14 @@ def test_secrets_are_on_no_command_line_and_in_no_log(door: Door) -> None:
         *((door.place.parent / name).read_text() for name in ("line", "env")),
     ]
     assert not [one for one in told if secret in one]
+
+
+def test_the_program_of_the_page_does_what_the_page_says(door: Door, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text()
+    (program,) = [part.partition("```")[0] for part in page.split("```sh\n") if part.startswith("#!/bin/sh")]
+    (tmp_path / "word").write_text("sesame\n")
+    path = door.program("word", "")
+    path.write_text(program.replace("/etc/word-of-the-day", str(tmp_path / "word")))
+    assert door.says("word", "alice", "sesame", uid=NOBODY) == ("SUCCESS", "word alice -")
+    status, text = door.says("word", "alice", "abracadabra", uid=NOBODY)
+    assert (status, text.endswith("not the word of the day")) == ("FAILURE", True)

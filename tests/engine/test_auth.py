@@ -212,6 +212,18 @@ async def test_guesses_at_the_same_time_are_no_more_than_one_after_the_other(doo
     assert sum("too many wrong tries" in text for text in said) == 50 - TRIES_OF_BOTH
 
 
+async def test_a_session_that_was_right_does_not_wait_for_guesses_from_the_same_address(door):
+    await door.uid("alice:secret")
+    for number in range(TRIES_OF_BOTH):
+        with pytest.raises(NotAuthenticated):
+            await door.uid(f"alice:guess{number}")
+    door.put(replace(ALICE, gids=(1,)))
+    assert await door.uid("alice:secret") == 7, "what lets it in is the same"
+    door.put(replace(ALICE, password=hash_password("other")))
+    with pytest.raises(NotAuthenticated, match="too many wrong tries"):
+        await door.uid("alice:secret")
+
+
 async def test_an_answer_about_a_user_that_many_guess_at_is_late_but_not_where_it_came_in_before(door):
     late: list[float] = []
 

@@ -348,6 +348,21 @@ async def test_a_hook_is_told_what_was_allocated(play: Play) -> None:
     assert SECRET not in info
 
 
+async def test_a_token_that_a_call_answered_is_not_told(play: Play) -> None:
+    await play.hook(HookType.API, CALL="one.user.login", COMMAND="tell.sh", ARGUMENTS="$API")
+    play.hooks.called("one.user.login", ["name", "token"], ["s:x", "alice", ""], True, (True, SECRET, 0))
+    ((message, _),) = await play.asked()
+    assert SECRET not in base64.b64decode(message.payload).decode()
+
+
+async def test_a_document_that_a_call_answered_is_told_as_its_caller_got_it(play: Play) -> None:
+    await play.hook(HookType.API, CALL="one.vm.info", COMMAND="tell.sh", ARGUMENTS="$API")
+    play.hooks.called("one.vm.info", ["vm_id"], ["s:x", 3], True, (True, Escaped.of("<VM><NAME>a&b</NAME></VM>"), 0))
+    ((_, order),) = await play.asked()
+    info = base64.b64decode(order.arguments[0]).decode()
+    assert "<VALUE>&lt;VM&gt;&lt;NAME&gt;a&amp;b&lt;/NAME&gt;&lt;/VM&gt;</VALUE>" in info
+
+
 # -- webhooks ------------------------------------------------------------------------------------------
 
 CHAT = {"COMMAND": "https://chat.example.org/in", "ARGUMENTS": "kind=VM&what=state", "SECRET": SECRET}

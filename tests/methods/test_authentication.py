@@ -81,6 +81,11 @@ async def test_a_change_to_what_cannot_be_is_refused(world, methods, driver, pas
     assert await kept(world) == ("ldap", "-")
 
 
+async def test_the_first_administrator_is_not_locked_out(world):
+    assert await world.code(ADMIN, "one.user.chauth", 0, "public", "") == 0x0800
+    assert await world.code(ADMIN, "one.user.info", -1) == 0
+
+
 async def test_users_do_not_change_what_checks_themselves(world, methods):
     assert await world.code(ALICE, "one.user.chauth", ALICE_ID, "public", "") == 0x0200
     assert await world.code(BOB, "one.user.chauth", ALICE_ID, "core", "mine") == 0x0200

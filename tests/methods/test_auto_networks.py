@@ -211,6 +211,16 @@ class TestPlacing:
             await place(world, vm_id, (0, SECOND_ID))
         assert vm(world, vm_id).state is VmState.PENDING
 
+    async def test_a_network_that_is_locked_against_use_is_given_to_nobody_and_no_scheduler_chooses_it(self, world):
+        vm_id = await made(world)
+        await world.ask(ADMIN, "one.vn.lock", SECOND_ID, 1)
+        with pytest.raises(Refusal, match=rf"NET \[{SECOND_ID}\]. It is locked"):
+            await place(world, vm_id, (0, SECOND_ID))
+        seen = {one.id: one for one in await TestWaiting.views(world)}
+        assert (seen[SECOND_ID].uids, ALICE_ID in seen[NETWORK_ID].uids) == (frozenset(), True)
+        await world.ask(ADMIN, "one.vn.lock", SECOND_ID, 2)
+        await place(world, vm_id, (0, SECOND_ID))
+
     async def test_it_is_the_owner_of_today_who_must_be_allowed(self, world):
         await world.change("networks", SECOND_ID, uid=BOB_ID, permissions=Permissions(0o600))
         vm_id = await made(world)

@@ -1,5 +1,7 @@
 """Documents: what services keep here, under types of their own."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, EVE, Refusal
@@ -94,3 +96,22 @@ async def test_a_locked_document_is_seen_and_not_copied(world):
     for session in (ALICE, ADMIN):
         assert await world.code(session, "one.document.clone", number, "copy") == 0x0200
         assert await world.code(session, "one.document.delete", number) == 0x0200
+
+
+BODIES = [
+    '{"name":"web","roles":[{"cardinality":2,"vm_template":3,"elasticity_policies":[]}]}',
+    '{"text":"a < b && \\"c\\" > d\\n\\u00e9 é 漢","path":"C:\\\\x"}',
+    '{\n  "indented": true\n}',
+    "  blanks at both ends  ",
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_the_json_of_a_service_manager_comes_back_as_it_was(world, body):
+    """Upstream's service manager sends its state as XML with one CDATA section, BODY."""
+    number = await made(world, f"<TEMPLATE><NAME>web</NAME><BODY><![CDATA[{body}]]></BODY></TEMPLATE>")
+    document = ElementTree.fromstring(await world.ask(ALICE, "one.document.info", number))
+    assert document.findtext("TEMPLATE/BODY") == body
+    await world.ask(ALICE, "one.document.update", number, f"<TEMPLATE><BODY><![CDATA[{body}]]></BODY></TEMPLATE>", 0)
+    document = ElementTree.fromstring(await world.ask(ALICE, "one.document.info", number))
+    assert (document.findtext("NAME"), document.findtext("TEMPLATE/BODY")) == ("web", body)

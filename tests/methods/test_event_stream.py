@@ -12,9 +12,11 @@ from trifid.engine import watch
 from trifid.errors import BadRequest, NotAuthenticated
 from trifid.methods.event_stream import opener
 
+PEER = "10.0.0.9:1234"
+
 
 async def page(world, session, after, **wanted):
-    feed = await opener(world.engine)(session, {key: [value] for key, value in wanted.items()})
+    feed = await opener(world.engine)(session, {key: [value] for key, value in wanted.items()}, PEER)
     return await feed.page(after)
 
 
@@ -107,7 +109,7 @@ async def test_what_the_database_no_longer_has_is_a_gap(world):
 
 
 async def test_a_session_is_looked_at_again_and_so_are_its_groups(world):
-    feed = await opener(world.engine)(ALICE, {})
+    feed = await opener(world.engine)(ALICE, {}, PEER)
     before = world.memory.journal_id
     vm = await happens(world, "VM", VM_ID)
     await world.change("users", ALICE_ID, gids=(0,))
@@ -118,4 +120,4 @@ async def test_a_session_is_looked_at_again_and_so_are_its_groups(world):
     with pytest.raises(NotAuthenticated):
         await feed.still_admitted()
     with pytest.raises(NotAuthenticated):
-        await opener(world.engine)("alice:wrong", {})
+        await opener(world.engine)("alice:wrong", {}, PEER)

@@ -102,6 +102,14 @@ async def test_an_update_is_checked_like_a_new_hook_and_keeps_what_it_was(world)
     assert world.memory.hooks[hook_id].template.single("STATE") == "DONE"
 
 
+async def test_a_changed_hook_is_not_for_what_happened_before_whenever_the_engine_starts_again(world):
+    hook_id = await world.ask(ADMIN, "one.hook.allocate", HOOK)
+    await world.ask(ADMIN, "one.image.enable", IMAGE_ID, False)
+    before = world.memory.journal_id
+    await world.ask(ADMIN, "one.hook.update", hook_id, "COMMAND=x\nRESOURCE=IMAGE\nSTATE=DISABLED", 0)
+    assert world.memory.hooks[hook_id].cursor >= before
+
+
 async def test_a_locked_hook_cannot_be_changed_until_it_is_unlocked(world):
     hook_id = await world.ask(ADMIN, "one.hook.allocate", HOOK)
     await world.ask(ADMIN, "one.hook.lock", hook_id, 4)

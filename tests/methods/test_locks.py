@@ -125,3 +125,45 @@ async def test_there_are_four_levels(world, thing, level):
         await world.ask(ALICE, f"one.{word}.lock", object_id, level)
     assert refusal.value.code == 0x0800
     assert record(world, thing).lock is None
+
+
+USES = [
+    ("vn", "networks", NETWORK_ID, ("one.vm.allocate", f"CPU=1\nMEMORY=64\nNIC=[NETWORK_ID={NETWORK_ID}]")),
+    ("vn", "networks", NETWORK_ID, ("one.vm.allocate", "CPU=1\nMEMORY=64\nNIC=[NETWORK=lan]")),
+    ("vn", "networks", NETWORK_ID, ("one.vm.attachnic", VM_ID, "NIC=[NETWORK=lan]")),
+    ("vn", "networks", NETWORK_ID, ("one.vn.reserve", NETWORK_ID, "SIZE=2\nNAME=mine")),
+    ("image", "images", IMAGE_ID, ("one.vm.allocate", f"CPU=1\nMEMORY=64\nDISK=[IMAGE_ID={IMAGE_ID}]")),
+    ("image", "images", IMAGE_ID, ("one.vm.attach", VM_ID, f"DISK=[IMAGE_ID={IMAGE_ID}]")),
+    ("image", "images", IMAGE_ID, ("one.image.clone", IMAGE_ID, "copy")),
+    ("template", "vm_templates", TEMPLATE_ID, ("one.template.instantiate", TEMPLATE_ID, "")),
+    ("template", "vm_templates", TEMPLATE_ID, ("one.template.clone", TEMPLATE_ID, "copy")),
+    ("vntemplate", "vn_templates", VN_TEMPLATE_ID, ("one.vntemplate.instantiate", VN_TEMPLATE_ID, "mine", "")),
+    ("vntemplate", "vn_templates", VN_TEMPLATE_ID, ("one.vntemplate.clone", VN_TEMPLATE_ID, "copy")),
+    (
+        "vmgroup",
+        "vm_groups",
+        GROUP_ID,
+        ("one.vm.allocate", f"CPU=1\nMEMORY=64\nVMGROUP=[VMGROUP_ID={GROUP_ID},ROLE=web]"),
+    ),
+    ("document", "documents", DOCUMENT_ID, ("one.document.clone", DOCUMENT_ID, "copy")),
+]
+"""What may be locked, and a call that makes something with it."""
+
+
+@pytest.mark.parametrize(("word", "pool", "object_id", "call"), USES, ids=lambda value: str(value)[:40])
+async def test_nothing_new_is_made_with_what_is_locked_against_use_and_with_other_locks_it_is(
+    world, word, pool, object_id, call
+):
+    await world.put(
+        VmGroup(GROUP_ID, ALICE_ID, 1, "app", (Role(0, "web"),), 1),
+        Document(DOCUMENT_ID, ALICE_ID, 1, "service", 100),
+    )
+    await world.change(pool, object_id, uid=0, permissions=Permissions(0o604))
+    await world.ask(ADMIN, f"one.{word}.lock", object_id, 1)
+    before = getattr(world.memory, pool)[object_id]
+    session = ADMIN if call[0].startswith("one.vntemplate.clone") else ALICE
+    assert await world.code(session, *call) == 0x0200
+    assert await world.code(ADMIN, *call) == 0x0200
+    assert getattr(world.memory, pool)[object_id] is before
+    await world.ask(ADMIN, f"one.{word}.lock", object_id, 2)
+    assert await world.code(session, *call) == 0

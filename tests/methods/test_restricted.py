@@ -315,6 +315,14 @@ async def test_a_file_that_an_administrator_named_is_used_as_it_is_described_and
     assert await world.code(BOB, "one.template.instantiate", TEMPLATE_ID, "", False, other) == NOT_ALLOWED
 
 
+async def test_variables_are_added_to_a_context_whose_files_an_administrator_named(world):
+    await world.ask(ADMIN, "one.template.update", TEMPLATE_ID, "CONTEXT=[FILES=/srv/init.sh]", 1)
+    more = 'CONTEXT=[FILES=/srv/init.sh,SSH_PUBLIC_KEY="key"]'
+    assert await world.code(ALICE, "one.template.instantiate", TEMPLATE_ID, "", False, more) == 0
+    for other in ("CONTEXT=[FILES=/srv/other.sh]", "CONTEXT=[SSH_PUBLIC_KEY=key]", 'CONTEXT=[FILES="/srv/init.sh /x"]'):
+        assert await world.code(ALICE, "one.template.instantiate", TEMPLATE_ID, "", False, other) == NOT_ALLOWED, other
+
+
 async def test_what_is_restricted_since_a_user_wrote_it_is_refused_to_whoever_uses_it(world):
     made = await world.ask(ALICE, "one.template.allocate", "NAME=x\nCPU=1\nMEMORY=64\nLATER=1")
     copy = await world.ask(ALICE, "one.template.clone", made, "y")

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import runpy
 import zlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ from trifid.methods.common import POOLS
 from trifid.methods.registry import METHODS
 from trifid.methods.rights import CALLER, RIGHTS, SYSTEM, Need, rights_of
 
+DOCS = Path(__file__).parents[2] / "docs"
 NOT_ALLOWED, NOT_THERE = 0x0200, 0x0400
 CARL, CARL_ID = "carl:token", 20
 GIDS = (1, STAFF_GID, GUESTS_GID)
@@ -103,6 +106,11 @@ def calls() -> list[tuple[str, tuple]]:
 
 def test_every_method_tells_which_rights_it_needs():
     assert [name for name, method in METHODS.items() if rights_of(method) is None] == []
+
+
+def test_the_manual_shows_the_table():
+    made = runpy.run_path(str(DOCS / "make_rights.py"))["page"]()
+    assert (DOCS / "rights.md").read_text() == made, "run .venv/bin/python docs/make_rights.py"
 
 
 def test_the_table_speaks_of_methods_and_arguments_that_there_are():

@@ -44,8 +44,7 @@ esac""",
 def made(path: Path, default: str = "", driver: str = DRIVER, timeout_s: int = TIMEOUT_S) -> Home:
     """Make a home with the authentication driver; it is started by whoever asks."""
     home = Home(path)
-    with (path / "trifid.toml").open("a") as settings:
-        settings.write(SETTINGS.format(default=default, timeout_s=timeout_s))
+    home.settings("\n[authentication]\n", SETTINGS.format(default=default, timeout_s=timeout_s))
     programs = {f"auth/{name}/authenticate": f"#!/bin/sh\n{text}\n" for name, text in PROGRAMS.items()}
     for name, text in {"drivers/trifid-auth": driver, **programs}.items():
         program = path / name

@@ -5,7 +5,10 @@ import contextlib
 import http.client
 import json
 import os
+import re
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,8 @@ import pytest
 
 from tests.system.home import Api, Home
 from tests.webhook_server import Receiver, receiving
-from trifid.client import ApiError
+from trifid.client import ApiError, Client
+from trifid.drivers.hook.webhook import signature
 from trifid.wire.elements import iter_elements, one_element
 
 SECRET = "correct horse battery staple"
@@ -55,8 +59,6 @@ def log_of(api: Api, hook_id: int) -> list[dict]:
 
 
 def until_logged(api: Api, hook_id: int, count: int) -> list[dict]:
-    import time
-
     deadline = time.monotonic() + WAIT_S
     while len(found := log_of(api, hook_id)) < count:
         assert time.monotonic() < deadline, f"{count} executions of hook {hook_id} expected, there are {found}"
@@ -126,6 +128,31 @@ def test_a_hook_that_fails_is_tried_again_and_can_be_retried_by_hand(place: Home
     info = base64.b64decode(again["ARGUMENTS"]).decode()
     assert "<RESULT>1</RESULT>" in info and "node9" in info
     assert place.path.joinpath("one_auth").read_text().strip() not in info
+
+
+def test_a_call_that_was_refused_is_told_and_a_stranger_sets_nothing_off(place: Home) -> None:
+    place.start()
+    api = Api(place)
+    command = program(place, 'echo "$1" | base64 -d')
+    described = f'NAME=seen\nTYPE=api\nCALL=one.vm.info\nCOMMAND={command}\nARGUMENTS="$API"'
+    hook_id = api.call("one.hook.allocate", described)
+    stranger = Client(f"http://127.0.0.1:{place.port}/RPC2", "oneadmin:wrong")
+    with pytest.raises(ApiError, match="authenticated"):
+        stranger.call("one.vm.info", 77)
+    with pytest.raises(ApiError, match="Error getting virtual machine"):
+        api.call("one.vm.info", 99)
+    (told,) = until_logged(api, hook_id, 1)
+    info = told["EXECUTION_RESULT"]["STDOUT"]
+    assert "<RESULT>0</RESULT>" in info
+    assert "<VALUE>99</VALUE>" in info
+    assert "<VALUE>****</VALUE>" in info
+
+    described = described.replace("seen", "gone").replace("one.vm.info", "one.host.delete")
+    gone = api.call("one.hook.allocate", described)
+    host_id = api.call("one.host.allocate", "node7", "dummy", "dummy", -1)
+    api.call("one.host.delete", host_id)
+    (told,) = until_logged(api, gone, 1)
+    assert "<EXTRA><HOST><ID>0</ID><NAME>node7</NAME>" in told["EXECUTION_RESULT"]["STDOUT"]
 
 
 # -- the stream ----------------------------------------------------------------------------------------
@@ -263,9 +290,43 @@ def test_hooks_are_for_administrators(place: Home) -> None:
     place.start()
     api = Api(place)
     api.call("one.user.allocate", "alice", "alicepw", "core", [])
-    from trifid.client import Client
-
     alice = Client(f"http://127.0.0.1:{place.port}/RPC2", "alice:alicepw")
     with pytest.raises(ApiError, match="Not authorized to perform CREATE HOOK"):
         alice.call("one.hook.allocate", "NAME=x\nTYPE=api\nCALL=one.vm.info\nCOMMAND=x")
     assert alice.call("one.hookpool.info") == "<HOOK_POOL></HOOK_POOL>"
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_what_the_page_tells_to_type_works(place: Home, tmp_path: Path) -> None:
+    place.start()
+    api = Api(place)
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "onehook").write_text(f'#!/bin/sh\nexec {sys.executable} -m trifid.cli.hook "$@"\n')
+    (commands / "onehook").chmod(0o755)
+    environment = {**place.environment, "PATH": f"{commands}{os.pathsep}{place.environment['PATH']}"}
+    for script in fenced("sh"):
+        if "onehook" in script:
+            subprocess.run(["sh", "-eu", "-c", script], env=environment, check=True, timeout=WAIT_S)
+    vm_id = running_vm(api)
+    until_logged(api, 0, 1)
+    assert (place.path / "log" / "tell.log").read_text() == f"VM {vm_id} runs\n"
+    names = [hook["NAME"] for hook in iter_elements(api.call("one.hookpool.info"), "HOOK")]
+    assert names == ["chat", "tell"]
+
+
+def test_what_the_page_tells_receivers_to_check_is_the_signature() -> None:
+    (script,) = fenced("python")
+    told: dict = {}
+    exec(script, told)
+    assert told["is_ours"](SECRET, signature(SECRET, 1000, b"{}"), b"{}")
+    assert not told["is_ours"](SECRET, signature("another", 1000, b"{}"), b"{}")
+    assert not told["is_ours"](SECRET, signature(SECRET, 1000, b"{}"), b"{ }")

@@ -18,6 +18,8 @@ SECRET = "correct horse"
         f'PRIVATE_KEY="{SECRET}\nmore"',
         f'API_KEY="\\"{SECRET}"',
         f'PASSWORD="{SECRET}',
+        f'{{"db_password": "a\\\\\\"{SECRET}", "x": 1}}',
+        f'BODY="{{\\\\"token\\\\": \\\\"{SECRET}\\\\"}}"',
     ],
 )
 def test_what_stands_behind_the_name_of_a_secret_is_masked(text):
@@ -27,7 +29,15 @@ def test_what_stands_behind_the_name_of_a_secret_is_masked(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["<VM><NAME>web</NAME></VM>", 'NAME = "a=b"\nCPU=1', "", "no template", "<A><![CDATA[x<PASSWORD]]></A>"]
+    "text",
+    [
+        "<VM><NAME>web</NAME></VM>",
+        'NAME = "a=b"\nCPU=1',
+        "",
+        "no template",
+        "<A><![CDATA[x<PASSWORD]]></A>",
+        '{"name": "password"}',
+    ],
 )
 def test_everything_else_is_as_it_was(text):
     assert masked(text) == text

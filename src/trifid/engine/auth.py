@@ -10,6 +10,7 @@ Source: reference/xmlrpc.md §3, reference/api-modern.md §1.
 """
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import logging
@@ -21,23 +22,23 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from trifid.core.access import ENGINE, USERS_GID, Caller
+from trifid.core.access import ENGINE, Caller
 from trifid.core.user import (
     BUILT_IN_METHODS,
     CORE,
     USER_NAME_LENGTH_MAX,
-    Group,
     LoginToken,
     User,
     is_user_name,
     token_digest,
 )
 from trifid.engine.authentication.external import Denied, External, Newcomer, Unheard
+from trifid.engine.authentication.newcomers import groups_named, newcomers_id
 from trifid.engine.authentication.passwords import Hasher, hash_password, is_old, is_too_long, password_matches
 from trifid.engine.authentication.throttle import Throttle, address_of
 from trifid.engine.memory import Memory
 from trifid.engine.transaction import Draft
-from trifid.errors import NotAuthenticated, NotFound, TrifidError
+from trifid.errors import NotAuthenticated, TrifidError
 
 __all__ = ["REMEMBER_S", "Authenticator", "hash_password", "password_matches", "token_digest"]
 
@@ -136,12 +137,17 @@ class Authenticator:
             if task is None:
                 task = asyncio.create_task(self._checked(session, address), name="check of a session")
                 self._checking[key, address] = task
-                task.add_done_callback(lambda _: self._checking.pop((key, address), None))
+                task.add_done_callback(functools.partial(self._is_checked, (key, address)))
             # a caller that goes away must not take the others' answer along
             known = await asyncio.shield(task)
             if self._memory.users.get(known.user.id) is known.user:
                 return self._with_rules(known.caller)
         raise NotAuthenticated(_REFUSED)
+
+    def _is_checked(self, which: tuple[bytes, str], task: "asyncio.Task[_Known]") -> None:
+        self._checking.pop(which, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone: do not report it as never retrieved
 
     def _holds(self, known: _Known) -> bool:
         return self._memory.users.get(known.user.id) is known.user and self._now() < known.until
@@ -156,15 +162,28 @@ class Authenticator:
 
     async def _checked(self, session: str, address: str) -> _Known:
         """Check a session, unless its user or its address has to wait; remember it when it is right."""
+        # One that was right and whose time is over is no guess: guesses of others must not keep its owner out.
+        known = await (self._told(session) if self._was_right(session) else self._tried(session, address))
+        if known is None:
+            raise NotAuthenticated(_REFUSED)
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.clear()
+        self._remembered[self._key(session)] = known
+        return known
+
+    def _was_right(self, session: str) -> bool:
+        """Tell whether a session was right with all that its user can log in with now."""
+        known = self._remembered.get(self._key(session))
+        now = self._memory.users.get(known.user.id) if known is not None else None
+        return known is not None and now is not None and _ways_in(known.user) == _ways_in(now)
+
+    async def _tried(self, session: str, address: str) -> _Known | None:
+        """Return what `_told` does, of a session that may be a guess."""
         name = session.partition(":")[0]
         who = (name if len(name) <= USER_NAME_LENGTH_MAX else _NOBODY, address)
         await self._admitted(who)
         try:
-            known = await self._known(session)
-        except Unheard as why:
-            log.warning("whether a login is right could not be told: %s", why)
-            self._throttle.neither(*who)
-            raise NotAuthenticated(_REFUSED) from None
+            known = await self._told(session)
         except BaseException:
             self._throttle.neither(*who)
             raise
@@ -173,12 +192,17 @@ class Authenticator:
             self._ended = asyncio.Event()
         if known is None:
             self._throttle.wrong(*who, self._monotonic())
-            raise NotAuthenticated(_REFUSED)
-        self._throttle.right(*who)
-        if len(self._remembered) >= REMEMBERED_MAX:
-            self._remembered.clear()
-        self._remembered[self._key(session)] = known
+        else:
+            self._throttle.right(*who)
         return known
+
+    async def _told(self, session: str) -> _Known | None:
+        """Return whom a session is of, None when it is wrong; raises NotAuthenticated when nobody can tell."""
+        try:
+            return await self._known(session)
+        except Unheard as why:
+            log.warning("whether a login is right could not be told: %s", why)
+            raise NotAuthenticated(_REFUSED) from None
 
     async def _admitted(self, who: tuple[str, str]) -> None:
         """Return when a user may be tried from an address, and a try has begun; raises NotAuthenticated."""
@@ -284,7 +308,7 @@ class Authenticator:
         wanted = replace(user, gids=tuple(dict.fromkeys((*kept, *gids))))
 
         def command(draft: Draft) -> None:
-            _groups(draft, user.auth_driver, gids)
+            groups_named(draft, user.auth_driver, gids)
             if draft.user(user.id) == user:
                 draft.put(wanted)
                 draft.note("USER", user.id, ENGINE, "groups changed", text=f"by {user.auth_driver}")
@@ -308,31 +332,5 @@ class Authenticator:
         return self._memory.users.get(user_id)
 
 
-def newcomers_id(draft: Draft, newcomer: Newcomer) -> int:
-    """Return the id of a user that a driver vouches for; it is made when there is none of that name.
-
-    Raises:
-        NotAuthenticated: the name is that of a user who comes in another way, or a group does not exist.
-    """
-    user_id = draft.named("user", newcomer.name)
-    if user_id is not None:
-        if draft.user(user_id).auth_driver != newcomer.method:
-            raise NotAuthenticated(f"there is a user {newcomer.name} that is not of {newcomer.method}", user_id)
-        return user_id
-    gids = newcomer.gids or (USERS_GID,)
-    groups = _groups(draft, newcomer.method, gids)
-    user = User(draft.next_id("user"), newcomer.name, gids, password=newcomer.kept, auth_driver=newcomer.method)
-    draft.put(user)
-    for group in groups:
-        if group.id in newcomer.admin_gids and group.id != 0:
-            draft.put(replace(group, admins=(*group.admins, user.id)))
-    draft.note("USER", user.id, ENGINE, "allocated", text=f"{user.name}, by {newcomer.method}")
-    return user.id
-
-
-def _groups(draft: Draft, method: str, gids: tuple[int, ...]) -> list[Group]:
-    """Return the groups that a driver names; raises NotAuthenticated when there is one that does not exist."""
-    try:
-        return [draft.group(gid) for gid in gids]
-    except NotFound as missing:
-        raise NotAuthenticated(f"{method} names group {missing.object_id}, which does not exist") from missing
+def _ways_in(user: User) -> tuple[str, str, tuple[LoginToken, ...]]:
+    return user.auth_driver, user.password, user.tokens

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from trifid.core.access import Caller, Right, check
+from trifid.core.access import Caller, check_use
 from trifid.core.network.auto import Nic, undecided
 from trifid.core.network.record import NetworkState
 from trifid.core.template.model import Template
@@ -52,7 +52,7 @@ def _filled(draft: Draft, vm: VM, owner: Caller, nic: Nic, network_id: int) -> N
         raise Refused(f"{which}: network [{network_id}] is not there (any more), choose another", vm.id)
     if network.state is not NetworkState.READY:
         raise Refused(f"{which}: network {network.name} [{network_id}] is {network.state.name}, choose another", vm.id)
-    check(owner, Right.USE, "NET", network)
+    check_use(owner, "NET", network)
     named = Template((("NIC", {**nic, "NETWORK_ID": str(network_id)}),))
     return with_leases(draft, owner, named, vm.id, int(nic["NIC_ID"]), are_vetted=True).vector("NIC")
 

@@ -100,7 +100,10 @@ def first_security_group(draft: Draft) -> None:
 
 
 def first_access(draft: Draft) -> None:
-    """Make the first access rules and virtual data centre 0, once: what an administrator removes stays removed."""
+    """Make the first access rules and virtual data centre 0, once: what an administrator removes stays removed.
+
+    In the database of an engine that had none all groups are in it, as if they were made today: their VMs go on.
+    """
     counters = draft.memory.counters
     if "acl" not in counters:
         draft.batch.counters["acl"] = 0
@@ -108,7 +111,8 @@ def first_access(draft: Draft) -> None:
             put_rule(draft, said)
     if "vdc" not in counters:
         everything = ((vdc.THIS_ZONE_ID, vdc.ALL),)
-        draft.put(vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, (USERS_GID,), clusters=everything))
+        gids = tuple(sorted(group.id for group in draft.each("groups") if group.id != ONEADMIN_GID))
+        draft.put(vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, gids, clusters=everything))
         draft.batch.counters["vdc"] = vdc.FIRST_FREE_ID
         draft.note("ENGINE", 0, ENGINE, "first start", text=f"access rules and VDC {vdc.DEFAULT_NAME} made")
 

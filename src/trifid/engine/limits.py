@@ -6,7 +6,7 @@ import msgspec
 
 from trifid.core.access import Caller
 from trifid.core.restricted import NOTHING, Restricted, refusal
-from trifid.core.template.model import Template
+from trifid.core.template.model import Template, Value
 from trifid.core.template.validate import NAMING_FILES, file_paths
 from trifid.engine.config import Config
 from trifid.errors import NotAllowed
@@ -34,15 +34,15 @@ def refuse_restricted(caller: Caller, template: Template, limits: Limits, vetted
 
     Args:
         vetted: what of the template the caller does not ask, because it was kept by somebody who might.  A restricted
-            value may move to a vector that is otherwise another one; the path of a file may not: what else stands
-            beside it says how the file is read.
+            value may move to a vector that is otherwise another one; the path of a file may not, but in CONTEXT: what
+            else stands beside it says how the file is read.
     """
     if caller.is_admin:
         return
     if forbidden := limits.restricted.found(template, vetted):
         raise refusal(caller.uid, "VM", forbidden[0])
-    looked_at = vetted.only(*NAMING_FILES).pairs
-    asked = Template(tuple(pair for pair in template.only(*NAMING_FILES) if pair not in looked_at))
+    looked_at = vetted.only(*NAMING_FILES)
+    asked = Template(tuple(pair for pair in template.only(*NAMING_FILES) if not _is_there(looked_at, *pair)))
     for attribute, path in file_paths(asked):
         is_inside = any(path.startswith(f"{place.rstrip('/')}/") for place in limits.user_paths)
         if not is_inside or ".." in unquote(path).split("/"):  # of a URL, as its server reads it
@@ -51,3 +51,9 @@ def refuse_restricted(caller: Caller, template: Template, limits: Limits, vetted
                 f"User [{caller.uid}] : VM Template includes a restricted attribute {attribute}: {path} lies outside "
                 f"the places that users may name ({allowed_places}), see user_paths in trifid.toml."
             )
+
+
+def _is_there(looked_at: Template, name: str, value: Value) -> bool:
+    if name == "CONTEXT" and isinstance(value, dict):
+        return any(one.get("FILES") == value.get("FILES") for one in looked_at.vectors(name))
+    return (name, value) in looked_at.pairs

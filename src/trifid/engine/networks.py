@@ -2,7 +2,7 @@
 
 import secrets
 
-from trifid.core.access import Caller, Right, allowed
+from trifid.core.access import Caller, Right, allowed, check_use
 from trifid.core.network.nic import lease_nics
 from trifid.core.network.record import Network
 from trifid.core.template.model import Template
@@ -29,12 +29,13 @@ def with_leases(
     Raises:
         BadTemplate, NotAllocated, NoLease: as `lease_nics` tells.
         NotAllocated, NotAllowed: a security group that is not there, or that the caller may not use.
+        Locked: a network has a lock that forbids its use.
     """
     filled, leases, networks = lease_nics(
         template,
         vm_id=vm_id,
         uid=caller.uid,
-        network_of=lambda nic: network_of(draft, caller, nic),
+        network_of=lambda nic: _network_to_use(draft, caller, nic),
         taken=draft.taken,
         random_mac_suffix=random_mac_suffix,
         first_id=first_id,
@@ -49,6 +50,14 @@ def with_leases(
 
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS_MAX
+
+
+def _network_to_use(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:
+    """Return the network that a NIC names and may have an address of, or None; raises Locked."""
+    network = network_of(draft, caller, nic)
+    if network is not None:
+        check_use(caller, "NET", network)
+    return network
 
 
 def network_of(draft: Draft, caller: Caller, nic: dict[str, str]) -> Network | None:

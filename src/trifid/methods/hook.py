@@ -97,8 +97,9 @@ async def update(call: Call, hook_id: int, template: str, append: int = 0) -> in
         new = new.without("NAME", "TYPE")
         if hook.type is HookType.WEBHOOK and SECRET not in new:
             new = new.having((SECRET, hook.template.single(SECRET)))
+        cursor = max(hook.cursor, call.engine.hooks.dealt_with(hook_id))  # what it waits for now, it has not missed
         try:
-            return replace(hook, template=kept(hook.type, new, _directory(call)))
+            return replace(hook, template=kept(hook.type, new, _directory(call)), cursor=cursor)
         except BadTemplate as bad:
             raise BadUpdate(bad.message, hook_id) from bad
 

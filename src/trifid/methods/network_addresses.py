@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import Right, check, check_use
 from trifid.core.network import lease, ranges, reservation
 from trifid.core.network.record import HELD_BY_NOBODY, Network
 from trifid.core.network.services import check_address
@@ -160,7 +160,7 @@ async def reserve(call: Call, network_id: int, template: str) -> int:
 
     def command(draft: Draft) -> int:
         parent = draft.network(network_id)
-        check(call.caller, Right.USE, "NET", parent)
+        check_use(call.caller, "NET", parent)
         try:
             wanted = reservation.wish(parsed, network_id)
             mine = _reservation(draft, call, parent, wanted)

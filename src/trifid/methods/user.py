@@ -160,6 +160,8 @@ async def chauth(call: Call, user_id: int, driver: str, password: str) -> int:
     driver = driver or CORE
     before = read(call.engine.turns.memory.users, "users", user_id)
     check(call.caller, Right.ADMIN, "USER", before)
+    if user_id == ONEADMIN_UID and driver == PUBLIC:
+        raise Refused("oneadmin must be able to log in: public lets nobody in but by tokens", user_id)
     keeps = not password and driver == before.auth_driver
     kept = before.password if keeps else await _kept(call, driver, password or (NOTHING_KEPT if driver != CORE else ""))
 

@@ -224,6 +224,7 @@ def _carry_out(call: Call, draft: Draft, vm_id: int, host_id: int, datastore_id:
     vm = _find(draft, vm_id)
     check(call.caller, Right.ADMIN, "VM", vm)
     if (host := draft.find_host(host_id)) is not None:
+        check(call.caller, Right.MANAGE, "HOST", host)
         refuse_barred(draft, vm, host)
     vm = with_all_networks(call, draft, vm, host_id, networks)
     if vm.state.state == VmState.PENDING:

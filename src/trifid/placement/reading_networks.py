@@ -9,6 +9,7 @@ from trifid.core.access import Caller, Permissions, Right, allowed
 from trifid.core.acl import Rule, RuleSet
 from trifid.core.network.auto import is_undecided
 from trifid.core.network.define import FREE
+from trifid.core.vm.lock import USE
 from trifid.placement.fields import branch, collected, integer, text
 from trifid.placement.view import Expression, NetworkView, NicWish
 from trifid.wire.elements import BadDocument, iter_elements, numbers, several
@@ -94,6 +95,7 @@ def _network(element: Element, who: Collection[Caller]) -> NetworkView:
     attributes["CLUSTERS/ID"] = [str(cluster_id) for cluster_id in cluster_ids]
     used = integer(element.get("USED_LEASES"))
     told = branch(element, ("TEMPLATE",)).get(FREE)
+    is_closed = integer(branch(element, ("LOCK",)).get("LOCKED")) == USE
     return NetworkView(
         id=net.id,
         name=text(element, "NAME"),
@@ -101,7 +103,7 @@ def _network(element: Element, who: Collection[Caller]) -> NetworkView:
         cluster_ids=frozenset(cluster_ids),
         free=_size(element) - used if told is None else integer(told),
         used=used,
-        uids=frozenset(one.uid for one in who if allowed(one, Right.USE, "NET", net)),
+        uids=frozenset(one.uid for one in who if not is_closed and allowed(one, Right.USE, "NET", net)),
         attributes=attributes,
     )
 

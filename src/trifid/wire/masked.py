@@ -13,6 +13,8 @@ _ELEMENT = re.compile(rf"<({_NAME})>((?:<!\[CDATA\[.*?\]\]>|[^<])+)</\1>", re.IG
 _ATTRIBUTE = re.compile(
     rf"""(?<![A-Za-z0-9_.-])({_NAME})(\s*=\s*)("(?:[^"\\]|\\.)*"?|[^\s,\[\]"][^,\]\n]*)""", re.IGNORECASE | re.DOTALL
 )
+_JSON = re.compile(rf'"({_NAME})"(\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE | re.DOTALL)
+_JSON_IN_QUOTES = re.compile(rf'(\\+")({_NAME})\1(\s*:\s*)\1.*?\1', re.IGNORECASE | re.DOTALL)
 
 
 def is_secret(name: str) -> bool:
@@ -21,7 +23,9 @@ def is_secret(name: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """Return a document or a template, whether attributes or XML, without the secrets in it."""
+    """Return a document or a template, whether attributes, XML or JSON, without the secrets in it."""
     if "<" in text:
         text = _ELEMENT.sub(rf"<\1>{MASK}</\1>", text)
+    if ":" in text:
+        text = _JSON_IN_QUOTES.sub(rf"\1\2\1\3\1{MASK}\1", _JSON.sub(rf'"\1"\2"{MASK}"', text))
     return _ATTRIBUTE.sub(rf'\1\2"{MASK}"', text) if "=" in text else text

@@ -3,7 +3,7 @@
 It reads one XML document from its standard input, `AUTHN/{USERNAME,PASSWORD,SECRET}`.  Exit status 0 says that the
 secret is right; then it prints `NAME USER PASSWORD [GROUPS]`, of which a user is made that is not there yet.  Any other
 exit status says that it is wrong, and what it printed on standard error is logged.
-Source: reference/drivers.md §2.3; programs of upstream's work as they are.
+Source: reference/drivers.md §2.3: the document and the answers are upstream's, since 5.6.
 """
 
 import os

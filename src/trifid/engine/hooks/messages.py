@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from trifid.store.interface import Store
 
 VALUE_LENGTH_MAX = 1 << 20
+SECRET_ANSWERS = ("one.user.login",)
+"""Calls whose answer is a secret as a whole."""
 
 
 class CallMade(msgspec.Struct, frozen=True):
@@ -66,8 +68,13 @@ def made_call(
     """
     names = [*parameters, *("" for _ in given)]
     told = [MASK, *(_shown(names[number], value) for number, value in enumerate(given[1:]))]
-    outcome = [_shown("", "".join(one.chunks) if isinstance(one, Escaped) else one) for one in answered]
+    answer_name = "token" if name in SECRET_ANSWERS and success else ""
+    outcome = [_shown(answer_name if number == 1 else "", one) for number, one in enumerate(map(_told, answered))]
     return CallMade(name, call_info(success, told, outcome, masked(document)))
+
+
+def _told(value: Any) -> Any:
+    return unescape("".join(value.chunks)) if isinstance(value, Escaped) else value
 
 
 def _shown(name: str, value: Any) -> Any:
