@@ -39,6 +39,13 @@ async def test_what_was_made_is_the_object(world):
     assert entry["ground"].startswith("rule ")
 
 
+async def test_what_was_made_is_the_object_even_where_it_is_put_somewhere(world):
+    made = await world.ask(ADMIN, "one.host.allocate", "node9", "dummy", "dummy", 0)
+    (entry,) = await audit(world)
+    assert made != 0
+    assert entry["object_id"] == made
+
+
 async def test_a_call_that_is_not_allowed_is_told(world):
     with pytest.raises(Refusal):
         await world.ask(BOB, "one.vm.action", "terminate", VM_ID)

@@ -147,6 +147,13 @@ def test_a_call_that_was_refused_is_told_and_a_stranger_sets_nothing_off(place: 
     assert "<VALUE>99</VALUE>" in info
     assert "<VALUE>****</VALUE>" in info
 
+    described = described.replace("seen", "gone").replace("one.vm.info", "one.host.delete")
+    gone = api.call("one.hook.allocate", described)
+    host_id = api.call("one.host.allocate", "node7", "dummy", "dummy", -1)
+    api.call("one.host.delete", host_id)
+    (told,) = until_logged(api, gone, 1)
+    assert "<EXTRA><HOST><ID>0</ID><NAME>node7</NAME>" in told["EXECUTION_RESULT"]["STDOUT"]
+
 
 # -- the stream ----------------------------------------------------------------------------------------
 

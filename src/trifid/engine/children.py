@@ -24,9 +24,14 @@ STOP_GRACE_S = 5.0
 
 
 def write_children(path: Path, drivers: DriverSet, scheduler: "Scheduler") -> None:
-    """Write which processes there are, for `trifid status --pids`; readers see the old file or the new one."""
+    """Write which processes there are, for `trifid status --pids`; readers see the old file or the new one.
+
+    A driver that nobody needs yet has neither a process nor a trouble, and is left out.
+    """
     now: list[dict[str, object]] = [
-        {"name": str(driver), "pid": driver.pid, "trouble": driver.trouble} for driver in drivers.each()
+        {"name": str(driver), "pid": driver.pid, "trouble": driver.trouble}
+        for driver in drivers.each()
+        if driver.pid or driver.trouble
     ]
     now.append({"name": "scheduler", "pid": scheduler.pid, "trouble": scheduler.trouble})
     part = path.with_suffix(".part")

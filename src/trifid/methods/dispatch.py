@@ -85,6 +85,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "barred_hosts",
     "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
@@ -127,18 +128,21 @@ class Dispatcher:
             return Fault(FAULT_NO_METHOD, f"method {name} is not known")
         meters = self._engine.meters
         begun_s = meters.clock()
+        is_hooked = self._engine.hooks.wants_call(name)
+        before = self._engine.hooks.document_before(name, arguments) if is_hooked else ""
         answer, outcome = await self._answered(name, method, arguments, peer)
         meters.call(name, outcome, meters.clock() - begun_s)
-        if self._engine.hooks.wants_call(name):
-            self._tell_hooks(method, arguments, answer)
+        if is_hooked:
+            self._tell_hooks(method, arguments, answer, before)
         return answer
 
-    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault) -> None:
+    def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault, deleted: str) -> None:
         """Tell hooks of a call that has ended, unless nobody knows who made it: strangers set off nothing."""
         if isinstance(answer, Answer) and answer.code != NotAuthenticated.code:
             names = [parameter.name for parameter in method.parameters]
             answered = (answer.success, answer.value, answer.code)
-            self._engine.hooks.called(method.name, names, arguments[: len(names) + 1], answer.success, answered)
+            given = arguments[: len(names) + 1]
+            self._engine.hooks.called(method.name, names, given, answer.success, answered, deleted)
 
     async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
         """Return the answer to a call, and how it ended."""

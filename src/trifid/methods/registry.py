@@ -76,7 +76,7 @@ class Call(msgspec.Struct):
         """
         about = next((given for name, given in self.arguments if type(given) is int and name.endswith("_id")), None)
         made = value if type(value) is int else None
-        if about is None:
+        if about is None or self.method.endswith(".allocate"):
             about = made if made is not None else -1
         elif made is not None and made != about:
             text = text or f"answered {made}"

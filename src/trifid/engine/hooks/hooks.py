@@ -33,7 +33,6 @@ log = logging.getLogger("trifid.hook")
 FAMILY = "hook"
 CURSORS_EVERY = 10_000
 """After so many events it is written how far those hooks are that none of them was for."""
-NOT_NEEDED = "there is no hook yet"
 
 
 class Hooks:
@@ -63,7 +62,7 @@ class Hooks:
         self._name = next(iter(drivers.names(FAMILY)), "")
         self._driver = drivers.get(FAMILY, self._name)
         if self._driver is not None:
-            self._driver.trouble = NOT_NEEDED
+            self._driver.trouble = ""
         self._queries = queries
         self._executor = Executor(turns, self._messages, settings, self._ask, self._until_there, now)
         self._is_there = asyncio.Event()
@@ -114,8 +113,20 @@ class Hooks:
         """Tell whether a hook waits for the end of a call."""
         return name in self._of_call
 
+    def document_before(self, name: str, given: Sequence[Any]) -> str:
+        """Return the document of what a call that is about to be made deletes; empty for any other call."""
+        kind = _DELETED.get(name)
+        is_about_one = kind is not None and len(given) > 1 and type(given[1]) is int
+        return self._messages.document_of(kind, given[1]) if kind and is_about_one else ""
+
     def called(
-        self, name: str, parameters: Sequence[str], given: Sequence[Any], success: bool, answered: Sequence[Any]
+        self,
+        name: str,
+        parameters: Sequence[str],
+        given: Sequence[Any],
+        success: bool,
+        answered: Sequence[Any],
+        deleted: str = "",
     ) -> None:
         """Hear of a call that has ended.
 
@@ -123,11 +134,12 @@ class Hooks:
             parameters: names of the arguments after the session.
             given: arguments, the session first.
             answered: elements of the answer.
+            deleted: document of what it deleted, if it was done.
         """
         followers = self._of_call.get(name)
         if not followers:
             return
-        document = ""
+        document = deleted if success else ""
         kind = _ALLOCATED.get(name)
         if success and kind is not None and len(answered) > 1 and type(answered[1]) is int:
             document = self._messages.document_of(kind, answered[1])
@@ -245,3 +257,5 @@ _ALLOCATED = {
     "one.vn.allocate": "NET",
 }
 """Calls after which a hook is told the document of what was made."""
+_DELETED = {"one.host.delete": "HOST", "one.image.delete": "IMAGE", "one.vn.delete": "NET"}
+"""Calls after which it is told the document of what was deleted."""
