@@ -4,6 +4,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from tests.cli.fake_engine import vm_xml
 from trifid.cli.forms import text_of
@@ -72,7 +73,6 @@ def test_a_text_that_yaml_might_take_for_something_else_is_quoted(text):
 
 
 def test_readers_of_yaml_find_what_was_written():
-    yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
     value = {"texts": AWKWARD, **{f"k{n}": {"of": text, text or "empty": [text]} for n, text in enumerate(AWKWARD)}}
     assert yaml.safe_load("\n".join(yaml_lines(value))) == value
 

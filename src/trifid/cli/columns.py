@@ -115,10 +115,10 @@ def named_or_id(name: str, number_path: str) -> Callable[[Row, View], str]:
     return lambda row, view: by_id(row, view) if view.numeric else by_name(row, view)
 
 
-_FILTER = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|~)(.*)\Z", re.DOTALL)
+_FILTER = r"(?s)\s*(\w+)\s*(!=|<=|>=|=|<|>|~)(.*)\Z"
 _REGULAR = frozenset("^$*+?()[]{}|\\")
 """What makes a regular expression of a text, as all filters were in 2009; names and addresses have dots."""
-_AMOUNT = re.compile(r"(-?[0-9]*\.?[0-9]+)([KMGTP]?)\Z", re.ASCII | re.IGNORECASE)
+_AMOUNT = r"(?ai)(-?[0-9]*\.?[0-9]+)([KMGTP]?)\Z"
 _KIB = {"": 1, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3, "P": 1024**4}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
@@ -153,7 +153,7 @@ def wanted_by(columns: Columns, filters: str, view: View, *, any_of_them: bool =
 
 
 def _test(columns: Columns, written: str, view: View) -> Callable[[Row], bool]:
-    parts = _FILTER.match(written)
+    parts = re.match(_FILTER, written)
     if not parts:
         raise Failure(f"{written} is not a filter", "write COLUMN=PATTERN, such as -f STAT=runn,NAME=web")
     column, operator, wanted = columns.one(parts[1]), parts[2], parts[3].strip()
@@ -194,7 +194,7 @@ def _matching(written: str, operator: str, wanted: str) -> Callable[[str], bool]
 
 def _amount(word: str) -> float | None:
     """Return a number; one with a unit of memory in KiB; None for all else."""
-    parts = _AMOUNT.match(word)
+    parts = re.match(_AMOUNT, word)
     return float(parts[1]) * _KIB[parts[2].upper()] if parts else None
 
 

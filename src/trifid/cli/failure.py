@@ -3,7 +3,7 @@
 Every failure ends the process with status 255, as it always did (reference/xmlrpc.md §5.1).
 """
 
-import re
+import re  # patterns are compiled where they are used: most commands need none
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _NEXT = {
     0x4000: "correct what the message names and try again",
 }
 
-_NOT_FOUND = re.compile(r"Error getting ([A-Za-z ]+) \[")
+_NOT_FOUND = r"Error getting ([A-Za-z ]+) \["
 _LISTED_BY = {
     "ACL": "oneacl",
     "VDC": "onevdc",
@@ -52,8 +52,8 @@ _OWNED = {
 _WITHOUT_RULES = ("ACL", "HOOK")
 """Kinds that no rule can be about."""
 _LOCKABLE = {**_OWNED, "HOOK": "onehook"}
-_LOCKED = re.compile(rf"\b({'|'.join(_LOCKABLE)})(?: is locked\.)? \[(\d+)\]")
-_MISSING_RIGHT = re.compile(r"(?:User \[(\d+)\] : )?Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[(\d+)\])?")
+_LOCKED = rf"\b({'|'.join(_LOCKABLE)})(?: is locked\.)? \[(\d+)\]"
+_MISSING_RIGHT = r"(?:User \[(\d+)\] : )?Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[(\d+)\])?"
 
 
 class Failure(Exception):
@@ -99,7 +99,7 @@ def _explained(error: "ClientError", command: str, object_id: int) -> Failure:
     if code == 0x0200:
         return Failure(str(error), _who_may_give(str(error)))
     if code == 0x0400:
-        missing = _NOT_FOUND.search(str(error))
+        missing = re.search(_NOT_FOUND, str(error))
         lister = _LISTED_BY.get(missing[1], command) if missing else command
         return Failure(str(error), f'see "{lister} list" for what there is')
     if code in (0x0800, 0x8000) and object_id >= 0:  # else what it is about may be of another kind, or not be made
@@ -112,14 +112,14 @@ def _explained(error: "ClientError", command: str, object_id: int) -> Failure:
 
 def _who_may_give(refusal: str) -> str:
     """Return what is missing for what was refused, and who may give it."""
-    locked = _LOCKED.search(refusal) if "locked" in refusal else None
+    locked = re.search(_LOCKED, refusal) if "locked" in refusal else None
     if locked:
         return f'who may manage it takes the lock away: "{_LOCKABLE[locked[1]]} unlock {locked[2]}"'
     if "restricted attribute" in refusal:
         return "leave it out, or ask a member of the group oneadmin to set it"
     if "quota" in refusal and "limit" in refusal:
         return '"oneuser show" tells your limits and what of them is used'
-    missing = _MISSING_RIGHT.search(refusal)
+    missing = re.search(_MISSING_RIGHT, refusal)
     if not missing or missing[3] in _WITHOUT_RULES:
         return "ask a member of the group oneadmin"
     uid, right, kind, object_id = missing.groups()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from trifid.cli.names import Names
     from trifid.client import ApiError
 
-_NUMBER = re.compile(r"[0-9]+\Z", re.ASCII)
-_RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)\Z", re.ASCII)
-_COMMA = re.compile(r",(?![^\[\]]*\])")
+_NUMBER = r"[0-9]+\Z"
+_RANGE = r"([0-9]+)\.\.([0-9]+)\Z"
+_COMMA = r",(?![^\[\]]*\])"
 """One that is not inside brackets."""
 RANGE_MAX = 10_000
 _NOT_AUTHENTICATED = 0x0100
@@ -129,7 +129,7 @@ class Shell:
         """
         if not word:
             raise Failure(f"a {kind.label} without a name", "write its id or its name")
-        if _NUMBER.match(word):
+        if re.match(_NUMBER, word):
             return int(word)
         return self._names.id(kind, word)
 
@@ -143,7 +143,7 @@ class Shell:
 
     def id_or_name(self, kind: Kind, word: str) -> str:
         """Return the id of the only object that a word means, else the word: the engine looks among the caller's."""
-        if _NUMBER.match(word):
+        if re.match(_NUMBER, word):
             return word
         found = self._names.only(kind, word)
         return word if found is None else str(found)
@@ -156,7 +156,7 @@ class Shell:
         """Return the ids that words mean, each once, in their order: ids, names, `1,3..5`, `web,db`."""
         found: dict[int, None] = {}
         for word in words:
-            parts = _COMMA.split(word)
+            parts = re.split(_COMMA, word)
             if "" in parts:
                 raise Failure(f"{word!r} is not a list of {kind.label}s", "write ids or names, such as 1,3..5,web")
             for part in parts:
@@ -165,7 +165,7 @@ class Shell:
 
     @staticmethod
     def _range(part: str) -> list[int]:
-        bounds = _RANGE.match(part)
+        bounds = re.match(_RANGE, part)
         if not bounds:
             return []
         first, last = int(bounds[1]), int(bounds[2])
