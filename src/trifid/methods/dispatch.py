@@ -59,7 +59,7 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
 from trifid.methods.common import BadUpdate
 from trifid.methods.list_order import is_oldest_first
 from trifid.methods.not_supported import declare
-from trifid.methods.registry import METHODS, Call, Method, WrongArguments
+from trifid.methods.registry import METHODS, Call, Method, WrongArguments, one_line
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
@@ -93,7 +93,6 @@ _QUIET = (
 _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 """Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
 
-_LOGGED_MAX = 500
 _TEXT_LENGTH_MAX = 2000
 """Longest text of a refusal: it may quote what a stranger sent."""
 
@@ -232,11 +231,6 @@ class Dispatcher:
 def _is_quiet(name: str) -> bool:
     """Tell whether a method changes nothing, and is not written down call by call."""
     return name.rpartition(".")[2].startswith(_QUIET)
-
-
-def one_line(text: str) -> str:
-    """Return a text as the log takes it: it may quote what a stranger sent, which must not look like another entry."""
-    return "".join(char if char.isprintable() else "?" for char in text[:_LOGGED_MAX])
 
 
 def refusal(name: str, error: TrifidError) -> Answer:
