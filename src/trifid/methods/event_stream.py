@@ -14,6 +14,7 @@ from trifid.core.event_filter import Filter, filter_of
 from trifid.core.journal import Entry
 from trifid.engine.engine import Engine
 from trifid.methods.common import POOLS
+from trifid.methods.strangers import let_in
 
 READ_AT_ONCE = 500
 
@@ -143,4 +144,4 @@ def opener(engine: Engine) -> Open:
 
 
 async def _caller(engine: Engine, session: str, peer: str) -> Caller:
-    return engine.auth.remembered(session) or await engine.auth.caller(session, peer)
+    return await let_in(engine, session, peer, "GET /events")
