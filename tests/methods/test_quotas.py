@@ -25,7 +25,9 @@ from tests.wire.schemas import valid
 from trifid.core.access import Permissions
 from trifid.core.quota_usage import recomputed
 from trifid.core.template.model import template
+from trifid.core.vm.events import Done
 from trifid.core.vm.states import VmState
+from trifid.engine.life import happen
 
 VM = "CPU=1\nMEMORY=64"
 DISK = {"DISK_ID": "0", "TYPE": "FS", "SIZE": "100", "TARGET": "vda"}
@@ -181,6 +183,24 @@ async def test_so_does_a_persistent_image_while_a_vm_has_it(world):
     await limit(world, "DATASTORE=[ID=1,SIZE=150]")
     await refused(world, ALICE, "one.vm.diskresize", VM_ID, 0, "151")
     await world.ask(ALICE, "one.vm.diskresize", VM_ID, 0, "150")
+    assert world.memory.usage["user", ALICE_ID]["DATASTORE", "1", "SIZE"] == 150
+
+
+async def test_what_a_persistent_image_grew_by_counts_once_when_its_vm_begins_anew(world):
+    disk = {"DISK_ID": "0", "TYPE": "FILE", "IMAGE_ID": str(IMAGE_ID), "CLONE": "NO", "PERSISTENT": "YES"}
+    disk |= {"SIZE": "150", "ORIGINAL_SIZE": "100", "DATASTORE_ID": "1", "FORMAT": "raw", "DRIVER": "raw"}
+    await world.change("images", IMAGE_ID, is_persistent=True)
+    await world.change("vms", VM_ID, template=template(DISK=[disk]))
+    await world.ask(ADMIN, "one.vm.recover", VM_ID, 4)
+
+    def goes_on(draft):
+        vm = draft.vm(VM_ID)
+        happen(draft, vm, Done(step=vm.step))
+
+    while world.memory.vms[VM_ID].state is not VmState.PENDING:
+        await world.engine.turns.ask(goes_on)
+    assert world.memory.images[IMAGE_ID].size_mib == 150
+    assert world.memory.vms[VM_ID].template.vector("DISK")["ORIGINAL_SIZE"] == "150"
     assert world.memory.usage["user", ALICE_ID]["DATASTORE", "1", "SIZE"] == 150
 
 

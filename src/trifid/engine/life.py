@@ -13,6 +13,7 @@ from trifid.core.image.life import saved
 from trifid.core.image.record import Image, ImageState
 from trifid.core.image.uses import images_of
 from trifid.core.network.address import format_mac
+from trifid.core.template.model import Template
 from trifid.core.vm.effects import Moment
 from trifid.core.vm.events import (
     Done,
@@ -53,7 +54,8 @@ def happen(draft: Draft, vm: VM, event: Event, moment: Moment | None = None) -> 
     after = with_free_devices(draft, vm, outcome.vm, event)
     _tell_persistent_images(draft, vm, after)
     if after.state in _NOT_YET_RUN:
-        after = replace(after, disk_snapshots=snapshots_of_images(draft, after.template))
+        template = _with_sizes_of_images(draft, after.template)
+        after = replace(after, template=template, disk_snapshots=snapshots_of_images(draft, template))
     draft.put(after)
     draft.set_action(vm.id, outcome.action)
     if outcome.releases_leases:
@@ -156,6 +158,18 @@ def _tell_persistent_images(draft: Draft, before: VM, after: VM) -> None:
         if image.id in left and image.is_persistent:
             of = next((of for of in before.disk_snapshots if str(of.disk_id) == disk["DISK_ID"]), DiskSnapshots(0))
             draft.put(_as_left(image, disk, of, draft.now) if is_told else _numbered_on(image, of.next_id))
+
+
+def _with_sizes_of_images(draft: Draft, template: Template) -> Template:
+    """Return a template whose disks know how large their persistent images are now: these may have grown with them."""
+    sizes = {
+        disk["DISK_ID"]: {"ORIGINAL_SIZE": str(image.size_mib)}
+        for disk, image in disks_of_images(draft, template)
+        if image.is_persistent and disk.get("ORIGINAL_SIZE", "") not in ("", str(image.size_mib))
+    }
+    if not sizes:
+        return template
+    return template.replacing("DISK", *(disk | sizes.get(disk["DISK_ID"], {}) for disk in template.vectors("DISK")))
 
 
 def _as_left(image: Image, disk: dict[str, str], of: DiskSnapshots, now: int) -> Image:
