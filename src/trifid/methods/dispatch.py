@@ -85,6 +85,7 @@ _QUIET = (
     "changes",
     "signs",
     "usage",
+    "barred_hosts",
     "raftstatus",
 )
 """Last words of methods that change nothing and are not logged one by one."""
