@@ -144,6 +144,7 @@ main = CommandTable(
     "Manage groups of users.  GROUP stands for ids, names, and lists of them such as 100..102.",
     ROWS,
     GROUP,
+    not_here={"umask": 'groups have none, users have: "oneuser umask"'},
 )
 
 if __name__ == "__main__":
