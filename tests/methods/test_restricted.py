@@ -304,6 +304,22 @@ async def test_what_is_sent_back_as_it_was_is_accepted_and_what_is_left_out_stay
     assert f"<{what}>" not in await world.ask(ALICE, info, object_id), "an administrator takes it away"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['RAW=[TYPE=kvm,DATA="<a/>"]\nOS=[BOOTLOADER=/bin/grub,BOOT=hd]', "OS=[BOOT=hd]"],
+    ids=["sent back", "left out"],
+)
+async def test_what_a_machine_is_told_is_neither_doubled_nor_lost(world, text):
+    raw, os = {"TYPE": "kvm", "DATA": "<a/>"}, {"BOOTLOADER": "/bin/grub"}
+    told = world.memory.vms[VM_ID].template
+    await world.change("vms", VM_ID, template=told.replacing("RAW", raw).replacing("OS", os))
+    twice = 'RAW=[TYPE=kvm,DATA="<a/>"]\nRAW=[TYPE=kvm,DATA="<a/>",VALIDATE=NO]'
+    assert await world.code(ALICE, "one.vm.updateconf", VM_ID, twice, 0) == NOT_ALLOWED
+    assert await world.code(ALICE, "one.vm.updateconf", VM_ID, text, 0) == 0
+    machine = world.memory.vms[VM_ID].template
+    assert (machine.vectors("RAW"), machine.vector("OS")) == ([raw], {**os, "BOOT": "hd"})
+
+
 # -- templates of others -------------------------------------------------------------------------------
 
 

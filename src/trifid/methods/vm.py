@@ -18,7 +18,7 @@ from trifid.engine.limits import limits_of
 from trifid.engine.submit import Submission, submit
 from trifid.engine.transaction import Draft
 from trifid.engine.vm_groups import refuse_against_rules
-from trifid.errors import BadRequest, Internal, NotFound, Refused
+from trifid.errors import BadRequest, NotFound, Refused, TrifidError
 from trifid.methods.common import (
     FILTER_MINE,
     bounded,
@@ -241,7 +241,7 @@ async def _listed(call: Call, filter_flag: int, start: int, end: int, state: int
     if not -2 <= state <= 11:
         raise BadRequest(f"Incorrect state filter {state}")
     if query:
-        raise Internal("search by attributes is not supported by any database here; filter what is listed instead")
+        raise TrifidError("search by attributes is not supported by any database here; filter what is listed instead")
     found = {vm.id: vm for vm in call.engine.turns.memory.vms.values() if state < 0 or vm.state.state == state}
     if state in (STATE_ANY, DONE):
         wanted = wanted_by(call.caller, "VM", filter_flag)

@@ -128,7 +128,7 @@ def _configured(call: Call, draft: Draft, vm: VM, given: Template, merges: bool)
     check_configuration(old, given)
     new_in_it = changes(old, given)
     limits = limits_of(call.engine.config)
-    refuse_restricted(call.caller, new_in_it, limits, Template(tuple(pair for pair in old if pair in given.pairs)))
+    refuse_restricted(call.caller, new_in_it, limits)
     template = with_password(
         configured(old, given, merges=merges, is_admin=call.caller.is_admin, restricted=limits.restricted)
     )
