@@ -98,3 +98,13 @@ def test_what_was_set_is_told_as_data(fake, type_in, limits):
     fake.answers("one.user.quota", 5)
     told = json.loads(type_in("oneuser", "quota", "alice", limits, "--json").stdout)
     assert told["objects"] == [{"kind": "USER", "id": 5}]
+
+
+def test_limits_of_groups_are_set_with_the_same_words(fake, type_in, limits):
+    fake.answers("one.group.quota", 1)
+    fake.answers("one.groupquota.update", DEFAULTS)
+    assert type_in("onegroup", "quota", "1", limits).output == ""
+    assert type_in("onegroup", "batchquota", "1,100", limits).output == ""
+    assert type_in("onegroup", "defaultquota", limits).output == ""
+    assert [group_id for group_id, _ in fake.called("one.group.quota")] == [1, 1, 100]
+    assert fake.called("one.groupquota.update") == [["VM=[VMS=3]\n"]]
