@@ -24,6 +24,11 @@ from trifid.core.audit import ARGUMENTS_LENGTH_MAX, AuditEntry, AuditQuery, show
         ("template", "<T><SECRET>tell-nobody</SECRET><CPU>1</CPU></T>", "template=[SECRET=*** CPU=1]"),
         ("template", "PASSWORD=tell-nobody\nCPU=[", "template=(26 characters)"),
         ("name", "two\nlines", "name=two?lines"),
+        ("template", "RESTIC_PASS=tell-nobody\nPASSTHROUGH=yes", "template=[RESTIC_PASS=*** PASSTHROUGH=yes]"),
+        ("template", 'PATH="https://me:tell-nobody@x.org/a?s=tell-nobody"', "template=[PATH=https://***@x.org/a?***]"),
+        ("template", "BODY=\"{'password':'tell-nobody'}\"", "template=[BODY=***]"),
+        ("wanted", '{"password": "tell-nobody=1"}', "wanted=(29 characters)"),
+        ("pairs", "[[1, 2]]", "pairs=[[1, 2]]"),
     ],
 )
 def test_arguments_are_told_without_secrets(name, value, shown):

@@ -40,6 +40,8 @@ class Feed:
         return self
 
     async def page(self, after):
+        if self.is_locked_out:
+            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
         ids = range(max(after + 1, self.first), self.newest + 1)
         is_gap = after > self.newest or (len(ids) > 0 and ids[0] != after + 1)
         events = tuple((number, f'{{"id":{number}}}') for number in ids)
@@ -50,10 +52,6 @@ class Feed:
             async with asyncio.timeout(seconds):
                 await self.news.wait()
         self.news.clear()
-
-    async def still_admitted(self):
-        if self.is_locked_out:
-            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
 
     def happens(self, newest):
         self.newest = newest
@@ -176,11 +174,13 @@ async def test_a_silent_stream_says_that_it_is_there_and_how_far_it_is(feed):
 
 
 async def test_who_may_not_come_any_more_is_let_go(feed):
-    client = Client(door(feed, heartbeat_s=0.01), "after=3")
-    await client.until("still here")
+    client = Client(door(feed), "after=3")
+    await client.until("id: 3")
     feed.is_locked_out = True
+    feed.happens(4)
     await client.over()
     assert client.is_over
+    assert '{"id":4}' not in client.text
 
 
 async def test_streams_end_with_the_engine(feed):

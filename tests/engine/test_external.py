@@ -200,6 +200,12 @@ async def test_groups_follow_what_the_driver_names_if_they_shall(play, follow, p
     assert play.authenticator.remembered(f"alice:{SECRET}").gids == gids
 
 
+async def test_who_is_in_no_group_of_the_directory_any_more_keeps_none_here(play):
+    play.settings.groups_follow = True
+    await play.put(Group(100, "staff"), replace(ALICE, gids=(100, 0)))
+    assert (await play.logs_in(f"alice:{SECRET}", "SUCCESS", "mine alice x")).gids == (1,)
+
+
 async def test_without_a_default_strangers_are_strangers(play):
     play.authenticator._default = ""
     with pytest.raises(NotAuthenticated):

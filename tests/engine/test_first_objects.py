@@ -3,12 +3,14 @@
 import pytest
 
 from tests.core.image.builders import datastore
+from tests.core.network.builders import network
 from tests.engine.world import World
 from trifid.core.access import Permissions
 from trifid.core.image.datastore import DatastoreType
 from trifid.core.network.rules import group_of
+from trifid.core.vdc import ALL
 from trifid.engine.config import Config, Drivers, DriverSettings, EngineSettings
-from trifid.engine.first_objects import first_cluster, first_datastores, first_security_group, first_users
+from trifid.engine.first_objects import first_access, first_cluster, first_datastores, first_security_group, first_users
 
 DUMMY = {"dummy": DriverSettings("trifid-ds-dummy")}
 
@@ -82,3 +84,20 @@ async def test_a_database_without_them_gets_the_default_cluster_and_security_gro
     }
     for kind in ("cluster", "secgroup"):
         assert await world.turns.ask(lambda draft, kind=kind: draft.next_id(kind)) == 100
+
+
+async def test_a_new_database_has_everything_in_its_first_virtual_data_centre(world):
+    await begin(world)
+    await world.turns.ask(first_access)
+    (first,) = world.memory.vdcs.values()
+    assert (first.group_ids, first.clusters, first.networks) == ((1,), ((0, ALL),), ())
+
+
+@pytest.mark.parametrize("thing", [network(3, VN_MAD="dummy", BRIDGE="br0"), datastore(100)], ids=["network", "datastore"])
+async def test_what_was_closed_to_users_before_there_were_virtual_data_centres_stays_closed(world, thing):
+    await begin(world)
+    await world.put(thing)
+    await world.turns.ask(first_access)
+    (first,) = world.memory.vdcs.values()
+    assert (first.clusters, first.networks, first.hosts) == ((), (), ((0, ALL),))
+    assert first.datastores == ((0, 0), (0, 1), (0, 2))

@@ -339,6 +339,23 @@ async def test_a_hook_is_told_of_a_call_without_its_secrets(play: Play) -> None:
     assert "<CALL>one.user.allocate</CALL>" in whole
 
 
+async def test_long_calls_that_wait_are_bounded_together(
+    play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower_module, "CALLS_LENGTH_MAX", 5000)
+    await play.hook(HookType.API, CALL="one.vm.rename", COMMAND="tell.sh", ARGUMENTS="$API")
+    for number in range(20):
+        play.hooks.called("one.vm.rename", ["id", "name"], ["session", number, "x" * 1000], True, (True, number, 0))
+    follower = play.hooks._followers[0]
+    kept = [work.info for work in follower._waiting]
+    assert sum(map(len, kept)) <= 5000
+    assert 2 <= len(kept) <= 4
+    assert "<VALUE>19</VALUE>" in kept[-1]
+    assert "calls were too many" in caplog.text
+    await play.quiet()
+    assert (len(follower._waiting), follower._calls_length) == (0, 0)
+
+
 async def test_a_hook_is_told_what_was_allocated(play: Play) -> None:
     await play.hook(HookType.API, CALL="one.vm.allocate", COMMAND="tell.sh", ARGUMENTS="$API")
     play.hooks.called("one.vm.allocate", ["template"], ["s:x", f'CONTEXT=[PASSWORD="{SECRET}"]'], True, (True, 3, 0))

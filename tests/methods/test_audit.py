@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, VM_ID, Refusal, World
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, EVE, EVE_ID, VM_ID, Refusal, World
+from trifid.engine import audit_trail
 from trifid.engine.audit_trail import ENTRIES_PER_MINUTE_MAX
 
 
@@ -106,3 +107,14 @@ async def test_refusals_without_end_are_counted_and_not_written(world):
     told = await audit(world, -1, 1000)
     assert len(told) == ENTRIES_PER_MINUTE_MAX + 2
     assert told[-2]["text"].startswith("7 more calls were refused")
+
+
+async def test_who_has_many_calls_refused_hides_those_of_nobody_else(world, monkeypatch):
+    monkeypatch.setattr(audit_trail, "ENTRIES_PER_MINUTE_MAX", 2)
+    for _ in range(3):
+        with pytest.raises(Refusal):
+            await world.ask("bob:guess", "one.vm.info", VM_ID)
+    for session in (BOB, EVE):
+        with pytest.raises(Refusal):
+            await world.ask(session, "one.vm.info", VM_ID)
+    assert [entry["uid"] for entry in await audit(world)] == [-1, -1, BOB_ID, EVE_ID]

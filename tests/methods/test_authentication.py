@@ -3,8 +3,9 @@
 import hashlib
 
 import pytest
+from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, STAFF_GID, Refusal
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, STAFF_GID, Refusal
 from trifid.engine.auth import password_matches
 from trifid.engine.authentication.throttle import TRIES_OF_BOTH
 from trifid.wire.elements import one_element, several
@@ -186,3 +187,22 @@ async def test_a_driver_that_is_down_lets_nobody_in_and_nobody_wait(world, metho
             await world.ask("alice:secret of alice", "one.user.info", -1)
     assert "auth driver trifid is not configured" in caplog.text
     assert "secret of alice" not in caplog.text
+
+
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["disabled", "deleted"])
+async def test_a_call_that_waits_changes_nothing_for_whom_is_not_let_in_any_more(world, monkeypatch, is_deleted):
+    before = world.memory.users[BOB_ID]
+
+    async def slow(password):
+        if is_deleted:
+            await world.ask(ADMIN, "one.user.delete", BOB_ID)
+        else:
+            await world.ask(ADMIN, "one.user.enable", BOB_ID, False)
+        return "scrypt$00$00"
+
+    made = world.memory.counters["user"]
+    await world.ask(ADMIN, "one.acl.addrule", f"{1 << 32 | BOB_ID:x}", f"{1 << 40 | 1 << 34:x}", "8")
+    monkeypatch.setattr(world.engine.auth, "hashed", slow)
+    assert await world.code(BOB, "one.user.allocate", "late", "pw", "", [1]) == 0x0100
+    assert world.memory.counters["user"] == made
+    assert world.memory.users.get(BOB_ID) in (None, replace(before, enabled=False))

@@ -168,3 +168,13 @@ async def test_the_journal_tells_each_state_that_hooks_may_wait_for(world, metho
     await world.ask(ADMIN, method, *arguments)
     told = [(entry.kind, entered(entry)) for entry in world.store.journal_after(before, 100)]
     assert [one for one in told if one[1] is not None] == states
+
+
+async def test_for_strangers_no_document_is_rendered(world, monkeypatch):
+    rendered = []
+    monkeypatch.setattr(world.engine.hooks, "_of_call", {"one.vn.delete": []})
+    monkeypatch.setattr(world.engine.hooks._messages, "document_of", lambda kind, one: rendered.append(one) or "")
+    assert await world.code("alice:guess", "one.vn.delete", NETWORK_ID) == 0x0100
+    assert rendered == []
+    await world.code(ADMIN, "one.vn.delete", NETWORK_ID)
+    assert rendered == [NETWORK_ID]

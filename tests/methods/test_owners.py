@@ -106,6 +106,19 @@ async def test_who_manages_an_object_gives_it_to_nobody_who_is_not_hers_to_manag
     assert (thing.uid, thing.gid) == (EVE_ID, GUESTS_GID)
 
 
+@pytest.mark.parametrize(("to", "permissions"), [((EVE_ID, -1), 0o706), ((-1, STAFF_GID), 0o676)], ids=["user", "group"])
+async def test_nobody_gets_more_rights_by_giving_an_object_to_a_user_or_a_group_of_theirs(world, thing, to, permissions):
+    """Bob manages what is Alice's as others do, and all users: Eve may be himself under another name."""
+    kind, pool, object_id = thing
+    await world.change("users", BOB_ID, gids=(1, STAFF_GID))
+    everybody_else = f"{1 << 32 | BOB_ID:x}", f"{1 << 40 | 1 << 34:x}", "2"
+    await world.ask(ADMIN, "one.acl.addrule", *everybody_else)
+    await world.change(pool, object_id, gid=GUESTS_GID, permissions=Permissions(permissions))
+    assert await world.code(BOB, f"one.{kind}.chown", object_id, *to) == 0x0200
+    await world.change(pool, object_id, permissions=Permissions(0o666))
+    assert await world.code(BOB, f"one.{kind}.chown", object_id, *to) == 0
+
+
 async def test_chown_names_the_user_or_group_that_there_is_not(world, thing):
     kind, _, object_id = thing
     with pytest.raises(Refusal, match=r"Error getting user \[77\]"):

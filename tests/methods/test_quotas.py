@@ -167,6 +167,23 @@ async def test_images_are_made_copied_and_given_within_the_limits_only(world):
     await world.ask(ALICE, "one.image.allocate", "NAME=x\nTYPE=DATABLOCK\nSIZE=50", 1)
 
 
+async def test_an_image_grows_within_the_limit_only(world):
+    await limit(world, "DATASTORE=[ID=1,SIZE=150]")
+    await refused(world, ALICE, "trifid.image.resize", IMAGE_ID, 151)
+    await world.ask(ALICE, "trifid.image.resize", IMAGE_ID, 150)
+
+
+async def test_so_does_a_persistent_image_while_a_vm_has_it(world):
+    disk = {"DISK_ID": "0", "TYPE": "FILE", "IMAGE_ID": str(IMAGE_ID), "CLONE": "NO", "PERSISTENT": "YES"}
+    disk |= {"SIZE": "100", "ORIGINAL_SIZE": "100", "DATASTORE_ID": "1", "FORMAT": "raw", "DRIVER": "raw"}
+    await world.change("images", IMAGE_ID, is_persistent=True)
+    await world.change("vms", VM_ID, template=template(DISK=[disk]))
+    await limit(world, "DATASTORE=[ID=1,SIZE=150]")
+    await refused(world, ALICE, "one.vm.diskresize", VM_ID, 0, "151")
+    await world.ask(ALICE, "one.vm.diskresize", VM_ID, 0, "150")
+    assert world.memory.usage["user", ALICE_ID]["DATASTORE", "1", "SIZE"] == 150
+
+
 async def test_an_image_is_used_by_so_many_vms_of_a_user_only(world):
     await limit(world, f"IMAGE=[ID={IMAGE_ID},RVMS=1]")
     await world.ask(ALICE, "one.vm.allocate", f"{VM}\nDISK=[IMAGE_ID={IMAGE_ID}]")

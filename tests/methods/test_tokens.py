@@ -77,3 +77,24 @@ async def test_a_token_lasts_as_long_as_asked_or_for_ever(world, valid_s):
 async def test_no_token_for_a_group_of_others(world):
     with pytest.raises(Refusal, match=f"user alice is not a member of group {GUESTS_GID}"):
         await world.ask(ALICE, "one.user.login", "alice", "", 600, GUESTS_GID)
+
+
+async def test_a_limited_token_administers_no_other_group(world):
+    await world.change("users", ALICE_ID, gids=(1, STAFF_GID, GUESTS_GID))
+    for gid in (STAFF_GID, GUESTS_GID):
+        await world.ask(ADMIN, "one.group.addadmin", gid, ALICE_ID)
+    session = await limited(world)
+    assert await world.code(session, "one.user.allocate", "new", "pw", "", [GUESTS_GID]) == 0x0200
+    assert await world.code(session, "one.group.update", GUESTS_GID, "A=1", 1) == 0x0200
+    assert await world.code(session, "one.user.allocate", "new", "pw", "", [STAFF_GID]) == 0
+    assert await world.code(session, "one.group.update", STAFF_GID, "A=1", 1) == 0
+    assert await world.code(ALICE, "one.group.update", GUESTS_GID, "A=1", 1) == 0
+
+
+@pytest.mark.parametrize("method", ["addgroup", "delgroup", "chgrp"])
+async def test_a_limited_token_puts_nobody_into_other_groups(world, method):
+    await world.ask(ADMIN, "one.acl.addrule", f"{1 << 32 | ALICE_ID:x}", f"{1 << 42 | 1 << 34:x}", "2")
+    gid = STAFF_GID if method == "delgroup" else GUESTS_GID
+    session = await limited(world)
+    assert await world.code(session, f"one.user.{method}", ALICE_ID, gid) == 0x0200
+    assert await world.code(ALICE, f"one.user.{method}", ALICE_ID, gid) == 0

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, STAY, VM_ID, Refusal
+from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, HOST_ID, STAY, VM_ID, Refusal
 from trifid.core.access import Permissions
 from trifid.core.vm.record import VM
 from trifid.core.vm.schedule import ScheduledAction
 from trifid.core.vm.states import VmState
 from trifid.engine.transaction import Draft
-from trifid.methods.vm_schedules import carry_out
+from trifid.methods.vm_schedules import AUDITED_AS, carry_out
 
 SUSPEND = "SCHED_ACTION=[ACTION=suspend,TIME=2000]"
 
@@ -145,3 +145,37 @@ async def test_a_template_brings_its_actions_along(world):
     assert "SCHED_ACTION" not in machine.user_template
     for wrong, code in (("ACTION=fly,TIME=5", 0x2000), ("ACTION=resched,TIME=5", 0x0200)):
         assert await world.code(ALICE, "one.vm.allocate", f"CPU=1\nMEMORY=64\nSCHED_ACTION=[{wrong}]", True) == code
+
+
+async def test_quotas_hold_for_what_is_done_later(world):
+    await world.change("hosts", HOST_ID, total_memory_kib=8 << 20)
+    await world.change("vms", VM_ID, state=VmState.POWEROFF)
+    await world.ask(ALICE, "one.vm.schedadd", VM_ID, "SCHED_ACTION=[ACTION=resume,TIME=2000]")
+    await world.ask(ADMIN, "one.user.quota", ALICE_ID, "VM=[RUNNING_VMS=0]")
+    await due(world)
+    assert vm(world).state is VmState.POWEROFF
+    assert "limit of 0 reached for RUNNING_VMS" in vm(world).schedule[0].message
+    await world.ask(ADMIN, "one.user.quota", ALICE_ID, "VM=[RUNNING_VMS=1]")
+    await world.ask(ALICE, "one.vm.schedadd", VM_ID, "SCHED_ACTION=[ACTION=resume,TIME=2000]")
+    await due(world, 1)
+    assert vm(world).state is VmState.BOOT_POWEROFF
+
+
+async def test_what_is_done_later_is_in_the_audit(world):
+    number = await world.ask(ALICE, "one.vm.schedadd", VM_ID, SUSPEND)
+    await due(world)
+    batch = next(batch for batch in world.store.commits if any(one.method == AUDITED_AS for one in batch.audit))
+    (entry,) = batch.audit
+    assert batch.vms[VM_ID].state is VmState.SAVE_SUSPEND
+    assert (entry.uid, entry.user, entry.object_id, entry.code) == (ALICE_ID, "alice", VM_ID, 0)
+    assert entry.arguments == f"vm_id={VM_ID} action_id={number} action=suspend"
+    assert entry.ground == f"owner VM {VM_ID}"
+
+
+async def test_so_is_what_was_refused_then(world):
+    await world.ask(ALICE, "one.vm.schedadd", VM_ID, SUSPEND)
+    await world.change("vms", VM_ID, uid=BOB_ID)
+    await due(world)
+    await world.engine.turns.ask(lambda draft: None)
+    (entry,) = [one for batch in world.store.commits for one in batch.audit if one.method == AUDITED_AS]
+    assert (entry.uid, entry.code, entry.ground) == (ALICE_ID, 0x200, f"nothing allows it VM {VM_ID}")

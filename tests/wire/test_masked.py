@@ -1,5 +1,7 @@
 """Secrets do not leave with documents and templates."""
 
+import time
+
 import pytest
 
 from trifid.wire.masked import MASK, is_secret, masked
@@ -49,5 +51,33 @@ def test_an_argument_is_a_secret_by_its_name():
     assert not is_secret("template")
 
 
-def test_a_long_text_takes_no_long_time():
-    assert masked("A" * 2_000_000 + "=1") == "A" * 2_000_000 + "=1"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A" * 2_000_000 + "=1",
+        "A = " + "PASSWORD" * 100_000,
+        "<" + "PASSWORD" * 100_000,
+        '"' + "TOKEN" * 100_000 + ":",
+        "<PASSWORD><![CDATA[" * 50_000,
+        "<PASSWORD><![CDATA[" * 50_000 + "]]>",
+        "<![CDATA[<PASSWORD>]]>" * 50_000,
+        "<PASSWORD>x" * 50_000,
+        "a:" + "\\" * 1_000_000,
+        "TOKEN" + " " * 1_000_000 + ":",
+        "TOKEN" + " " * 1_000_000 + "=",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_a_long_text_takes_no_long_time(text):
+    begun_s = time.process_time()
+    assert masked(text) == text
+    assert time.process_time() - begun_s < 5
+
+
+def test_a_value_may_be_of_several_pieces():
+    text = f"<PASSWORD>a<![CDATA[<{SECRET}>]]>b<![CDATA[{SECRET}]]></PASSWORD><A>{MASK}</A><TOKEN>x</TOKEN>"
+    assert masked(text) == f"<PASSWORD>{MASK}</PASSWORD><A>{MASK}</A><TOKEN>{MASK}</TOKEN>"
+
+
+def test_the_names_of_one_secret_hide_no_other_one():
+    assert masked("<PASSWORD><TOKEN>x</TOKEN></PASSWORD>") == f"<PASSWORD><TOKEN>{MASK}</TOKEN></PASSWORD>"

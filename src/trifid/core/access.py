@@ -14,6 +14,8 @@ from trifid.errors import Locked, NotAllowed
 ONEADMIN_UID = 0
 ONEADMIN_GID = 0
 USERS_GID = 1
+OWNER, GROUP, OTHER = range(3)
+"""Whom permissions tell apart."""
 
 
 class Right(enum.IntEnum):
@@ -34,7 +36,7 @@ class Permissions(msgspec.Struct, frozen=True, array_like=True):
     bits: int = 0o600
 
     def allows(self, who: int, right: Right) -> bool:
-        """Tell whether class `who` (0 owner, 1 group, 2 other) has `right`."""
+        """Tell whether class `who` (OWNER, GROUP, OTHER) has `right`."""
         digit = (self.bits >> (6 - 3 * who)) & 7
         return bool(digit & {Right.USE: 4, Right.MANAGE: 2, Right.ADMIN: 1}.get(right, 0))
 
@@ -205,11 +207,11 @@ def _decided(caller: Caller, right: Right, kind: str, target: Owned | None, gid:
     if caller.is_admin:
         return Why.ADMINISTRATOR, -1
     if target is not None and right != Right.CREATE:
-        if target.uid == caller.uid and target.permissions.allows(0, right):
+        if target.uid == caller.uid and target.permissions.allows(OWNER, right):
             return Why.OWNER, -1
-        if target.gid in caller.gids and target.permissions.allows(1, right):
+        if target.gid in caller.gids and target.permissions.allows(GROUP, right):
             return Why.GROUP, -1
-        if target.permissions.allows(2, right):
+        if target.permissions.allows(OTHER, right):
             return Why.OTHER, -1
     if caller.rules is None:
         return Why.NOTHING, -1

@@ -127,7 +127,7 @@ class RuleSet:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._about: dict[int, list[Rule]] = defaultdict(list)
-        self._of: dict[tuple[int, tuple[int, ...]], CallerRules] = {}
+        self._of: dict[tuple[int, tuple[int, ...], int], CallerRules] = {}
         for rule in rules:
             if rule.zone in (ALL, INDIVIDUAL):
                 self._about[rule.user].append(rule)
@@ -138,13 +138,25 @@ class RuleSet:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def of(self, uid: int, gids: tuple[int, ...]) -> CallerRules:
-        """Return the rules that apply to a user who acts in these groups; kept, as each of a user's calls asks."""
-        known = self._of.get((uid, gids))
+    def of(self, uid: int, gids: tuple[int, ...], egid: int = -1) -> CallerRules:
+        """Return the rules that apply to a user who acts in these groups; kept, as each of a user's calls asks.
+
+        Args:
+            egid: the only group that the user acts in, -1 = in all of its own: of others it is no administrator.
+        """
+        key = (uid, gids, egid)
+        known = self._of.get(key)
         if known is None:
             about = (INDIVIDUAL | uid, *(GROUP | gid for gid in gids), ALL)
-            known = CallerRules(rule for who in about for rule in self._about.get(who, ()))
+            rules = (rule for who in about for rule in self._about.get(who, ()))
+            known = CallerRules(rule for rule in rules if egid < 0 or not _is_of_administrator(rule, egid))
             if len(self._of) >= _KEPT_MAX:
                 self._of.clear()
-            self._of[uid, gids] = known
+            self._of[key] = known
         return known
+
+
+def _is_of_administrator(rule: Rule, but: int) -> bool:
+    """Tell whether a rule is that of an administrator of any group but one."""
+    is_of_one = rule.is_derived and rule.user & INDIVIDUAL != 0
+    return is_of_one and rule.resource & SCOPE_AND_ID not in (GROUP | but, INDIVIDUAL | but)

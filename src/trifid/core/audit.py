@@ -19,11 +19,14 @@ VALUE_LENGTH_MAX = 120
 MASK = "***"
 
 _IS_SECRET = re.compile(
-    r"passw|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth", re.IGNORECASE
+    r"passw|passphrase|pass$|_pwd$|^pwd$|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth", re.IGNORECASE
 )
 """Names of arguments and attributes whose values are not told."""
-_IS_WHOLLY_SECRET = ("CONTEXT", "USER_INPUTS", "HEADERS")
+_IS_WHOLLY_SECRET = ("CONTEXT", "USER_INPUTS", "HEADERS", "BODY")
 """Attributes of which only the keys are told: people keep anything in them."""
+_IN_URL = re.compile(r"://[^/?#\s]*@|(?<=\?)[^\s#]+")
+"""Of a URL, who asks, and what: passwords and signed addresses."""
+_URL_LENGTH_MAX = 4000
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
@@ -103,6 +106,8 @@ def _shown(name: str, value: Any) -> str:
         return MASK
     if not isinstance(value, str):
         return _clipped(str(value))
+    if value.lstrip()[:1] in ("{", "[") and '"' in value:
+        return f"({len(value)} characters)"
     if "=" in value or "<" in value:
         return _shown_template(value)
     return _clipped(value)
@@ -130,6 +135,8 @@ def _shown_pairs(template: Template) -> Iterable[str]:
 
 
 def _clipped(value: str) -> str:
-    """Return a value on one line, not too long."""
+    """Return a value on one line, not too long, without what a URL may have of secrets."""
+    if "://" in value:
+        value = _IN_URL.sub(lambda found: f"://{MASK}@" if found[0].startswith("://") else MASK, value[:_URL_LENGTH_MAX])
     line = "".join(char if char.isprintable() else "?" for char in value[: VALUE_LENGTH_MAX + 1])
     return line if len(value) <= VALUE_LENGTH_MAX else line[:VALUE_LENGTH_MAX] + "…"

@@ -8,6 +8,7 @@ Source: reference/api-modern.md §5.5 (QUOTA types).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from trifid.core.image.life import RESIZE_TO
 from trifid.core.image.record import Image
 from trifid.core.image.uses import images_of
 from trifid.core.network.record import HELD_BY_NOBODY, Lease, LeaseKey, Network
@@ -74,6 +75,9 @@ def figures_of_vm(vm: VM) -> Figures:
         for nic in vm.template.vectors(name):
             if (network := nic.get("NETWORK_ID", "")).isdecimal():
                 _add(found, ("NETWORK", network, "LEASES"), 1)
+    for disk in vm.template.vectors("DISK"):
+        if (grown := _grown_mib(disk)) > 0:
+            _add(found, ("DATASTORE", disk.get("DATASTORE_ID", ""), "SIZE"), grown)
     for of in vm.disk_snapshots:
         if (datastore := _datastore_of_persistent(vm, of)) is not None:
             _add(
@@ -122,6 +126,13 @@ def _datastore_of_persistent(vm: VM, of: DiskSnapshots) -> str | None:
     return None
 
 
+def _grown_mib(disk: Mapping[str, str]) -> int:
+    """Return by how much the disk of a persistent image is larger than the image is told to be while it is in use."""
+    size, original = disk.get("SIZE", ""), disk.get("ORIGINAL_SIZE", "")
+    is_persistent = disk.get("IMAGE_ID", "") and disk.get("CLONE", "").upper() == "NO"
+    return int(size) - int(original) if is_persistent and size.isdecimal() and original.isdecimal() else 0
+
+
 def _is_new(vm: VM, at: int) -> bool:
     """Tell whether a snapshot of a persistent image was made by this VM: those from before count with the image."""
     return at >= vm.stime
@@ -143,9 +154,11 @@ def takes_the_same(old: VM, new: VM) -> bool:
 
 
 def figures_of_image(image: Image) -> Figures:
-    """Return what an image takes of its datastore, with its snapshots."""
+    """Return what an image takes of its datastore, with its snapshots; one that is being made larger, what it will."""
     datastore = str(image.datastore_id)
-    size_mib = image.size_mib + sum(one.size_mib for one in image.snapshots.snapshots)
+    coming = image.template.single(RESIZE_TO)
+    size_mib = max(image.size_mib, int(coming) if coming.isdecimal() else 0)
+    size_mib += sum(one.size_mib for one in image.snapshots.snapshots)
     found = {("DATASTORE", datastore, "IMAGES"): 1}
     return found | ({("DATASTORE", datastore, "SIZE"): size_mib} if size_mib else {})
 

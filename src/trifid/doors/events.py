@@ -199,9 +199,12 @@ class _Stream:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._write(f"retry: {RETRY_MS}\nid: {self._after}\n\n")
         loop = asyncio.get_running_loop()
-        spoken_s = checked_s = loop.time()
+        spoken_s = loop.time()
         while not self._feed.is_over:
-            page = await self._feed.page(self._after)
+            try:
+                page = await self._feed.page(self._after)
+            except NotAuthenticated:
+                break
             text = "".join(f"id: {event_id}\ndata: {event}\n\n" for event_id, event in page.events)
             if page.first_kept:
                 gap = json.dumps({"after": self._after, "first": page.first_kept})
@@ -212,12 +215,6 @@ class _Stream:
             if text:
                 await self._write(text)
                 spoken_s = loop.time()
-            if loop.time() - checked_s >= self._bounds.heartbeat_s:
-                try:
-                    await self._feed.still_admitted()
-                except NotAuthenticated:
-                    break
-                checked_s = loop.time()
             if self._until is not None and self._after >= self._until:
                 break
             if has_moved:

@@ -154,7 +154,7 @@ class Authenticator:
 
     def _with_rules(self, caller: Caller) -> Caller:
         """Return a caller with the access rules of now: one that is taken back counts for no later call."""
-        return replace(caller, rules=self._memory.rules.of(caller.uid, caller.gids))
+        return replace(caller, rules=self._memory.rules.of(caller.uid, caller.gids, caller.egid))
 
     def _key(self, session: str) -> bytes:
         data = session.encode(errors="surrogatepass")

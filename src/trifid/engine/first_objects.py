@@ -102,7 +102,8 @@ def first_security_group(draft: Draft) -> None:
 def first_access(draft: Draft) -> None:
     """Make the first access rules and virtual data centre 0, once: what an administrator removes stays removed.
 
-    In the database of an engine that had none all groups are in it, as if they were made today: their VMs go on.
+    In the database of an engine that had none all groups are in it: their VMs go on.  Networks that are there already,
+    and datastores beyond the first, are not: who may use one was said by its permissions alone.
     """
     counters = draft.memory.counters
     if "acl" not in counters:
@@ -112,7 +113,13 @@ def first_access(draft: Draft) -> None:
     if "vdc" not in counters:
         everything = ((vdc.THIS_ZONE_ID, vdc.ALL),)
         gids = tuple(sorted(group.id for group in draft.each("groups") if group.id != ONEADMIN_GID))
-        draft.put(vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, gids, clusters=everything))
+        first_ids = [one for one in (SYSTEM_ID, DEFAULT_ID, FILES_ID) if one in draft.memory.datastores]
+        if draft.memory.networks or len(draft.memory.datastores) > len(first_ids):
+            datastores = tuple((vdc.THIS_ZONE_ID, one) for one in first_ids)
+            first = vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, gids, hosts=everything, datastores=datastores)
+        else:
+            first = vdc.Vdc(vdc.DEFAULT_ID, vdc.DEFAULT_NAME, gids, clusters=everything)
+        draft.put(first)
         draft.batch.counters["vdc"] = vdc.FIRST_FREE_ID
         draft.note("ENGINE", 0, ENGINE, "first start", text=f"access rules and VDC {vdc.DEFAULT_NAME} made")
 

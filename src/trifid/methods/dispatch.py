@@ -129,11 +129,11 @@ class Dispatcher:
         meters = self._engine.meters
         begun_s = meters.clock()
         is_hooked = self._engine.hooks.wants_call(name)
-        before = self._engine.hooks.document_before(name, arguments) if is_hooked else ""
-        answer, outcome = await self._answered(name, method, arguments, peer)
+        before: list[str] = []
+        answer, outcome = await self._answered(name, method, arguments, peer, before if is_hooked else None)
         meters.call(name, outcome, meters.clock() - begun_s)
         if is_hooked:
-            self._tell_hooks(method, arguments, answer, before)
+            self._tell_hooks(method, arguments, answer, "".join(before))
         return answer
 
     def _tell_hooks(self, method: Method, arguments: list[Any], answer: Answer | Fault, deleted: str) -> None:
@@ -144,8 +144,14 @@ class Dispatcher:
             given = arguments[: len(names) + 1]
             self._engine.hooks.called(method.name, names, given, answer.success, answered, deleted)
 
-    async def _answered(self, name: str, method: Method, arguments: list[Any], peer: str) -> tuple[Answer | Fault, str]:
-        """Return the answer to a call, and how it ended."""
+    async def _answered(
+        self, name: str, method: Method, arguments: list[Any], peer: str, before: list[str] | None
+    ) -> tuple[Answer | Fault, str]:
+        """Return the answer to a call, and how it ended.
+
+        Args:
+            before: takes the document of what the call deletes, for hooks; strangers have none rendered.
+        """
         if not arguments or type(arguments[0]) is not str:
             return Fault(FAULT_TYPE, f"{name}: the first parameter must be the session string user:secret"), REFUSED
         request_id = str(next(self._numbers))
@@ -158,6 +164,8 @@ class Dispatcher:
             oldest_first = is_oldest_first(self._engine.turns.memory, self._engine.config, caller)
             caller = replace(caller, grounds=[], oldest_first=oldest_first)
             call = Call(self._engine, name, caller, request_id, self._placement, peer, named)
+            if before is not None:
+                before.append(self._engine.hooks.document_before(name, arguments))
             async with asyncio.timeout(CALL_TIME_S_MAX):
                 value = await method.handler(call, *given)
         except WrongArguments as wrong:

@@ -68,7 +68,12 @@ class Feed:
         self._caller = await _caller(self._engine, self._session, self._peer)
 
     async def page(self, after: int) -> Page:
-        """Return what comes after an entry."""
+        """Return what comes after an entry.
+
+        Raises:
+            NotAuthenticated: the caller is not let in any more.
+        """
+        await self.still_admitted()
         newest = self.newest
         if after > newest:  # of another database, or of one that was restored
             return Page((), newest, first_kept=newest + 1)

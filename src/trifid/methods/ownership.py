@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Right, check
+from trifid.core.access import GROUP, OWNER, Caller, Right, check
 from trifid.engine.looking import WORDS
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
@@ -118,7 +118,8 @@ async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, g
     """Give an object to another user or group, for whoever may MANAGE it, and return its id; -1 keeps.
 
     Who gives it to a user must MANAGE that one, too, and USE the group: nobody gets what he has not asked for.  To
-    make oneself its owner takes ADMIN: an owner may do more than whoever may MANAGE.
+    make oneself its owner takes ADMIN: an owner may do more than whoever may MANAGE.  Nobody lets its new owner, or
+    the members of its new group, do what is not allowed to the caller: they may be the caller under another name.
 
     Raises:
         NotFound, NotAllowed: no such object, user or group; or the caller may not.
@@ -129,11 +130,19 @@ async def chown_object(call: Call, owned: Owned, object_id: int, user_id: int, g
         if user_id == call.caller.uid != record.uid:
             check(call.caller, Right.ADMIN, owned.kind, record)
         new = owner_changed(call.caller, draft, record, user_id, group_id)
+        _check_what_others_get(call.caller, owned.kind, record, new)
         if owned.refuse_name is refuse_name_of_owner:
             _refuse_second(draft, owned.kind, new)
         return new
 
     return await changed(call, owned.kind, object_id, Right.MANAGE, "owner changed", change, owned.find)
+
+
+def _check_what_others_get(caller: Caller, kind: str, old: Any, new: Any) -> None:
+    for who, is_other in ((OWNER, new.uid != old.uid), (GROUP, new.gid != old.gid)):
+        for right in (Right.USE, Right.MANAGE, Right.ADMIN):
+            if is_other and old.permissions.allows(who, right):
+                check(caller, right, kind, old)
 
 
 def _refuse_second(draft: Draft, kind: str, record: Any) -> None:

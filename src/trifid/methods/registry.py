@@ -15,6 +15,7 @@ from trifid.core.access import Caller, Ground, Why
 from trifid.core.audit import AuditEntry, shown_arguments
 from trifid.core.vm.effects import Moment
 from trifid.engine.quotas import refuse_beyond
+from trifid.errors import NotAuthenticated
 from trifid.placement.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,15 +57,24 @@ class Call(msgspec.Struct):
             TrifidError: the command refused, or somebody would have more than a quota allows; nothing was changed.
         """
 
-        def audited(draft: "Draft") -> T:
-            value = command(draft)
-            refuse_beyond(draft, self.caller)
-            if not draft.batch.is_empty:
-                draft.audit(self.audit_entry(draft.now, value))
-                self.is_audited = True
-            return value
+        return await self.engine.turns.ask(lambda draft: self.done_in(draft, command))
 
-        return await self.engine.turns.ask(audited)
+    def done_in(self, draft: "Draft", command: "Callable[[Draft], T]") -> T:
+        """Return what `command` returns, and write the call's entry in the audit with what it changed.
+
+        Raises:
+            NotAuthenticated: the caller was let in, and is not any more; a call may have waited for long.
+            TrifidError: as `ask`; the draft is to be thrown away.
+        """
+        user = draft.find_user(self.caller.uid)
+        if user is None or not user.enabled:
+            raise NotAuthenticated(f"User {self.caller.name} was disabled or deleted meanwhile, aborting call.")
+        value = command(draft)
+        refuse_beyond(draft, self.caller)
+        if not draft.batch.is_empty:
+            draft.audit(self.audit_entry(draft.now, value))
+            self.is_audited = True
+        return value
 
     def audit_entry(self, now: int, value: Any = None, code: int = 0, text: str = "") -> AuditEntry:
         """Return what the audit tells of this call.

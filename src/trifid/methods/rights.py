@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from trifid.core.access import Permissions, Right
+from trifid.core.access import GROUP, OWNER, Permissions, Right
 from trifid.methods.registry import Method
 
 USE, MANAGE, ADMIN, CREATE = Right
@@ -85,6 +85,18 @@ _NO_ADMIN_BIT = When("no bit of ADMIN changes", lambda given, target: not _chang
 _TAKES_IT = When(
     "the caller makes itself the owner", lambda given, target: given["user_id"] == given[CALLER] != target.uid
 )
+
+
+def _given_away(who: int, right: Right, gid: str = "group_id") -> When:
+    """Return when a class of users is another one, and has a right on the object."""
+    name, of, whom = ("user_id", "uid", "owner") if who == OWNER else (gid, "gid", "group")
+
+    def holds(given: Given, target: Any) -> bool:
+        return given[name] not in (-1, getattr(target, of)) and target.permissions.allows(who, right)
+
+    return When(f"it gets another {whom}, whom its permissions give that", holds)
+
+
 _FOR_ADMINS = When(f"it is {', '.join(_ADMIN_ACTIONS)}", lambda given, target: given["word"] in _ADMIN_ACTIONS)
 _FOR_MANAGERS = When("it is another action", lambda given, target: given["word"] not in _ADMIN_ACTIONS)
 _FORGETS = When(f"operation is {_DELETE_DB}", lambda given, target: given["operation"] == _DELETE_DB)
@@ -123,6 +135,11 @@ def _owned(api: str, kind: str, parameter: str, gid: str = "group_id") -> dict[s
             (
                 Need(MANAGE, kind, parameter),
                 Need(ADMIN, kind, parameter, _TAKES_IT),
+                *(
+                    Need(right, kind, parameter, _given_away(who, right, gid))
+                    for who in (OWNER, GROUP)
+                    for right in (USE, ADMIN)
+                ),
                 Need(MANAGE, "USER", "user_id"),
                 Need(USE, "GROUP", gid),
             )

@@ -314,6 +314,8 @@ async def delgroup(call: Call, user_id: int, group_id: int) -> int:
 
 
 async def _regroup(call: Call, user_id: int, group_id: int, groups: Callable[[User], tuple[int, ...]]) -> int:
+    _refuse_limited(call, "change who is in which group")
+
     def change(draft: Draft, user: User) -> User:
         check(call.caller, Right.MANAGE, "GROUP", draft.group(group_id))
         return replace(user, gids=groups(user))

@@ -11,13 +11,15 @@ from trifid.engine.limits import limits_of, refuse_restricted
 from trifid.engine.more import check_action, one_more_action
 from trifid.engine.schedule import CarryOut, found, put_schedule
 from trifid.engine.transaction import Draft
-from trifid.errors import BadTemplate, NotFound
+from trifid.errors import BadTemplate, NotFound, TrifidError
 from trifid.methods import vm_snapshots as snapshots
 from trifid.methods.common import BadUpdate
 from trifid.methods.registry import Call, method
 from trifid.methods.vm import act
 from trifid.methods.vm_requests import MakeRequest, request, the_vector, vm_for
 
+AUDITED_AS = "scheduled action"
+"""The method that the audit names: it was no call."""
 _WHEN = {"TIME", "REPEAT", "DAYS", "END_TYPE", "END_VALUE"}
 
 
@@ -104,16 +106,27 @@ def _note(call: Call, draft: Draft, vm_id: int, what: str, one: ScheduledAction)
 
 
 def carry_out(engine: Engine) -> CarryOut:
-    """Return what does a scheduled action as its user would have done it by a call."""
+    """Return what does a scheduled action as its user would have done it by a call: quotas and audit hold for it."""
 
     def run(draft: Draft, caller: Caller, vm: VM, one: ScheduledAction) -> None:
-        call = Call(engine, "scheduled action", caller, "-1")
-        if "snapshot" in one.action:
-            request(call, draft, vm.id, _snapshot(one))
-        else:
-            act(call, draft, one.action, vm.id)
+        words = " ".join([one.action, *one.arguments])
+        about = (("vm_id", vm.id), ("action_id", one.id), ("action", words))
+        call = Call(engine, AUDITED_AS, replace(caller, grounds=[]), "-1", arguments=about)
+        try:
+            call.done_in(draft, lambda inner: _done(call, inner, vm.id, one))
+        except TrifidError as refused:
+            engine.audit.take(call.audit_entry(draft.now, code=refused.code, text=refused.message))
+            raise
 
     return run
+
+
+def _done(call: Call, draft: Draft, vm_id: int, one: ScheduledAction) -> int:
+    if "snapshot" in one.action:
+        request(call, draft, vm_id, _snapshot(one))
+    else:
+        act(call, draft, one.action, vm_id)
+    return vm_id
 
 
 def _snapshot(one: ScheduledAction) -> MakeRequest:

@@ -1,5 +1,7 @@
 """Files of the catalogue, as templates name them."""
 
+import time
+
 import pytest
 
 from trifid.core.template.file_references import (
@@ -61,3 +63,10 @@ def test_a_kernel_is_one_file():
 def test_there_is_a_limit():
     with pytest.raises(BadTemplate, match=f"{REFERENCES_MAX + 1} files, at most {REFERENCES_MAX} are taken"):
         file_references("$FILE[IMAGE_ID=1] " * (REFERENCES_MAX + 1), "CONTEXT FILES_DS")
+
+
+def test_a_long_text_takes_no_long_time():
+    begun_s = time.process_time()
+    with pytest.raises(BadTemplate):
+        file_references("$FILE[" * 150_000, "CONTEXT FILES_DS")
+    assert time.process_time() - begun_s < 5

@@ -1,5 +1,7 @@
 """USER_INPUTS: how they are written, and which values they take."""
 
+import time
+
 import pytest
 
 from trifid.core.template.inputs import parse_input, user_inputs, value_of
@@ -89,3 +91,10 @@ def test_a_password_is_never_shown():
     asked = parse_input("X", "M|password|x")
     assert asked.is_secret
     assert not parse_input("X", "M|text|x").is_secret
+
+
+def test_a_long_range_takes_no_long_time():
+    begun_s = time.process_time()
+    with pytest.raises(BadTemplate):
+        parse_input("SIZE", f"M|range|x|a{' ' * 100_000}b")
+    assert time.process_time() - begun_s < 5

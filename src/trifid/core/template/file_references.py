@@ -11,7 +11,7 @@ from trifid.errors import BadTemplate
 
 REFERENCES_MAX = 100
 """Most files of the catalogue in one attribute."""
-_ONE = re.compile(r"\$FILE\[([^\]]*)\]", re.IGNORECASE)
+_ONE = re.compile(r"\$FILE\[((?:[^\]$]|\$(?!FILE\[))*+)\]", re.IGNORECASE)
 _PAIR = re.compile(r'\s*([A-Za-z_]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))\s*(,|$)')
 _KEYS = ("IMAGE", "IMAGE_ID", "IMAGE_UNAME", "IMAGE_UID")
 _NUMBER = re.compile(r"[0-9]{1,9}")

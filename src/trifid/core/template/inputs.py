@@ -20,7 +20,6 @@ USER_INPUTS, INPUTS_ORDER = "USER_INPUTS", "INPUTS_ORDER"
 _SYNTAX = '"M|TYPE|DESCRIPTION|PARAMETERS|DEFAULT", with O instead of M for one that may be left out'
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
-_RANGE = re.compile(r"\s*(.+?)\s*\.\.\s*(.+?)\s*", re.ASCII)
 
 
 class UserInput(msgspec.Struct, frozen=True):
@@ -109,13 +108,13 @@ def value_of(asked: UserInput, given: str | None) -> str | None:
 
 
 def _bounds(asked: UserInput) -> tuple[float, float]:
-    found = _RANGE.fullmatch(asked.parameters)
+    lowest, _, highest = (part.strip() for part in asked.parameters.partition(".."))
     form = _DECIMAL if asked.type == "range-float" else _WHOLE
-    if found is None or not all(form.fullmatch(bound) for bound in found.groups()):
+    if not all(form.fullmatch(bound) for bound in (lowest, highest)):
         raise BadTemplate(
             f'USER_INPUTS: the PARAMETERS of {asked.name} must be LOWEST..HIGHEST, are "{shown(asked.parameters)}"'
         )
-    return float(found[1]), float(found[2])
+    return float(lowest), float(highest)
 
 
 def _is_within(asked: UserInput, value: str) -> bool:

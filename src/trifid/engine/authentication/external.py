@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from trifid.core.access import USERS_GID
 from trifid.core.user import CORE, User, is_one_word, is_user_name
 from trifid.engine.config import AuthenticationSettings
 from trifid.engine.drivers import DriverSet
@@ -102,9 +103,10 @@ class External:
         digits = info.removeprefix(_UNTIL)
         if digits != info:
             return Passed(int(digits) if digits.isdecimal() and len(digits) <= _DIGITS_MAX else None)
-        if not self._settings.groups_follow or len(info.split()) <= _NAMED_BY:
+        if not self._settings.groups_follow or len(info.split()) < _NAMED_BY:
             return Passed()
-        return Passed(gids=self._newcomer(info).gids)
+        # whoever is in no group there any more must not keep what groups gave here
+        return Passed(gids=self._newcomer(info).gids or (USERS_GID,))
 
     async def unknown(self, name: str, secret: str) -> Newcomer:
         """Return who comes with a name that no user has.

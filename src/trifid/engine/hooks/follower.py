@@ -20,6 +20,8 @@ log = logging.getLogger("trifid.hook")
 
 WAITING_MAX = 500
 """Events that wait in memory; more are read in the journal later, of calls the oldest are lost."""
+CALLS_LENGTH_MAX = 16 << 20
+"""Characters of all calls that wait for one hook; of more, too, the oldest are lost."""
 READ_AT_ONCE = 500
 
 Work = Entry | CallMade
@@ -53,7 +55,7 @@ class Follower:
         self._waiting: deque[Work] = deque()
         self._running: dict[asyncio.Task[None], Work] = {}
         self._task: asyncio.Task[None] | None = None
-        self._lost = 0
+        self._lost = self._calls_length = 0
 
     def change(self, hook: Hook) -> None:
         """Take in the hook as it is now."""
@@ -80,13 +82,20 @@ class Follower:
 
     def call(self, made: CallMade) -> None:
         """Take in a call that the hook waits for."""
-        if len(self._waiting) >= WAITING_MAX:
-            self._waiting.popleft()
+        self._waiting.append(made)
+        self._calls_length += len(made.info)
+        while len(self._waiting) > WAITING_MAX or (self._calls_length > CALLS_LENGTH_MAX and len(self._waiting) > 1):
+            self._next()
             self._lost += 1
             if self._lost % WAITING_MAX == 1:
                 log.error("hook %d: %d calls were too many: they are lost to it", self.hook.id, self._lost)
-        self._waiting.append(made)
         self.go_on()
+
+    def _next(self) -> Work:
+        work = self._waiting.popleft()
+        if isinstance(work, CallMade):
+            self._calls_length -= len(work.info)
+        return work
 
     def dealt_with(self) -> int:
         """Return up to which entry everything was dealt with."""
@@ -115,7 +124,7 @@ class Follower:
                     log.warning("hook %d: the journal cannot be read now: %s", self.hook.id, fault)
                     return
             while self._waiting and len(self._running) < self._at_once:
-                work = self._waiting.popleft()
+                work = self._next()
                 task = asyncio.create_task(self._one(work), name=f"hook {self.hook.id}")
                 self._running[task] = work
             if len(self._running) >= self._at_once:
