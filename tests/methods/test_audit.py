@@ -106,3 +106,16 @@ async def test_refusals_without_end_are_counted_and_not_written(world):
     told = await audit(world, -1, 1000)
     assert len(told) == ENTRIES_PER_MINUTE_MAX + 2
     assert told[-2]["text"].startswith("7 more calls were refused")
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "told"),
+    [
+        ("one.template.allocate", ("NAME=[",), "the template cannot be read, or a value in it is wrong"),
+        ("one.vm.rename", (777, "x"), "no such virtual machine"),
+    ],
+)
+async def test_the_reason_of_a_refusal_is_told_in_words(world, method, arguments, told):
+    with pytest.raises(Refusal):
+        await world.ask(ALICE, method, *arguments)
+    assert (await audit(world))[-1]["text"].startswith(told)
