@@ -93,7 +93,9 @@ async def test_a_new_database_has_everything_in_its_first_virtual_data_centre(wo
     assert (first.group_ids, first.clusters, first.networks) == ((1,), ((0, ALL),), ())
 
 
-@pytest.mark.parametrize("thing", [network(3, VN_MAD="dummy", BRIDGE="br0"), datastore(100)], ids=["network", "datastore"])
+@pytest.mark.parametrize(
+    "thing", [network(3, VN_MAD="dummy", BRIDGE="br0"), datastore(100)], ids=["network", "datastore"]
+)
 async def test_what_was_closed_to_users_before_there_were_virtual_data_centres_stays_closed(world, thing):
     await begin(world)
     await world.put(thing)

@@ -19,7 +19,8 @@ VALUE_LENGTH_MAX = 120
 MASK = "***"
 
 _IS_SECRET = re.compile(
-    r"passw|passphrase|pass$|_pwd$|^pwd$|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth", re.IGNORECASE
+    r"passw|passphrase|pass$|_pwd$|^pwd$|secret|token|credential|private|api_?key|_key$|^key$|userdata|user_data|auth",
+    re.IGNORECASE,
 )
 """Names of arguments and attributes whose values are not told."""
 _IS_WHOLLY_SECRET = ("CONTEXT", "USER_INPUTS", "HEADERS", "BODY")
@@ -137,6 +138,8 @@ def _shown_pairs(template: Template) -> Iterable[str]:
 def _clipped(value: str) -> str:
     """Return a value on one line, not too long, without what a URL may have of secrets."""
     if "://" in value:
-        value = _IN_URL.sub(lambda found: f"://{MASK}@" if found[0].startswith("://") else MASK, value[:_URL_LENGTH_MAX])
+        value = _IN_URL.sub(
+            lambda found: f"://{MASK}@" if found[0].startswith("://") else MASK, value[:_URL_LENGTH_MAX]
+        )
     line = "".join(char if char.isprintable() else "?" for char in value[: VALUE_LENGTH_MAX + 1])
     return line if len(value) <= VALUE_LENGTH_MAX else line[:VALUE_LENGTH_MAX] + "…"
