@@ -40,7 +40,8 @@ def masked(text: str) -> str:
 
 
 def _without_elements(text: str) -> str:
-    parts, told, at = [], 0, 0
+    parts: list[str] = []
+    told = at = 0
     values = _Values(text)
     while (begin := _BEGIN.search(text, at)) is not None:
         at = begin.end()
