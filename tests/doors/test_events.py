@@ -26,7 +26,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.newest, self.first = 3, 1
-        self.is_over = self.is_locked_out = False
+        self.is_over = self.is_locked_out = self.is_over_time = False
         self.news = asyncio.Event()
         self.wanted = None
 
@@ -52,6 +52,10 @@ class Feed:
             async with asyncio.timeout(seconds):
                 await self.news.wait()
         self.news.clear()
+
+    async def still_admitted(self):
+        if self.is_over_time:
+            raise NotAuthenticated("User couldn't be authenticated, aborting call.")
 
     def happens(self, newest):
         self.newest = newest
@@ -181,6 +185,14 @@ async def test_who_may_not_come_any_more_is_let_go(feed):
     await client.over()
     assert client.is_over
     assert '{"id":4}' not in client.text
+
+
+async def test_whose_time_is_over_is_let_go_though_nothing_happens(feed):
+    client = Client(door(feed, heartbeat_s=0.01), "after=3")
+    await client.until("still here")
+    feed.is_over_time = True
+    await client.over()
+    assert client.is_over
 
 
 async def test_streams_end_with_the_engine(feed):

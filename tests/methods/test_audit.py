@@ -7,6 +7,10 @@ import pytest
 from tests.methods.world import ADMIN, ALICE, ALICE_ID, BOB, BOB_ID, EVE, EVE_ID, VM_ID, Refusal, World
 from trifid.engine import audit_trail
 from trifid.engine.audit_trail import ENTRIES_PER_MINUTE_MAX
+from trifid.errors import NotAuthenticated
+from trifid.methods.event_stream import opener
+from trifid.methods.metrics import reader
+from trifid.methods.uploads import admission
 
 
 async def audit(world: World, *args: object) -> list[dict]:
@@ -131,3 +135,20 @@ async def test_the_reason_of_a_refusal_is_told_in_words(world, method, arguments
     with pytest.raises(Refusal):
         await world.ask(ALICE, method, *arguments)
     assert (await audit(world))[-1]["text"].startswith(told)
+
+
+DOORS = {
+    "GET /events": lambda engine, session: opener(engine)(session, {}, "10.0.0.9:1"),
+    "GET /metrics": lambda engine, session: reader(engine, False, 10)(session, "10.0.0.9:1"),
+    "/uploads": lambda engine, session: admission(engine)(session, "10.0.0.9:1"),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_who_is_not_let_in_at_any_door_is_told(world, door):
+    with pytest.raises(NotAuthenticated):
+        await DOORS[door](world.engine, "alice:guess")
+    (entry,) = await audit(world)
+    assert (entry["method"], entry["user"], entry["uid"], entry["code"]) == (door, "alice", -1, 0x100)
+    assert entry["peer"] == "10.0.0.9:1"
+    assert "guess" not in json.dumps(entry)

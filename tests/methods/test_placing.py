@@ -123,3 +123,13 @@ async def test_an_administrator_takes_a_weight_away_by_leaving_it_out(world):
     await world.ask(ADMIN, "one.user.update", ALICE_ID, "SCHED_WEIGHT=2", 1)
     await world.ask(ADMIN, "one.user.update", ALICE_ID, "PHONE=1", 0)
     assert (await usage(world))[ALICE_ID]["weight"] == 1
+
+
+async def test_the_audit_tells_of_each_what_was_asked_for_that_alone(world, waiting):
+    await place_all(world, [VM_ID, HOST_ID], [SECOND_ID, HOST_ID])
+    told = json.loads(await world.ask(ADMIN, "trifid.audit.list"))[::-1]
+    assert [(one["method"], one["object_id"]) for one in told] == [
+        ("trifid.vm.place_all", VM_ID),
+        ("trifid.vm.place_all", SECOND_ID),
+    ]
+    assert told[1]["arguments"].startswith(f"vm_id={SECOND_ID} host_id={HOST_ID} ")

@@ -199,9 +199,12 @@ class _Stream:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._write(f"retry: {RETRY_MS}\nid: {self._after}\n\n")
         loop = asyncio.get_running_loop()
-        spoken_s = loop.time()
+        spoken_s = checked_s = loop.time()
         while not self._feed.is_over:
             try:
+                if loop.time() - checked_s >= self._bounds.heartbeat_s:
+                    await self._feed.still_admitted()
+                    checked_s = loop.time()
                 page = await self._feed.page(self._after)
             except NotAuthenticated:
                 break

@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from trifid.core.audit import AuditEntry
 from trifid.core.vm.states import UNSEEN_WORK
 from trifid.engine.engine import Engine
 from trifid.errors import BadTemplate, Internal, Locked, NotAllowed, NotAuthenticated, NotFound, TrifidError
@@ -59,7 +58,8 @@ from trifid.methods import (  # noqa: F401  (declare their methods)
 from trifid.methods.common import BadUpdate
 from trifid.methods.list_order import is_oldest_first
 from trifid.methods.not_supported import declare
-from trifid.methods.registry import METHODS, Call, Method, WrongArguments
+from trifid.methods.registry import METHODS, Call, Method, WrongArguments, one_line
+from trifid.methods.strangers import stranger
 from trifid.placement.settings import Settings
 from trifid.wire.answers import Answer, Fault
 
@@ -96,7 +96,6 @@ _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 _UNQUOTED = "the template cannot be read, or a value in it is wrong; which one is told to the caller only"
 """What the audit tells of a refusal that quotes what was sent."""
 
-_LOGGED_MAX = 500
 _TEXT_LENGTH_MAX = 2000
 """Longest text of a refusal: it may quote what a stranger sent."""
 
@@ -186,7 +185,7 @@ class Dispatcher:
             if call is not None:
                 self._audit_refused(call, error)
             elif isinstance(error, NotAuthenticated):
-                self._audit_stranger(name, arguments[0], peer, request_id, error)
+                self._engine.audit.take(stranger(self._engine, arguments[0], peer, name, request_id, error))
             return refusal(name, error), FAILED if isinstance(error, Internal) else REFUSED
         except TimeoutError:
             late = Internal(
@@ -216,13 +215,6 @@ class Dispatcher:
         if not _is_quiet(call.method) or isinstance(error, (NotAllowed, Locked)):
             self._engine.audit.take(call.audit_entry(self._engine.now(), code=error.code, text=_reason(error)))
 
-    def _audit_stranger(self, name: str, session: str, peer: str, request_id: str, error: TrifidError) -> None:
-        """Write down that somebody was not let in; a name that is none of ours may be a misplaced secret."""
-        given = session.partition(":")[0]
-        known = given if ("user", given) in self._engine.turns.memory.names else "(no such user)"
-        entry = AuditEntry(0, self._engine.now(), request_id, -1, known, peer, name, -1, "", error.code, error.message)
-        self._engine.audit.take(entry)
-
     async def _settled(self, vm_id: int) -> None:
         """Wait while a VM is in work that clients see as rest, so that what they ask next is not refused as too early.
 
@@ -241,11 +233,6 @@ class Dispatcher:
 def _is_quiet(name: str) -> bool:
     """Tell whether a method changes nothing, and is not written down call by call."""
     return name.rpartition(".")[2].startswith(_QUIET)
-
-
-def one_line(text: str) -> str:
-    """Return a text as the log takes it: it may quote what a stranger sent, which must not look like another entry."""
-    return "".join(char if char.isprintable() else "?" for char in text[:_LOGGED_MAX])
 
 
 def refusal(name: str, error: TrifidError) -> Answer:

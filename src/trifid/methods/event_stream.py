@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.access import Caller, Right, allowed
 from trifid.core.event_filter import Filter, filter_of
 from trifid.core.journal import Entry
 from trifid.engine.engine import Engine
 from trifid.methods.common import POOLS
+from trifid.methods.strangers import let_in
 
 READ_AT_ONCE = 500
 
@@ -44,6 +46,7 @@ class Feed:
         self._session = session
         self._peer = peer
         self._caller = caller
+        self._user = engine.turns.memory.users.get(caller.uid)
         self._wanted = wanted
 
     @property
@@ -65,6 +68,7 @@ class Feed:
 
         What the caller may see from then on is what it may see now: groups may have changed.
         """
+        self._user = self._engine.turns.memory.users.get(self.uid)
         self._caller = await _caller(self._engine, self._session, self._peer)
 
     async def page(self, after: int) -> Page:
@@ -73,7 +77,11 @@ class Feed:
         Raises:
             NotAuthenticated: the caller is not let in any more.
         """
-        await self.still_admitted()
+        memory = self._engine.turns.memory
+        if memory.users.get(self.uid) is not self._user:
+            await self.still_admitted()
+        caller = self._caller
+        self._caller = replace(caller, rules=memory.rules.of(caller.uid, caller.gids, caller.egid))
         newest = self.newest
         if after > newest:  # of another database, or of one that was restored
             return Page((), newest, first_kept=newest + 1)
@@ -136,4 +144,4 @@ def opener(engine: Engine) -> Open:
 
 
 async def _caller(engine: Engine, session: str, peer: str) -> Caller:
-    return engine.auth.remembered(session) or await engine.auth.caller(session, peer)
+    return await let_in(engine, session, peer, "GET /events")

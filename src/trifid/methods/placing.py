@@ -9,13 +9,14 @@ from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.template.model import Template
 from trifid.core.template.scanner import render
 from trifid.engine.host_rights import barred_hosts
 from trifid.errors import BadRequest, TrifidError
-from trifid.methods.registry import METHODS, Call, WrongArguments, method
+from trifid.methods.registry import METHODS, Call, Method, WrongArguments, method
 
 AT_ONCE_MAX = 1000
 """Things that may be asked in one call."""
@@ -59,8 +60,18 @@ def _lists(text: str) -> list[list[Any]]:
 async def _each(call: Call, name: str, given: list[list[Any]]) -> str:
     """Call a method with each list of arguments, and answer what became of each as JSON."""
     called = METHODS[name]
-    outcomes = await asyncio.gather(*(_outcome(called.handler(call, *_arguments(name, one))) for one in given))
+    named = [_arguments(name, one) for one in given]
+    calls = [_one_of(call, called, arguments) for arguments in named]
+    answers = (called.handler(one, *arguments) for one, arguments in zip(calls, named, strict=True))
+    outcomes = await asyncio.gather(*map(_outcome, answers))
+    call.is_audited = any(one.is_audited for one in calls)
     return msgspec.json.encode(outcomes).decode()
+
+
+def _one_of(call: Call, called: Method, arguments: list[Any]) -> Call:
+    """Return the call of one element, whose entry in the audit tells of that alone."""
+    named = zip((parameter.name for parameter in called.parameters), arguments, strict=True)
+    return replace(call, caller=replace(call.caller, grounds=[]), arguments=tuple(named))
 
 
 def _arguments(name: str, given: list[Any]) -> list[Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GROUNDS_TOLD_MAX = 4
+_LOGGED_MAX = 500
 
 
 class Call(msgspec.Struct):
@@ -119,6 +120,11 @@ def grounds_told(grounds: Iterable[Ground]) -> str:
     if len(told) == 1 or not all(one.startswith(Why.ADMINISTRATOR) for one in told):
         return ", ".join(list(told)[-GROUNDS_TOLD_MAX:])
     return str(Why.ADMINISTRATOR)
+
+
+def one_line(text: str) -> str:
+    """Return a text as the log takes it: it may quote what a stranger sent, which must not look like another entry."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_LOGGED_MAX])
 
 
 class WrongArguments(Exception):

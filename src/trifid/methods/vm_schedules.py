@@ -14,7 +14,7 @@ from trifid.engine.transaction import Draft
 from trifid.errors import BadTemplate, NotFound, TrifidError
 from trifid.methods import vm_snapshots as snapshots
 from trifid.methods.common import BadUpdate
-from trifid.methods.registry import Call, method
+from trifid.methods.registry import Call, method, one_line
 from trifid.methods.vm import act
 from trifid.methods.vm_requests import MakeRequest, request, the_vector, vm_for
 
@@ -115,7 +115,7 @@ def carry_out(engine: Engine) -> CarryOut:
         try:
             call.done_in(draft, lambda inner: _done(call, inner, vm.id, one))
         except TrifidError as refused:
-            engine.audit.take(call.audit_entry(draft.now, code=refused.code, text=refused.message))
+            engine.audit.take(call.audit_entry(draft.now, code=refused.code, text=one_line(refused.message)))
             raise
 
     return run
