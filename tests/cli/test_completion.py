@@ -36,6 +36,12 @@ def test_words_and_options(complete):
     assert complete("onevm", "list", "--operator", "o") == ["or"]
 
 
+def test_words_that_are_not_here_and_words_of_groups(complete):
+    assert complete("oneimage", "publish", "x") == []
+    assert complete("onevm", "nonsense", "x") == []
+    assert complete("trifid", "sched", "rep") == ["replay"]
+
+
 def test_names_of_objects(fake, complete):
     fake.vms = {1: vm_xml(1, "web1"), 2: vm_xml(2, "web2"), 3: vm_xml(3, "db")}
     fake.hosts = {0: host_xml(0, "node0")}

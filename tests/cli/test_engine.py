@@ -43,6 +43,10 @@ def running(fake, home):
 
 
 class TestInit:
+    def test_programs_of_ones_own_have_a_place_at_once(self, home):
+        assert (home / "hooks").is_dir()
+        assert (home / "auth").is_dir()
+
     def test_a_home_has_a_configuration_that_the_engine_reads(self, home):
         config = load(home)
         assert (config.api.listen, config.api.port) == ("127.0.0.1", 2700)

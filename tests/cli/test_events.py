@@ -34,6 +34,13 @@ def test_events_are_lines_for_people_and_gaps_are_told_aside(listen):
     assert "events after 5 are lost: the oldest one is 90" in result.stderr
 
 
+@pytest.mark.parametrize(("words", "told"), [((), "among the last 50: --after 0"), (("--after", "0"), "may see\n")])
+def test_that_there_is_nothing_is_told_aside(listen, words, told):
+    result, _ = listen(*words, text="id: 7\n\n")
+    assert result.stdout == ""
+    assert told in result.stderr
+
+
 def test_options_say_what_is_asked_for(listen):
     result, asked = listen("--after", "7", "--filter", "kind=VM&new=BOOT", "--filter", "new=RUNNING", "--json")
     assert asked == [{"follow": ["no"], "after": ["7"], "kind": ["VM"], "new": ["BOOT,RUNNING"]}]

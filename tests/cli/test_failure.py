@@ -38,6 +38,24 @@ from tests.cli.fake_engine import Refusal, vm_xml
             "User [2] : USER [2] limit of 3 reached for VMS quota in VM.",
             '"oneuser show" tells your limits and what of them is used',
         ),
+        (
+            "User [2] : group [100] limit of 3 reached for VMS quota in VM.",
+            '"onegroup show 100" tells its limits and what of them is used',
+        ),
+        (
+            "User [0] : user [2] limit of 3 reached for VMS quota in VM.",
+            '"oneuser show 2" tells its limits and what of them is used',
+        ),
+        ("User [2] : Not authorized to perform MANAGE SYSTEM.", "ask a member of the group oneadmin"),
+        (
+            "User [2] : Not authorized to perform ADMIN VM [12].",
+            "ADMIN on VM 12 is missing; who may give it: a member of the group oneadmin by: "
+            'oneacl create "#2 VM/#12 ADMIN"',
+        ),
+        (
+            "User [0] : Not authorized to make a token of another user's groups.",
+            'name one of its groups: "oneuser token-create USER --group GROUP"',
+        ),
     ],
 )
 def test_a_refusal_tells_what_is_missing_and_who_may_give_it(fake, type_in, text, next_line):

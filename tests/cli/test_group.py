@@ -40,6 +40,12 @@ def test_an_administrator_is_made_with_the_group_its_password_from_a_file(fake, 
     assert fake.called("one.group.addadmin") == [[101, 4]]
 
 
+def test_an_administrator_who_is_there_already_makes_nothing(fake, type_in):
+    result = type_in("onegroup", "create", "lab", "--admin_user", "alice", "--admin_password", "pw")
+    assert (result.exit_code, "there is a user alice already" in result.stderr) == (255, True)
+    assert fake.called("one.group.allocate") == []
+
+
 def test_a_password_without_an_administrator_makes_nothing(fake, type_in):
     result = type_in("onegroup", "create", "lab", "--admin_password", "pw")
     assert (result.exit_code, "name one with --admin_user" in result.stderr) == (255, True)

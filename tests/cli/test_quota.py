@@ -98,3 +98,20 @@ def test_what_was_set_is_told_as_data(fake, type_in, limits):
     fake.answers("one.user.quota", 5)
     told = json.loads(type_in("oneuser", "quota", "alice", limits, "--json").stdout)
     assert told["objects"] == [{"kind": "USER", "id": 5}]
+
+
+def test_limits_of_groups_are_set_with_the_same_words(fake, type_in, limits):
+    fake.answers("one.group.quota", 1)
+    fake.answers("one.groupquota.update", DEFAULTS)
+    assert type_in("onegroup", "quota", "1", limits).output == ""
+    assert type_in("onegroup", "batchquota", "1,100", limits).output == ""
+    assert type_in("onegroup", "defaultquota", limits).output == ""
+    assert [group_id for group_id, _ in fake.called("one.group.quota")] == [1, 1, 100]
+    assert fake.called("one.groupquota.update") == [["VM=[VMS=3]\n"]]
+
+
+def test_no_defaults_are_told_of_the_user_for_whom_none_hold(fake, type_in):
+    fake.users[0] = user_xml(0, "oneadmin", 0, "oneadmin").replace("</USER>", f"{VM_QUOTA}{DEFAULTS}</USER>")
+    shown = type_in("oneuser", "show", "0").stdout
+    assert "RESOURCE USAGE & QUOTAS" in shown
+    assert "(default)" not in shown

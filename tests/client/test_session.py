@@ -39,6 +39,15 @@ def test_trifid_home_gives_both(tmp_path, monkeypatch):
     assert from_environment() == ("http://127.0.0.1:2700/RPC2", "oneadmin:a")
 
 
+def test_a_home_that_is_none_does_not_send_calls_to_another_engine(tmp_path, monkeypatch):
+    home_of(tmp_path)
+    monkeypatch.setenv("TRIFID_HOME", str(tmp_path / "hom"))
+    with pytest.raises(ClientError, match=r"TRIFID_HOME names .*/hom, which is no home of an engine"):
+        from_environment()
+    monkeypatch.setenv("ONE_XMLRPC", "http://example.org:9/RPC2")
+    assert endpoint_of() == "http://example.org:9/RPC2"
+
+
 def test_a_home_that_is_named_comes_before_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("TRIFID_HOME", str(home_of(tmp_path)))
     monkeypatch.setenv("ONE_XMLRPC", "http://example.org:9/RPC2")

@@ -124,6 +124,19 @@ async def test_who_has_many_calls_refused_hides_those_of_nobody_else(world, monk
     assert [entry["uid"] for entry in await audit(world)] == [-1, -1, BOB_ID, EVE_ID]
 
 
+@pytest.mark.parametrize(
+    ("method", "arguments", "told"),
+    [
+        ("one.template.allocate", ("NAME=[",), "the template cannot be read, or a value in it is wrong"),
+        ("one.vm.rename", (777, "x"), "no such virtual machine"),
+    ],
+)
+async def test_the_reason_of_a_refusal_is_told_in_words(world, method, arguments, told):
+    with pytest.raises(Refusal):
+        await world.ask(ALICE, method, *arguments)
+    assert (await audit(world))[-1]["text"].startswith(told)
+
+
 DOORS = {
     "GET /events": lambda engine, session: opener(engine)(session, {}, "10.0.0.9:1"),
     "GET /metrics": lambda engine, session: reader(engine, False, 10)(session, "10.0.0.9:1"),

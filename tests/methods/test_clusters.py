@@ -254,6 +254,6 @@ async def test_networks_and_datastores_do_not_leave_vms_that_use_them(world):
 
 @pytest.mark.parametrize("word", ["optimize", "planexecute", "plandelete"])
 async def test_plans_are_refused_clearly(world, word):
-    with pytest.raises(Refusal, match=r"cluster prod \[100\]: .* is not supported") as refused:
+    with pytest.raises(Refusal, match=r"not supported: .*trifid sched plan") as refused:
         await world.ask(ADMIN, f"one.cluster.{word}", 100)
     assert refused.value.code == 0x0800

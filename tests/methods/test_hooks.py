@@ -8,6 +8,7 @@ from trifid.core.hook_define import entered
 from trifid.wire.elements import iter_elements, one_element
 
 HOOK = 'NAME=up\nTYPE=state\nRESOURCE=VM\nON=RUNNING\nCOMMAND=tell.sh\nARGUMENTS="$ID"'
+API_HOOK = 'NAME=made\nTYPE=api\nCALL=one.vm.allocate\nCOMMAND=tell.sh\nARGUMENTS="$API"'
 SECRET = "correct horse battery staple"
 WEBHOOK = f'NAME=chat\nTYPE=webhook\nURL=https://chat.example.org/in\nFILTER="kind=VM"\nSECRET="{SECRET}"'
 
@@ -45,6 +46,7 @@ async def test_a_hook_is_shown_as_today_s_clients_know_it(world):
         ("NAME=h", "[one.hook.allocate] Invalid Hook type: "),
         ("NAME=[", "[one.hook.allocate] Parse error: "),
         (HOOK.replace("tell.sh", "/bin/sh"), "hooks run programs of that directory only"),
+        (API_HOOK.replace("allocate", "alocate"), "one.vm.alocate is no method of this engine: did you mean one.vm."),
     ],
 )
 async def test_what_is_no_hook_is_refused_as_a_bad_template(world, text, told):
@@ -178,3 +180,10 @@ async def test_for_strangers_no_document_is_rendered(world, monkeypatch):
     assert rendered == []
     await world.code(ADMIN, "one.vn.delete", NETWORK_ID)
     assert rendered == [NETWORK_ID]
+
+
+async def test_a_hook_comes_to_wait_for_no_call_that_is_not_there(world):
+    hook_id = await world.ask(ADMIN, "one.hook.allocate", API_HOOK)
+    refused = await refusal(world, "one.hook.update", hook_id, "CALL=one.vm.fly", 1)
+    assert refused.code == 0x0800
+    assert (await shown(world, hook_id))["TEMPLATE"]["CALL"] == "one.vm.allocate"

@@ -109,7 +109,9 @@ async def test_who_manages_an_object_gives_it_to_nobody_who_is_not_hers_to_manag
 @pytest.mark.parametrize(
     ("to", "permissions"), [((EVE_ID, -1), 0o706), ((-1, STAFF_GID), 0o676)], ids=["user", "group"]
 )
-async def test_nobody_gets_more_rights_by_giving_an_object_to_themselves_in_disguise(world, thing, to, permissions):
+async def test_nobody_gets_more_rights_by_giving_an_object_to_a_user_or_a_group_of_theirs(
+    world, thing, to, permissions
+):
     """Bob manages what is Alice's as others do, and all users: Eve may be himself under another name."""
     kind, pool, object_id = thing
     await world.change("users", BOB_ID, gids=(1, STAFF_GID))

@@ -190,7 +190,6 @@ REFUSED: dict[str, list[tuple]] = {
     **{f"one.cluster.{verb}host": [(0, HOST_ID), (99, HOST_ID)] for verb in ("add", "del")},
     **{f"one.cluster.{verb}datastore": [(0, 1)] for verb in ("add", "del")},
     **{f"one.cluster.{verb}vnet": [(0, NETWORK_ID)] for verb in ("add", "del")},
-    **{f"one.cluster.{verb}": [(0,)] for verb in ("optimize", "planexecute", "plandelete")},
     "one.vntemplate.allocate": [("NAME=x\nVN_MAD=bridge",)],
     "one.vntemplate.delete": [(VN_TEMPLATE_ID,)],
     "one.vntemplate.info": [(VN_TEMPLATE_ID,)],

@@ -156,7 +156,8 @@ async def test_a_new_group_is_in_the_default_vdc_and_creates_nothing(world):
 
 
 async def test_a_group_is_made_without_a_default_vdc(world):
-    await world.ask(ADMIN, "one.vdc.delete", 0)
+    """Engines before this one let it be deleted."""
+    await world.engine.turns.ask(lambda draft: draft.delete("vdcs", 0))
     gid = await world.ask(ADMIN, "one.group.allocate", "new")
     assert not [text for text in (await shown(world)).values() if text.startswith(f"@{gid} ")]
 
@@ -180,6 +181,7 @@ async def test_a_group_is_made_without_a_default_vdc(world):
         ("delhost", (0, 0, HOST_ID), REFUSED, "has all hosts: remove -10"),
         ("delvnet", (0, 0, NETWORK_ID), REFUSED, "does not have 4 of zone 0 among its networks"),
         ("delete", (999,), NOT_THERE, r"Error getting VDC \[999\]"),
+        ("delete", (0,), REFUSED, r"Cannot delete VDC\. The default VDC \(ID 0\) cannot be deleted"),
     ],
 )
 async def test_what_cannot_be_is_refused_with_the_reason(world, vdc_id, method, arguments, code, told):
@@ -213,9 +215,9 @@ async def test_a_database_of_an_engine_without_rules_gets_them_once(tmp_path):
     assert {"@1 HOST/* MANAGE #0", "@1 NET+DATASTORE/* USE #0"} <= set(first.values())
     assert world.memory.vdcs[0].group_ids == (1,) and world.memory.vdcs[0].clusters == ((0, ALL),)
     assert re.search(r"<ID>0</ID><NAME>default</NAME>", await world.ask(ADMIN, "one.vdc.info", 0))
-    await world.ask(ADMIN, "one.vdc.delete", 0)
+    await world.ask(ADMIN, "one.vdc.delgroup", 0, 1)
     await world.engine.start(ADMIN)
-    assert world.memory.vdcs == {} and "@1 HOST/* MANAGE #0" not in (await shown(world)).values()
+    assert world.memory.vdcs[0].group_ids == () and "@1 HOST/* MANAGE #0" not in (await shown(world)).values()
     await world.engine.stop()
 
 

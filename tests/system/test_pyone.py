@@ -87,14 +87,14 @@ def test_every_document_is_parsed(one: pyone.OneServer, api: Api) -> None:
     assert one.system.config() is not None
 
 
-def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) -> None:
+def test_pools_of_a_new_engine_have_what_is_there_from_the_beginning(one: pyone.OneServer, api: Api) -> None:
     host_id = one.host.allocate("node1", "dummy", "dummy", -1)
     network_id = one.vn.allocate(NETWORK, -1)
     (cluster,) = one.clusterpool.info().CLUSTER
     assert (0, "default", [host_id], [network_id]) == (cluster.ID, cluster.NAME, cluster.HOSTS.ID, cluster.VNETS.ID)
     (zone,) = one.zonepool.info().ZONE
     assert zone.TEMPLATE["ENDPOINT"] == one.zone.info(0, False).TEMPLATE["ENDPOINT"]
-    assert one.acl.info().ACL == []
+    assert [rule.ID for rule in one.acl.info().ACL] == [0, 1, 2, 3, 4]
     assert [datastore.ID for datastore in one.datastorepool.info().DATASTORE] == [2, 1, 0]
     assert one.imagepool.info(-2, -1, -1).IMAGE == []
     assert one.templatepool.info(-2, -1, -1).VMTEMPLATE == []
@@ -105,7 +105,7 @@ def test_pools_of_what_there_is_not_are_empty(one: pyone.OneServer, api: Api) ->
     assert one.vrouterpool.info(-2, -1, -1).VROUTER == []
     assert one.documentpool.info(-2, -1, -1, 100).DOCUMENT == []
     assert one.hookpool.info(-2, -1, -1).HOOK == []
-    assert one.vdcpool.info().VDC == []
+    assert [vdc.NAME for vdc in one.vdcpool.info().VDC] == ["default"]
     assert one.marketpool.info().MARKETPLACE == []
     assert one.marketapppool.info(-2, -1, -1).MARKETPLACEAPP == []
     assert one.backupjobpool.info(-2, -1, -1).BACKUPJOB == []

@@ -224,7 +224,7 @@ class CommandTable(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the sub-command of a word, built now."""
-        if cmd_name in self.not_here:
+        if cmd_name in self.not_here and not ctx.resilient_parsing:
             raise Failure(f"{self.name} {cmd_name}: {self.not_here[cmd_name]}", f'see "{self.name} --help"')
         if cmd_name in self.groups:
             return self.groups[cmd_name]

@@ -10,7 +10,7 @@ from trifid.cli.failure import Failure
 from trifid.cli.home import Home, chosen_path
 from trifid.cli.shell import Shell
 
-DIRECTORIES = ("log", "run", "drivers", "vms", "datastores")
+DIRECTORIES = ("log", "run", "drivers", "hooks", "auth", "vms", "datastores")
 _DATABASE = "sqlite:///trifid.db"
 _URL = re.compile(r"([\w+]+)://(.*)\Z", re.DOTALL)
 _EXPECTED_DATABASE = "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"

@@ -21,9 +21,10 @@ def events(shell: Shell, given: Given) -> None:
     endpoint, session = from_environment(shell.home)
     stream = Events(shell.endpoint or endpoint, session, shell.sleep, lambda why: shell.tell(f"cut ({why}): again"))
     after = str(given.after) if given.after is not None else "" if given.follow else f"-{_COUNT}"
+    found = False
     try:
         for event in stream.read(after, _query(given.filter), follow=given.follow):
-            told = json.loads(event.data)
+            found, told = True, json.loads(event.data)
             if event.name == "gap":
                 shell.tell(f"events after {told['after']} are lost: the oldest one is {told['first']}")
             else:
@@ -31,6 +32,9 @@ def events(shell: Shell, given: Given) -> None:
     except StreamRefused as refused:
         advice = {401: "check USER:PASSWORD in the credentials file", 404: "this engine has no event stream"}
         raise Failure(str(refused), advice.get(refused.status, "")) from None
+    if not found:
+        among = f" among the last {_COUNT}: --after 0 looks at all" if given.after is None else ""
+        shell.tell(f"there is no event that fits and that you may see{among}")
 
 
 def _query(filters: tuple[str, ...]) -> dict[str, str]:

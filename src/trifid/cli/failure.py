@@ -49,10 +49,11 @@ _OWNED = {
     "VNTEMPLATE": "onevntemplate",
 }
 """Kinds that have owners, as rules and refusals call them -> their command."""
-_WITHOUT_RULES = ("ACL", "HOOK")
+_WITHOUT_RULES = ("ACL", "HOOK", "SYSTEM")
 """Kinds that no rule can be about."""
 _LOCKABLE = {**_OWNED, "HOOK": "onehook"}
 _LOCKED = rf"\b({'|'.join(_LOCKABLE)})(?: is locked\.)? \[(\d+)\]"
+_LIMIT = r"(?:User \[(\d+)\] : )?(?i:(user|group)) \[(\d+)\] limit of"
 _MISSING_RIGHT = r"(?:User \[(\d+)\] : )?Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[(\d+)\])?"
 
 
@@ -118,13 +119,27 @@ def _who_may_give(refusal: str) -> str:
     if "restricted attribute" in refusal:
         return "leave it out, or ask a member of the group oneadmin to set it"
     if "quota" in refusal and "limit" in refusal:
-        return '"oneuser show" tells your limits and what of them is used'
+        return _where_the_limit_is(refusal)
+    if "limited to group" in refusal:
+        return ""  # the text says what to do, and no administrator can help
+    if "token of another user's groups" in refusal:
+        return 'name one of its groups: "oneuser token-create USER --group GROUP"'
     missing = re.search(_MISSING_RIGHT, refusal)
     if not missing or missing[3] in _WITHOUT_RULES:
         return "ask a member of the group oneadmin"
     uid, right, kind, object_id = missing.groups()
     resource = f"{kind}/#{object_id}" if object_id else f"{kind}/*"
     rule = f'a member of the group oneadmin by: oneacl create "#{uid or "USER"} {resource} {right}"'
-    if object_id and kind in _OWNED:
+    if object_id and kind in _OWNED and right != "ADMIN":  # owners cannot give what they have not by themselves
         rule = f'its owner by "{_OWNED[kind]} chmod {object_id} MODE", {rule}'
     return f"{right} on {kind}{f' {object_id}' if object_id else ''} is missing; who may give it: {rule}"
+
+
+def _where_the_limit_is(refusal: str) -> str:
+    """Return which command tells the limit that was reached: the caller's, another user's or that of a group."""
+    found = re.search(_LIMIT, refusal)
+    if found and found[2].lower() == "group":
+        return f'"onegroup show {found[3]}" tells its limits and what of them is used'
+    if found and found[1] and found[1] != found[3]:
+        return f'"oneuser show {found[3]}" tells its limits and what of them is used'
+    return '"oneuser show" tells your limits and what of them is used'

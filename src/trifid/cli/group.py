@@ -43,6 +43,12 @@ def _create(shell: Shell, given: Given) -> None:
     if given.admin_user is not None:
         asked = Given({"password": given.admin_password, "read_file": given.read_file})
         secret = password(asked, f"Password of {given.admin_user}")
+        if any(user["NAME"] == given.admin_user for user in shell.each(USER)):
+            raise Failure(
+                f"there is a user {given.admin_user} already, and nothing was made",
+                f"to make that user an administrator: onegroup create {given.name}, then oneuser addgroup "
+                f"{given.admin_user} {given.name} and onegroup addadmin {given.name} {given.admin_user}",
+            )
     group_id = shell.call("one.group.allocate", given.name)
     shell.made(GROUP, group_id)
     if given.resources:
@@ -144,6 +150,7 @@ main = CommandTable(
     "Manage groups of users.  GROUP stands for ids, names, and lists of them such as 100..102.",
     ROWS,
     GROUP,
+    not_here={"umask": 'groups have none, users have: "oneuser umask"'},
 )
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from trifid.core.quota import DEFAULT, FIGURES, UNLIMITED
 
 _BAR = 20
 _FULL, _EMPTY = "█", "░"
+_WITHOUT_LIMITS = "0"
+"""The user, and the group, for whom no defaults hold (docs/quotas.md)."""
 _NOT_SET = (str(DEFAULT), "")
 _IN_MIB = {"MEMORY", "RUNNING_MEMORY", "SIZE", "SYSTEM_DISK_SIZE"}
 
@@ -46,7 +48,8 @@ def print_quotas(shell: Shell, document: dict[str, Any], defaults: str) -> None:
         defaults: the element of the document with the limits of all.
     """
     of_all = document.get(defaults)
-    of_all = of_all if isinstance(of_all, dict) else {}
+    is_limited = document.get("ID") != _WITHOUT_LIMITS
+    of_all = of_all if isinstance(of_all, dict) and is_limited else {}
     lines: list[str] = []
     for kind, names in FIGURES.items():
         everybody = {_key(one): one for one in _resources(of_all, kind)}

@@ -21,7 +21,7 @@ def from_environment(home: Path | None = None) -> tuple[str, str]:
 
     Raises:
         NoSession: no such file, or nothing in it.
-        ClientError: trifid.toml cannot be read.
+        ClientError: trifid.toml cannot be read, or $TRIFID_HOME names a directory without it.
     """
     return endpoint_of(home), _session(home)
 
@@ -79,15 +79,21 @@ def endpoint_of(home: Path | None = None) -> str:
     """Return where the engine of a home answers, or the one of the environment (see from_environment).
 
     Raises:
-        ClientError: trifid.toml or one_endpoint cannot be read.
+        ClientError: trifid.toml or one_endpoint cannot be read, or $TRIFID_HOME names a directory without the first.
     """
     named = os.environ.get("ONE_XMLRPC")
     if home is None and named:
         return named
-    home = home or _home()
+    of_environment = _home() if home is None else None
+    home = home or of_environment
     try:
         text = (home / "trifid.toml").read_text(encoding="utf-8") if home is not None else ""
-    except FileNotFoundError:
+    except FileNotFoundError as fault:
+        if of_environment is not None:  # else what was meant for that engine would go to another one
+            raise ClientError(
+                f"TRIFID_HOME names {of_environment}, which is no home of an engine: there is no trifid.toml in it; "
+                "correct it, or unset it"
+            ) from fault
         text = ""
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or "not UTF-8 text"

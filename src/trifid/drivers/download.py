@@ -13,12 +13,12 @@ import http.client
 import re
 import socket
 import ssl
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from trifid.drivers.in_time import in_time
 from trifid.drivers.kit import Failure
 from trifid.drivers.reach import Reach, addresses_of, check, resolve
 
@@ -216,32 +216,9 @@ def _get(parts: SplitResult, headers: dict[str, str], reach: Reach | None) -> ht
         raise Failure(f"{host}: {fault.strerror or fault}") from fault
 
 
-@contextlib.contextmanager
-def _in_time(connected: socket.socket) -> Iterator[None]:
-    """End a connection on which not all that is waited for has come in time; raises TimeoutError then.
-
-    The time-out of a socket is of one read, and begins anew with every byte.
-    """
-    is_over = threading.Event()
-
-    def end() -> None:
-        is_over.set()
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-    timer = threading.Timer(SILENCE_MAX_S, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        if is_over.is_set():
-            raise TimeoutError from fault
-        raise
-    finally:
-        timer.cancel()
-    if is_over.is_set():
-        raise TimeoutError
+def _in_time(connected: socket.socket) -> contextlib.AbstractContextManager[None]:
+    """End a connection on which not all that is waited for has come in time; raises TimeoutError then."""
+    return in_time(lambda: socket.socket.shutdown(connected, socket.SHUT_RDWR), SILENCE_MAX_S)
 
 
 def _check_by_name(host: str, port: int, reach: Reach | None) -> None:

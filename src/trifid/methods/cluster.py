@@ -17,7 +17,7 @@ from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, Refused
 from trifid.methods.common import POOLS, changed, listed, name_checked, read, refuse_taken, updated
 from trifid.methods.ownership import Owned, declare_rename, refuse_name_of_any
-from trifid.methods.registry import Call, Handler, method
+from trifid.methods.registry import Call, method
 from trifid.wire.xmlrpc import Escaped
 
 KIND = "CLUSTER"
@@ -210,24 +210,3 @@ async def _left(call: Call, cluster_id: int, kind: str, member_id: int) -> int:
         return replace(member, cluster_ids=tuple(one for one in member.cluster_ids if one != cluster_id))
 
     return await _moved(call, cluster_id, kind, member_id, move)
-
-
-# -- what there is not -------------------------------------------------------------------------------
-
-
-def _unsupported(what: str) -> Handler:
-    async def refuse(call: Call, cluster_id: int) -> int:
-        cluster = read(call.engine.turns.memory.clusters, "clusters", cluster_id)
-        check(call.caller, Right.ADMIN, KIND, cluster)
-        raise Refused(
-            f"cluster {cluster.name} [{cluster_id}]: {what} plans of migrations is not supported, "
-            "migrate VMs or mark them with resched",
-            cluster_id,
-        )
-
-    refuse.__doc__ = f"Refuse: {what} plans that balance the load of a cluster is not supported."
-    return refuse
-
-
-for _name, _what in (("optimize", "making"), ("planexecute", "executing"), ("plandelete", "deleting")):
-    method(f"one.cluster.{_name}")(_unsupported(_what))

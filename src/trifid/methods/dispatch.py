@@ -93,8 +93,18 @@ _QUIET = (
 _NOT_LOGGED = (BadTemplate, BadUpdate, NotFound)
 """Refusals whose text quotes what was sent, which may be a secret, or that tell nothing."""
 
+_UNQUOTED = "the template cannot be read, or a value in it is wrong; which one is told to the caller only"
+"""What the audit tells of a refusal that quotes what was sent."""
+
 _TEXT_LENGTH_MAX = 2000
 """Longest text of a refusal: it may quote what a stranger sent."""
+
+
+def _reason(error: TrifidError) -> str:
+    """Return what the audit tells of a refusal."""
+    if isinstance(error, (BadTemplate, BadUpdate)):
+        return _UNQUOTED
+    return one_line(f"no such {error.message}" if isinstance(error, NotFound) else error.message)
 
 
 _SETTLING = ("one.vm.updateconf", "one.vm.attachnic")
@@ -203,8 +213,7 @@ class Dispatcher:
     def _audit_refused(self, call: Call, error: TrifidError) -> None:
         """Write down a call that was refused; of those that would change nothing only what was not allowed."""
         if not _is_quiet(call.method) or isinstance(error, (NotAllowed, Locked)):
-            text = one_line(type(error).__name__ if isinstance(error, _NOT_LOGGED) else error.message)
-            self._engine.audit.take(call.audit_entry(self._engine.now(), code=error.code, text=text))
+            self._engine.audit.take(call.audit_entry(self._engine.now(), code=error.code, text=_reason(error)))
 
     async def _settled(self, vm_id: int) -> None:
         """Wait while a VM is in work that clients see as rest, so that what they ask next is not refused as too early.

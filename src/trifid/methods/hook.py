@@ -7,17 +7,19 @@ Source: reference/api-modern.md §2 (texts), §4 (hooks).
 
 import asyncio
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
 from trifid.core.hook import KIND, Hook, HookLogQuery, HookType
 from trifid.core.hook_define import SECRET, defined, kept
+from trifid.core.template.model import Template
 from trifid.engine.transaction import Draft
 from trifid.errors import BadRequest, BadTemplate, NotAllowed, Refused
 from trifid.methods.common import BadUpdate, listed, name_checked, parse_allocate, read, refuse_taken, updated
 from trifid.methods.locks import lock_object, unlock_object
-from trifid.methods.registry import Call, method
+from trifid.methods.registry import METHODS, Call, method
 from trifid.wire.bodies import hook as hook_body
 from trifid.wire.bodies.parts import escaped_pool
 from trifid.wire.xmlrpc import Escaped
@@ -35,6 +37,7 @@ async def allocate(call: Call, template: str) -> int:
     """Add a hook: TYPE state, api or webhook, what it waits for, and its COMMAND or URL."""
     _check(call, Right.CREATE)
     described = defined(parse_allocate(template), _directory(call))
+    _check_call_exists(described.template)
 
     def command(draft: Draft) -> int:
         refuse_taken(draft, KIND, described.name)
@@ -99,7 +102,9 @@ async def update(call: Call, hook_id: int, template: str, append: int = 0) -> in
             new = new.having((SECRET, hook.template.single(SECRET)))
         cursor = max(hook.cursor, call.engine.hooks.dealt_with(hook_id))  # what it waits for now, it has not missed
         try:
-            return replace(hook, template=kept(hook.type, new, _directory(call)), cursor=cursor)
+            checked = kept(hook.type, new, _directory(call))
+            _check_call_exists(checked)
+            return replace(hook, template=checked, cursor=cursor)
         except BadTemplate as bad:
             raise BadUpdate(bad.message, hook_id) from bad
 
@@ -179,6 +184,15 @@ def _check(call: Call, right: Right, hook: Hook | None = None) -> None:
     if not call.caller.is_admin:
         which = f" [{hook.id}]" if hook else ""
         raise NotAllowed(f"User [{call.caller.uid}] : Not authorized to perform {right.name} {KIND}{which}.")
+
+
+def _check_call_exists(template: Template) -> None:
+    """Raise BadTemplate when a hook would wait for a call that nobody can make."""
+    name = template.single("CALL")
+    if name and name not in METHODS:
+        near = get_close_matches(name, METHODS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "docs/api.md lists them"
+        raise BadTemplate(f"CALL {name[:80]} is no method of this engine: {hint}")
 
 
 def _directory(call: Call) -> str:

@@ -113,6 +113,14 @@ extra: string) -> int
         """,
     ),
     Family(
+        "no plans are kept; make one with the command trifid sched plan, which carries it out with --apply",
+        """
+        one.cluster.optimize(cluster_id: int) -> int
+        one.cluster.plandelete(cluster_id: int) -> int
+        one.cluster.planexecute(cluster_id: int) -> int
+        """,
+    ),
+    Family(
         "there are no VLAN rules of groups; give a VLAN_ID to each network, which administrators make",
         """
         one.group.vlan(group_id: int, rules: string) -> int

@@ -231,7 +231,6 @@ _HOST = {
 _CLUSTER = {
     "one.cluster.allocate": _made("CLUSTER"),
     **_each("one.cluster", "CLUSTER", "cluster_id", delete=ADMIN, info=USE, update=MANAGE, rename=MANAGE),
-    **_each("one.cluster", "CLUSTER", "cluster_id", optimize=ADMIN, planexecute=ADMIN, plandelete=ADMIN),
     **{
         f"one.cluster.{verb}{word}": _both("CLUSTER", "cluster_id", kind, f"{name}_id", ADMIN, ADMIN)
         for verb in ("add", "del")

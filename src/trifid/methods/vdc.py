@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trifid.core.access import Right, check
-from trifid.core.vdc import ALL, THIS_ZONE_ID, Vdc
+from trifid.core.vdc import ALL, DEFAULT_ID, THIS_ZONE_ID, Vdc
 from trifid.engine.transaction import Draft
 from trifid.errors import NotAllocated, NotFound, Refused
 from trifid.methods.common import POOLS, changed, listed, name_checked, parse_allocate, read, refuse_taken, updated
@@ -44,11 +44,20 @@ async def allocate(call: Call, template: str) -> int:
 
 @method("one.vdc.delete")
 async def delete(call: Call, vdc_id: int) -> int:
-    """Delete a virtual data centre: its groups may use its resources no more, unless another one lets them."""
+    """Delete a virtual data centre: its groups may use its resources no more, unless another one lets them.
+
+    The default one stays: new groups are put into it, and nothing could make it again.
+    """
 
     def command(draft: Draft) -> int:
         one = draft.record("vdcs", vdc_id)
         check(call.caller, Right.ADMIN, KIND, one)
+        if vdc_id == DEFAULT_ID:
+            raise Refused(
+                f"Cannot delete VDC. The default VDC (ID {DEFAULT_ID}) cannot be deleted: take its groups out with "
+                "one.vdc.delgroup, or what is in it with one.vdc.delcluster",
+                vdc_id,
+            )
         draft.delete("vdcs", vdc_id)
         draft.note(KIND, vdc_id, call.caller, "deleted", text=one.name)
         return vdc_id

@@ -11,11 +11,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from trifid.drivers.hook.bounded import OUTPUT_BYTES_MAX, Ran
+from trifid.drivers.in_time import in_time
 from trifid.drivers.kit import Failure
 from trifid.drivers.reach import Network, is_of_this_machine, resolve
 from trifid.wire.hook_message import HookOrder
@@ -56,7 +55,7 @@ def deliver(order: HookOrder, at: int) -> Ran:
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         connection = _connection(parts.scheme, host, port, _addresses(host, port, order.allow), order.timeout_s)
-        with contextlib.closing(connection), _in_time(connection, order.timeout_s):
+        with contextlib.closing(connection), in_time(lambda: _cut(connection), order.timeout_s):
             connection.request("POST", target, body=body, headers=headers)
             answer = connection.getresponse()
             said = answer.read(OUTPUT_BYTES_MAX).decode(errors="replace")
@@ -123,27 +122,7 @@ def _connected(addresses: list[str], port: int, timeout_s: float) -> socket.sock
     return socket.create_connection((last, port), each_s)
 
 
-@contextlib.contextmanager
-def _in_time(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
-    """End an exchange that takes longer altogether: the time-out of a socket begins anew with every byte."""
-    is_over = threading.Event()
-
-    def end() -> None:
-        is_over.set()
-        if connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        if is_over.is_set():
-            raise TimeoutError from fault
-        raise
-    finally:
-        timer.cancel()
-    if is_over.is_set():
-        raise TimeoutError
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """Break a connection off, if it is there yet."""
+    if connection.sock is not None:
+        connection.sock.shutdown(socket.SHUT_RDWR)
