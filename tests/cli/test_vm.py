@@ -254,9 +254,10 @@ class TestActions:
             "trifid.event.list", events(4), events(5, (1, "MIGRATE_COPY")), events(5), events(6, (1, "RUNNING"))
         )
         moving = "<PERCENT>43</PERCENT><LEFT_MIB>120</LEFT_MIB><TOTAL_MIB>512</TOTAL_MIB><MIB_S>30</MIB_S>"
-        shown = vm_xml(1, records=record(0, host_id=4)).replace("<MONITORING>", "<MONITORING><MIGRATION/>", 1)
-        assert "<MIGRATION/>" in shown
-        fake.vms[1] = shown.replace("<MIGRATION/>", f"<MIGRATION>{moving}</MIGRATION>")
+        shown = vm_xml(1, records=record(0, host_id=4))
+        assert shown.count("<USER_TEMPLATE>") == 1
+        told = f"<USER_TEMPLATE><LIVE_MIGRATION>{moving}</LIVE_MIGRATION>"
+        fake.vms[1] = shown.replace("<USER_TEMPLATE>", told)
         result = type_in("onevm", "migrate", "--live", "-v", "1", "4", "--wait")
         assert result.exit_code == 0
         assert result.stderr.count("VM 1: MIGRATE 43 %, 120 of 512 MiB left, 30 MiB/s") == 1
@@ -306,9 +307,8 @@ class TestList:
         assert lines[2].split() == ["3", "web", "runn", "12.5", "262144", "host1", "00", "01:01:01"]
 
     def test_how_far_it_has_moved_is_told_of_what_moves_only(self, fake, type_in):
-        fake.vms[3] = vm_xml(3, "web", monitoring={"CPU": 1}).replace(
-            "<MONITORING>", "<MONITORING><MIGRATION><PERCENT>0</PERCENT></MIGRATION>", 1
-        )
+        told = "<USER_TEMPLATE><LIVE_MIGRATION><PERCENT>0</PERCENT></LIVE_MIGRATION>"
+        fake.vms[3] = vm_xml(3, "web", monitoring={"CPU": 1}).replace("<USER_TEMPLATE>", told, 1)
         assert type_in("onevm", "list", "--csv", "-l", "ID,MOVED").stdout == "ID,MOVED\n12,-\n3,0\n"
         assert type_in("onevm", "list", "-f", "MOVED>=0", "-l", "ID", "--no-header").stdout.split() == ["3"]
 

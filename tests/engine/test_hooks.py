@@ -291,7 +291,7 @@ async def test_a_changed_hook_waits_for_what_it_says_now(play: Play) -> None:
 
 
 async def test_the_driver_is_started_with_the_first_hook(play: Play) -> None:
-    assert (play.driver.starts, play.driver.trouble) == (0, "there is no hook yet")
+    assert (play.driver.starts, play.driver.trouble) == (0, "")
     await play.hook(**UP)
     await play.hook(number=1, **UP)
     assert play.driver.starts == 1

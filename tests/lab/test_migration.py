@@ -156,14 +156,14 @@ def test_disks_come_along_with_all_that_was_written(lab: Lab, traveller: Travell
 
 def test_a_migration_tells_how_far_it_is_and_can_be_taken_back(lab: Lab, traveller: Traveller) -> None:
     traveller.begins()
-    until(lambda: "MIGRATION" in (traveller.vm["MONITORING"] or {}), "it tells how far it is")
-    told = traveller.vm["MONITORING"]["MIGRATION"]
+    until(lambda: "LIVE_MIGRATION" in (traveller.vm["USER_TEMPLATE"] or {}), "it tells how far it is")
+    told = traveller.vm["USER_TEMPLATE"]["LIVE_MIGRATION"]
     assert 0 <= int(told["PERCENT"]) < 100 and int(told["LEFT_MIB"]) <= int(told["TOTAL_MIB"])
     assert "LIVE MIGRATION" in lab.catalogue.run("onevm", "show", str(traveller.machine.id))
     lab.catalogue.run("onevm", "migrate", "--cancel", str(traveller.machine.id), "--wait")
     traveller.is_to_be_on(traveller.here)
     traveller.has_lost_nothing()
-    assert "MIGRATION" not in (traveller.vm["MONITORING"] or {})
+    assert "LIVE_MIGRATION" not in (traveller.vm["USER_TEMPLATE"] or {})
     assert "not available" in lab.catalogue.refused("onevm", "migrate", "--cancel", str(traveller.machine.id))
 
 

@@ -312,7 +312,9 @@ MUTATIONS = {
     remove_an_image_while_it_is_made: "is asked for RM while it is still busy with",
     write_no_persistent_image_back: "the only copy of a disk is gone|image .* has snapshots .*, its file has",
     believe_a_late_import_of_a_deleted_image: "was acknowledged, and it is|its driver is asked for|still needs it",
-    make_an_image_of_a_disk_that_was_not_saved: "which is not there|is (READY|to be changed), and .* is not there",
+    make_an_image_of_a_disk_that_was_not_saved: (
+        "which is not there|is (READY|DISABLED|to be changed), and .* is not there"
+    ),
     let_nobody_know_that_an_image_is_there: "it waits for images, none is being made",
     delete_an_image_while_it_is_cloned: "it is deleted while it is cloned",
     drop_the_target_of_a_failed_copy_unasked: "is taken away while its domain|the only copy of a disk is gone",

@@ -200,6 +200,18 @@ def test_an_empty_pool_follows_its_schema(name):
     valid(vm_pool(), name)
 
 
+@pytest.mark.parametrize("render", [vm_body.vm_full, vm_body.vm_extended, vm_body.vm_pool_entry])
+def test_how_far_a_live_migration_is_stands_beside_what_the_user_keeps(render):
+    moving = {"PERCENT": "43", "LEFT_MIB": "120"}
+    kept = vm(user_template=template(LABELS="a", SCHED_RANK="x"))
+    schema = "vm_pool" if render is vm_body.vm_pool_entry else "vm"
+    document = render(kept, NAMED, 1000, {}, moving)
+    root = valid(f"<VM_POOL>{document}</VM_POOL>" if schema == "vm_pool" else document, schema)
+    told = root.find(".//USER_TEMPLATE/LIVE_MIGRATION")
+    assert {one.tag: one.text for one in told} == moving
+    assert root.find(".//USER_TEMPLATE/LABELS").text == "a"
+
+
 def test_monitoring_that_the_schema_knows_follows_it_and_is_never_an_empty_number():
     known = {key: value for key, value in SEEN.items() if key not in ("OWN", "STATE")}
     seen = valid(vm_body.vm_full(vm(), NAMED, 1000, known), "vm").find("MONITORING")

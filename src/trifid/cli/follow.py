@@ -78,7 +78,7 @@ def waits_for(vm: dict[str, Any]) -> str:
 
 def how_far(vm: dict[str, Any]) -> str:
     """Return how far a live migration is, empty when there is none or nothing is known yet."""
-    told = (vm.get("MONITORING") or {}).get("MIGRATION")
+    told = (vm.get("USER_TEMPLATE") or {}).get("LIVE_MIGRATION")
     if not isinstance(told, dict) or "PERCENT" not in told:
         return ""
     said = f"{told['PERCENT']} %"

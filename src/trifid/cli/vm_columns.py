@@ -110,7 +110,8 @@ def _percent(value: Any, view: View) -> str:
 
 def _moved(row: Row, view: View) -> float:
     """Return how far it is, less than nothing when it does not move."""
-    return number("MONITORING/MIGRATION/PERCENT")(row, view) if text("MONITORING/MIGRATION/PERCENT")(row, view) else -1
+    path = "USER_TEMPLATE/LIVE_MIGRATION/PERCENT"
+    return number(path)(row, view) if text(path)(row, view) else -1
 
 
 def _how_far(value: Any, view: View) -> str:

@@ -62,7 +62,8 @@ def print_vm(shell: Shell, vm: dict[str, Any]) -> None:
     if last_record(vm):
         section(shell, "VIRTUAL MACHINE HISTORY")
         _print_records(shell, [vm], HISTORY_COLUMNS.default.removeprefix("ID,"))
-    print_template(shell, "USER TEMPLATE", vm.get("USER_TEMPLATE"))
+    users = {name: value for name, value in (vm.get("USER_TEMPLATE") or {}).items() if name != "LIVE_MIGRATION"}
+    print_template(shell, "USER TEMPLATE", users)
     print_template(shell, "VIRTUAL MACHINE TEMPLATE", vm.get("TEMPLATE"))
 
 

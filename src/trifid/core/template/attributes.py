@@ -240,6 +240,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     # What only the engine writes.
     *_singles(t.ANY, "VMID", "TM_MAD_SYSTEM", "AUTOMATIC_REQUIREMENTS", "AUTOMATIC_DS_REQUIREMENTS", place=NOWHERE),
     *_singles(t.ANY, "AUTOMATIC_NIC_REQUIREMENTS", "QEMU_GA_EXEC", "ERROR", "SCHED_MESSAGE", "IMPORTED", place=NOWHERE),
+    *_singles(t.ANY, "LIVE_MIGRATION", place=NOWHERE),
     *_singles(t.ANY, "SCHED_DECISION", "SCHED_LEASE", place=NOWHERE),
     Attribute("SNAPSHOT", t.ANY, repeatable=True, place=NOWHERE),
     Attribute("SECURITY_GROUP_RULE", t.ANY, repeatable=True, place=NOWHERE),

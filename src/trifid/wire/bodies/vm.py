@@ -18,6 +18,9 @@ from trifid.wire.xmltext import escape, is_element_name, writable
 Figures = Mapping[str, str]
 NO_MONITORING: Figures = {}
 
+LIVE_MIGRATION = "LIVE_MIGRATION"
+"""Of USER_TEMPLATE: how far a live migration is, while there is one; nobody writes it."""
+
 _SCHEMA_ORDER = words(
     "AUTOMATIC_DS_REQUIREMENTS AUTOMATIC_NIC_REQUIREMENTS AUTOMATIC_REQUIREMENTS CLONING_TEMPLATE_ID CONTEXT CPU "
     "CPU_COST DISK DISK_COST EMULATOR FEATURES HYPERV_OPTIONS GRAPHICS VIDEO IMPORTED INPUT MEMORY MEMORY_COST "
@@ -97,8 +100,8 @@ def vm_pool_entry(
     return (
         f"<VM>{_head(vm, names)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>{_times(vm)}"
-        f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}{_moving(moving)}</MONITORING>"
-        f"{body('USER_TEMPLATE', _short_user_template(vm))}"
+        f"{_short_lock(vm)}<TEMPLATE>{_short_template(vm.template)}</TEMPLATE><MONITORING>{seen}</MONITORING>"
+        f"{body('USER_TEMPLATE', _with_move(_short_user_template(vm), moving))}"
         f"{_history(vm.id, vm.history[-1:], _short_record)}</VM>"
     )
 
@@ -116,9 +119,9 @@ def _document(
         f"<VM>{_head(vm, names)}{permissions(vm.permissions)}<LAST_POLL>{last_poll}</LAST_POLL>"
         f"<STATE>{vm.state.state}</STATE><LCM_STATE>{vm.state.lcm_state}</LCM_STATE>"
         f"<PREV_STATE>{vm.prev.state}</PREV_STATE><PREV_LCM_STATE>{vm.prev.lcm_state}</PREV_LCM_STATE>{_times(vm)}"
-        f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}{_moving(moving)}</MONITORING>"
+        f"{lock(vm.lock)}<MONITORING>{_monitoring(vm.id, last_poll, monitoring)}</MONITORING>"
         f"{ids('SCHED_ACTIONS', [one.id for one in vm.schedule])}"
-        f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', vm.user_template)}"
+        f"<TEMPLATE>{_template(vm)}</TEMPLATE>{body('USER_TEMPLATE', _with_move(vm.user_template, moving))}"
         f"{_history(vm.id, history, history_record)}{_disk_snapshots(vm.disk_snapshots)}{_NO_BACKUPS}</VM>"
     )
 
@@ -196,8 +199,9 @@ def _monitoring(vm_id: int, last_poll: int, monitoring: Mapping[str, str]) -> st
     )
 
 
-def _moving(moving: Figures) -> str:
-    return f"<MIGRATION>{_elements(moving, moving)}</MIGRATION>" if moving else ""
+def _with_move(told: Template, moving: Figures) -> Template:
+    """Return the user's attributes with how far a live migration is: the schema has no other place for it."""
+    return told.having((LIVE_MIGRATION, dict(moving))) if moving else told
 
 
 def _elements(names: Iterable[str], values: Mapping[str, str]) -> str:
