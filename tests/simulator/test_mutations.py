@@ -330,6 +330,7 @@ MUTATIONS = {
 OTHER_OPTIONS = {
     have_no_fence: DEATHS,
     delete_on_one_of_the_two_hosts_of_a_migration: BACK_AND_FORTH,
+    move_disks_without_looking_whether_they_are_in_use: BACK_AND_FORTH,
     believe_a_late_import_of_a_deleted_image: IN_A_HURRY,
     place_without_looking_at_the_room_there_is: CROWDED,
     never_try_a_vm_again_that_was_refused: CROWDED,
