@@ -62,7 +62,7 @@ class TestTmShared(TmContract):
 
     def test_a_script_that_was_replaced_meanwhile_is_not_carried_out(self, driver: DriverProcess, home: Path) -> None:
         path = self.script(home, 12, 1, *self.prolog(home, 12))
-        with web(waiting := Waiting(b"")) as address:
+        with web(waiting := Waiting(b"image" * 100)) as address:
             target = f"host1:{home}/datastores/0/12/disk.9"
             first = self.script(home, 12, 0, f"CLONE shared {address}/x {target} 12 0")
             driver.ask("TRANSFER", 12, str(first))
