@@ -264,7 +264,7 @@ async def test_explaining_on_many_hosts_leaves_the_loop_to_others(world):
     async def others():
         nonlocal answers
         while True:
-            await world.ask(ADMIN, "one.vm.info", VM_ID)
+            await world.dispatch("one.vm.info", [ADMIN, VM_ID], "test")  # no schema is compared: that takes longer
             answers += 1
             await asyncio.sleep(0)
 
