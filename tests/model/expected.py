@@ -252,13 +252,14 @@ class Expected:
     def _moving(self, what: str, number: int) -> Operation | None:
         at_source = {f"{work}@previous": TRUTH for work in ("SAVE", "SHUTDOWN", "CANCEL", "POLL")}
         fails = {**at_source, "migrate": "PROLOG_MIGRATE_FAILURE"}
+        left_at_source = {"CANCEL@previous": TRUTH}  # it was found on the target, whatever is left of it elsewhere
         match what, self.state:
             case "retry", state if state == TWO_SETS and self.has_two_sets:
-                return Operation(("MIGRATE",), TRUTH, off=TWO_SETS)
+                return Operation(("MIGRATE",), TRUTH, left_at_source, off=TWO_SETS)
             case "accept", _:
                 return Operation(("PROLOG_MIGRATE_POWEROFF",), "POWEROFF", target=number)
             case "retry", "UNKNOWN":
-                return Operation(("MIGRATE",), TRUTH, off=TWO_SETS if self.takes_disks else "POWEROFF")
+                return Operation(("MIGRATE",), TRUTH, left_at_source, off=TWO_SETS if self.takes_disks else "POWEROFF")
             case "migrate", "POWEROFF" | "SUSPENDED" if not self.is_paused:
                 shown = f"PROLOG_MIGRATE_{'POWEROFF' if self.state == 'POWEROFF' else 'SUSPEND'}"
                 return Operation(

@@ -85,7 +85,7 @@ def test_the_real_database_reads_after_every_crash_what_was_written_to_it() -> N
     found = [Simulation(seed, options).run() for seed in range(17, 21)]
     assert [one.broken for one in found] == [""] * len(found)
     for kind in ("kill", "kill-at-write", "restart"):
-        assert sum(one.struck.get(kind, 0) for one in found) > 1, kind
+        assert sum(one.struck.get(kind, 0) for one in found) >= len(found), kind
 
 
 def test_hundreds_of_hosts_and_vms_are_simulated_as_well() -> None:
