@@ -128,7 +128,10 @@ class RuleSet:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._about: dict[int, list[Rule]] = defaultdict(list)
         self._of: dict[tuple[int, tuple[int, ...], int], CallerRules] = {}
+        self._named: set[int] = set()
         for rule in rules:
+            if rule.resource & INDIVIDUAL:
+                self._named.add(rule.resource & ID_MAX)
             if rule.zone in (ALL, INDIVIDUAL):
                 self._about[rule.user].append(rule)
 
@@ -137,6 +140,10 @@ class RuleSet:
         return isinstance(other, RuleSet) and self._about == other._about
 
     __hash__ = None  # type: ignore[assignment]
+
+    def may_name(self, object_id: int) -> bool:
+        """Tell, fast, whether a rule is about a single object of this id, of whatever kind."""
+        return object_id in self._named
 
     def of(self, uid: int, gids: tuple[int, ...], egid: int = -1) -> CallerRules:
         """Return the rules that apply to a user who acts in these groups; kept, as each of a user's calls asks.

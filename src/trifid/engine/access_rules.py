@@ -62,7 +62,7 @@ def _gone(draft: Draft) -> Iterator[tuple[str, int]]:
 
 def _forget(draft: Draft, pool: str, object_id: int) -> None:
     """Take an object out of everything that names it."""
-    for rule in [*draft.each("acls")]:
+    for rule in _that_may_name(draft, pool, object_id):
         left = _without(rule, pool, object_id)
         if left is None:
             draft.delete("acls", rule.id)
@@ -73,6 +73,15 @@ def _forget(draft: Draft, pool: str, object_id: int) -> None:
             rest = vdc.without_object(one, pool, object_id)
             if rest != one:
                 draft.put(rest)
+
+
+def _that_may_name(draft: Draft, pool: str, object_id: int) -> list[Rule]:
+    """Return the rules to look at: none for most objects that end, which VMs do all the time."""
+    is_named_otherwise = pool in ("users", "groups", "clusters")
+    are_rules_new = any(layer.batch.acls for layer in draft.layers())
+    if is_named_otherwise or are_rules_new or draft.memory.rules.may_name(object_id):
+        return [*draft.each("acls")]
+    return []
 
 
 def _without(rule: Rule, pool: str, object_id: int) -> Rule | None:
