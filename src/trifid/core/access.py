@@ -82,6 +82,25 @@ class Ground(msgspec.Struct, frozen=True):
     rule_id: int = -1
 
 
+class OfOneadmin(msgspec.Struct, frozen=True):
+    """What belongs to oneadmin and its group: only administrators may see or change it, and whom a rule lets."""
+
+    @property
+    def uid(self) -> int:
+        """The owner."""
+        return ONEADMIN_UID
+
+    @property
+    def gid(self) -> int:
+        """The group."""
+        return ONEADMIN_GID
+
+    @property
+    def permissions(self) -> Permissions:
+        """Of the owner, and of nobody else."""
+        return Permissions(0o600)
+
+
 class Owned(Protocol):
     """What the gate must know of an object."""
 

@@ -3,10 +3,9 @@
 Who belongs is told by the members: a host by its cluster_id, datastores and networks by their cluster_ids.
 """
 
-import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import Permissions
+from trifid.core.access import OfOneadmin
 from trifid.core.host import Host
 from trifid.core.template.model import Template
 
@@ -15,7 +14,7 @@ FIRST_FREE_ID = 100
 """Ids that are given begin here (reference/api-modern.md §7.12)."""
 
 
-class Cluster(msgspec.Struct, frozen=True):
+class Cluster(OfOneadmin, frozen=True):
     """A cluster.
 
     Attributes:
@@ -25,21 +24,6 @@ class Cluster(msgspec.Struct, frozen=True):
     id: int
     name: str
     template: Template = Template()
-
-    @property
-    def uid(self) -> int:
-        """Clusters belong to oneadmin."""
-        return 0
-
-    @property
-    def gid(self) -> int:
-        """And to its group."""
-        return 0
-
-    @property
-    def permissions(self) -> Permissions:
-        """Only administrators may use them, and whom a rule lets."""
-        return Permissions(0o600)
 
 
 RESERVES = ("RESERVED_CPU", "RESERVED_MEM")

@@ -8,7 +8,7 @@ import enum
 
 import msgspec
 
-from trifid.core.access import Permissions
+from trifid.core.access import OfOneadmin
 from trifid.core.template.model import Template
 from trifid.core.vm.lock import Lock
 
@@ -24,7 +24,7 @@ class HookType(enum.StrEnum):
     WEBHOOK = "webhook"
 
 
-class Hook(msgspec.Struct, frozen=True):
+class Hook(OfOneadmin, frozen=True):
     """A hook.
 
     Attributes:
@@ -40,21 +40,6 @@ class Hook(msgspec.Struct, frozen=True):
     lock: Lock | None = None
     cursor: int = 0
     executions: int = 0
-
-    @property
-    def uid(self) -> int:
-        """Hooks belong to oneadmin: they run commands with the engine's rights."""
-        return 0
-
-    @property
-    def gid(self) -> int:
-        """And to its group."""
-        return 0
-
-    @property
-    def permissions(self) -> Permissions:
-        """Only administrators may see or change them."""
-        return Permissions(0o600)
 
 
 class HookExecution(msgspec.Struct, frozen=True):

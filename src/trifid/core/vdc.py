@@ -3,10 +3,9 @@
 What it means is access rules: they follow from the record, nobody writes them.
 """
 
-import msgspec
 from msgspec.structs import replace
 
-from trifid.core.access import ONEADMIN_GID, ONEADMIN_UID, Permissions, Right
+from trifid.core.access import OfOneadmin, Right
 from trifid.core.acl import ALL as EVERY
 from trifid.core.acl import CLUSTER, GROUP, INDIVIDUAL, Words, words
 from trifid.core.template.model import Template
@@ -23,7 +22,7 @@ FIRST_FREE_ID = 100
 """Ids that are given begin here (reference/api-modern.md §7.12)."""
 
 
-class Vdc(msgspec.Struct, frozen=True):
+class Vdc(OfOneadmin, frozen=True):
     """A virtual data centre: its groups may use its resources.
 
     Attributes:
@@ -42,21 +41,6 @@ class Vdc(msgspec.Struct, frozen=True):
     datastores: tuple[Resource, ...] = ()
     networks: tuple[Resource, ...] = ()
     template: Template = Template()
-
-    @property
-    def uid(self) -> int:
-        """Virtual data centres belong to oneadmin."""
-        return ONEADMIN_UID
-
-    @property
-    def gid(self) -> int:
-        """And to its group."""
-        return ONEADMIN_GID
-
-    @property
-    def permissions(self) -> Permissions:
-        """Only administrators may see and change them, and whom a rule lets."""
-        return Permissions(0o600)
 
 
 def asked_words(vdc: Vdc) -> frozenset[Words]:
