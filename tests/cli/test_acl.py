@@ -34,7 +34,7 @@ def test_a_rule_is_sent_as_words(fake, type_in, rule, words):
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("@users", "has 1 words, a rule has three or four"),
+        ("@users", "has 1 word, a rule has three or four"),
         ("@users TREE/* USE", "TREE is no kind of objects: there are VM, HOST"),
         ("@users VM/* FLY", "FLY is no right: there are USE, MANAGE, ADMIN, CREATE"),
         ("@nobody VM/* USE", "Group named nobody not found"),

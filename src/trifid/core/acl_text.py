@@ -110,7 +110,7 @@ def parse_rule(text: str, resolve: Resolve = no_names) -> Words:
     """
     parts = text.split()
     if len(parts) not in (3, 4):
-        raise ValueError(f'"{text}" has {len(parts)} words, a rule has three or four: {_HELP}')
+        raise ValueError(f'"{text}" has {len(parts)} word{"s"[len(parts) == 1 :]}, a rule has three or four: {_HELP}')
     who, resource, rights, zone = (*parts, "*")[:4]
     kinds, slash, which = resource.partition("/")
     if not slash:

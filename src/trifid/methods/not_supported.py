@@ -33,7 +33,7 @@ class Family(msgspec.Struct, frozen=True):
 
 FAMILIES = (
     Family(
-        "there are no virtual routers; make a VM of your own with a NIC in each network route between them",
+        "there are no virtual routers; let a VM of your own with a NIC in each network route between them",
         f"""
         one.vrouter.allocate(template: string) -> int
         one.vrouter.attachnic(vrouter_id: int, template: string) -> int
