@@ -45,13 +45,16 @@ class AuditTrail:
                 self._left_out[entry.uid] += 1
                 return
             self._written[entry.uid] += 1
+        self._write(entry)
+
+    def _write(self, entry: AuditEntry) -> None:
         self._turns.post(lambda draft: draft.audit(entry))
 
     def _tell_left_out(self, like: AuditEntry) -> None:
         many = [replace(like, uid=uid, **_NOBODYS, text=_left_out(number)) for uid, number in self._left_out.items()]
         self._left_out.clear()
         for entry in many:
-            self._turns.post(lambda draft, entry=entry: draft.audit(entry))  # type: ignore[misc]
+            self._write(entry)
 
 
 def _left_out(number: int) -> str:
